@@ -1,0 +1,40 @@
+# Two commands are enough on a machine that has Python 3.11 to 3.13 and make:
+#   make demo   sets everything up and runs the example on real data
+#   make test   sets everything up and passes every check and test
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check proof clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python examples/flight_delays/demo.py
+
+test: check
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check pipelinekit steps tests examples benchmarks
+	$(BIN)/ruff check pipelinekit steps tests examples benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Proofs that take minutes.
+proof: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
+
+$(VENV)/bin/python:
+	$(PYTHON) -c "import sys; assert (3, 11) <= sys.version_info < (3, 14), 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12'"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[demo]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,86 @@
+"""Attempts: one execution of a step as it is handed to a compute target, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelinekit.domain.runs import Failure
+from pipelinekit.domain.steps import Port, Resources
+from pipelinekit.domain.values import StoredValue
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Everything that a worker needs to execute a step once; it carries digests, never data or code.
+
+    `snapshot` is the tree that the code is imported from. `lock` names the built environment, empty for the worker's
+    own; `packages` are the versions that the code was keyed with, and that the worker must have. `variables` are set in
+    the step's process.
+    """
+
+    run: str
+    step: str
+    number: int
+    kind: str
+    entry: str
+    snapshot: str
+    inputs: Mapping[str, StoredValue]
+    input_ports: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    arguments: tuple[Any, ...] = ()
+    timeout: float = 0.0
+    resources: Resources = field(default_factory=Resources)
+    compute: str = ""
+    python: str = ""
+    packages: tuple[tuple[str, str], ...] = ()
+    lock: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Unique in the workspace."""
+        return f"{self.run}/{self.step}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """The step's process began the attempt at `at`."""
+
+    attempt: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """The attempt ended at `at` after `seconds` of execution: with outputs, or with a failure.
+
+    `damaged` names input blobs that were missing or not what their digest says.
+    """
+
+    attempt: str
+    at: float
+    seconds: float
+    outputs: Mapping[str, StoredValue] = field(default_factory=dict)
+    failure: Failure | None = None
+    damaged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """Text that an attempt wrote to `stdout` or `stderr`, in the order of `sequence`."""
+
+    attempt: str
+    stream: str
+    text: str
+
+
+AttemptEvent = AttemptStarted | AttemptEnded | LogChunk
+
+
+def split_id(attempt: str) -> tuple[str, str, int]:
+    """Run, step and number of an attempt's id. Step names may contain `/`; run ids never do."""
+    run, _, rest = attempt.partition("/")
+    step, _, number = rest.rpartition("/")
+    return run, step, int(number)

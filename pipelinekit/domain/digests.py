@@ -1,0 +1,120 @@
+"""The one identity: content digests over a canonical encoding.
+
+The encoding is type-tagged, length-framed and sorted, so that `1`, `1.0`, `True` and `"1"` differ and no two splits of
+fields collide. Digests are written `xxh3:<32 hex digits>`; the tag lets the algorithm change. This is the only module
+that imports a hash. xxh3 is not made against forgery: whoever may write to the workspace's store is trusted by it.
+
+Golden vectors in the tests pin the encoding; changing a byte of it is a change of `KEY_SCHEMA` in `engine.fingerprint`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import struct
+from typing import Any, BinaryIO
+
+from xxhash import xxh3_128, xxh3_128_hexdigest
+
+PREFIX = "xxh3:"
+DIGEST_LENGTH = len(PREFIX) + 32
+CHUNK = 256 * 1024  # bytes read at a time: the fastest size measured for read-and-hash
+
+_DOUBLE = struct.Struct(">d")
+_NAN = _DOUBLE.pack(float("nan"))
+
+
+def encode(value: Any) -> bytes:
+    """Encode plain data: None, bool, int, float, str, bytes, date, datetime, lists, tuples and dicts of them.
+
+    Tuples encode as lists, because both are stored and read back as lists. Dicts are unordered. Raises TypeError for
+    anything else: identity is never taken from `repr`, from pickle bytes or from the memory of an object.
+    """
+    parts: list[bytes] = []
+    _encode(value, parts)
+    return b"".join(parts)
+
+
+def _encode(value: Any, parts: list[bytes]) -> None:
+    kind = type(value)
+    if kind is str:
+        body = value.encode("utf-8", "surrogatepass")
+        parts.append(b"s%d:%b" % (len(body), body))
+    elif kind is int:
+        body = b"%x" % value
+        parts.append(b"i%d:%b" % (len(body), body))
+    elif value is None:
+        parts.append(b"n")
+    elif kind is bool:
+        parts.append(b"T" if value else b"F")
+    elif kind is float:
+        parts.append(b"f" + (_DOUBLE.pack(value) if value == value else _NAN))
+    elif kind is list or kind is tuple:
+        parts.append(b"l%d:" % len(value))
+        for item in value:
+            _encode(item, parts)
+    elif kind is dict:
+        parts.append(b"m%d:" % len(value))
+        for key, item in sorted((encode(k), v) for k, v in value.items()):
+            parts.append(key)
+            _encode(item, parts)
+    elif kind is bytes:
+        parts.append(b"b%d:%b" % (len(value), value))
+    elif kind is datetime.datetime:
+        _encode_text(b"t", value.isoformat(), parts)
+    elif kind is datetime.date:
+        _encode_text(b"d", value.isoformat(), parts)
+    else:
+        raise TypeError(f"{kind.__module__}.{kind.__qualname__} is not plain data and has no canonical encoding")
+
+
+def _encode_text(tag: bytes, text: str, parts: list[bytes]) -> None:
+    body = text.encode("ascii")
+    parts.append(b"%b%d:%b" % (tag, len(body), body))
+
+
+def digest(value: Any) -> str:
+    """Digest of plain data. Raises TypeError as `encode` does."""
+    return PREFIX + xxh3_128_hexdigest(encode(value))
+
+
+def digest_bytes(data: bytes | bytearray | memoryview) -> str:
+    """Digest of raw bytes: the identity of a blob."""
+    return PREFIX + xxh3_128_hexdigest(data)
+
+
+def is_digest(text: str) -> bool:
+    """Whether `text` is a well-formed digest."""
+    return (
+        len(text) == DIGEST_LENGTH
+        and text.startswith(PREFIX)
+        and all(character in "0123456789abcdef" for character in text[len(PREFIX) :])
+    )
+
+
+class Hasher:
+    """Digest of bytes that arrive in pieces."""
+
+    __slots__ = ("_state", "size")
+
+    def __init__(self) -> None:
+        self._state = xxh3_128()
+        self.size = 0
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next piece."""
+        self._state.update(data)
+        self.size += len(data) if not isinstance(data, memoryview) else data.nbytes
+
+    def digest(self) -> str:
+        """The digest of all pieces so far."""
+        return PREFIX + self._state.hexdigest()
+
+
+def digest_stream(stream: BinaryIO) -> tuple[str, int]:
+    """Digest and size of what is left in a binary stream."""
+    hasher = Hasher()
+    buffer = memoryview(bytearray(CHUNK))
+    readinto = stream.readinto  # type: ignore[attr-defined]
+    while count := readinto(buffer):
+        hasher.update(buffer[:count])
+    return hasher.digest(), hasher.size

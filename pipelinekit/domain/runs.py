@@ -1,0 +1,189 @@
+"""Runs and step runs: their records, their statuses, and which status may follow which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.values import StoredValue
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. The last three are final."""
+
+    NOT_STARTED = "NotStarted"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    CANCEL_REQUESTED = "CancelRequested"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+
+    @property
+    def final(self) -> bool:
+        """Whether the run has ended."""
+        return self in (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELED)
+
+
+class StepStatus(StrEnum):
+    """Where a step run stands.
+
+    NotStarted: its inputs are not final. Queued: it waits for a slot, for a retry or for another run that executes the
+    same key. Running: its process executes it. Completed, Reused, Failed, Canceled, Skipped are final; Skipped means
+    that its branch was not taken, or that what it depends on did not complete.
+    """
+
+    NOT_STARTED = "NotStarted"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    REUSED = "Reused"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    SKIPPED = "Skipped"
+
+    @property
+    def final(self) -> bool:
+        """Whether the step run has ended."""
+        return self in FINAL_STEPS
+
+    @property
+    def good(self) -> bool:
+        """Whether the step's outputs are there."""
+        return self in (StepStatus.COMPLETED, StepStatus.REUSED)
+
+
+FINAL_STEPS = frozenset(
+    {StepStatus.COMPLETED, StepStatus.REUSED, StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED}
+)
+
+# Which run status may follow which. The storage enforces it with every write; final states are absorbing.
+RUN_MOVES: Mapping[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.NOT_STARTED: frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELED}),
+    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELED, RunStatus.FAILED}),
+    RunStatus.RUNNING: frozenset(
+        {RunStatus.CANCEL_REQUESTED, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELED}
+    ),
+    RunStatus.CANCEL_REQUESTED: frozenset({RunStatus.CANCELED, RunStatus.COMPLETED, RunStatus.FAILED}),
+    RunStatus.COMPLETED: frozenset(),
+    RunStatus.FAILED: frozenset(),
+    RunStatus.CANCELED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is to be carried out.
+
+    `regenerate` holds patterns of step names that must execute whatever was kept (`*` for all). `compute` names where
+    steps run unless a step says otherwise: `local`, `in-process` or the address of a Dask scheduler.
+    """
+
+    regenerate: tuple[str, ...] = ()
+    continue_on_step_failure: bool = False
+    compute: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step or a run did not complete.
+
+    `kind` is `user` (the step's own code), `timeout`, `memory`, `lost` (its process or worker vanished), `input`,
+    `environment`, `output` or `internal`. `types` are the class names of the exception, most derived first.
+    `traceback` has the frames of the author's code only.
+    """
+
+    kind: str
+    message: str
+    types: tuple[str, ...] = ()
+    traceback: str = ""
+    hint: str = ""
+    exit_code: int | None = None
+    signal: str = ""
+    peak_memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a step ran, or may not be reused: one cause, in words and in fields.
+
+    `cause` is one of `first run`, `code`, `input`, `parameter`, `package`, `python`, `variable`, `environment`,
+    `outputs`, `arguments`, `cache version`, `regenerate`, `reuse off`, `missing output`, `upstream`, `invalidated`.
+    """
+
+    cause: str
+    message: str
+    name: str = ""
+    file: str = ""
+    line: int = 0
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """The record of one step in one run. Times are seconds since 1970, UTC; `seconds` is what the execution took.
+
+    A reused step run names the run and the step whose outputs it shows; `seconds` is then what that execution took.
+    `element` is the position of an element of a mapped step, -1 for other steps.
+    """
+
+    run: str
+    name: str
+    node: int
+    status: StepStatus
+    key: str = ""
+    attempt: int = 0
+    original_run: str = ""
+    original_step: str = ""
+    started_at: float | None = None
+    ended_at: float | None = None
+    seconds: float = 0.0
+    outputs: Mapping[str, StoredValue] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
+    failure: Failure | None = None
+    note: str = ""
+    element: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The record of one execution of a graph. `number` counts within the experiment; times as in `StepRecord`."""
+
+    id: str
+    number: int
+    experiment: str
+    pipeline: str
+    graph: str
+    status: RunStatus
+    created_at: float
+    arguments: Mapping[str, StoredValue] = field(default_factory=dict)
+    paths: Mapping[PathRef, StoredValue] = field(default_factory=dict)
+    outputs: Mapping[str, StoredValue] = field(default_factory=dict)
+    options: RunOptions = field(default_factory=RunOptions)
+    started_at: float | None = None
+    ended_at: float | None = None
+    owner: str = ""
+    epoch: int = 0
+    cancel_requested: bool = False
+    failure: Failure | None = None
+    source: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An accepted result of one step execution, under its key: what reuse hands out."""
+
+    key: str
+    run: str
+    step: str
+    outputs: Mapping[str, StoredValue]
+    seconds: float = 0.0
+    attempt: int = 1
+    pipeline: str = ""
+    definition: str = ""
+    created_at: float = 0.0

@@ -1,0 +1,112 @@
+"""Steps as their author declares them: ports, and the options that never enter a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelinekit.domain.types import PortType
+from pipelinekit.errors import UsageError
+
+_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One input or output of a step. An input with `required=False` has a default of its own."""
+
+    name: str
+    type: PortType
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one execution of a step needs: `cpu` cores, `gpu` devices, `memory` in bytes or as text (`"4GiB"`).
+
+    Memory is a limit as well as a reservation: a step that grows beyond it is stopped and says so. 0 means no limit.
+    """
+
+    cpu: float = 1.0
+    gpu: int = 0
+    memory: int | str = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", parse_size(self.memory))
+        if self.cpu <= 0 or self.gpu < 0:
+            raise UsageError(f"resources cpu={self.cpu}, gpu={self.gpu} are not allowed", hint="cpu > 0 and gpu >= 0")
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory limit in bytes; 0 for none."""
+        return int(self.memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a failed step is tried again, after what delay, and for which errors.
+
+    `attempts` counts retries after the first try. The delay before the n-th is `delay * backoff ** (n - 1)` seconds, at
+    most `max_delay`, shortened by a random share of up to `jitter` (0 to 1). `on` names exception classes (or holds the
+    classes themselves; a base class matches what derives from it); empty means every error of the step's own.
+    """
+
+    attempts: int = 1
+    delay: float = 1.0
+    backoff: float = 2.0
+    max_delay: float = 300.0
+    jitter: float = 0.5
+    on: tuple[str | type[BaseException], ...] = ()
+
+    def __post_init__(self) -> None:
+        names = tuple(item if isinstance(item, str) else class_name(item) for item in _as_tuple(self.on))
+        object.__setattr__(self, "on", names)
+        if self.attempts < 0 or self.delay < 0 or self.backoff < 1 or not 0 <= self.jitter <= 1:
+            raise UsageError(
+                f"retry attempts={self.attempts}, delay={self.delay}, backoff={self.backoff}, jitter={self.jitter} is "
+                "not allowed",
+                hint="attempts and delay >= 0, backoff >= 1, jitter between 0 and 1",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class StepOptions:
+    """How a step is run and whether its result may be reused. None of this enters the key, except `cache_version`.
+
+    `variables` are set in the step's process; what they say enters the key with the step's software. `timeout` is in
+    seconds for one attempt; 0 means none. `compute` names a compute target; empty means the run's own.
+    """
+
+    allow_reuse: bool = True
+    cache_version: str = ""
+    compute: str = ""
+    resources: Resources = field(default_factory=Resources)
+    retry: Retry = field(default_factory=lambda: Retry(attempts=0))
+    timeout: float = 0.0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.timeout < 0:
+            raise UsageError(f"timeout {self.timeout} is not allowed", hint="give seconds > 0, or 0 for none")
+
+
+def class_name(kind: type[BaseException]) -> str:
+    """The full name of an exception class, by which retries match it, such as `requests.exceptions.Timeout`."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def parse_size(size: int | str) -> int:
+    """Bytes of a size given as a number or as text such as `512MiB` or `4GB`. Raises UsageError."""
+    if isinstance(size, int):
+        return size
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", size)
+    if not match or match[2].upper() not in _SIZES:
+        raise UsageError(f"memory {size!r} is not a size", hint="write bytes as a number, or text such as '512MiB'")
+    return int(float(match[1]) * _SIZES[match[2].upper()])
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
