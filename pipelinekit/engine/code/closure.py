@@ -1,0 +1,437 @@
+"""The first-party code that a step reaches, followed from its function until nothing new is found.
+
+Three rules make the closure sound. A name that is read brings every statement that binds it. A module that is imported
+brings every statement that acts when it is imported: calls for their effect, registrations by decorators or subclasses.
+A statement that changes an object that is reached belongs to it. What cannot be told widens to the whole module or to
+the whole source, with a warning that names the line.
+
+Third-party code ends the walk: it is noted by module name and enters the key through its distribution's version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pipelinekit.domain.digests import digest
+from pipelinekit.domain.graphs import CodeItem
+from pipelinekit.engine.code.modules import Statement, Summary
+from pipelinekit.engine.code.scopes import Read
+from pipelinekit.errors import Fault
+
+_SILENT = frozenset({"__name__", "__file__", "__doc__", "__path__", "__spec__", "__package__", "__dict__", "__all__"})
+_LOGGER_MAKERS = ("getLogger", "get_logger")
+EFFECTS = "(on import)"
+WHOLE = "*"
+OWN_PACKAGE = "pipelinekit"  # the engine itself is no part of an identity; its schemas are
+
+
+@dataclass(frozen=True, slots=True)
+class SourceModule:
+    """A first-party module: its summary, or only its digest when it is compiled code.
+
+    `file` is relative to the source.
+    """
+
+    name: str
+    file: str
+    digest: str
+    summary: Summary | None
+    bindings: Mapping[str, list[int]]
+
+
+class CodeBase(Protocol):
+    """Where modules come from. `module` gives first-party ones; `origin` tells of the others."""
+
+    def module(self, name: str) -> SourceModule | None:
+        """The first-party module of that name; None when there is none.
+
+        Raises CompileError when it cannot be parsed.
+        """
+
+    def origin(self, name: str) -> str:
+        """`standard`, `installed` or `missing`, for a module that is not first-party."""
+
+    def source_digest(self) -> str:
+        """Digest of all first-party source files together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """What a step reaches: code, third-party modules by dotted name, environment variables, and warnings."""
+
+    code: tuple[CodeItem, ...]
+    installed: tuple[str, ...]
+    variables: tuple[str, ...]
+    warnings: tuple[Fault, ...]
+
+
+def closure_of(roots: Iterable[tuple[str, str]], base: CodeBase, *, unbound: Iterable[str] = ()) -> Closure:
+    """Closure of the symbols (module, name) in `roots`; the first is the step's own function.
+
+    `unbound` names the function's parameters whose default is used as it is written: those defaults count as code,
+    while a default that is plain data is an input of the step.
+    """
+    walk = _Walk(base)
+    for position, (module, name) in enumerate(roots):
+        if position == 0:
+            walk.reach_entry(module, name, frozenset(unbound))
+        else:
+            walk.reach(module, name)
+    walk.settle()
+    return walk.result()
+
+
+@dataclass(slots=True)
+class _Symbol:
+    """The statements that make one code item, in order of their position."""
+
+    file: str
+    parts: dict[tuple[int, str], tuple[str, int, int]] = field(default_factory=dict)
+
+    def item(self, symbol: str) -> CodeItem:
+        ordered = [self.parts[key] for key in sorted(self.parts)]
+        identity = ordered[0][0] if len(ordered) == 1 else digest([part[0] for part in ordered])
+        return CodeItem(symbol, identity, self.file, ordered[0][1], max(part[2] for part in ordered))
+
+
+class _Walk:
+    def __init__(self, base: CodeBase) -> None:
+        self.base = base
+        self.symbols: dict[str, _Symbol] = {}
+        self.included: set[tuple[str, int]] = set()
+        self.entries: set[tuple[str, str]] = set()
+        self.needed: set[tuple[str, str]] = set()
+        self.loaded: dict[str, SourceModule] = {}
+        self.whole: set[str] = set()
+        self.whole_source = False
+        self.installed: set[str] = set()
+        self.variables: set[str] = set()
+        self.warnings: dict[Fault, None] = {}
+        self.queue: list[tuple[str, str]] = []
+        self.loose = False  # an input may be of any type, so that every format that is registered counts
+        self.effectful: dict[tuple[str, str, int], bool] = {}
+
+    # -- entry points ----------------------------------------------------------------------------------------------
+
+    def reach_entry(self, module: str, name: str, unbound: frozenset[str]) -> None:
+        found = self.load(module)
+        if found is None or found.summary is None:
+            self.note_foreign(module)
+            return
+        self.entries.add((module, name))
+        for position in found.bindings.get(name, ()):
+            statement = found.summary.statements[position]
+            if statement.kind != "function":
+                self.include(found, position, name)
+                continue
+            self.loose = self.loose or statement.loose
+            self.note_part(found, name, position, "entry", statement.entry_digest, statement)
+            self.follow(found, statement, statement.entry_reads)
+            for parameter in unbound & statement.defaults.keys():
+                part, reads = statement.defaults[parameter]
+                self.note_part(found, name, position, f"entry {parameter}", part, statement)
+                self.follow_reads(found, statement, reads)
+
+    def reach(self, module: str, name: str) -> None:
+        if (module, name) not in self.needed:
+            self.needed.add((module, name))
+            self.queue.append((module, name))
+
+    def settle(self) -> None:
+        """Follow names until nothing new is reached; then look for statements elsewhere that change what is."""
+        while True:
+            while self.queue:
+                self.expand(*self.queue.pop())
+            before = len(self.included)
+            for module in list(self.loaded.values()):
+                self.include_changes(module)
+            if not self.queue and len(self.included) == before:
+                return
+
+    def result(self) -> Closure:
+        items = [self.symbols[symbol].item(symbol) for symbol in sorted(self.symbols)]
+        if self.whole_source:
+            items.append(CodeItem(WHOLE, self.base.source_digest()))
+        return Closure(tuple(items), tuple(sorted(self.installed)), tuple(sorted(self.variables)), tuple(self.warnings))
+
+    # -- modules ---------------------------------------------------------------------------------------------------
+
+    def load(self, name: str) -> SourceModule | None:
+        """Import a module: its parents first, then what it imports, then what it does on import."""
+        if name in self.loaded:
+            return self.loaded[name]
+        parent = name.rpartition(".")[0]
+        if parent:
+            self.load(parent)
+        module = self.base.module(name)
+        if module is None:
+            return None
+        self.loaded[name] = module
+        if module.summary is None:
+            self.symbols[f"{name}:{WHOLE}"] = _Symbol(module.file, {(0, ""): (module.digest, 1, 1)})
+            return module
+        for target in module.summary.loads:
+            self.load(target)
+        for position, statement in enumerate(module.summary.statements):
+            if self.acts_on_import(module, statement):
+                self.include(module, position, EFFECTS)
+        self.note_imports_for_effect(module.summary)
+        return module
+
+    def note_imports_for_effect(self, summary: Summary) -> None:
+        """`import plugin` whose name nobody reads is there for what importing it does."""
+        read = {
+            name.partition(".")[0]
+            for item in summary.statements
+            for target, name in (*item.reads, *item.entry_reads)
+            if not target
+        }
+        for statement in summary.statements:
+            if statement.kind != "import" or summary.is_package:
+                continue
+            for name, targets in statement.imported.items():
+                for target, attribute in targets:
+                    if not attribute and name not in read:
+                        self.follow_load(target)
+
+    def submodule(self, module: SourceModule, name: str) -> SourceModule | None:
+        if module.summary is None or not module.summary.is_package:
+            return None
+        return self.base.module(f"{module.name}.{name}")
+
+    def note_foreign(self, name: str) -> None:
+        """A module that is not first-party: installed ones count, the standard library is the interpreter's."""
+        if name.partition(".")[0] == OWN_PACKAGE:
+            return
+        origin = self.base.origin(name)
+        if origin in ("installed", "missing"):
+            self.installed.add(name)
+
+    def widen_module(self, module: SourceModule, why: Fault | None) -> None:
+        if why is not None:
+            self.warnings[why] = None
+        if module.name in self.whole or module.summary is None:
+            return
+        self.whole.add(module.name)
+        for position in range(len(module.summary.statements)):
+            self.include(module, position, WHOLE)
+
+    # -- statements ------------------------------------------------------------------------------------------------
+
+    def include(self, module: SourceModule, position: int, name: str) -> None:
+        assert module.summary is not None
+        statement = module.summary.statements[position]
+        shown = name
+        if name == EFFECTS:
+            shown = statement.binds[0] if statement.binds else f"{EFFECTS} {statement.digest[5:13]}"
+        if (module.name, position) in self.included:
+            return
+        self.included.add((module.name, position))
+        self.note_part(module, shown, position, "", statement.digest, statement)
+        self.follow(module, statement, statement.reads)
+
+    def note_part(
+        self, module: SourceModule, name: str, position: int, part: str, identity: str, statement: Statement
+    ) -> None:
+        symbol = self.symbols.setdefault(f"{module.name}:{name}", _Symbol(module.file))
+        symbol.parts[position, part] = (identity, statement.line, statement.end)
+
+    def follow(self, module: SourceModule, statement: Statement, reads: Iterable[Read]) -> None:
+        self.variables.update(statement.variables)
+        for target in statement.loads:
+            self.follow_load(target)
+        for reach, line, words in statement.dynamic:
+            self.follow_dynamic(module, reach, line, words)
+        self.follow_reads(module, statement, reads)
+
+    def follow_load(self, target: str) -> None:
+        if self.load(target) is None and self.base.module(target.partition(".")[0]) is None:
+            self.note_foreign(target)
+
+    def follow_dynamic(self, module: SourceModule, reach: str, line: int, words: str) -> None:
+        scope = {"source": "the whole source counts", "module": f"the whole module {module.name} counts"}.get(reach)
+        fault = Fault(f"{words}: {scope or 'its value is not part of the key'}", module.file, line)
+        self.warnings[fault] = None
+        if reach == "source":
+            self.whole_source = True
+        elif reach == "module":
+            self.widen_module(module, None)
+
+    def follow_reads(self, module: SourceModule, statement: Statement, reads: Iterable[Read]) -> None:
+        for target, name in reads:
+            if target:
+                self.resolve(target, name.split(".") if name else [], module, statement)
+            else:
+                self.resolve(module.name, name.split("."), module, statement)
+
+    # -- names -----------------------------------------------------------------------------------------------------
+
+    def resolve(self, target: str, names: list[str], reader: SourceModule, statement: Statement) -> None:
+        """Follow `target.names[0].names[1]…` as far as it leads through modules."""
+        module = self.load(target)
+        if module is None:
+            top = target.partition(".")[0]
+            if self.base.module(top) is None:
+                self.note_foreign(target)
+            return
+        if module.summary is None:
+            return
+        if not names:
+            place = Fault(f"module {target} is used as a value: the whole module counts", reader.file, statement.line)
+            self.widen_module(module, place)
+            return
+        name, rest = names[0], names[1:]
+        if name in module.bindings:
+            self.resolve_binding(module, name, rest, reader, statement)
+        elif self.submodule(module, name) is not None:
+            self.resolve(f"{target}.{name}", rest, reader, statement)
+        elif not self.resolve_star(module, name, rest, reader, statement):
+            self.resolve_unbound(module, name, reader, statement)
+
+    def resolve_binding(
+        self, module: SourceModule, name: str, rest: list[str], reader: SourceModule, statement: Statement
+    ) -> None:
+        assert module.summary is not None
+        self.reach(module.name, name)
+        for position in module.bindings[name]:
+            bound = module.summary.statements[position]
+            for source, attribute in bound.imported.get(name, ()):
+                self.resolve(source, [attribute, *rest] if attribute else rest, reader, statement)
+
+    def resolve_star(
+        self, module: SourceModule, name: str, rest: list[str], reader: SourceModule, statement: Statement
+    ) -> bool:
+        assert module.summary is not None
+        for star in module.summary.stars:
+            source = self.base.module(star)
+            if source is None:
+                self.note_foreign(star)
+            elif source.summary is not None and (
+                name in source.summary.public_names() or (not name.startswith("_") and source.summary.stars)
+            ):
+                self.resolve(star, [name, *rest], reader, statement)
+                return True
+        return False
+
+    def resolve_unbound(self, module: SourceModule, name: str, reader: SourceModule, statement: Statement) -> None:
+        """A name that no statement binds: a builtin in one's own module, else something made at run time."""
+        if name in _SILENT or (module is reader and "__getattr__" not in module.bindings):
+            return
+        if "__getattr__" in module.bindings:
+            self.reach(module.name, "__getattr__")
+            return
+        place = Fault(
+            f"{module.name}.{name} is not defined by any statement: the whole module counts",
+            reader.file,
+            statement.line,
+        )
+        self.widen_module(module, place)
+
+    def expand(self, name: str, symbol: str) -> None:
+        module = self.load(name)
+        if module is None or module.summary is None:
+            return
+        for position in module.bindings.get(symbol, ()):
+            self.include(module, position, symbol)
+
+    # -- effects ---------------------------------------------------------------------------------------------------
+
+    def include_changes(self, module: SourceModule) -> None:
+        """Statements of an imported module that change an object which is reached, here or in another module."""
+        if module.summary is None:
+            return
+        for position, statement in enumerate(module.summary.statements):
+            if (module.name, position) in self.included:
+                continue
+            touched = any(self.is_reached(module.name, name) for name in statement.touches)
+            if touched or (statement.registers and (self.loose or self.may_be_given(module.name, statement.registers))):
+                self.include(module, position, EFFECTS)
+
+    def is_reached(self, module_name: str, name: str) -> bool:
+        target = self.owner(module_name, name.split("."))
+        return target is not None and (target in self.needed or target in self.entries or target[0] in self.whole)
+
+    def may_be_given(self, module_name: str, name: str, depth: int = 8) -> bool:
+        """Whether a class or one of its bases is reached: where a base is expected, the class may come."""
+        target = self.owner(module_name, name.split("."))
+        home = self.base.module(target[0]) if target else None
+        if target is None or home is None or home.summary is None or depth == 0:
+            return False
+        bases = [
+            base
+            for position in home.bindings.get(target[1], ())
+            for base, _ in home.summary.statements[position].calls
+            if home.summary.statements[position].kind == "class"
+        ]
+        return self.is_reached(*target) or any(self.may_be_given(target[0], base, depth - 1) for base in bases)
+
+    def owner(self, module_name: str, names: list[str]) -> tuple[str, str] | None:
+        """The symbol that holds the object which a dotted name leads to; None when it is foreign or local."""
+        for _ in range(32):  # chains of re-exports are short; a cycle of them ends here
+            module = self.base.module(module_name)
+            if module is None or module.summary is None or not names:
+                return None
+            name, rest = names[0], names[1:]
+            imports = [
+                target
+                for position in module.bindings.get(name, ())
+                for target in module.summary.statements[position].imported.get(name, ())
+            ]
+            if imports:
+                module_name, attribute = imports[0]
+                names = [attribute, *rest] if attribute else rest
+            elif name in module.bindings:
+                return module_name, name
+            elif self.submodule(module, name) is not None:
+                module_name, names = f"{module_name}.{name}", rest
+            else:
+                return None
+        return None
+
+    def acts_on_import(self, module: SourceModule, statement: Statement) -> bool:
+        """Whether a statement may change something beyond the names it binds when its module is imported."""
+        if statement.registers and self.owner(module.name, statement.registers.split(".")):
+            return False  # it changes what its own type means, and belongs to whoever reaches the type
+        if statement.ambient:
+            return True
+        return any(self.call_has_effect(module, name, factory) for name, factory in statement.calls)
+
+    def call_has_effect(self, module: SourceModule, name: str, factory: bool) -> bool:
+        target = self.owner(module.name, name.split("."))
+        return target is not None and self.has_effect(target, 2 if factory else 1)
+
+    def has_effect(self, target: tuple[str, str], depth: int) -> bool:
+        """Whether calling (or subclassing) a first-party symbol may change global state, up to a depth of nesting."""
+        memo = (*target, depth)
+        if memo in self.effectful:
+            return self.effectful[memo]
+        self.effectful[memo] = False  # recursion ends here
+        module = self.base.module(target[0])
+        if module is None or module.summary is None:
+            return False
+        for position in module.bindings.get(target[1], ()):
+            statement = module.summary.statements[position]
+            if any(level <= depth and self.is_variable(module, name) for name, level in statement.mutates):
+                self.effectful[memo] = True
+                return True
+            for base, read in statement.reads:
+                owner = self.owner(base or module.name, read.split(".")) if read else None
+                if owner and owner != target and self.has_effect(owner, 1):
+                    self.effectful[memo] = True
+                    return True
+        return False
+
+    def is_variable(self, module: SourceModule, name: str) -> bool:
+        """Whether a global name stands for an object that a call could change: no function, class, module or logger."""
+        owner = self.owner(module.name, name.split("."))
+        home = self.base.module(owner[0]) if owner else None
+        if owner is None or home is None or home.summary is None:
+            return False
+        statements = [home.summary.statements[position] for position in home.bindings.get(owner[1], ())]
+        return any(
+            statement.kind == "other"
+            and not any(call.rpartition(".")[2] in _LOGGER_MAKERS for call, _ in statement.calls)
+            for statement in statements
+        )

@@ -1,0 +1,333 @@
+"""The summary of one source file: its top-level statements with digests and facts, from which closures are made.
+
+A summary depends on nothing but the file's bytes and its module name, so it can be kept by content digest.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelinekit.domain.digests import digest
+from pipelinekit.engine.code.scopes import Dynamic, Facts, Read, Target, absolute_module, dotted, facts_of
+from pipelinekit.engine.code.syntax import drop_defaults, is_cosmetic, syntax_digest
+
+SUMMARY_VERSION = 3
+_OWN_DECORATORS = frozenset({"step", "pipeline"})
+_OWN_PACKAGE = "pipelinekit"
+_ANYTHING = frozenset({"Any", "object"})
+_COLLECTIONS = frozenset({"list", "dict", "tuple", "List", "Dict", "Tuple", "Sequence", "Mapping", "Iterable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One top-level statement, or one name of an import statement.
+
+    `digest` counts it as code that something calls; `entry_digest` as a step's own function, whose annotations count
+    and whose defaults do not, because they are inputs. `defaults` gives each default's own digest and reads. `kind` is
+    `import`, `function`, `class` or `other`. `loose` says of a function that a parameter takes a value of any type.
+    """
+
+    kind: str
+    line: int
+    end: int
+    digest: str
+    entry_digest: str = ""
+    binds: tuple[str, ...] = ()
+    imported: dict[str, tuple[Target, ...]] = field(default_factory=dict)
+    reads: tuple[Read, ...] = ()
+    entry_reads: tuple[Read, ...] = ()
+    defaults: dict[str, tuple[str, tuple[Read, ...]]] = field(default_factory=dict)
+    calls: tuple[tuple[str, bool], ...] = ()
+    touches: tuple[str, ...] = ()
+    mutates: tuple[tuple[str, int], ...] = ()
+    loads: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    dynamic: tuple[Dynamic, ...] = ()
+    ambient: bool = False
+    registers: str = ""
+    loose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known of one module. `loads` are the modules that importing it imports, in order of appearance."""
+
+    name: str
+    is_package: bool
+    statements: tuple[Statement, ...]
+    loads: tuple[str, ...] = ()
+    stars: tuple[str, ...] = ()
+    exported: tuple[str, ...] | None = None
+
+    def bindings(self) -> dict[str, list[int]]:
+        """Positions of the statements that bind each global name."""
+        found: dict[str, list[int]] = {}
+        for position, statement in enumerate(self.statements):
+            for name in statement.binds:
+                found.setdefault(name, []).append(position)
+        return found
+
+    def public_names(self) -> set[str]:
+        """The names that `from module import *` brings."""
+        if self.exported is not None:
+            return set(self.exported)
+        return {name for statement in self.statements for name in statement.binds if not name.startswith("_")}
+
+
+def summarise(source: bytes, name: str, is_package: bool) -> Summary:
+    """Summary of a module's source. Raises SyntaxError as the compiler does."""
+    tree = ast.parse(source)
+    package = name if is_package else name.rpartition(".")[0]
+    body = list(_effective(tree.body))
+    own = _own_decorators(body)
+    imports = _imported_names(body, package)
+    statements: list[Statement] = []
+    loads: list[str] = []
+    stars: list[str] = []
+    for node in body:
+        loads.extend(_loaded_modules(node, package))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            stars.extend(_star(node, package))
+            statements.extend(_import_statements(node, package))
+        else:
+            _strip_own(node, own)
+            statements.append(_statement(node, package, imports))
+    return Summary(name, is_package, tuple(statements), tuple(dict.fromkeys(loads)), tuple(stars), _exported(body))
+
+
+def _effective(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run when the module is imported: no docstrings, no `__main__` block, no typing-only block."""
+    for node in body:
+        if is_cosmetic(node) or (isinstance(node, ast.AnnAssign) and node.value is None):
+            continue
+        if isinstance(node, ast.If) and _is_left_out(node.test):
+            yield from _effective(node.orelse)
+            continue
+        yield node
+
+
+def _is_left_out(test: ast.expr) -> bool:
+    if dotted(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+        return True
+    if not isinstance(test, ast.Compare) or len(test.comparators) != 1 or not isinstance(test.ops[0], ast.Eq):
+        return False
+    sides = [test.left, test.comparators[0]]
+    return any(dotted(side) == "__name__" for side in sides) and any(
+        isinstance(side, ast.Constant) and side.value == "__main__" for side in sides
+    )
+
+
+def _imported_names(body: list[ast.stmt], package: str) -> dict[str, Target]:
+    """What the module's own import statements bind."""
+    found: dict[str, Target] = {}
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for statement in _import_statements(node, package):
+                found.update((name, targets[-1]) for name, targets in statement.imported.items())
+    return found
+
+
+def _own_decorators(body: list[ast.stmt]) -> frozenset[str]:
+    """The names under which this module knows pipelinekit's own decorators."""
+    names: set[str] = set()
+    for node in body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == _OWN_PACKAGE:
+            names.update(alias.asname or alias.name for alias in node.names if alias.name in _OWN_DECORATORS)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name == _OWN_PACKAGE:
+                    names.update(f"{alias.asname or alias.name}.{own}" for own in _OWN_DECORATORS)
+    return frozenset(names)
+
+
+def _strip_own(node: ast.stmt, own: frozenset[str]) -> None:
+    """Take out pipelinekit's decorators and their options: they are components of the key elsewhere, or none of it."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        node.decorator_list = [item for item in node.decorator_list if _callee(item) not in own]
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call) and dotted(inner.func) in own:
+            inner.keywords = []
+
+
+def _callee(node: ast.expr) -> str:
+    return dotted(node.func if isinstance(node, ast.Call) else node)
+
+
+def _loaded_modules(node: ast.stmt, package: str) -> Iterator[str]:
+    """Modules that a statement imports when the module is imported, not those that its functions import later."""
+    stack: list[ast.AST] = [node]
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(inner, ast.If) and _is_left_out(inner.test):
+            stack.extend(inner.orelse)
+            continue
+        if isinstance(inner, ast.Import):
+            yield from (alias.name for alias in inner.names)
+        elif isinstance(inner, ast.ImportFrom):
+            module = absolute_module(inner.module, inner.level, package)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in inner.names if alias.name != "*")
+        stack.extend(ast.iter_child_nodes(inner))
+
+
+def _star(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
+    if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+        yield absolute_module(node.module, node.level, package)
+
+
+def _import_statements(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[Statement]:
+    """One statement per imported name, so that adding a name to a line changes nothing for the others."""
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            name = alias.asname or alias.name.partition(".")[0]
+            target = (alias.name if alias.asname else name, "")
+            identity = ["import", alias.name, alias.asname or ""]
+        elif alias.name == "*":
+            continue
+        else:
+            name = alias.asname or alias.name
+            target = (absolute_module(node.module, node.level, package), alias.name)
+            identity = ["from", *target]
+        yield Statement(
+            "import",
+            node.lineno,
+            node.end_lineno or node.lineno,
+            digest(identity),
+            binds=(name,),
+            imported={name: (target,)},
+        )
+
+
+def _statement(node: ast.stmt, package: str, imports: Mapping[str, Target]) -> Statement:
+    facts = facts_of(node, package, imports=imports)
+    plain_digest = syntax_digest(node, annotations=_keeps_annotations(node))
+    kind, entry_digest = "other", ""
+    entry_reads: tuple[Read, ...] = ()
+    defaults: dict[str, tuple[str, tuple[Read, ...]]] = {}
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        kind = "function"
+        defaults = {
+            name: (syntax_digest(value), _sorted_reads(facts_of(ast.Expr(value), package, imports=imports)))
+            for name, value in drop_defaults(node).items()
+        }
+        entry_digest = syntax_digest(node, annotations=True)
+        entry_reads = _sorted_reads(facts_of(node, package, annotations=True, imports=imports))
+    elif isinstance(node, ast.ClassDef):
+        kind = "class"
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(item.lineno for item in decorators)])
+    return Statement(
+        kind,
+        first,
+        node.end_lineno or node.lineno,
+        plain_digest,
+        entry_digest,
+        tuple(sorted(facts.binds)),
+        {name: tuple(targets) for name, targets in facts.imported.items()},
+        _sorted_reads(facts),
+        entry_reads,
+        defaults,
+        tuple(sorted(facts.calls)),
+        tuple(sorted(facts.touches)),
+        tuple(sorted(facts.mutates)),
+        tuple(sorted(facts.loads)),
+        tuple(sorted(facts.variables)),
+        tuple(facts.dynamic),
+        facts.ambient,
+        facts.registers,
+        kind == "function" and _takes_anything(node),
+    )
+
+
+def _takes_anything(node: ast.stmt) -> bool:
+    """Whether a parameter has no type, or one that leaves open what its value or its elements are."""
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    return any(_is_open(item.annotation) for item in ast.walk(node.args) if isinstance(item, ast.arg))
+
+
+def _is_open(annotation: ast.AST | None) -> bool:
+    if annotation is None or dotted(annotation).rpartition(".")[2] in _ANYTHING | _COLLECTIONS:
+        return True
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        try:
+            return _is_open(ast.parse(annotation.value, mode="eval").body)
+        except SyntaxError:
+            return False  # words in `Annotated[…]`
+    if isinstance(annotation, ast.Subscript):
+        literal = dotted(annotation.value).rpartition(".")[2] == "Literal"
+        return not literal and _is_open(annotation.slice)
+    return any(_is_open(item) for item in ast.iter_child_nodes(annotation) if isinstance(item, ast.expr))
+
+
+def _keeps_annotations(node: ast.stmt) -> bool:
+    """A foreign decorator may read annotations (dispatch and validation by type do), so under one they count."""
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and bool(node.decorator_list)
+
+
+def _sorted_reads(facts: Facts) -> tuple[Read, ...]:
+    return tuple(sorted(facts.reads))
+
+
+def _exported(body: list[ast.stmt]) -> tuple[str, ...] | None:
+    for node in body:
+        if isinstance(node, ast.Assign) and any(dotted(target) == "__all__" for target in node.targets):
+            try:
+                return tuple(ast.literal_eval(node.value))
+            except ValueError:
+                return None
+    return None
+
+
+def to_document(summary: Summary) -> dict[str, Any]:
+    """The summary as JSON data, to be kept by content."""
+    return {
+        "version": SUMMARY_VERSION,
+        "name": summary.name,
+        "package": summary.is_package,
+        "loads": summary.loads,
+        "stars": summary.stars,
+        "exported": summary.exported,
+        "statements": [[getattr(item, name) for name in Statement.__slots__] for item in summary.statements],
+    }
+
+
+def from_document(document: dict[str, Any]) -> Summary | None:
+    """The summary that `to_document` wrote, after a trip through JSON; None when it cannot be read."""
+    if document.get("version") != SUMMARY_VERSION:
+        return None
+    try:
+        return _revived(document)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _revived(document: dict[str, Any]) -> Summary:
+    exported = document["exported"]
+    return Summary(
+        document["name"],
+        document["package"],
+        tuple(_revive(row) for row in document["statements"]),
+        tuple(document["loads"]),
+        tuple(document["stars"]),
+        tuple(exported) if exported is not None else None,
+    )
+
+
+def _revive(row: list[Any]) -> Statement:
+    values = dict(zip(Statement.__slots__, row, strict=True))
+    for name in ("reads", "entry_reads", "calls", "mutates", "dynamic"):
+        values[name] = tuple(tuple(item) for item in values[name])
+    for name in ("binds", "touches", "loads", "variables"):
+        values[name] = tuple(values[name])
+    values["imported"] = {
+        name: tuple((target[0], target[1]) for target in targets) for name, targets in values["imported"].items()
+    }
+    values["defaults"] = {
+        name: (item[0], tuple(tuple(read) for read in item[1])) for name, item in values["defaults"].items()
+    }
+    return Statement(**values)

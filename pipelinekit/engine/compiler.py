@@ -1,0 +1,308 @@
+"""From a draft to a graph: every fault of the pipeline at once, or an ordered list of uniquely named nodes."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+
+from pipelinekit.domain.graphs import (
+    Binding,
+    CompiledStep,
+    Condition,
+    DictOf,
+    FirstOf,
+    Graph,
+    ListOf,
+    Literal,
+    Node,
+    OutputRef,
+    ParameterRef,
+    predecessors,
+)
+from pipelinekit.domain.names import Namer
+from pipelinekit.domain.pipelines import Call, Draft, StepDeclaration
+from pipelinekit.domain.steps import Port
+from pipelinekit.domain.types import ANY, PortType, accepts, describe, element_of, problem, shorten
+from pipelinekit.errors import CompileError, Fault
+
+_NOT_COMPARED = frozenset({"table", "array", "file", "folder", "path", "object"})
+_NUMBERS = frozenset({"bool", "int", "float"})
+
+
+def check(draft: Draft) -> None:
+    """Raise CompileError with every fault of the draft; return when there is none."""
+    faults = list(draft.faults)
+    checker = _Checker(draft)
+    for step in draft.steps:
+        faults.extend(checker.declaration(step))
+    faults.extend(_duplicate_names(draft.calls))
+    for call in draft.calls:
+        faults.extend(checker.call(call))
+    faults.extend(_cycle(draft.calls))
+    if not draft.calls and not faults:
+        faults.append(Fault(f"pipeline {draft.name!r} calls no step"))
+    raise_faults(draft.name, faults)
+
+
+def raise_faults(name: str, faults: Sequence[Fault]) -> None:
+    """Raise one CompileError with these faults, in the order of their places; do nothing when there are none."""
+    if faults:
+        unique = sorted(dict.fromkeys(faults), key=lambda fault: (fault.file, fault.line))
+        count = "1 fault" if len(unique) == 1 else f"{len(unique)} faults"
+        raise CompileError(f"pipeline {name!r} cannot be compiled: {count}", faults=unique)
+
+
+def assemble(draft: Draft, steps: Sequence[CompiledStep], snapshot: str) -> Graph:
+    """The graph of a checked draft, whose steps have been compiled in the draft's order."""
+    nodes = _name_nodes(draft.calls)
+    order = _order(nodes)
+    outputs = tuple(draft.outputs.items())
+    if order != list(range(len(nodes))):
+        position = {old: new for new, old in enumerate(order)}
+        nodes = [_move(nodes[old], position) for old in order]
+        outputs = tuple((name, _move_binding(binding, position)) for name, binding in outputs)
+    return Graph(draft.name, tuple(steps), tuple(nodes), tuple(draft.parameters), outputs, snapshot, draft.description)
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+def _name_nodes(calls: Sequence[Call]) -> list[Node]:
+    namer = Namer(call.full_name for call in calls if call.explicit)
+    return [
+        Node(
+            call.full_name if call.explicit else namer.next(call.full_name),
+            call.step,
+            call.inputs,
+            tuple(call.after),
+            call.conditions,
+            call.each,
+            call.file,
+            call.line,
+        )
+        for call in calls
+    ]
+
+
+def _duplicate_names(calls: Sequence[Call]) -> list[Fault]:
+    seen: dict[str, Call] = {}
+    faults = []
+    for call in calls:
+        if not call.explicit:
+            continue
+        first = seen.setdefault(call.full_name, call)
+        if first is not call:
+            hint = f"the other is at {first.file}:{first.line}; leave the name out, or give each call its own"
+            faults.append(Fault(f"two steps are named {call.full_name!r}", call.file, call.line, hint))
+    return faults
+
+
+# -- order -------------------------------------------------------------------------------------------------------------
+
+
+def _predecessors(call: Call) -> set[int]:
+    return predecessors(Node(call.name, call.step, call.inputs, tuple(call.after), call.conditions))
+
+
+def _cycle(calls: Sequence[Call]) -> list[Fault]:
+    before = [_predecessors(call) for call in calls]
+    if all(earlier < position for position, found in enumerate(before) for earlier in found):
+        return []  # every reference points back, as calls in a function do
+    try:
+        TopologicalSorter(dict(enumerate(before))).prepare()
+    except CycleError as error:
+        ring: list[int] = error.args[1]
+        names = " -> ".join(calls[position].full_name for position in ring)
+        first = calls[min(ring)]
+        return [Fault(f"the steps wait for each other in a cycle: {names}", first.file, first.line)]
+    return []
+
+
+def _order(nodes: Sequence[Node]) -> list[int]:
+    """Positions in topological order; nodes that may come in any order keep the order of their calls."""
+    before = [predecessors(node) for node in nodes]
+    if all(earlier < position for position, found in enumerate(before) for earlier in found):
+        return list(range(len(nodes)))
+    waiting = [len(found) for found in before]
+    followers: list[list[int]] = [[] for _ in nodes]
+    for position, found in enumerate(before):
+        for earlier in found:
+            followers[earlier].append(position)
+    ready = [position for position, count in enumerate(waiting) if count == 0]
+    order = []
+    while ready:
+        position = heapq.heappop(ready)
+        order.append(position)
+        for follower in followers[position]:
+            waiting[follower] -= 1
+            if waiting[follower] == 0:
+                heapq.heappush(ready, follower)
+    return order
+
+
+def _move(node: Node, position: Mapping[int, int]) -> Node:
+    return replace(
+        node,
+        inputs={port: _move_binding(binding, position) for port, binding in node.inputs.items()},
+        after=tuple(position[earlier] for earlier in node.after),
+        conditions=tuple(
+            Condition(_move_binding(item.subject, position), item.op, _move_binding(item.other, position), item.negated)
+            for item in node.conditions
+        ),
+    )
+
+
+def _move_binding(binding: Binding, position: Mapping[int, int]) -> Binding:
+    match binding:
+        case OutputRef(node=node, output=output):
+            return OutputRef(position[node], output)
+        case ListOf(items=items):
+            return ListOf(tuple(_move_binding(item, position) for item in items))
+        case FirstOf(items=items):
+            return FirstOf(tuple(_move_binding(item, position) for item in items))
+        case DictOf(entries=entries):
+            return DictOf(tuple((key, _move_binding(item, position)) for key, item in entries))
+        case _:
+            return binding
+
+
+# -- types -------------------------------------------------------------------------------------------------------------
+
+
+class _Checker:
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.parameters = {parameter.name: parameter.type for parameter in draft.parameters}
+
+    def declaration(self, step: StepDeclaration) -> list[Fault]:
+        return [
+            Fault(
+                f"output {port.name!r} of step {step.title!r} has type {describe(port.type)}, which cannot be stored",
+                step.file,
+                step.line,
+                "return tables, arrays, plain data, files or models, annotate it with a Format, or register a format",
+            )
+            for port in step.outputs
+            if not _storable(port.type)
+        ]
+
+    def call(self, call: Call) -> list[Fault]:
+        step = self.draft.steps[call.step]
+        faults = []
+        for port in step.inputs:
+            binding = call.inputs.get(port.name)
+            if binding is None:
+                if port.required and port.name not in call.faulty:
+                    faults.append(self.fault(call, f"has no value for its input {port.name!r} ({describe(port.type)})"))
+            elif port.name in call.each:
+                faults.extend(self.each(call, port, binding))
+            elif why := self.misfit(port.type, binding):
+                faults.append(self.fault(call, f"input {port.name!r}: {why}"))
+        faults.extend(self.fault(call, f"has a condition {why}") for item in call.conditions if (why := self.odd(item)))
+        return faults
+
+    def odd(self, condition: Condition) -> str:
+        """Why a condition can never be told; empty when it can."""
+        kinds = [self.type_of(side) for side in condition.sides[: 1 if condition.op == "is" else 2]]
+        for kind, side in zip(kinds, condition.sides, strict=False):
+            if kind.kind in _NOT_COMPARED:
+                return (
+                    f"on {describe(kind)} from {self.source(side)}; it takes plain values, such as a number or a text"
+                )
+        if condition.op in ("<", "<=", ">", ">="):
+            sorts = {"number" if kind.kind in _NUMBERS else kind.kind for kind in kinds}
+            if len(sorts) > 1 and sorts <= {"number", "str", "none", "list", "dict"}:
+                return f"{describe(kinds[0])} {condition.op} {describe(kinds[1])}, which have no order"
+        return ""
+
+    def fault(self, call: Call, words: str) -> Fault:
+        return Fault(f"step {call.full_name!r} {words}", call.file, call.line)
+
+    def each(self, call: Call, port: Port, binding: Binding) -> list[Fault]:
+        """Faults of an input that is mapped over: it must be a list whose elements fit the port."""
+        if isinstance(binding, ListOf):
+            return [
+                self.fault(call, f"input {port.name!r}, element {i}: {why}")
+                for i, item in enumerate(binding.items)
+                if (why := self.misfit(port.type, item))
+            ]
+        if isinstance(binding, Literal) and isinstance(binding.value, list | tuple):
+            return [
+                self.fault(call, f"input {port.name!r}, element {i}: {why}")
+                for i, item in enumerate(binding.value)
+                if (why := problem(port.type, item))
+            ]
+        given = self.type_of(binding)
+        if isinstance(binding, Literal | DictOf) or given.kind not in ("list", "any"):
+            words = f"input {port.name!r} is mapped over and must be a list, not {self.named(binding, given)}"
+            return [self.fault(call, f"{words}; wrap what every element shares in fixed(...)")]
+        if given.kind == "list" and not accepts(port.type, given.items[0]):
+            words = f"input {port.name!r} takes {describe(port.type)}, but the elements are {describe(given.items[0])}"
+            return [self.fault(call, words)]
+        return []
+
+    def misfit(self, target: PortType, binding: Binding) -> str:
+        """Why a binding does not fit a port type; empty when it does."""
+        match binding:
+            case Literal(value=value):
+                return problem(target, value)
+            case ListOf(items=items):
+                return self.composed(target, "list", items)
+            case DictOf(entries=entries):
+                return self.composed(target, "dict", [item for _, item in entries])
+            case FirstOf(items=items):
+                return next((why for item in items if (why := self.misfit(target, item))), "")
+            case _:
+                given = self.type_of(binding)
+                if accepts(target, given):
+                    return ""
+                return f"expected {describe(target)}, got {describe(given)} from {self.source(binding)}"
+
+    def composed(self, target: PortType, kind: str, items: Sequence[Binding]) -> str:
+        if target.kind == "any":
+            return ""
+        options = target.items if target.kind == "union" else (target,)
+        if all(option.kind not in (kind, "any") for option in options):
+            return f"expected {describe(target)}, got a {kind}"
+        element = element_of(target, kind)
+        return next((f"item {i}: {why}" for i, item in enumerate(items) if (why := self.misfit(element, item))), "")
+
+    def type_of(self, binding: Binding) -> PortType:
+        match binding:
+            case ParameterRef(name=name):
+                return self.parameters.get(name, ANY)
+            case OutputRef(node=node, output=output):
+                call = self.draft.calls[node]
+                ports = {port.name: port.type for port in self.draft.steps[call.step].outputs}
+                found = ports.get(output, ANY)
+                return PortType("list", (found,)) if call.each else found
+            case FirstOf(items=items) if items:
+                return self.type_of(items[0])
+            case ListOf(items=items):
+                return PortType("list", (self.type_of(items[0]) if items else ANY,))
+            case Literal(value=bool() | int() | float() | str() | None as value):
+                return PortType("none" if value is None else type(value).__name__)
+            case _:
+                return ANY
+
+    def named(self, binding: Binding, given: PortType) -> str:
+        """A binding's value or type, for messages."""
+        return shorten(binding.value) if isinstance(binding, Literal) else describe(given)
+
+    def source(self, binding: Binding) -> str:
+        """Where a binding's value comes from, for messages."""
+        if isinstance(binding, ParameterRef):
+            return f"parameter {binding.name!r}"
+        if isinstance(binding, OutputRef):
+            call = self.draft.calls[binding.node]
+            several = len(self.draft.steps[call.step].outputs) > 1
+            return f"output {binding.output!r} of step {call.full_name!r}" if several else f"step {call.full_name!r}"
+        return "the pipeline"
+
+
+def _storable(kind: PortType) -> bool:
+    if kind.kind == "object":
+        return kind.format != ""
+    return all(_storable(item) for item in kind.items)

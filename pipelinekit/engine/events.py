@@ -1,0 +1,163 @@
+"""What may happen to a run, and what a run may ask of the world.
+
+Events go into the orchestrator, instructions come out. A step is named by its full name in the run, which is unique.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipelinekit.domain.runs import Completion, Failure, Reason, RunStatus, StepRecord
+from pipelinekit.domain.values import StoredValue
+
+# -- events ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """Answer to `LookUp`: the valid completions by step, and why each of the other steps has to run.
+
+    `unusable` are those of the others that have a completion under their key which cannot be used any more.
+    """
+
+    found: Mapping[str, Completion]
+    reasons: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
+    unusable: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Answer to `Claim`: steps whose key is ours now, those another run executes, and those just completed."""
+
+    granted: tuple[str, ...]
+    held: Mapping[str, str] = field(default_factory=dict)
+    landed: Mapping[str, Completion] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """Answer to `Expand`: the elements by port, or why the value is no list."""
+
+    step: str
+    elements: Mapping[str, tuple[StoredValue, ...]]
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An attempt began to execute at `at`."""
+
+    step: str
+    attempt: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt ended at `at`: with outputs, or with a failure; it executed for `seconds`.
+
+    `damaged` names input blobs that were missing or not what their digest says.
+    """
+
+    step: str
+    attempt: int
+    at: float
+    seconds: float
+    outputs: Mapping[str, StoredValue] = field(default_factory=dict)
+    failure: Failure | None = None
+    damaged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """The time that `Sleep` asked for has passed."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """Somebody wants the run to end."""
+
+
+Event = LookedUp | Claimed | Expanded | Started | Ended | Woken | CancelRequested
+
+# -- instructions ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write these step runs as they stand now; all other instructions of the same answer come after it."""
+
+    changes: tuple[StepRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Find valid completions for these keys, by step. `inputs` are what the keys are made of, to explain a miss."""
+
+    keys: Mapping[str, str]
+    inputs: Mapping[str, Mapping[str, StoredValue]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Claim these keys for execution, by step. `forced` steps want a new result even if a completion exists."""
+
+    keys: Mapping[str, str]
+    forced: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give these claimed keys up without a result."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """Take stored lists apart into their elements, by port."""
+
+    step: str
+    lists: Mapping[str, StoredValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Execute an attempt of a step with these inputs. `position` is the step's place in the graph's steps."""
+
+    step: str
+    attempt: int
+    position: int
+    key: str
+    inputs: Mapping[str, StoredValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop an attempt that is queued or running; it then ends as any other."""
+
+    step: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Send `Woken` for this step after so many seconds."""
+
+    step: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The run has ended, with these outputs as far as they are there."""
+
+    status: RunStatus
+    outputs: Mapping[str, StoredValue]
+    failure: Failure | None = None
+
+
+Instruction = Record | LookUp | Claim | Release | Expand | Start | Stop | Sleep | Finish

@@ -1,0 +1,159 @@
+"""Why a step ran: the difference between two key documents, as typed reasons.
+
+The key is the digest of the same documents, so the explanation cannot disagree with the decision.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelinekit.domain.runs import Reason
+from pipelinekit.engine.code.syntax import is_cosmetic, syntax_digest
+
+FIRST_RUN = Reason("first run", "it has not run before")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What one execution was made of.
+
+    `inputs` are content digests by port and `shown` short texts of small values; `definition` is a definition's
+    document and `places` says where its pieces of code stand, as [file, line, end]. `origins` says where inputs come
+    from, as `parameter alpha` or `step clean`.
+    """
+
+    inputs: Mapping[str, str]
+    definition: Mapping[str, Any]
+    places: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    shown: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+def difference(before: Identity, after: Identity) -> list[Reason]:
+    """Every cause for which the two keys differ; empty when they are equal."""
+    old, new = before.definition, after.definition
+    reasons = [*_inputs(before, after), *_code(before, after), *_software(old.get("software", {}), new["software"])]
+    if old.get("entry") != new["entry"] or old.get("kind") != new["kind"]:
+        reasons.append(_change("code", "the step's function", str(old.get("entry")), str(new["entry"])))
+    if old.get("outputs") != new["outputs"]:
+        reasons.append(_change("outputs", "the declared outputs", _words(old.get("outputs")), _words(new["outputs"])))
+    if old.get("arguments") != new["arguments"]:
+        words = str(old.get("arguments")), str(new["arguments"])
+        reasons.append(_change("arguments", "the command line", *words))
+    if old.get("cache_version") != new["cache_version"]:
+        words = str(old.get("cache_version")), str(new["cache_version"])
+        reasons.append(_change("cache version", "the cache version", *words))
+    return reasons
+
+
+def _change(cause: str, what: str, before: str, after: str, name: str = "") -> Reason:
+    return Reason(cause, f"{what} changed: {before or '(none)'} -> {after or '(none)'}", name, "", 0, before, after)
+
+
+def _words(outputs: Any) -> str:
+    return ", ".join(f"{name}: {kind[0]}" for name, kind in (outputs or {}).items())
+
+
+def _inputs(before: Identity, after: Identity) -> list[Reason]:
+    reasons = []
+    for port in sorted({*before.inputs, *after.inputs}):
+        old, new = before.inputs.get(port, ""), after.inputs.get(port, "")
+        if old == new:
+            continue
+        origin = after.origins.get(port, "")
+        cause = "parameter" if origin.startswith("parameter ") else "input"
+        title = origin if cause == "parameter" else f"input {port!r}" + (f" from {origin}" if origin else "")
+        texts = before.shown.get(port, old[:17]), after.shown.get(port, new[:17])
+        reasons.append(
+            _change(cause, title, *texts, name=origin.partition(" ")[2].strip("'") if cause == "parameter" else port)
+        )
+    return reasons
+
+
+def _code(before: Identity, after: Identity) -> list[Reason]:
+    old, new = before.definition.get("code", {}), after.definition["code"]
+    changed = [name for name in new if name in old and old[name] != new[name]]
+    reasons = [_code_reason(name, after, "changed", old[name], new[name]) for name in sorted(changed)]
+    reasons += [_code_reason(name, after, "is reached now", "", new[name]) for name in sorted(new.keys() - old.keys())]
+    reasons += [
+        _code_reason(name, before, "is no longer reached", old[name], "") for name in sorted(old.keys() - new.keys())
+    ]
+    return reasons
+
+
+def _code_reason(symbol: str, side: Identity, words: str, before: str, after: str) -> Reason:
+    file, line, _ = side.places.get(symbol, ("", 0, 0))
+    place = f" at {file}:{line}" if file else ""
+    return Reason("code", f"{symbol.replace(':', '.')}{place} {words}", symbol, file, line, before, after)
+
+
+def _software(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Reason]:
+    reasons = []
+    if old.get("python") != new["python"]:
+        reasons.append(_change("python", "the Python interpreter", str(old.get("python", "")), new["python"]))
+    packages = old.get("packages", {})
+    for name in sorted({*packages, *new["packages"]}):
+        versions = packages.get(name, ""), new["packages"].get(name, "")
+        if versions[0] != versions[1]:
+            reasons.append(_change("package", f"package {name}", *versions, name=name))
+    variables = old.get("variables", {})
+    for name in sorted({*variables, *new["variables"]}):
+        if variables.get(name) != new["variables"].get(name):
+            words = f"environment variable {name} changed"
+            reasons.append(Reason("variable", words, name))
+    return [*reasons, *_lock(old.get("lock", []), new["lock"])]
+
+
+def _lock(old: Sequence[str], new: Sequence[str]) -> list[Reason]:
+    """Changes of a declared environment, by requirement; hashes count, but are not shown."""
+    before, after = _pins(old), _pins(new)
+    return [
+        _change(
+            "environment", f"{name} in the environment", _version(before.get(name)), _version(after.get(name)), name
+        )
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _pins(lock: Sequence[str]) -> dict[str, str]:
+    return {line.partition("==")[0]: line for line in lock}
+
+
+def _version(line: str | None) -> str:
+    return (line or "").partition("==")[2].partition(" ")[0]
+
+
+def changed_line(before: str, after: str) -> int:
+    """The line of `after`, from 1, with the first difference that is not cosmetic; 0 when there is none.
+
+    Both are the source of one top-level statement (or several).
+    """
+    try:
+        old, new = ast.parse(before), ast.parse(after)
+    except SyntaxError:
+        return 1
+    return 0 if syntax_digest(old) == syntax_digest(new) else _first_line(old, new)
+
+
+def _first_line(old: ast.AST, new: ast.AST) -> int:
+    for field_name in ("body", "handlers", "orelse", "finalbody"):
+        left, right = _statements(old, field_name), _statements(new, field_name)
+        for first, second in zip(left, right, strict=False):
+            if syntax_digest(first) != syntax_digest(second):
+                return _first_line(first, second)
+        if len(right) > len(left):
+            return int(right[len(left)].lineno)
+        if len(left) > len(right):
+            return int(right[-1].end_lineno or right[-1].lineno) if right else int(getattr(new, "lineno", 1))
+    return int(getattr(new, "lineno", 1))
+
+
+def _statements(node: ast.AST, field_name: str) -> list[Any]:
+    found = getattr(node, field_name, None)
+    if not isinstance(found, list):
+        return []
+    return [item for item in found if not (isinstance(item, ast.stmt) and is_cosmetic(item))]

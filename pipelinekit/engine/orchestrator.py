@@ -1,0 +1,485 @@
+"""The run in progress: events in, instructions out.
+
+No clock, thread, store or log: the same events always give the same instructions. Steps become ready when everything
+before them has ended; a ready step is looked up under its key, then claimed, then executed. Elements of mapped steps
+join the works when their lists are known.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from pipelinekit.domain.graphs import Graph, OutputRef, predecessors, sources
+from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions, RunStatus, StepStatus
+from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.values import StoredValue
+from pipelinekit.engine.events import (
+    CancelRequested,
+    Claimed,
+    Ended,
+    Event,
+    Expand,
+    Expanded,
+    Finish,
+    Instruction,
+    LookedUp,
+    Sleep,
+    Start,
+    Started,
+    Stop,
+    Woken,
+)
+from pipelinekit.engine.expansion import Elements, elements_of, make_children
+from pipelinekit.engine.fingerprint import Fingerprint
+from pipelinekit.engine.outbox import Outbox
+from pipelinekit.engine.retries import retry_delay
+from pipelinekit.engine.work import Resolver, State, Work, link, shared_sources
+
+MAX_REWINDS = 5
+HELD_POLL = 0.5  # seconds between two looks at a key that another run executes
+
+
+class Orchestrator:
+    """Decides what one run does next.
+
+    `arguments` are the values of the pipeline's parameters, `paths` those of the paths written in the graph. Call
+    `start` once, then `handle` for every event, and carry out what they return in its order.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        graph: Graph,
+        arguments: Mapping[str, StoredValue],
+        options: RunOptions,
+        paths: Mapping[PathRef, StoredValue] | None = None,
+    ) -> None:
+        self.run = run
+        self.graph = graph
+        self.options = options
+        self.works = [
+            Work(node.name, node, position, graph.steps[node.step]) for position, node in enumerate(graph.nodes)
+        ]
+        self.by_name = {work.name: work for work in self.works}
+        self.resolver = Resolver(arguments, paths or {}, self.works)
+        self.fingerprints = [Fingerprint(step.definition) for step in graph.steps]
+        self.open = len(self.works)
+        self.stopping = False
+        self.canceled = False
+        self.finished: RunStatus | None = None
+        self.failure: Failure | None = None
+        self._any_broken = False
+        self._leaders: dict[str, Work] = {}
+        self._shared: dict[str, list[Work]] = {}
+        self._ready: deque[Work] = deque()
+        self._out = Outbox(run)
+        link(self.works)
+
+    def start(self) -> list[Instruction]:
+        """The first instructions."""
+        self._ready.extend(work for work in self.works if work.waiting == 0)
+        return self._answer()
+
+    def handle(self, event: Event) -> list[Instruction]:
+        """Take one event in and say what to do about it."""
+        match event:
+            case LookedUp():
+                self._looked_up(event)
+            case Claimed():
+                self._claimed(event)
+            case Expanded():
+                self._expanded(event)
+            case Started():
+                self._started(event)
+            case Ended():
+                self._ended(event)
+            case Woken(step=step):
+                self._woken(self.by_name[step])
+            case CancelRequested():
+                self.canceled = True
+                self._stop_all(None)
+        return self._answer()
+
+    # -- ready works -----------------------------------------------------------------------------------------------
+
+    def _answer(self) -> list[Instruction]:
+        while self._ready:
+            self._consider(self._ready.popleft())
+        if self.open == 0 and self.finished is None:
+            self._finish()
+        return self._out.take()
+
+    def _consider(self, work: Work) -> None:
+        """Everything before this work has ended: skip it, expand it, or look its key up."""
+        if work.state is not State.WAITING:
+            return
+        if self.stopping:
+            self._end(work, StepStatus.CANCELED)
+            return
+        if self._any_broken and (cause := self._broken_cause(work)):
+            work.broken = True
+            self._end(work, StepStatus.SKIPPED, note=cause)
+            return
+        if work.parent is None:
+            for condition in work.node.conditions:
+                holds = self.resolver.holds(condition)
+                if isinstance(holds, Failure):
+                    self._fail(work, holds)
+                    return
+                if not holds:
+                    self._end(work, StepStatus.SKIPPED, note="its condition does not hold")
+                    return
+            if work.mapped:
+                self._expand(work)
+                return
+        if self._gather(work):
+            self._identify(work)
+        else:
+            self._end(work, StepStatus.SKIPPED, note="an input comes from a step that was skipped")
+
+    def _broken_cause(self, work: Work) -> str:
+        """What before this work did not complete, so that it cannot run; empty when nothing."""
+        elements = {value.position: value for value in work.fixed.values() if isinstance(value, Work)}
+        shared = shared_sources(work, self.works) if work.mapped else set()
+        for position in sorted(predecessors(work.node) - shared):
+            earlier = elements.get(position, self.works[position])
+            if earlier.broken and earlier.state is State.DONE:
+                return f"step {earlier.name!r} did not complete"
+        return ""
+
+    def _gather(self, work: Work) -> bool:
+        """Put the inputs together; False when one comes from a step that was skipped."""
+        values: dict[str, StoredValue] = {}
+        for port, binding in work.node.inputs.items():
+            fixed = work.fixed.get(port)
+            if isinstance(fixed, Work):
+                source = binding.output if isinstance(binding, OutputRef) else ""
+                value = fixed.output(source)
+            elif fixed is not None:
+                value = fixed
+            else:
+                value = self.resolver.value(binding)
+            if value is None:
+                return False
+            values[port] = value
+        work.inputs = values
+        return True
+
+    def _identify(self, work: Work) -> None:
+        digests = {port: value.digest for port, value in work.inputs.items()}
+        work.key = self.fingerprints[work.node.step].key(digests)
+        if not work.step.options.allow_reuse:
+            work.reasons = (Reason("reuse off", "the step does not allow reuse"),)
+            self._dispatch(work)
+        elif work.forced or self.regenerated(work):
+            work.forced = True
+            work.reasons = work.reasons or (Reason("regenerate", "a new result was asked for"),)
+            self._claim(work)
+        else:
+            work.state = State.LOOKING
+            self._out.look_up(work)
+
+    def regenerated(self, work: Work) -> bool:
+        """Whether a new result of this work was asked for."""
+        name = work.parent.name if work.parent else work.name
+        return any(fnmatchcase(work.name, pattern) or fnmatchcase(name, pattern) for pattern in self.options.regenerate)
+
+    # -- mapped works ----------------------------------------------------------------------------------------------
+
+    def _expand(self, work: Work) -> None:
+        elements, lists, failure = elements_of(work, self.resolver, self.works)
+        if failure is not None:
+            self._fail(work, failure)
+        elif lists:
+            work.state = State.EXPANDING
+            self._out.ask(Expand(work.name, lists))
+        else:
+            self._open(work, elements)
+
+    def _expanded(self, event: Expanded) -> None:
+        work = self.by_name[event.step]
+        if work.state is not State.EXPANDING:
+            return
+        elements, _, failure = elements_of(work, self.resolver, self.works, event.elements)
+        if event.failure or failure:
+            self._fail(work, event.failure or failure or Failure("internal", "no elements"))
+        elif self.stopping:
+            self._end(work, StepStatus.CANCELED)
+        else:
+            self._open(work, elements)
+
+    def _open(self, work: Work, elements: Elements) -> None:
+        lengths = {port: len(values) for port, values in elements.items()}
+        if len(set(lengths.values())) > 1:
+            words = ", ".join(f"{port} has {count}" for port, count in lengths.items())
+            self._fail(work, Failure("input", f"the lists that are mapped over differ in length: {words}"))
+            return
+        children = make_children(work, elements)
+        work.children = children
+        work.state = State.OPEN
+        work.open_children = len(children)
+        self.open += len(children)
+        for child in children:
+            self.by_name[child.name] = child
+            if child.waiting == 0:
+                self._ready.append(child)
+        self._tell(work.sharers)
+        if not children:
+            self._end(work, StepStatus.COMPLETED)
+
+    # -- look up and claim -----------------------------------------------------------------------------------------
+
+    def _looked_up(self, event: LookedUp) -> None:
+        for name, completion in event.found.items():
+            work = self.by_name[name]
+            if work.state is State.LOOKING:
+                self._reuse(work, completion)
+        for name, reasons in event.reasons.items():
+            work = self.by_name[name]
+            if work.state is State.LOOKING:
+                work.reasons = reasons
+                work.forced = name in event.unusable
+                self._claim(work)
+
+    def _claim(self, work: Work) -> None:
+        leader = self._leaders.get(work.key)
+        if leader is not None and leader is not work:
+            work.state = State.HELD
+            self._shared.setdefault(work.key, []).append(work)
+            self._show(work, StepStatus.QUEUED, f"waits for step {leader.name!r}, which executes the same key")
+            return
+        self._leaders[work.key] = work
+        work.state = State.CLAIMING
+        self._out.claim(work)
+
+    def _claimed(self, event: Claimed) -> None:
+        for name in event.granted:
+            work = self.by_name[name]
+            work.claimed = True
+            if work.state is State.CLAIMING and not self.stopping:
+                self._dispatch(work)
+            else:
+                self._cancel(work)
+        for name, completion in event.landed.items():
+            work = self.by_name[name]
+            if work.state is State.CLAIMING:
+                self._reuse(work, completion)
+        for name, holder in event.held.items():
+            work = self.by_name[name]
+            if work.state is State.CLAIMING and self.stopping:
+                self._cancel(work)
+            elif work.state is State.CLAIMING:
+                work.state = State.HELD
+                self._show(work, StepStatus.QUEUED, f"waits for {holder}, which executes the same key")
+                self._out.ask(Sleep(name, HELD_POLL))
+
+    def _woken(self, work: Work) -> None:
+        if work.state is State.HELD:
+            work.state = State.CLAIMING
+            self._out.claim(work)
+        elif work.state is State.SLEEPING:
+            self._dispatch(work)
+
+    def _reuse(self, work: Work, completion: Completion) -> None:
+        work.outputs = completion.outputs
+        work.original = (completion.run, completion.step)
+        work.seconds = completion.seconds
+        work.reasons = ()
+        self._end(work, StepStatus.REUSED)
+
+    # -- execution -------------------------------------------------------------------------------------------------
+
+    def _dispatch(self, work: Work) -> None:
+        work.state = State.EXECUTING
+        work.attempt += 1
+        self._show(work, StepStatus.QUEUED, "")
+        self._out.ask(Start(work.name, work.attempt, work.node.step, work.key, work.inputs))
+
+    def _started(self, event: Started) -> None:
+        work = self.by_name[event.step]
+        if work.state is State.EXECUTING and work.attempt == event.attempt:
+            work.started_at = event.at
+            self._show(work, StepStatus.RUNNING, "")
+
+    def _ended(self, event: Ended) -> None:
+        work = self.by_name[event.step]
+        if work.state is not State.EXECUTING or work.attempt != event.attempt:
+            return
+        work.ended_at, work.seconds = event.at, event.seconds
+        if event.failure is None:
+            work.outputs = event.outputs
+            self._end(work, StepStatus.COMPLETED)
+        elif work.stopping or self.stopping:
+            work.failure = event.failure
+            self._end(work, StepStatus.CANCELED)
+        elif event.damaged and work.rewinds < MAX_REWINDS and self._rewind(work, event.damaged):
+            return
+        else:
+            self._retry_or_fail(work, event.failure)
+
+    def _retry_or_fail(self, work: Work, failure: Failure) -> None:
+        token = (self.run, work.name, work.attempt)
+        delay = retry_delay(work.step.options.retry, failure, work.own_failures, work.lost_failures, token)
+        if failure.kind == "lost":
+            work.lost_failures += 1
+        else:
+            work.own_failures += 1
+        if delay is None:
+            self._fail(work, failure)
+            return
+        work.state = State.SLEEPING
+        work.failure = failure
+        self._show(work, StepStatus.QUEUED, f"attempt {work.attempt} failed, the next one starts in {delay:.1f} s")
+        self._out.ask(Sleep(work.name, delay))
+
+    def _rewind(self, work: Work, damaged: Iterable[str]) -> bool:
+        """Make damaged inputs again: their producers execute anew, unless they do already, and this work waits."""
+        missing = set(damaged)
+        producers = [
+            earlier
+            for earlier in self._producers(work)
+            if any(missing & set(value.blobs()) for value in earlier.outputs.values())
+        ]
+        if not producers:
+            return False
+        work.rewinds += 1
+        work.state = State.WAITING
+        self._drop_claim(work)
+        self._show(work, StepStatus.QUEUED, "an input was damaged and is made again")
+        for earlier in producers:
+            earlier.followers.append(work)
+            work.waiting += 1
+            if earlier.state is State.DONE:
+                self._reopen(earlier)
+        return True
+
+    def _producers(self, work: Work) -> list[Work]:
+        found: list[Work] = [value for value in work.fixed.values() if isinstance(value, Work)]
+        for position in predecessors(work.node):
+            earlier = self.works[position]
+            found.extend(earlier.children if earlier.children is not None else [earlier])
+        return found
+
+    def _reopen(self, work: Work) -> None:
+        if work.parent is not None:
+            work.parent.outputs = {}
+        self.open += 1
+        work.state = State.WAITING
+        work.status = StepStatus.NOT_STARTED
+        work.forced = True
+        work.original = ("", "")
+        work.reasons = (Reason("missing output", "its stored output was damaged or missing, and is made again"),)
+        self._ready.append(work)
+
+    # -- ends ------------------------------------------------------------------------------------------------------
+
+    def _show(self, work: Work, status: StepStatus, note: str) -> None:
+        work.status, work.note = status, note
+        self._out.record(work)
+
+    def _fail(self, work: Work, failure: Failure) -> None:
+        work.failure = failure
+        work.broken = True
+        if self.failure is None:
+            self.failure = Failure(
+                failure.kind,
+                f"step {work.name!r} failed: {failure.message}",
+                failure.types,
+                failure.traceback,
+                failure.hint,
+            )
+        self._end(work, StepStatus.FAILED)
+        if not self.options.continue_on_step_failure:
+            self._stop_all(work)
+
+    def _end(self, work: Work, status: StepStatus, note: str = "") -> None:
+        work.state = State.DONE
+        work.broken = work.broken or status in (StepStatus.FAILED, StepStatus.CANCELED)
+        self._any_broken = self._any_broken or work.broken
+        if status is not StepStatus.FAILED and status is not StepStatus.CANCELED:
+            work.failure = None
+        work.status, work.note = status, note
+        if work.children is None or not work.children:
+            self._out.record(work)
+        self.open -= 1
+        self._settle_key(work)
+        work.inputs = {}
+        if work.parent is not None:
+            self._child_ended(work.parent)
+        self._tell(work.followers)
+        if work.children is None:
+            self._tell(work.sharers)
+
+    def _tell(self, works: list[Work]) -> None:
+        for work in works:
+            work.waiting -= 1
+            if work.waiting == 0:
+                self._ready.append(work)
+        works.clear()
+
+    def _settle_key(self, work: Work) -> None:
+        """Let go of the key: whoever waited for it in this run takes the result, or tries in turn."""
+        if self._leaders.get(work.key) is not work:
+            return
+        del self._leaders[work.key]
+        if work.status is not StepStatus.COMPLETED:
+            self._drop_claim(work)
+        for other in self._shared.pop(work.key, ()):
+            if other.state is not State.HELD:
+                continue
+            if work.status.good:
+                original = work.original if work.status is StepStatus.REUSED else (self.run, work.name)
+                self._reuse(other, Completion(work.key, *original, work.outputs, work.seconds))
+            else:
+                self._claim(other)
+
+    def _drop_claim(self, work: Work) -> None:
+        if work.claimed:
+            self._out.release(work.key)
+            work.claimed = False
+        if self._leaders.get(work.key) is work:
+            del self._leaders[work.key]
+
+    def _child_ended(self, parent: Work) -> None:
+        parent.open_children -= 1
+        if parent.open_children > 0 or parent.state is State.DONE:
+            return
+        statuses = {child.status for child in parent.children or ()}
+        parent.broken = any(child.broken for child in parent.children or ())
+        worst = (StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED, StepStatus.COMPLETED, StepStatus.REUSED)
+        self._end(parent, next(status for status in worst if status in statuses))
+
+    def _stop_all(self, cause: Work | None) -> None:
+        """End everything that has not ended: what executes is stopped, the rest is canceled at once."""
+        if self.stopping:
+            return
+        self.stopping = True
+        for work in list(self.by_name.values()):
+            if work.state is State.EXECUTING:
+                work.stopping = True
+                self._out.ask(Stop(work.name, work.attempt))
+            elif work.state not in (State.DONE, State.OPEN, State.CLAIMING):
+                note = f"step {cause.name!r} failed" if cause else "the run was canceled"
+                self._end(work, StepStatus.CANCELED, note)
+
+    def _cancel(self, work: Work) -> None:
+        if work.state is not State.DONE:
+            self._end(work, StepStatus.CANCELED)
+
+    def _finish(self) -> None:
+        statuses = {work.status for work in self.works}
+        if self.failure is not None:
+            self.finished = RunStatus.FAILED
+        elif self.canceled and StepStatus.CANCELED in statuses:
+            self.finished = RunStatus.CANCELED
+        else:
+            self.finished = RunStatus.COMPLETED
+        outputs = {}
+        for name, binding in self.graph.outputs:
+            if any(self.works[position].broken for position in sources(binding)):
+                continue
+            if (value := self.resolver.value(binding)) is not None:
+                outputs[name] = value
+        self._out.ask(Finish(self.finished, outputs, self.failure))

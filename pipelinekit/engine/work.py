@@ -1,0 +1,214 @@
+"""The state of one step in a run in progress, and how its inputs are put together from what came before."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from pipelinekit.domain.graphs import (
+    Binding,
+    CompiledStep,
+    Condition,
+    DictOf,
+    FirstOf,
+    ListOf,
+    Literal,
+    Node,
+    OutputRef,
+    ParameterRef,
+    predecessors,
+)
+from pipelinekit.domain.runs import Failure, Reason, StepRecord, StepStatus
+from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.values import StoredValue, dict_of, list_of, plain
+
+
+class State(Enum):
+    """Where the orchestrator stands with a step; the statuses that people see follow from it."""
+
+    WAITING = auto()  # for what comes before it
+    EXPANDING = auto()  # for the elements of the lists that it is mapped over
+    OPEN = auto()  # a mapped step whose elements are on their way
+    LOOKING = auto()  # for a completion under its key
+    CLAIMING = auto()  # for the right to execute its key
+    HELD = auto()  # for another run, or another step of this one, that executes the same key
+    SLEEPING = auto()  # for its next attempt
+    EXECUTING = auto()  # handed to the compute target
+    DONE = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One step of the run: a node, a mapped node that stands for its elements, or one element.
+
+    `waiting` counts the works that must end before; `followers` are told when this one ends, `sharers` when its
+    elements are known. `broken` means that what depends on it cannot run. `fixed` holds inputs that only this element
+    has.
+    """
+
+    name: str
+    node: Node
+    position: int
+    step: CompiledStep
+    parent: Work | None = None
+    element: int = -1
+    state: State = State.WAITING
+    status: StepStatus = StepStatus.NOT_STARTED
+    waiting: int = 0
+    followers: list[Work] = field(default_factory=list)
+    sharers: list[Work] = field(default_factory=list)
+    children: list[Work] | None = None
+    open_children: int = 0
+    fixed: dict[str, StoredValue | Work] = field(default_factory=dict)
+    inputs: dict[str, StoredValue] = field(default_factory=dict)
+    key: str = ""
+    outputs: Mapping[str, StoredValue] = field(default_factory=dict)
+    original: tuple[str, str] = ("", "")
+    attempt: int = 0
+    own_failures: int = 0
+    lost_failures: int = 0
+    rewinds: int = 0
+    forced: bool = False
+    claimed: bool = False
+    stopping: bool = False
+    broken: bool = False
+    failure: Failure | None = None
+    reasons: tuple[Reason, ...] = ()
+    note: str = ""
+    started_at: float | None = None
+    ended_at: float | None = None
+    seconds: float = 0.0
+
+    @property
+    def mapped(self) -> bool:
+        """Whether this work stands for the elements of a mapped node."""
+        return self.parent is None and bool(self.node.each)
+
+    def output(self, name: str) -> StoredValue | None:
+        """One output; of a mapped step the list over its elements. None when the step was skipped."""
+        if self.children is None:
+            return self.outputs.get(name)
+        if name not in self.outputs:
+            values = [child.outputs[name] for child in self.children if name in child.outputs]
+            self.outputs = {**self.outputs, name: list_of(values)}
+        return self.outputs[name]
+
+    def record(self, run: str) -> StepRecord:
+        """The step run as it stands."""
+        return StepRecord(
+            run,
+            self.name,
+            self.position,
+            self.status,
+            self.key,
+            self.attempt,
+            *self.original,
+            self.started_at,
+            self.ended_at,
+            self.seconds,
+            self.outputs if self.status is StepStatus.COMPLETED and self.children is None else {},
+            self.reasons,
+            self.failure,
+            self.note,
+            self.element,
+        )
+
+
+def link(works: list[Work]) -> None:
+    """Connect works by what they wait for: other works' ends, or only their elements."""
+    for work in works:
+        before = predecessors(work.node)
+        shared = shared_sources(work, works)
+        for position in before - shared:
+            works[position].followers.append(work)
+        for position in shared:
+            works[position].sharers.append(work)
+        work.waiting = len(before)
+
+
+def shared_sources(work: Work, works: list[Work]) -> set[int]:
+    """Mapped steps that this one maps over element by element: it need not wait until they have ended."""
+    bindings = [work.node.inputs[port] for port in work.node.each]
+    found = {item.node for item in bindings if isinstance(item, OutputRef) and works[item.node].mapped}
+    if not found:
+        return found
+    rest = {port: binding for port, binding in work.node.inputs.items() if port not in work.node.each}
+    return found - predecessors(Node("", 0, rest, work.node.after, work.node.conditions))
+
+
+class Resolver:
+    """Values of bindings, from the run's arguments and the works that have ended."""
+
+    def __init__(
+        self, arguments: Mapping[str, StoredValue], paths: Mapping[PathRef, StoredValue], works: list[Work]
+    ) -> None:
+        self.arguments = arguments
+        self.paths = paths
+        self.works = works
+        self._literals: dict[int, StoredValue] = {}
+
+    def value(self, binding: Binding) -> StoredValue | None:
+        """The value of a binding; None when it comes from a step that was skipped.
+
+        Skipped items leave lists and dicts.
+        """
+        match binding:
+            case OutputRef(node=node, output=output):
+                return self.works[node].output(output)
+            case Literal():
+                return self.literal(binding)
+            case ParameterRef(name=name):
+                return self.arguments[name]
+            case ListOf(items=items):
+                values = [self.value(item) for item in items]
+                return list_of(value for value in values if value is not None)
+            case DictOf(entries=entries):
+                pairs = [(key, self.value(item)) for key, item in entries]
+                return dict_of({key: value for key, value in pairs if value is not None})
+            case FirstOf(items=items):
+                return next((value for item in items if (value := self.value(item)) is not None), None)
+
+    def literal(self, binding: Literal) -> StoredValue:
+        """A literal as a stored value; literals are often shared by many nodes, so each is digested once."""
+        known = self._literals.get(id(binding))
+        if known is None:
+            value = binding.value
+            known = self.paths[value] if isinstance(value, PathRef) else plain(value)
+            self._literals[id(binding)] = known
+        return known
+
+    def holds(self, condition: Condition) -> bool | Failure:
+        """Whether a condition holds, or why that cannot be told."""
+        sides = []
+        for binding in condition.sides:
+            value = self.value(binding)
+            if value is None:
+                return False
+            if not value.is_inline:
+                words = f"a condition needs small plain values, not {value.format} of {value.size} bytes"
+                return Failure("input", words)
+            sides.append(value.inline)
+        try:
+            return _compare(condition.op, *sides) is not condition.negated
+        except TypeError as error:
+            return Failure("input", f"a condition cannot be told: {error}")
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], object]] = {
+    "is": lambda left, _: left,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _compare(op: str, left: Any, right: Any) -> bool:
+    if op not in _COMPARISONS:
+        raise TypeError(f"unknown comparison {op!r}")
+    return bool(_COMPARISONS[op](left, right))

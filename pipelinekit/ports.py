@@ -1,0 +1,176 @@
+"""The outside world on one page: what the engine's performers need, and nothing of how it is done.
+
+Each protocol has an implementation in `storage`, `compute` or `workspace` and a twin in `testing`; one contract suite
+runs against all of them. `bootstrap` alone names implementations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
+from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord
+from pipelinekit.domain.values import StoredValue
+
+
+class Clock(Protocol):
+    """Time, as far as it is written down or waited for."""
+
+    def now(self) -> float:
+        """Seconds since 1970, UTC."""
+
+
+class RunRecords(Protocol):
+    """Runs and their step runs, for whoever submits and looks."""
+
+    def create(self, run: RunRecord) -> RunRecord:
+        """Record a new run; returns it with its number in the experiment, which is created on first use."""
+
+    def get(self, run: str) -> RunRecord:
+        """The run of this id, or the only one whose id begins so. Raises NotFoundError, UsageError if several do."""
+
+    def list(
+        self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
+    ) -> Sequence[RunRecord]:
+        """Runs, newest first; `before` continues a list after the run of that id."""
+
+    def steps(self, run: str) -> Sequence[StepRecord]:
+        """Step runs recorded so far, with the outputs and failure of each; reused ones show the original's outputs."""
+
+    def request_cancel(self, run: str) -> RunRecord:
+        """Ask the run's driver to end it; a run without a driver is canceled at once. Final runs stay as they are."""
+
+    def experiments(self) -> Sequence[tuple[str, int, float]]:
+        """Name, number of runs and time of the newest run of each experiment."""
+
+
+class DriverRecords(Protocol):
+    """A run's record for the driver that holds its lease. Every call checks the lease and raises LeaseLostError."""
+
+    def take(self, run: str, owner: str) -> RunRecord:
+        """Take the lease if the run is open and nobody alive holds it; the epoch grows. Raises LeaseLostError."""
+
+    def renew(self, run: str, epoch: int) -> bool:
+        """Keep the lease; True when somebody asked for the run to be canceled."""
+
+    def record(
+        self, run: str, epoch: int, changes: Sequence[StepRecord], completions: Sequence[Completion] = ()
+    ) -> None:
+        """Write step runs and accepted completions in one transaction, with one event.
+
+        A completion becomes reusable only if its key is claimed by this run under this epoch; the claim ends with it.
+        """
+
+    def finish(
+        self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
+    ) -> None:
+        """End the run; its claims end with it."""
+
+    def recover(self) -> Sequence[str]:
+        """Fail the runs whose driver is known to be dead, and return their ids."""
+
+
+class ReuseRecords(Protocol):
+    """Completions by key, and claims on keys: at most one live claim and one reusable completion for each."""
+
+    def find(self, keys: Iterable[str]) -> Mapping[str, Completion]:
+        """The reusable completion of each key that has one."""
+
+    def claim(
+        self, run: str, epoch: int, keys: Mapping[str, str], forced: frozenset[str]
+    ) -> tuple[Sequence[str], Mapping[str, str], Mapping[str, Completion]]:
+        """Claim keys by step: (granted steps, steps whose key a live run holds with its name, steps just completed).
+
+        A claim whose run has ended or lost its lease is taken over. `forced` steps are never answered by a completion.
+        """
+
+    def release(self, run: str, epoch: int, keys: Sequence[str]) -> None:
+        """Give claims up without a result."""
+
+    def revoke(self, keys: Sequence[str]) -> int:
+        """Make the completions of these keys unusable; how many there were."""
+
+    def previous(
+        self, pipeline: str, steps: Iterable[str], besides: str = "", until: float = math.inf
+    ) -> Mapping[str, Completion]:
+        """The newest completion of each step in this pipeline, whatever its key, made before the time `until`.
+
+        `besides` leaves out that run.
+        """
+
+    def definitions(self, definitions: Iterable[str]) -> Mapping[str, float]:
+        """Which of these definitions have completed before, with the mean seconds of their newest executions."""
+
+
+class Documents(Protocol):
+    """Small JSON documents by digest: graphs, definitions, key documents. Written once, never changed."""
+
+    def put(self, documents: Mapping[str, str]) -> None:
+        """Keep documents by digest; those that are there already stay."""
+
+    def get(self, digests: Iterable[str]) -> Mapping[str, str]:
+        """The documents that are there."""
+
+
+class LogRecords(Protocol):
+    """What attempts wrote, while they run and after."""
+
+    def append(self, chunks: Sequence[LogChunk], at: float) -> None:
+        """Keep chunks in their order. Beyond the limit per attempt a mark is kept and the rest dropped."""
+
+    def read(self, run: str, step: str, after: int = 0) -> Sequence[tuple[int, LogChunk]]:
+        """Chunks of one step with their positions, those after position `after` only."""
+
+
+class Blobs(Protocol):
+    """Content-addressed bytes. A blob is visible only when it is whole, and every read verifies it."""
+
+    def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
+        """Store bytes; their digest and size."""
+
+    def put_file(self, path: Path, *, move: bool = False) -> tuple[str, int]:
+        """Store a file's bytes; with `move` the file is taken over where that saves a copy."""
+
+    def path(self, digest: str) -> Path:
+        """A local file with the blob's bytes, verified, not to be written to. Raises IntegrityError."""
+
+    def read(self, digest: str) -> bytes:
+        """The blob's bytes, verified. Raises IntegrityError."""
+
+    def missing(self, digests: Iterable[str]) -> set[str]:
+        """Which of these are not in the store. Does not read them."""
+
+    def discard(self, digest: str) -> None:
+        """Remove a blob, or set it aside when it is damaged."""
+
+
+class Cache(Protocol):
+    """What this machine remembers to be fast. Losing it loses time only."""
+
+    def get(self, space: str, keys: Iterable[str]) -> Mapping[str, str]:
+        """The texts kept under these keys."""
+
+    def put(self, space: str, items: Mapping[str, str]) -> None:
+        """Keep texts by key, replacing older ones."""
+
+
+class Compute(Protocol):
+    """A compute target: executes attempts and tells what happens to them through the sink it was made with."""
+
+    def start(self, attempts: Sequence[Attempt]) -> None:
+        """Queue attempts. Each ends with exactly one `AttemptEnded`, whatever happens. Returns at once."""
+
+    def stop(self, attempts: Sequence[str]) -> None:
+        """Stop queued or running attempts, by id; they end with a failure of kind `canceled`."""
+
+    def advance(self) -> bool:
+        """Do a piece of work in the caller's own thread, where the target works so; False when there is none."""
+
+    def close(self, *, now: bool = False) -> None:
+        """Stop everything and free the target's resources; with `now` without grace."""
+
+
+Sink = Callable[[AttemptEvent], None]

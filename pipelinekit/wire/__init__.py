@@ -1,0 +1,1 @@
+"""Domain to versioned JSON documents and back: for records, messages, files and people's programs."""

@@ -1,0 +1,313 @@
+"""Graphs as versioned JSON documents, byte-identical for equal pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipelinekit.domain.digests import digest_bytes
+from pipelinekit.domain.environments import Software
+from pipelinekit.domain.graphs import (
+    Binding,
+    CodeItem,
+    CompiledStep,
+    Condition,
+    Definition,
+    DictOf,
+    FirstOf,
+    Graph,
+    ListOf,
+    Literal,
+    Node,
+    OutputRef,
+    ParameterRef,
+    predecessors,
+)
+from pipelinekit.domain.parameters import Parameter
+from pipelinekit.domain.steps import Port, Resources, Retry, StepOptions
+from pipelinekit.domain.types import PortType
+from pipelinekit.errors import UsageError
+from pipelinekit.wire.values import dumps, loads, plain_from_json, plain_to_json
+
+GRAPH_VERSION = 1
+
+
+def graph_text(graph: Graph) -> str:
+    """The graph's canonical text; its digest is the graph's identity."""
+    return dumps(graph_to_json(graph))
+
+
+def graph_digest(text: str) -> str:
+    """The digest of a graph's canonical text."""
+    return digest_bytes(text.encode("ascii"))
+
+
+def parse_graph(text: str | bytes, source: str = "graph document") -> Graph:
+    """Read a graph's text. Raises UsageError when it is no graph, or of another version, or inconsistent."""
+    try:
+        document = loads(text)
+    except ValueError as error:
+        raise UsageError(f"{source} is not JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("kind") != "pipelinekit.graph":
+        raise UsageError(
+            f"{source} is not a compiled graph", hint="write one with 'pipelinekit compile FILE -o graph.json'"
+        )
+    if document.get("version") != GRAPH_VERSION:
+        raise UsageError(
+            f"{source} has version {document.get('version')!r}; this release reads version {GRAPH_VERSION}",
+            hint="compile the pipeline again with this release",
+        )
+    try:
+        graph = graph_from_json(document)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UsageError(f"{source} is damaged: {type(error).__name__}: {error}") from None
+    _check_references(graph, source)
+    return graph
+
+
+def _check_references(graph: Graph, source: str) -> None:
+    for position, node in enumerate(graph.nodes):
+        if not 0 <= node.step < len(graph.steps):
+            raise UsageError(f"{source}: node {node.name!r} uses step {node.step}, which is not in the document")
+        if any(not 0 <= earlier < position for earlier in predecessors(node)):
+            raise UsageError(f"{source}: node {node.name!r} refers to a node that does not come before it")
+
+
+def graph_to_json(graph: Graph) -> dict[str, Any]:
+    """A graph as JSON data."""
+    return {
+        "kind": "pipelinekit.graph",
+        "version": GRAPH_VERSION,
+        "name": graph.name,
+        "description": graph.description,
+        "snapshot": graph.snapshot,
+        "parameters": [_parameter_to_json(parameter) for parameter in graph.parameters],
+        "steps": [_step_to_json(step) for step in graph.steps],
+        "nodes": [_node_to_json(node) for node in graph.nodes],
+        "outputs": [[name, binding_to_json(binding)] for name, binding in graph.outputs],
+    }
+
+
+def graph_from_json(document: Mapping[str, Any]) -> Graph:
+    """A graph from JSON data."""
+    return Graph(
+        document["name"],
+        tuple(_step_from_json(item) for item in document["steps"]),
+        tuple(_node_from_json(item) for item in document["nodes"]),
+        tuple(_parameter_from_json(item) for item in document["parameters"]),
+        tuple((name, binding_from_json(item)) for name, item in document["outputs"]),
+        document["snapshot"],
+        document["description"],
+    )
+
+
+# -- types, ports, parameters ------------------------------------------------------------------------------------------
+
+
+def type_to_json(kind: PortType) -> Any:
+    """A port type: its kind alone where that says all."""
+    details: dict[str, Any] = {}
+    if kind.items:
+        details["items"] = [type_to_json(item) for item in kind.items]
+    if kind.values:
+        details["values"] = [plain_to_json(value) for value in kind.values]
+    if kind.name:
+        details["name"] = kind.name
+    if kind.ancestors:
+        details["ancestors"] = list(kind.ancestors)
+    if kind.format:
+        details["format"] = kind.format
+    return {"kind": kind.kind, **details} if details else kind.kind
+
+
+def type_from_json(document: Any) -> PortType:
+    """A port type from JSON data."""
+    if isinstance(document, str):
+        return PortType(document)
+    return PortType(
+        document["kind"],
+        tuple(type_from_json(item) for item in document.get("items", ())),
+        tuple(plain_from_json(value) for value in document.get("values", ())),
+        document.get("name", ""),
+        tuple(document.get("ancestors", ())),
+        document.get("format", ""),
+    )
+
+
+def ports_to_json(ports: tuple[Port, ...]) -> list[Any]:
+    """Ports as JSON data."""
+    return [[port.name, type_to_json(port.type), port.required] for port in ports]
+
+
+def ports_from_json(document: list[Any]) -> tuple[Port, ...]:
+    """Ports from JSON data."""
+    return tuple(Port(name, type_from_json(kind), required) for name, kind, required in document)
+
+
+def _parameter_to_json(parameter: Parameter) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": parameter.name, "type": type_to_json(parameter.type)}
+    if not parameter.required:
+        document["default"] = plain_to_json(parameter.default)
+    if parameter.structural:
+        document["structural"] = parameter.reason or True
+    return document
+
+
+def _parameter_from_json(document: Mapping[str, Any]) -> Parameter:
+    structural = document.get("structural", False)
+    return Parameter(
+        document["name"],
+        type_from_json(document["type"]),
+        "default" not in document,
+        plain_from_json(document.get("default")),
+        bool(structural),
+        structural if isinstance(structural, str) else "",
+    )
+
+
+# -- steps -------------------------------------------------------------------------------------------------------------
+
+
+def _step_to_json(step: CompiledStep) -> dict[str, Any]:
+    definition = step.definition
+    return {
+        "name": step.name,
+        "kind": definition.kind,
+        "entry": definition.entry,
+        "code": [[item.symbol, item.digest, item.file, item.line, item.end] for item in definition.code],
+        "software": definition.software.document(),
+        "inputs": ports_to_json(step.inputs),
+        "outputs": ports_to_json(definition.outputs),
+        "cache_version": definition.cache_version,
+        "arguments": [plain_to_json(item) for item in definition.arguments],
+        "options": _options_to_json(step.options),
+        "snapshot": step.snapshot,
+    }
+
+
+def _step_from_json(document: Mapping[str, Any]) -> CompiledStep:
+    software = document["software"]
+    definition = Definition(
+        document["kind"],
+        document["entry"],
+        tuple(CodeItem(*item) for item in document["code"]),
+        Software(
+            software["python"],
+            tuple(software["packages"].items()),
+            tuple(software["variables"].items()),
+            tuple(software["lock"]),
+        ),
+        ports_from_json(document["outputs"]),
+        document["cache_version"],
+        tuple(plain_from_json(item) for item in document["arguments"]),
+    )
+    return CompiledStep(
+        document["name"],
+        definition,
+        ports_from_json(document["inputs"]),
+        _options_from_json(document["options"], document["cache_version"]),
+        document["snapshot"],
+    )
+
+
+def _options_to_json(options: StepOptions) -> dict[str, Any]:
+    """Options that differ from their defaults."""
+    document: dict[str, Any] = {}
+    if not options.allow_reuse:
+        document["allow_reuse"] = False
+    for name in ("compute", "timeout"):
+        if value := getattr(options, name):
+            document[name] = value
+    if options.resources != Resources():
+        resources = options.resources
+        document["resources"] = [resources.cpu, resources.gpu, resources.memory_bytes]
+    if options.retry.attempts:
+        retry = options.retry
+        document["retry"] = [
+            retry.attempts, retry.delay, retry.backoff, retry.max_delay, retry.jitter, [str(item) for item in retry.on]
+        ]  # fmt: skip
+    for name in ("tags", "variables"):
+        if mapping := getattr(options, name):
+            document[name] = dict(mapping)
+    return document
+
+
+def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepOptions:
+    retry = document.get("retry")
+    return StepOptions(
+        document.get("allow_reuse", True),
+        cache_version,
+        document.get("compute", ""),
+        Resources(*document["resources"]) if "resources" in document else Resources(),
+        Retry(*[*retry[:5], tuple(retry[5])]) if retry else Retry(attempts=0),
+        document.get("timeout", 0.0),
+        document.get("tags", {}),
+        document.get("variables", {}),
+    )
+
+
+# -- nodes -------------------------------------------------------------------------------------------------------------
+
+
+def _node_to_json(node: Node) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": node.name, "step": node.step, "at": [node.file, node.line]}
+    if node.inputs:
+        document["inputs"] = {port: binding_to_json(binding) for port, binding in node.inputs.items()}
+    if node.after:
+        document["after"] = sorted(node.after)
+    if node.conditions:
+        document["when"] = [
+            [binding_to_json(item.subject), item.op, binding_to_json(item.other), item.negated]
+            for item in node.conditions
+        ]
+    if node.each:
+        document["each"] = list(node.each)
+    return document
+
+
+def _node_from_json(document: Mapping[str, Any]) -> Node:
+    return Node(
+        document["name"],
+        document["step"],
+        {port: binding_from_json(item) for port, item in document.get("inputs", {}).items()},
+        tuple(document.get("after", ())),
+        tuple(
+            Condition(binding_from_json(subject), op, binding_from_json(other), negated)
+            for subject, op, other, negated in document.get("when", ())
+        ),
+        tuple(document.get("each", ())),
+        *document["at"],
+    )
+
+
+def binding_to_json(binding: Binding) -> dict[str, Any]:
+    """A binding as an object with one key that says its kind."""
+    match binding:
+        case Literal(value=value):
+            return {"value": plain_to_json(value)}
+        case ParameterRef(name=name):
+            return {"parameter": name}
+        case OutputRef(node=node, output=output):
+            return {"output": [node, output]}
+        case ListOf(items=items):
+            return {"list": [binding_to_json(item) for item in items]}
+        case DictOf(entries=entries):
+            return {"dict": [[key, binding_to_json(item)] for key, item in entries]}
+        case FirstOf(items=items):
+            return {"first": [binding_to_json(item) for item in items]}
+
+
+_BINDINGS: dict[str, Callable[[Any], Binding]] = {
+    "value": lambda body: Literal(plain_from_json(body)),
+    "parameter": ParameterRef,
+    "output": lambda body: OutputRef(*body),
+    "list": lambda body: ListOf(tuple(binding_from_json(item) for item in body)),
+    "dict": lambda body: DictOf(tuple((key, binding_from_json(item)) for key, item in body)),
+    "first": lambda body: FirstOf(tuple(binding_from_json(item) for item in body)),
+}
+
+
+def binding_from_json(document: Mapping[str, Any]) -> Binding:
+    """A binding from JSON data."""
+    ((kind, body),) = document.items()
+    return _BINDINGS[kind](body)

@@ -1,0 +1,137 @@
+"""Runs and step runs as JSON: the parts that records keep as text, and the documents that people's programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipelinekit.domain.runs import Failure, Reason, RunOptions, RunRecord, StepRecord, StepStatus
+from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.values import StoredValue
+from pipelinekit.wire.values import plain_to_json, value_from_json, value_to_json
+
+
+def failure_to_json(failure: Failure | None) -> dict[str, Any] | None:
+    """A failure; fields that say nothing are left out."""
+    if failure is None:
+        return None
+    document: dict[str, Any] = {"kind": failure.kind, "message": failure.message}
+    for name in ("traceback", "hint", "exit_code", "signal", "peak_memory"):
+        if value := getattr(failure, name):
+            document[name] = value
+    if failure.types:
+        document["types"] = list(failure.types)
+    return document
+
+
+def failure_from_json(document: Mapping[str, Any] | None) -> Failure | None:
+    """A failure from JSON data."""
+    if document is None:
+        return None
+    return Failure(**{**document, "types": tuple(document.get("types", ()))})
+
+
+def reason_to_json(reason: Reason) -> dict[str, Any]:
+    """A reason; fields that say nothing are left out."""
+    document: dict[str, Any] = {"cause": reason.cause, "message": reason.message}
+    for name in ("name", "file", "line", "before", "after"):
+        if value := getattr(reason, name):
+            document[name] = value
+    return document
+
+
+def reasons_from_json(document: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
+    """Reasons from JSON data."""
+    return tuple(Reason(**item) for item in document)
+
+
+def options_to_json(options: RunOptions) -> dict[str, Any]:
+    """Run options as JSON data."""
+    return {
+        "regenerate": list(options.regenerate),
+        "continue_on_step_failure": options.continue_on_step_failure,
+        "compute": options.compute,
+    }
+
+
+def options_from_json(document: Mapping[str, Any]) -> RunOptions:
+    """Run options from JSON data."""
+    return RunOptions(tuple(document["regenerate"]), document["continue_on_step_failure"], document["compute"])
+
+
+def paths_to_json(paths: Mapping[PathRef, StoredValue]) -> list[Any]:
+    """Resolved paths as JSON data."""
+    return [[ref.path, ref.folder, value_to_json(value)] for ref, value in paths.items()]
+
+
+def paths_from_json(document: Sequence[Any]) -> dict[PathRef, StoredValue]:
+    """Resolved paths from JSON data."""
+    return {PathRef(path, folder): value_from_json(value) for path, folder, value in document}
+
+
+def show_value(value: StoredValue) -> Any:
+    """What a person or program sees of a stored value: plain data as it is, anything else by digest and size."""
+    if value.is_inline:
+        return plain_to_json(value.inline)
+    document = {"format": value.format, "digest": value.digest, "size": value.size}
+    if value.format in ("list", "dict"):
+        document["length"] = len(value.items)
+    return document
+
+
+def run_document(run: RunRecord) -> dict[str, Any]:
+    """A run as its own document, without steps."""
+    document: dict[str, Any] = {
+        "id": run.id,
+        "number": run.number,
+        "experiment": run.experiment,
+        "pipeline": run.pipeline,
+        "status": str(run.status),
+        "graph": run.graph,
+        "source": run.source,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "parameters": {name: show_value(value) for name, value in run.arguments.items()},
+        "outputs": {name: show_value(value) for name, value in run.outputs.items()},
+        "compute": run.options.compute,
+    }
+    if run.failure is not None:
+        document["error"] = failure_to_json(run.failure)
+    return document
+
+
+def step_document(step: StepRecord) -> dict[str, Any]:
+    """A step run as people's programs read it."""
+    document: dict[str, Any] = {
+        "name": step.name,
+        "status": str(step.status),
+        "reused_from": None,
+        "reasons": [reason_to_json(reason) for reason in step.reasons],
+        "seconds": round(step.seconds, 6),
+        "key": step.key,
+        "attempts": step.attempt,
+        "outputs": {name: show_value(value) for name, value in step.outputs.items()},
+    }
+    if step.status is StepStatus.REUSED:
+        document["reused_from"] = {"run": step.original_run, "step": step.original_step}
+    if step.failure is not None:
+        document["error"] = failure_to_json(step.failure)
+    if step.note:
+        document["note"] = step.note
+    return document
+
+
+def whole_document(run: RunRecord, steps: Iterable[StepRecord]) -> dict[str, Any]:
+    """A run with its steps, and what reuse saved."""
+    listed = list(steps)
+    reused = [step for step in listed if step.status is StepStatus.REUSED]
+    return {
+        **run_document(run),
+        "steps": [step_document(step) for step in listed],
+        "summary": {
+            "steps": len(listed),
+            **{str(status): count for status in StepStatus if (count := sum(step.status is status for step in listed))},
+            "seconds_saved": round(sum(step.seconds for step in reused), 6),
+        },
+    }

@@ -1,0 +1,133 @@
+"""Plain data and stored values as JSON.
+
+JSON lacks bytes, dates, non-finite floats and keys other than strings; these are written as objects with one key that
+begins with `$`. Keys are sorted, so that equal data has one text.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.values import PLAIN, StoredValue
+
+
+def dumps(document: Any) -> str:
+    """Canonical JSON text: sorted keys, no spaces, ASCII."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def loads(text: str | bytes) -> Any:
+    """Read JSON; a key twice in one object is an error. Raises ValueError."""
+    return json.loads(text, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key appears twice in one object")
+    return result
+
+
+def plain_to_json(value: Any) -> Any:
+    """Plain data (and paths) as JSON data."""
+    kind = type(value)
+    if value is None or kind in (str, int, bool):
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else {"$float": repr(value)}
+    if kind in (list, tuple):
+        return [plain_to_json(item) for item in value]
+    if kind is dict:
+        if all(type(key) is str and not key.startswith("$") for key in value):
+            return {key: plain_to_json(item) for key, item in value.items()}
+        pairs = [[plain_to_json(key), plain_to_json(item)] for key, item in value.items()]
+        return {"$map": sorted(pairs, key=lambda pair: dumps(pair[0]))}
+    if kind is bytes:
+        return {"$bytes": base64.b64encode(value).decode("ascii")}
+    if kind is datetime.datetime:
+        return {"$datetime": value.isoformat()}
+    if kind is datetime.date:
+        return {"$date": value.isoformat()}
+    if kind is PathRef:
+        return {"$folder" if value.folder else "$file": value.path}
+    raise TypeError(f"{kind.__module__}.{kind.__qualname__} is not plain data")
+
+
+def plain_from_json(value: Any) -> Any:
+    """Plain data (and paths) from JSON data. Raises ValueError for an unknown `$` object."""
+    if isinstance(value, list):
+        return [plain_from_json(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) != 1 or not next(iter(value)).startswith("$"):
+        return {key: plain_from_json(item) for key, item in value.items()}
+    tag, body = next(iter(value.items()))
+    match tag:
+        case "$float":
+            return float(body)
+        case "$bytes":
+            return base64.b64decode(body)
+        case "$datetime":
+            return datetime.datetime.fromisoformat(body)
+        case "$date":
+            return datetime.date.fromisoformat(body)
+        case "$map":
+            return {plain_from_json(key): plain_from_json(item) for key, item in body}
+        case "$file" | "$folder":
+            return PathRef(body, tag == "$folder")
+        case _:
+            raise ValueError(f"unknown kind of value {tag!r}")
+
+
+def value_to_json(value: StoredValue) -> dict[str, Any]:
+    """A stored value as JSON data; what has its default is left out."""
+    document: dict[str, Any] = {"digest": value.digest}
+    if value.is_inline:
+        document["inline"] = plain_to_json(value.inline)
+        return document
+    document["format"] = value.format
+    document["size"] = value.size
+    if value.blob:
+        document["blob"] = value.blob
+    if value.suffix:
+        document["suffix"] = value.suffix
+    if value.format in ("list", "dict"):
+        document["items"] = [value_to_json(item) for item in value.items]
+    if value.keys:
+        document["keys"] = list(value.keys)
+    return document
+
+
+def value_from_json(document: Mapping[str, Any]) -> StoredValue:
+    """A stored value from JSON data."""
+    if "inline" in document:
+        inline = document["inline"]
+        return StoredValue(
+            document["digest"], inline=plain_from_json(inline) if type(inline) in (list, dict) else inline
+        )
+    return StoredValue(
+        document["digest"],
+        document.get("format", PLAIN),
+        document.get("size", 0),
+        document.get("blob", ""),
+        None,
+        document.get("suffix", ""),
+        tuple(value_from_json(item) for item in document.get("items", ())),
+        tuple(document.get("keys", ())),
+    )
+
+
+def values_to_json(values: Mapping[str, StoredValue]) -> dict[str, Any]:
+    """Stored values by name as JSON data."""
+    return {name: value_to_json(value) for name, value in values.items()}
+
+
+def values_from_json(document: Mapping[str, Any]) -> dict[str, StoredValue]:
+    """Stored values by name from JSON data."""
+    return {name: value_from_json(value) for name, value in document.items()}
