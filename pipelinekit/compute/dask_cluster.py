@@ -1,0 +1,327 @@
+"""Attempts on a Dask cluster: embedded in this process, or running elsewhere.
+
+Dask carries bundles of attempts to workers and their receipts back; records decide what counts. Short attempts are
+bundled, because one Dask message costs milliseconds of CPU: the size follows measured durations, so that a bundle stays
+short.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, Future, Scheduler, SpecCluster, Worker
+
+from pipelinekit.compute import worker
+from pipelinekit.compute.supervisor import Supervisor
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted
+from pipelinekit.domain.runs import Failure
+from pipelinekit.domain.steps import Resources
+from pipelinekit.errors import ComputeError
+from pipelinekit.ports import Sink
+from pipelinekit.wire.attempts import attempt_to_json, event_from_json
+from pipelinekit.wire.values import dumps, loads
+
+BUNDLE_TARGET = 0.15  # seconds of execution that one message is worth
+BUNDLE_MAX = 64
+IN_FLIGHT = 2  # bundles on their way for each slot
+CONNECT_SECONDS = 15.0
+_numbers = itertools.count()
+
+Limits = dict[
+    str, tuple[str, float]
+]  # `cpu`, `gpu`, `memory` -> Dask's name for it, and how much the largest worker has
+
+
+class DaskCompute:
+    """Implements `ports.Compute` on a Dask client.
+
+    `home` is the workspace folder, `maker` the `module:function` that makes a supervisor for it on a worker.
+    """
+
+    def __init__(self, client: Client, sink: Sink, home: Path, maker: str, *, slots: int, limits: Limits) -> None:
+        self._client = client
+        self._sink = sink
+        self._home, self._maker = str(home), maker
+        self._slots = max(slots, 1)
+        self._limits = limits
+        self._lock = threading.RLock()
+        self._pending: deque[Attempt] = deque()
+        self._open: dict[str, Attempt] = {}
+        self._bundles: dict[str, list[Attempt]] = {}
+        self._durations: dict[str, float] = {}
+        self._closed = False
+        self._topic = f"pipelinekit-{next(_numbers)}-{id(self):x}"
+
+    # -- ports.Compute -----------------------------------------------------------------------------------------------
+
+    def start(self, attempts: Sequence[Attempt]) -> None:
+        """Queue attempts; those that no worker can ever take end at once."""
+        with self._lock:
+            for attempt in attempts:
+                self._open[attempt.id] = attempt
+                self._pending.append(attempt)
+        for attempt in attempts:
+            if why := self._unfit(attempt.resources):
+                self._end(attempt.id, Failure("compute", f"step {attempt.step!r} can never run here: {why}"))
+        self._dispatch()
+
+    def stop(self, attempts: Sequence[str]) -> None:
+        """Stop attempts: queued ones at once, others through their supervisor."""
+        wanted = set(attempts)
+        with self._lock:
+            queued = [attempt.id for attempt in self._pending if attempt.id in wanted]
+            self._pending = deque(attempt for attempt in self._pending if attempt.id not in wanted)
+        for attempt in queued:
+            self._end(attempt, Failure("canceled", "the attempt was canceled before it began"))
+        rest = sorted(wanted.intersection(self._open))
+        if rest:
+            with suppress(OSError, TimeoutError):
+                self._client.run(worker.cancel, self._home, rest, on_error="ignore")
+
+    def advance(self) -> bool:
+        """Nothing to do in the caller's thread."""
+        return False
+
+    def close(self, *, now: bool = False) -> None:
+        """Give the workers back what they hold for us, and disconnect."""
+        with self._lock:
+            self._closed = True
+        with suppress(Exception):  # a cluster that is gone already needs no farewell
+            if not now:
+                self._client.run(worker.release, self._home, on_error="ignore")
+        with suppress(Exception):
+            self._client.close(timeout=2)
+
+    # -- bundles -----------------------------------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        with self._lock:
+            while self._pending and len(self._bundles) < self._slots * IN_FLIGHT and not self._closed:
+                self._send(self._take_bundle())
+
+    def _take_bundle(self) -> list[Attempt]:
+        first = self._pending.popleft()
+        size = self._bundle_size(first)
+        bundle = [first]
+        while self._pending and len(bundle) < size:
+            following = self._pending[0]
+            if (following.resources, following.snapshot) != (first.resources, first.snapshot):
+                break
+            bundle.append(self._pending.popleft())
+        return bundle
+
+    def _bundle_size(self, attempt: Attempt) -> int:
+        """How many attempts like this one make a message: one at first, more as they turn out to be short."""
+        seconds = self._durations.get(attempt.entry)
+        if seconds is None:
+            return 1
+        share = -(-len(self._pending) // self._slots) or 1
+        return max(1, min(BUNDLE_MAX, share, int(BUNDLE_TARGET / max(seconds, 1e-4))))
+
+    def _send(self, bundle: list[Attempt]) -> None:
+        payload = dumps(
+            {
+                "home": self._home,
+                "maker": self._maker,
+                "topic": self._topic,
+                "attempts": [attempt_to_json(attempt) for attempt in bundle],
+            }
+        )
+        number = next(_numbers)
+        key = f"pipelinekit-{bundle[0].id}-{number}"
+        future = self._client.submit(
+            worker.run_bundle,
+            payload,
+            key=key,
+            pure=False,
+            priority=-number,  # first come, first served
+            resources=self._request(bundle[0].resources),
+            retries=0,
+        )
+        self._bundles[key] = bundle
+        future.add_done_callback(self._bundle_done)
+
+    def _bundle_done(self, future: Future[str]) -> None:
+        with self._lock:
+            bundle = self._bundles.pop(str(future.key), [])
+        if self._closed:
+            return
+        try:
+            answer = loads(future.result(timeout=CONNECT_SECONDS))
+        except BaseException as error:
+            for attempt in bundle:
+                self._end(attempt.id, Failure("lost", f"the worker was lost: {type(error).__name__}: {error}"))
+        else:
+            for event in answer["events"]:
+                self._take_event(event_from_json(event))
+            unstarted = set(answer["unstarted"])
+            with self._lock:
+                self._pending.extendleft(attempt for attempt in reversed(bundle) if attempt.id in unstarted)
+            for attempt in bundle:
+                if attempt.id not in unstarted:
+                    self._end(attempt.id, Failure("lost", "the worker did not say how the attempt ended"))
+        self._dispatch()
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def take_events(self, events: Sequence[AttemptEvent]) -> None:
+        """Events that come ahead of their bundle's answer."""
+        for event in events:
+            self._take_event(event)
+
+    def _take_event(self, event: AttemptEvent) -> None:
+        if isinstance(event, AttemptEnded):
+            with self._lock:
+                attempt = self._open.pop(event.attempt, None)
+            if attempt is None:
+                return  # told twice: once ahead of its bundle, once with it
+            known = self._durations.get(attempt.entry, event.seconds)
+            self._durations[attempt.entry] = 0.5 * known + 0.5 * event.seconds
+        elif isinstance(event, AttemptStarted) and event.attempt not in self._open:
+            return
+        self._sink(event)
+
+    def _end(self, attempt: str, failure: Failure) -> None:
+        with self._lock:
+            known = self._open.pop(attempt, None)
+            if known is not None and known in self._pending:
+                self._pending.remove(known)
+        if known is not None:
+            self._sink(AttemptEnded(attempt, time.time(), 0.0, failure=failure))
+
+    # -- resources ---------------------------------------------------------------------------------------------------
+
+    def _request(self, wanted: Resources) -> dict[str, float]:
+        """The Dask resources of one attempt, of those kinds that the workers declare."""
+        asked = {"cpu": wanted.cpu, "gpu": float(wanted.gpu), "memory": float(wanted.memory_bytes)}
+        return {name: min(asked[kind], limit) for kind, (name, limit) in self._limits.items() if asked[kind] > 0}
+
+    def _unfit(self, wanted: Resources) -> str:
+        """Why no worker can ever take an attempt with these resources; empty when one can."""
+        _, memory = self._limits.get("memory", ("", 0.0))
+        if memory and wanted.memory_bytes > memory:
+            asked = wanted.memory_bytes / 2**30
+            return f"it asks for {asked:.1f} GiB of memory, the largest worker has {memory / 2**30:.1f}"
+        _, gpus = self._limits.get("gpu", ("", 0.0))
+        if wanted.gpu > gpus:
+            return f"it asks for {wanted.gpu} GPUs, the largest worker has {gpus:.0f}"
+        return ""
+
+
+class _QuietScheduler(Scheduler):
+    """A scheduler that opens no port, not even for its dashboard."""
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        """Nothing: nobody outside this process is to reach it."""
+
+
+class _QuietWorker(Worker):
+    """A worker that opens no port."""
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        """Nothing: nobody outside this process is to reach it."""
+
+
+class EmbeddedCompute(DaskCompute):
+    """A Dask cluster inside this process: threads, no sockets, step processes of its own."""
+
+    def __init__(self, sink: Sink, home: Path, supervisor: Supervisor, *, slots: int, memory: int) -> None:
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        limits = {"cpu": ("cpu", float(slots)), "memory": ("memory", float(memory))}
+        options = {
+            "nthreads": max(slots * 4, 8),  # slots are counted by the resource `cpu`, which may be asked for in parts
+            "resources": dict(limits.values()),
+            "memory_limit": 0,
+            "protocol": "inproc://",
+        }
+        with dask.config.set({"distributed.admin.tick.interval": "10s", "distributed.scheduler.allowed-failures": 0}):
+            self._cluster = SpecCluster(
+                workers={0: {"cls": _QuietWorker, "options": options}},
+                scheduler={"cls": _QuietScheduler, "options": {"protocol": "inproc://", "dashboard": False}},
+                silence_logs=logging.CRITICAL,
+            )
+            client = Client(self._cluster, set_as_default=False)
+        super().__init__(client, sink, home, "", slots=slots, limits=limits)
+        self._supervisor = supervisor
+        worker.adopt(self._home, supervisor, self.take_events)
+
+    def stop(self, attempts: Sequence[str]) -> None:
+        """Stop attempts through the supervisor, which is our own."""
+        self._supervisor.cancel([attempt for attempt in attempts if attempt in self._open])
+        super().stop(attempts)
+
+    def close(self, *, now: bool = False) -> None:
+        """End the step processes, then the cluster."""
+        with self._lock:
+            self._closed = True
+        self._supervisor.close(now=now)
+        worker.forget(self._home)
+        with suppress(Exception):
+            self._client.close(timeout=2)
+            self._cluster.close(timeout=2)
+
+
+class AttachedCompute(DaskCompute):
+    """A Dask cluster that runs elsewhere, by the address of its scheduler."""
+
+    def __init__(self, address: str, sink: Sink, home: Path, maker: str) -> None:
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        try:
+            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError, ValueError) as error:
+            hint = (
+                "is a Dask scheduler running there, with at least one worker? ('dask scheduler', 'dask worker ADDRESS')"
+            )
+            raise ComputeError(f"the Dask cluster at {address} cannot be used: {error}", hint=hint) from error
+        check_workers(client, home)
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        slots = sum(item["nthreads"] for item in workers)
+        super().__init__(client, sink, home, maker, slots=slots, limits=_declared(list(workers)))
+        client.subscribe_topic(self._topic, self._topic_event)
+
+    def _topic_event(self, event: tuple[float, Any]) -> None:
+        self.take_events([event_from_json(item) for item in event[1]])
+
+
+def check_workers(client: Client, home: Path) -> None:
+    """Refuse workers that cannot give the same results, or that do not see the workspace."""
+    own = worker.facts(str(home))
+    try:
+        answers: dict[str, dict[str, Any]] = client.run(worker.facts, str(home))
+    except Exception as error:
+        client.close()
+        hint = "install pipelinekit in the environment of every worker, in the same version as here"
+        raise ComputeError(f"the Dask workers cannot run pipelinekit: {error}", hint=hint) from error
+    for address, found in answers.items():
+        for name in ("pipelinekit", "python"):
+            if found[name] != own[name]:
+                client.close()
+                raise ComputeError(
+                    f"worker {address} has {name} {found[name]}, but this process has {own[name]}",
+                    hint="use the same versions on both sides",
+                )
+        if not found["sees_workspace"]:
+            client.close()
+            raise ComputeError(
+                f"worker {address} cannot see the workspace folder {home}", hint="share it with the workers"
+            )
+
+
+def _declared(workers: list[dict[str, Any]]) -> Limits:
+    """The resources that every worker declares, each with the largest amount of one worker."""
+    names = set.intersection(*(set(item["resources"]) for item in workers)) if workers else set()
+    return {
+        name.lower(): (name, max(item["resources"][name] for item in workers))
+        for name in names
+        if name.lower() in ("cpu", "gpu", "memory")
+    }

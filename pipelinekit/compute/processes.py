@@ -1,0 +1,297 @@
+"""One warm step process: started in a group of its own, spoken to through pipes, ended for certain.
+
+Everything here blocks; a supervisor calls it from the thread that carries an attempt.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pipelinekit.compute import watchdog
+from pipelinekit.wire.frames import HEADER, body_length, pack
+from pipelinekit.wire.values import loads
+
+GRACE_SECONDS = 5.0  # between TERM and KILL
+TICK_SECONDS = 0.2
+READ_SIZE = 65536
+LOG_LIMIT = 8 * 1024 * 1024 + READ_SIZE  # bytes forwarded of one attempt: a little more than records keep
+LAST_LINES = 10
+
+OnLog = Callable[[str, str], None]
+OnTick = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a step process ended during an attempt. `cause` is `timeout`, `memory`, `canceled`, or empty for its own."""
+
+    cause: str
+    exit_code: int | None
+    signal: str
+    peak_memory: int
+    last_lines: str
+
+
+class Watchdog:
+    """The process that ends our step processes when this one dies; see `watchdog`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", watchdog.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def tell(self, sign: str, group: int) -> None:
+        """Add (`+`) or drop (`-`) a process group."""
+        with suppress(BrokenPipeError, ValueError, OSError):
+            _pipe(self._process.stdin).write(f"{sign}{group}\n".encode())
+            _pipe(self._process.stdin).flush()
+
+    def close(self) -> None:
+        """End the watchdog; groups that are still listed end with it."""
+        with suppress(OSError):
+            _pipe(self._process.stdin).close()
+        self._process.wait(timeout=10)
+
+
+class StepProcess:
+    """A process that executes one attempt after another, all from one snapshot and one environment."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], setup: Mapping[str, Any], folder: Path):
+        inbox_read, self._inbox = os.pipe()
+        self._outbox, outbox_write = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [*command, str(inbox_read), str(outbox_write)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(inbox_read, outbox_write),
+                start_new_session=True,
+                env=dict(environment),
+                cwd=folder,
+            )
+        finally:
+            os.close(inbox_read)
+            os.close(outbox_write)
+        self.pid = self._process.pid
+        self._stop_cause = ""
+        self._kill_at: float | None = None
+        self._received = bytearray()
+        self._selector = selectors.DefaultSelector()
+        self._decoders = {}
+        for stream, pipe in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
+            handle = _pipe(pipe).fileno()
+            os.set_blocking(handle, False)
+            self._decoders[stream] = codecs.getincrementaldecoder("utf-8")("replace")
+            self._selector.register(handle, selectors.EVENT_READ, stream)
+        os.set_blocking(self._outbox, False)
+        self._selector.register(self._outbox, selectors.EVENT_READ, "result")
+        self._ready = False
+        self._log = _Log()
+        self._write(setup)
+
+    # -- one attempt -------------------------------------------------------------------------------------------------
+
+    def run(
+        self, message: Mapping[str, Any], *, timeout: float, memory: int, on_log: OnLog, on_tick: OnTick
+    ) -> dict[str, Any] | Death:
+        """Execute one attempt and return its result message, or how the process died instead.
+
+        `timeout` in seconds and `memory` in bytes limit the attempt; 0 means no limit. `on_log` gets what the attempt
+        writes as it appears, `on_tick` is called now and then while it runs.
+        """
+        self._log = _Log(on_log)
+        self._write(message)
+        limit = time.monotonic() + timeout if timeout else None
+        while True:
+            result = self._poll(TICK_SECONDS)
+            if result is not None and "ready" not in result:
+                self._drain()
+                self._log.flush()
+                return result
+            now = time.monotonic()
+            if self._is_dead():
+                return self._bury()
+            if limit is not None and now > limit and not self._stop_cause:
+                self.stop("timeout")
+            if memory and not self._stop_cause and group_memory(self.pid) > memory:
+                self.stop("memory", grace=0.0)
+            if self._kill_at is not None and now > self._kill_at:
+                self._signal(signal.SIGKILL)
+            self._log.flush_if_due(now)
+            on_tick()
+
+    def stop(self, cause: str, grace: float = GRACE_SECONDS) -> None:
+        """Ask the process to end, and kill it after the grace. May be called from any thread."""
+        if not self._stop_cause:
+            self._stop_cause = cause
+        self._kill_at = time.monotonic() + grace
+        self._signal(signal.SIGKILL if grace == 0 else signal.SIGTERM)
+
+    def close(self, *, now: bool = False) -> None:
+        """End an idle process: by closing its pipe, then by force."""
+        with suppress(OSError):
+            os.close(self._inbox)
+        if not now:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1.0)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._close_pipes()
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _write(self, message: Mapping[str, Any]) -> None:
+        view = memoryview(pack(message))
+        with suppress(BrokenPipeError):  # a dead process is noticed by what it does not answer
+            while view:
+                view = view[os.write(self._inbox, view) :]
+
+    def _poll(self, seconds: float) -> dict[str, Any] | None:
+        """Wait for output; the next message that has arrived whole, if any."""
+        for key, _ in self._selector.select(0 if self._complete() else seconds):
+            self._take(key.fd, key.data)
+        return self._message()
+
+    def _take(self, handle: int, stream: str) -> bool:
+        try:
+            data = os.read(handle, READ_SIZE)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._selector.unregister(handle)
+            return False
+        if stream == "result":
+            self._received += data
+        else:
+            self._log.add(stream, self._decoders[stream].decode(data))
+        return True
+
+    def _complete(self) -> bool:
+        size = len(self._received)
+        return size >= HEADER and size >= HEADER + body_length(bytes(self._received[:HEADER]))
+
+    def _message(self) -> dict[str, Any] | None:
+        if not self._complete():
+            return None
+        end = HEADER + body_length(bytes(self._received[:HEADER]))
+        message: dict[str, Any] = loads(bytes(self._received[HEADER:end]))
+        del self._received[:end]
+        return message
+
+    def _drain(self) -> None:
+        """Take what has been written so far: the step's output lies before its result."""
+        for key in list(self._selector.get_map().values()):
+            if key.data != "result":
+                while self._take(key.fd, key.data):
+                    continue
+
+    def _is_dead(self) -> bool:
+        handles = {key.data for key in self._selector.get_map().values()}
+        return "result" not in handles or self._has_exited()
+
+    def _has_exited(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _bury(self) -> Death:
+        """Wait for the dead process, end what is left of its group, and tell how it died."""
+        until = time.monotonic() + 1.0
+        while not self._has_exited() and time.monotonic() < until:
+            time.sleep(0.01)  # its pipe has closed, so that it ends at any moment; else it is ended
+        self._signal(signal.SIGKILL)
+        _, status, usage = os.wait4(self.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._drain()
+        self._log.flush()
+        code = self._process.returncode
+        self._close_pipes()
+        with suppress(OSError):
+            os.close(self._inbox)
+        return Death(
+            self._stop_cause,
+            code if code >= 0 else None,
+            signal.Signals(-code).name if code < 0 else "",
+            usage.ru_maxrss * 1024,
+            self._log.last_lines(),
+        )
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def _close_pipes(self) -> None:
+        self._selector.close()
+        with suppress(OSError):
+            os.close(self._outbox)
+        _pipe(self._process.stdout).close()
+        _pipe(self._process.stderr).close()
+
+
+class _Log:
+    """What one attempt writes: sent on in batches, cut at a limit, with its last lines kept for a crash."""
+
+    def __init__(self, send: OnLog | None = None) -> None:
+        self._send = send
+        self._parts: list[tuple[str, str]] = []
+        self._size = 0
+        self._flushed_at = time.monotonic()
+        self._tail = ""
+
+    def add(self, stream: str, text: str) -> None:
+        self._tail = (self._tail + text)[-4096:]
+        if self._size > LOG_LIMIT or not text:
+            return
+        self._size += len(text)
+        if self._parts and self._parts[-1][0] == stream:
+            text = self._parts.pop()[1] + text
+        self._parts.append((stream, text))
+        if len(text) > READ_SIZE:
+            self.flush()
+
+    def flush_if_due(self, now: float) -> None:
+        if self._parts and now - self._flushed_at > TICK_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        parts, self._parts = self._parts, []
+        self._flushed_at = time.monotonic()
+        for stream, text in parts:
+            if self._send:
+                self._send(stream, text)
+
+    def last_lines(self) -> str:
+        return "\n".join(self._tail.splitlines()[-LAST_LINES:])
+
+
+def group_memory(group: int) -> int:
+    """Bytes of memory that the processes of a group hold together."""
+    total = 0
+    page = os.sysconf("SC_PAGE_SIZE")
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError, ValueError, IndexError):
+            fields = Path(entry.path, "stat").read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                total += int(fields[21]) * page
+    return total
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe

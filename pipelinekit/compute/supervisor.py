@@ -1,0 +1,330 @@
+"""Owner of the step processes on one worker: keeps them warm by snapshot and environment, and can stop any attempt.
+
+Attempts arrive in bundles. A bundle that takes long is given back unfinished, so that a long step never holds up others
+that were sent with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.compute.processes import GRACE_SECONDS, Death, StepProcess, Watchdog
+from pipelinekit.compute.sources import bring_snapshot
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk
+from pipelinekit.domain.digests import PREFIX, digest
+from pipelinekit.domain.runs import Failure
+from pipelinekit.errors import ComputeError, PipelinekitError
+from pipelinekit.ports import Blobs
+from pipelinekit.wire.attempts import attempt_to_json, event_from_json
+
+BUNDLE_SECONDS = 0.25  # after so long, a bundle's remaining attempts are given back
+REPORT_SECONDS = 0.25  # results do not wait longer than this for the rest of their bundle
+
+Emit = Callable[[Sequence[AttemptEvent]], None]
+PythonFor = Callable[[Attempt], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a step process is warm for."""
+
+    python: str
+    snapshot: str
+
+
+class Supervisor:
+    """Executes attempts in step processes below `home`, a folder on the file system of the blobs' local files.
+
+    `python_for` gives the interpreter for an attempt's environment, building the environment if needed.
+    """
+
+    def __init__(self, home: Path, blobs: Blobs, blobs_folder: Path, python_for: PythonFor | None = None) -> None:
+        self._home = home
+        self._blobs = blobs
+        self._blobs_folder = blobs_folder
+        self._python_for = python_for or (lambda _: sys.executable)
+        self._lock = threading.Lock()
+        self._quiet = threading.Condition(self._lock)
+        self._idle: dict[_Kind, list[StepProcess]] = {}
+        self._busy: dict[str, StepProcess] = {}
+        self._canceled: set[str] = set()
+        self._watchdog: Watchdog | None = None
+        self._closed = False
+        self._scratch = home / "scratch" / f"{os.getpid()}"
+
+    # -- bundles -----------------------------------------------------------------------------------------------------
+
+    def run_bundle(self, attempts: Sequence[Attempt], emit: Emit) -> tuple[list[AttemptEvent], list[str]]:
+        """Execute attempts one after another: the events not yet emitted, and the ids of those that were not begun."""
+        report = _Report(emit)
+        began = time.monotonic()
+        for position, attempt in enumerate(attempts):
+            if position and time.monotonic() - began > BUNDLE_SECONDS:
+                return report.rest(), [item.id for item in attempts[position:]]
+            report.add(self._run(attempt, report))
+        return report.rest(), []
+
+    def cancel(self, attempts: Sequence[str]) -> None:
+        """Stop running attempts, and keep queued ones of this worker from starting."""
+        with self._lock:
+            self._canceled.update(attempts)
+            running = [self._busy[attempt] for attempt in attempts if attempt in self._busy]
+        for process in running:
+            process.stop("canceled")
+
+    def prepare(self, attempt: Attempt, modules: Sequence[str], count: int) -> None:
+        """Start processes ahead of need, for attempts like this one."""
+        for _ in range(count):
+            threading.Thread(target=self._prepare_one, args=(attempt, modules), daemon=True).start()
+
+    def close(self, *, now: bool = False) -> None:
+        """Stop every process; without `now` running ones get the usual grace."""
+        with self._lock:
+            self._closed = True
+            idle = [process for processes in self._idle.values() for process in processes]
+            busy = list(self._busy.values())
+            self._idle = {}
+        for process in busy:
+            process.stop("canceled", grace=0.0 if now else GRACE_SECONDS)
+        for process in idle:
+            self._retire(process, now=now)
+        with self._quiet:
+            self._quiet.wait_for(lambda: not self._busy, timeout=GRACE_SECONDS + 1.0)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._watchdog is not None:
+            self._watchdog.close()
+
+    def retire_idle(self) -> None:
+        """End the processes that execute nothing; new ones start when they are needed."""
+        with self._lock:
+            idle = [process for processes in self._idle.values() for process in processes]
+            self._idle = {}
+        for process in idle:
+            self._retire(process)
+
+    # -- one attempt -------------------------------------------------------------------------------------------------
+
+    def _run(self, attempt: Attempt, report: _Report) -> AttemptEnded:
+        began = time.time()
+        try:
+            process, kind = self._acquire(attempt, modules_of([attempt]))
+        except (PipelinekitError, OSError) as error:
+            return _ended(attempt, began, _setup_failure(error))
+        with self._lock:
+            self._busy[attempt.id] = process
+            canceled = attempt.id in self._canceled or self._closed
+        if canceled:
+            self._release(attempt, process, kind)
+            return _ended(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
+        report.add(AttemptStarted(attempt.id, began))
+        kills = _oom_kills()
+        outcome = process.run(
+            attempt_to_json(attempt),
+            timeout=attempt.timeout,
+            memory=attempt.resources.memory_bytes,
+            on_log=lambda stream, text: report.now(LogChunk(attempt.id, stream, text)),
+            on_tick=report.flush_if_due,
+        )
+        if isinstance(outcome, Death):
+            self._forget(attempt, process)
+            return _ended(attempt, began, failure_of_death(attempt, outcome, _oom_kills() > kills), outcome)
+        self._release(attempt, process, kind)
+        ended = event_from_json(outcome)
+        assert isinstance(ended, AttemptEnded)
+        return ended
+
+    def _acquire(self, attempt: Attempt, modules: Sequence[str]) -> tuple[StepProcess, _Kind]:
+        kind = _Kind(self._python_for(attempt), attempt.snapshot)
+        with self._lock:
+            if self._closed:
+                raise ComputeError("the worker is shutting down")
+            ready = self._idle.get(kind)
+            if ready:
+                return ready.pop(), kind
+            spare = [other for other in self._idle.values() if other]
+            retired = spare[0].pop() if spare else None
+        if retired is not None:
+            self._retire(retired)
+        return self._start(kind, modules), kind
+
+    def _start(self, kind: _Kind, modules: Sequence[str]) -> StepProcess:
+        source = bring_snapshot(self._home, kind.snapshot, self._blobs)
+        self._make_scratch()
+        setup = {
+            "blobs": str(self._blobs_folder),
+            "source": str(source),
+            "scratch": str(self._scratch),
+            "modules": list(modules),
+        }
+        command = [kind.python, "-P", "-u", "-m", "pipelinekit.harness"]
+        process = StepProcess(command, self._environment(), setup, self._scratch)
+        with self._lock:
+            if self._watchdog is None:
+                self._watchdog = Watchdog()
+        self._watchdog.tell("+", process.pid)
+        return process
+
+    def _environment(self) -> dict[str, str]:
+        """The variables of a step process: this process's own, with what would make results differ fixed."""
+        environment = dict(os.environ)
+        environment["PYTHONHASHSEED"] = "0"
+        environment["PYTHONPATH"] = str(own_package(self._home))
+        environment["PYTHONPYCACHEPREFIX"] = str(self._home / "pycache")
+        environment["PIPELINEKIT_STEP_PROCESS"] = "1"
+        environment["TMPDIR"] = str(self._scratch)
+        environment.pop("PYTHONSAFEPATH", None)
+        return environment
+
+    def _prepare_one(self, attempt: Attempt, modules: Sequence[str]) -> None:
+        with suppress(PipelinekitError, OSError):  # whoever needs the process meets the same error, and tells it
+            kind = _Kind(self._python_for(attempt), attempt.snapshot)
+            process = self._start(kind, modules)
+            with self._lock:
+                if not self._closed:
+                    self._idle.setdefault(kind, []).append(process)
+                    return
+            self._retire(process, now=True)
+
+    def _release(self, attempt: Attempt, process: StepProcess, kind: _Kind) -> None:
+        with self._lock:
+            self._end_busy(attempt)
+            if not self._closed:
+                self._idle.setdefault(kind, []).append(process)
+                return
+        self._retire(process, now=True)
+
+    def _forget(self, attempt: Attempt, process: StepProcess) -> None:
+        with self._lock:
+            self._end_busy(attempt)
+        if self._watchdog is not None:
+            self._watchdog.tell("-", process.pid)
+
+    def _end_busy(self, attempt: Attempt) -> None:
+        self._busy.pop(attempt.id, None)
+        self._canceled.discard(attempt.id)
+        self._quiet.notify_all()
+
+    def _retire(self, process: StepProcess, *, now: bool = False) -> None:
+        process.close(now=now)
+        if self._watchdog is not None:
+            self._watchdog.tell("-", process.pid)
+
+    def _make_scratch(self) -> None:
+        """This process's scratch folder; those that dead processes left behind are removed."""
+        if self._scratch.is_dir():
+            return
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        for folder in self._scratch.parent.iterdir():
+            if folder.name.isdigit() and not Path("/proc", folder.name).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def own_package(home: Path) -> Path:
+    """A folder with pipelinekit in it and nothing else: what a step's process may import of ours."""
+    package = Path(__file__).resolve().parents[1]
+    folder = home / "cache" / "own" / digest(str(package)).removeprefix(PREFIX)[:16]
+    link = folder / package.name
+    if not link.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            link.symlink_to(package, target_is_directory=True)
+    return folder
+
+
+class _Report:
+    """Events of one bundle: sent on when they are due, so that a long step holds no result back."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._events: list[AttemptEvent] = []
+        self._since = time.monotonic()
+
+    def add(self, event: AttemptEvent) -> None:
+        if not self._events:
+            self._since = time.monotonic()
+        self._events.append(event)
+
+    def now(self, event: AttemptEvent) -> None:
+        self.add(event)
+        if isinstance(event, LogChunk) and len(event.text) > 4096:
+            self.flush()
+
+    def flush_if_due(self) -> None:
+        if self._events and time.monotonic() - self._since > REPORT_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        events, self._events = self._events, []
+        self._emit(events)
+
+    def rest(self) -> list[AttemptEvent]:
+        return self._events
+
+
+def modules_of(attempts: Sequence[Attempt]) -> list[str]:
+    """The modules that these attempts import."""
+    return sorted({attempt.entry.partition(":")[0] for attempt in attempts if attempt.kind == "python"})
+
+
+def _ended(attempt: Attempt, began: float, failure: Failure, death: Death | None = None) -> AttemptEnded:
+    now = time.time()
+    return AttemptEnded(attempt.id, now, now - began if death else 0.0, failure=failure)
+
+
+def _setup_failure(error: Exception) -> Failure:
+    hint = error.hint if isinstance(error, PipelinekitError) else ""
+    return Failure(
+        "environment", f"the step's process could not be started: {getattr(error, 'message', error)}", hint=hint
+    )
+
+
+def failure_of_death(attempt: Attempt, death: Death, out_of_memory: bool) -> Failure:
+    """What the death of a step process means for its attempt."""
+    details: Mapping[str, Any] = {
+        "exit_code": death.exit_code,
+        "signal": death.signal,
+        "peak_memory": death.peak_memory,
+        "traceback": death.last_lines,
+    }
+    used = f"its peak memory was {death.peak_memory / 2**20:.0f} MiB"
+    if death.cause == "canceled":
+        return Failure("canceled", "the attempt was canceled", **details)
+    if death.cause == "timeout":
+        return Failure("timeout", f"the step ran longer than its timeout of {attempt.timeout:g} s", **details)
+    if death.cause == "memory":
+        limit = attempt.resources.memory_bytes / 2**20
+        hint = "give it more in resources, or use less"
+        return Failure("memory", f"the step used more than its {limit:.0f} MiB of memory", hint=hint, **details)
+    if death.signal == "SIGKILL" and out_of_memory:
+        return Failure("memory", f"the system killed the step's process for want of memory; {used}", **details)
+    if death.signal == "SIGKILL":
+        return Failure("lost", f"the step's process was killed by SIGKILL from outside; {used}", **details)
+    if death.signal:
+        return Failure("user", f"the step's process died of {death.signal}; {used}", ("ProcessDied",), **details)
+    return Failure(
+        "user", f"the step's process exited with code {death.exit_code}; {used}", ("ProcessDied",), **details
+    )
+
+
+@cache
+def _vmstat() -> Path:
+    return Path("/proc/vmstat")
+
+
+def _oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory since boot; 0 where it does not say."""
+    with suppress(OSError, ValueError):
+        for line in _vmstat().read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0

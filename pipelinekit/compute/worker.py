@@ -1,0 +1,128 @@
+"""What runs inside a Dask worker: a fixed function that takes a bundle of attempts as JSON and answers in JSON.
+
+The supervisor of each workspace lives as long as the worker. In an embedded cluster it is the driver's own, and events
+go straight to the driver; from other workers they travel as Dask events.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import importlib.metadata
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from distributed import get_worker
+
+from pipelinekit.compute.supervisor import Emit, Supervisor
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent
+from pipelinekit.domain.environments import python_identity
+from pipelinekit.domain.runs import Failure
+from pipelinekit.wire.attempts import attempt_from_json, event_to_json
+from pipelinekit.wire.values import dumps, loads
+
+_lock = threading.Lock()
+_supervisors: dict[str, Supervisor] = {}
+_sinks: dict[str, Emit] = {}
+
+
+def adopt(home: str, supervisor: Supervisor, emit: Emit) -> None:
+    """Use the driver's own supervisor for a workspace: the cluster is embedded in the driver's process."""
+    with _lock:
+        _supervisors[home], _sinks[home] = supervisor, emit
+
+
+def forget(home: str) -> None:
+    """Stop using a supervisor that was adopted."""
+    with _lock:
+        _supervisors.pop(home, None)
+        _sinks.pop(home, None)
+
+
+def run_bundle(payload: str) -> str:
+    """Execute a bundle. Dask calls this; nothing else travels through it but JSON."""
+    message = loads(payload)
+    home = message["home"]
+    attempts = [attempt_from_json(item) for item in message["attempts"]]
+    supervisor = _supervisor(home, message["maker"])
+    refused = [_refusal(attempt, why) for attempt in attempts if (why := _misfit(attempt, home))]
+    known = {event.attempt for event in refused}
+    fitting = [attempt for attempt in attempts if attempt.id not in known]
+    events, unstarted = supervisor.run_bundle(fitting, _emitter(home, message["topic"]))
+    return dumps({"events": [event_to_json(event) for event in [*refused, *events]], "unstarted": unstarted})
+
+
+def cancel(home: str, attempts: Sequence[str]) -> None:
+    """Stop attempts on this worker; those that are not here are unknown to it and ignored."""
+    with _lock:
+        supervisor = _supervisors.get(home)
+    if supervisor is not None:
+        supervisor.cancel(attempts)
+
+
+def release(home: str) -> None:
+    """End this worker's idle step processes of a workspace."""
+    with _lock:
+        supervisor = _supervisors.get(home) if home not in _sinks else None
+    if supervisor is not None:
+        supervisor.retire_idle()
+
+
+def facts(home: str) -> dict[str, Any]:
+    """What a driver must know before it trusts a worker with attempts."""
+    return {
+        "python": python_identity(),
+        "pipelinekit": importlib.metadata.version("pipelinekit"),
+        "sees_workspace": Path(home).is_dir(),
+    }
+
+
+def _supervisor(home: str, maker: str) -> Supervisor:
+    """The supervisor of a workspace; made by `module:function`, which the driver's bootstrap names."""
+    with _lock:
+        if home not in _supervisors:
+            module, _, name = maker.partition(":")
+            supervisor: Supervisor = getattr(importlib.import_module(module), name)(Path(home))
+            atexit.register(supervisor.close, now=True)
+            _supervisors[home] = supervisor
+        return _supervisors[home]
+
+
+def _emitter(home: str, topic: str) -> Emit:
+    if home in _sinks:
+        return _sinks[home]
+    worker = get_worker()
+
+    def emit(events: Sequence[AttemptEvent]) -> None:
+        worker.log_event(topic, [event_to_json(event) for event in events])
+
+    return emit
+
+
+def _misfit(attempt: Attempt, home: str) -> str:
+    """Why this worker's software is not what the attempt was keyed with; empty when it is."""
+    if home in _sinks or attempt.lock:
+        return ""
+    if attempt.python != python_identity():
+        return f"the step was keyed for Python {attempt.python}, this worker has {python_identity()}"
+    for name, version in attempt.packages:
+        found = _version(name)
+        if found != version:
+            return f"the step was keyed with {name} {version}, this worker has {found or 'none'}"
+    return ""
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _refusal(attempt: Attempt, why: str) -> AttemptEnded:
+    hint = "install the same versions on the workers as where the pipeline is compiled"
+    return AttemptEnded(attempt.id, 0.0, 0.0, failure=Failure("environment", why, hint=hint))

@@ -1,0 +1,102 @@
+"""From a stored value to a value in memory, as the reader's annotation asks for it."""
+
+from __future__ import annotations
+
+import enum
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pipelinekit.domain.values import PLAIN, StoredValue
+from pipelinekit.formats.paths import File, Folder, place_file, place_folder
+from pipelinekit.formats.registry import find_format
+from pipelinekit.ports import Blobs
+from pipelinekit.wire.values import loads, plain_from_json
+
+
+def load_value(value: StoredValue, annotation: Any, blobs: Blobs, place: Path, *, share: bool = True) -> Any:
+    """The value in memory. Files and folders appear at `place`, to which a file's suffix is added.
+
+    With `share` they may share their bytes with the store and must not be written to; without, they are copies. Raises
+    IntegrityError when stored bytes are missing or damaged.
+    """
+    wanted = bare(annotation)
+    match value.format:
+        case "file":
+            target = place.with_name(place.name + value.suffix)
+            place_file(value.blob, target, blobs, share=share)
+            return wanted(target) if wanted in (File, str) else target
+        case "folder":
+            place_folder(value.blob, place, blobs, share=share)
+            return wanted(place) if wanted in (Folder, str) else place
+        case "list":
+            item = _argument(wanted, 0)
+            found = [load_value(entry, item, blobs, place / str(i), share=share) for i, entry in enumerate(value.items)]
+            return tuple(found) if get_origin(wanted) is tuple else found
+        case "dict":
+            item = _argument(wanted, 1)
+            pairs = zip(value.keys, value.items, strict=True)
+            return {
+                key: load_value(entry, item, blobs, place / str(i), share=share) for i, (key, entry) in enumerate(pairs)
+            }
+        case "bytes":
+            return blobs.read(value.blob)
+        case format_name if format_name == PLAIN:
+            return revive(load_plain(value, blobs), wanted)
+        case format_name:
+            return find_format(format_name).read(blobs.path(value.blob), wanted)
+
+
+def load_plain(value: StoredValue, blobs: Blobs) -> Any:
+    """Plain data, inline or from its blob."""
+    return value.inline if value.is_inline else plain_from_json(loads(blobs.read(value.blob)))
+
+
+def bare(annotation: Any) -> Any:
+    """The annotation without `Annotated` and without `None` in a union."""
+    if get_origin(annotation) is Annotated:
+        return bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [item for item in get_args(annotation) if item is not type(None)]
+        return bare(members[0]) if len(members) == 1 else annotation
+    if isinstance(annotation, typing.TypeAliasType) if hasattr(typing, "TypeAliasType") else False:
+        return bare(annotation.__value__)
+    return annotation
+
+
+def revive(data: Any, annotation: Any) -> Any:
+    """Plain data as the annotation asks: enum members by name, tuples from lists, also inside lists and dicts."""
+    wanted = bare(annotation)
+    origin = get_origin(wanted)
+    if isinstance(wanted, type) and issubclass(wanted, enum.Enum) and isinstance(data, str):
+        return wanted[data]
+    if isinstance(data, list):
+        items = [revive(item, _argument(wanted, min(i, _last(wanted)))) for i, item in enumerate(data)]
+        return tuple(items) if origin is tuple or wanted is tuple else items
+    if isinstance(data, dict):
+        return {key: revive(item, _argument(wanted, 1)) for key, item in data.items()}
+    if origin in (Union, types.UnionType):
+        return _revive_union(data, wanted)
+    return data
+
+
+def _revive_union(data: Any, wanted: Any) -> Any:
+    for member in get_args(wanted):
+        if isinstance(member, type) and issubclass(member, enum.Enum) and data in member.__members__:
+            return member[data]
+    return data
+
+
+def _argument(annotation: Any, position: int) -> Any:
+    """A type argument, as `int` of `dict[str, int]`; Any where there is none."""
+    arguments = [item for item in get_args(annotation) if item is not Ellipsis]
+    return arguments[position] if position < len(arguments) else Any
+
+
+def _last(annotation: Any) -> int:
+    """The last position of a tuple's own types; 0 for lists and for tuples of one repeated type."""
+    arguments = get_args(annotation)
+    if get_origin(annotation) is not tuple or Ellipsis in arguments:
+        return 0
+    return max(len(arguments) - 1, 0)

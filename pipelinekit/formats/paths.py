@@ -1,0 +1,106 @@
+"""Files and folders as values: into the store file by file, and out of it again without copying."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PosixPath
+
+from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path, parse_manifest
+from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
+from pipelinekit.errors import UsageError
+from pipelinekit.ports import Blobs
+
+
+class File(PosixPath):
+    """A path to a file, as the type of an input, an output or a pipeline parameter."""
+
+    __slots__ = ()
+
+
+class Folder(PosixPath):
+    """A path to a folder, as the type of an input, an output or a pipeline parameter."""
+
+    __slots__ = ()
+
+
+def walk_files(root: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
+    """Every file below a folder with its relative path. Links are followed only to files inside; others are refused."""
+    stack = [(root, "")]
+    while stack:
+        folder, prefix = stack.pop()
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda item: item.name):
+                relative = f"{prefix}{entry.name}"
+                path = Path(entry.path)
+                if entry.is_symlink():
+                    _refuse_outside(root, path)
+                if entry.is_dir():
+                    if entry.is_symlink():
+                        raise UsageError(
+                            f"{path} is a link to a folder and cannot be stored", hint="copy what it points to"
+                        )
+                    stack.append((path, relative + "/"))
+                elif entry.is_file():
+                    yield normal_path(relative), path, entry.stat()
+                else:
+                    raise UsageError(f"{path} is neither a file nor a folder and cannot be stored")
+
+
+def _refuse_outside(root: Path, link: Path) -> None:
+    target = link.resolve()
+    if not target.is_relative_to(root.resolve()):
+        raise UsageError(f"{link} is a link to {target}, outside {root}", hint="copy what it points to")
+
+
+def is_executable(state: os.stat_result) -> bool:
+    """Whether the owner may execute a file."""
+    return bool(state.st_mode & stat.S_IXUSR)
+
+
+def store_file(path: Path, blobs: Blobs, *, move: bool) -> StoredValue:
+    """Put a file into the store."""
+    blob, size = blobs.put_file(path, move=move)
+    suffix = file_suffix(path.name)
+    return StoredValue(file_digest(blob, suffix), "file", size, blob, suffix=suffix)
+
+
+def store_folder(root: Path, blobs: Blobs, *, move: bool) -> StoredValue:
+    """Put a folder into the store: one blob for each file, and its manifest."""
+    entries = []
+    for relative, path, state in walk_files(root):
+        blob, size = blobs.put_file(path, move=move and not path.is_symlink())
+        entries.append(TreeEntry(relative, blob, size, is_executable(state)))
+    return store_tree(Tree.of(entries), blobs)
+
+
+def store_tree(tree: Tree, blobs: Blobs) -> StoredValue:
+    """The folder value of a tree whose files are in the store already."""
+    manifest, _ = blobs.put(tree.manifest())
+    return StoredValue(folder_digest(manifest), "folder", tree.size, manifest)
+
+
+def place_file(digest: str, target: Path, blobs: Blobs, *, executable: bool = False, share: bool = True) -> None:
+    """Make a blob appear at a path: with `share` read-only, by a hard link where that is possible; else as a copy."""
+    source = blobs.path(digest)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if share and not executable:  # a link to an executable would share its mode with the blob
+        try:
+            os.link(source, target)
+        except OSError:
+            share = False
+        else:
+            return
+    shutil.copyfile(source, target)
+    os.chmod(target, 0o755 if executable else 0o644)
+
+
+def place_folder(manifest: str, target: Path, blobs: Blobs, *, share: bool = True) -> Tree:
+    """Make a stored folder appear at a path, file by file."""
+    tree = parse_manifest(blobs.read(manifest))
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in tree.entries:
+        place_file(entry.digest, target / entry.path, blobs, executable=entry.executable, share=share)
+    return tree

@@ -1,0 +1,258 @@
+"""One attempt of a step, from its message to its result."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import logging
+import os
+import shutil
+import sys
+import time
+import traceback
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipelinekit.domain.attempts import Attempt, AttemptEnded
+from pipelinekit.domain.runs import Failure
+from pipelinekit.domain.values import StoredValue
+from pipelinekit.errors import IntegrityError, PipelinekitError, StorageError
+from pipelinekit.formats.loading import load_value
+from pipelinekit.formats.storing import OutputError, store_value
+from pipelinekit.ports import Blobs
+
+WHOLE_OUTPUT = "output"
+STEP_FUNCTION = "step_function"  # where a decorated step keeps the plain function
+_OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep  # as it was imported: perhaps through a link
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attempt runs: its store, its own empty folder, and the folder that its code is imported from."""
+
+    blobs: Blobs
+    scratch: Path
+    source: Path
+
+
+class Runner(Protocol):
+    """Carries out the middle of an attempt: stored inputs in, stored outputs out."""
+
+    def __call__(self, attempt: Attempt, place: Place) -> Mapping[str, StoredValue]:
+        """Execute, or raise."""
+
+
+def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
+    """Run an attempt in its scratch folder and say how it ended. Raises nothing that the step raises."""
+    began = time.perf_counter()
+    outputs: Mapping[str, StoredValue] = {}
+    failure: Failure | None = None
+    damaged: tuple[str, ...] = ()
+    with _inside(place.scratch), _variables(attempt):
+        try:
+            outputs = runner(attempt, place)
+        except KeyboardInterrupt:
+            failure = Failure("canceled", "the step was interrupted")
+        except IntegrityError as error:
+            damaged = (str(error.fields.get("digest", "")),)
+            failure = Failure("input", error.message, hint=error.hint)
+        except OutputError as error:
+            failure = Failure("output", error.message, hint=error.hint)
+        except StorageError as error:
+            failure = Failure("lost", error.message, hint=error.hint)
+        except PipelinekitError as error:
+            failure = Failure("user", error.message, _class_names(error), hint=error.hint)
+        except BaseException as error:
+            failure = failure_of(error, place.source)
+        _flush()
+    return AttemptEnded(attempt.id, time.time(), time.perf_counter() - began, outputs, failure, damaged)
+
+
+def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None = None) -> Mapping[str, StoredValue]:
+    """Call a Python step's function with its inputs and store what it returns. `find` finds functions by entry."""
+    function = (find or find_function)(attempt.entry)
+    hints = type_hints(function)
+    arguments = {}
+    links: dict[Path, tuple[int, int]] = {}
+    for name, value in attempt.inputs.items():
+        arguments[name] = load_value(value, hints.get(name, Any), place.blobs, place.scratch / "inputs" / name)
+    _note_links(place.scratch / "inputs", links)
+    result = call(function, arguments)
+    outputs = {
+        port.name: store_value(value, port.type, place.blobs, place.scratch)
+        for port, value in zip(attempt.outputs, _parts(result, attempt), strict=True)
+    }
+    check_links(links)
+    return outputs
+
+
+def find_function(entry: str) -> Any:
+    """The plain function behind `module:name`, imported from the source folder."""
+    module_name, _, name = entry.partition(":")
+    return _member(importlib.import_module(module_name), name)
+
+
+def find_live_function(entry: str) -> Any:
+    """The plain function behind `module:name` as it lives in this process, where its module may run as `__main__`."""
+    module_name, _, name = entry.partition(":")
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    is_main = file is None or Path(file).stem == module_name.rpartition(".")[2]
+    if module_name not in sys.modules and main is not None and is_main and hasattr(main, name.partition(".")[0]):
+        return _member(main, name)
+    return find_function(entry)
+
+
+def _member(module: Any, name: str) -> Any:
+    found = module
+    for part in name.split("."):
+        found = getattr(found, part)
+    return getattr(found, STEP_FUNCTION, found)
+
+
+def type_hints(function: Any) -> dict[str, Any]:
+    """The annotations of a function; none where they cannot be resolved."""
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (
+        Exception
+    ):  # annotations are the author's expressions: whatever they raise, values are then loaded as they are
+        return {}
+
+
+def call(function: Any, arguments: dict[str, Any]) -> Any:
+    """Call a function; wait for a coroutine; read a generator to its end."""
+    result = function(**arguments)
+    if inspect.iscoroutine(result):
+        return importlib.import_module("pipelinekit.harness.coroutines").run(result)
+    if inspect.isgenerator(result):
+        return list(result)
+    return result
+
+
+def _parts(result: Any, attempt: Attempt) -> list[Any]:
+    """The returned value, taken apart by the declared outputs."""
+    ports = attempt.outputs
+    if not ports:
+        return []
+    if len(ports) == 1 and ports[0].name == WHOLE_OUTPUT and not hasattr(result, "_fields"):
+        return [result]
+    missing = [port.name for port in ports if not hasattr(result, port.name)]
+    if missing:
+        names = ", ".join(port.name for port in ports)
+        raise OutputError(
+            f"the step declared the outputs {names}, but returned a {type(result).__name__} without {missing[0]!r}"
+        )
+    return [getattr(result, port.name) for port in ports]
+
+
+# -- inputs must stay as they are --------------------------------------------------------------------------------------
+
+
+def _note_links(folder: Path, links: dict[Path, tuple[int, int]]) -> None:
+    if folder.is_dir():
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                path = Path(parent, name)
+                state = path.stat()
+                if state.st_nlink > 1:
+                    links[path] = (state.st_size, state.st_mtime_ns)
+
+
+def check_links(links: Mapping[Path, tuple[int, int]]) -> None:
+    """Refuse a result whose inputs were written to: they share their bytes with the store."""
+    for path, before in links.items():
+        with contextlib.suppress(FileNotFoundError):
+            state = path.stat()
+            if (state.st_size, state.st_mtime_ns) != before:
+                raise OutputError(
+                    f"the step changed its input file {path.name} in place", hint="copy it and change the copy"
+                )
+
+
+# -- surroundings ------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _inside(scratch: Path) -> Iterator[None]:
+    scratch.mkdir(parents=True, exist_ok=True)
+    before = Path.cwd()
+    os.chdir(scratch)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _variables(attempt: Attempt) -> Iterator[None]:
+    """The process variables that belong to the attempt, for as long as it runs."""
+    wanted = {
+        "PIPELINEKIT_RUN": attempt.run,
+        "PIPELINEKIT_STEP": attempt.step,
+        "PIPELINEKIT_ATTEMPT": str(attempt.number),
+        **attempt.variables,
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the step may have closed or replaced them
+            stream.flush()
+    for handler in logging.root.handlers:
+        with contextlib.suppress(Exception):
+            handler.flush()
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+def failure_of(error: BaseException, source: Path) -> Failure:
+    """An exception of the step as a failure, with the frames of the author's own code."""
+    hint = ""
+    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, SystemExit):
+        message = f"the step called sys.exit({error.code!r})"
+        hint = "return from the step, or raise an exception"
+    elif isinstance(error, ModuleNotFoundError):
+        hint = "a module of your own must lie in the source folder and not be ignored; others must be installed"
+    return Failure("user", message, _class_names(error), _traceback(error, source), hint)
+
+
+def _class_names(error: BaseException) -> tuple[str, ...]:
+    return tuple(
+        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        for kind in type(error).__mro__
+        if kind not in (object, BaseException)
+    )
+
+
+def _traceback(error: BaseException, source: Path) -> str:
+    """The traceback without the frames of pipelinekit, and with paths as the author knows them."""
+    whole = traceback.TracebackException.from_exception(error)
+    stack: traceback.TracebackException | None = whole
+    while stack is not None:
+        kept = [frame for frame in stack.stack if not _is_own(frame.filename)]
+        stack.stack = traceback.StackSummary.from_list(kept)
+        stack = stack.__cause__ or stack.__context__
+    text = "".join(whole.format())
+    return text.replace(str(source) + os.sep, "")
+
+
+def _is_own(filename: str) -> bool:
+    return filename.startswith((_OWN_FOLDER, "<frozen importlib"))

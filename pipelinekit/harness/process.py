@@ -1,0 +1,75 @@
+"""The loop of a warm step process: one message in, one attempt executed, one result out.
+
+The process ends when its supervisor closes the pipe. Standard output and error are pipes of the supervisor's too, and
+are flushed before the result is sent, so that everything the step wrote comes before it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.domain.attempts import AttemptEnded
+from pipelinekit.harness.execute import Place, execute, run_python
+from pipelinekit.harness.scripts import run_command
+from pipelinekit.storage.blobs import FolderBlobs
+from pipelinekit.wire.attempts import attempt_from_json, event_to_json
+from pipelinekit.wire.frames import receive, send
+
+
+def serve(inbox: int, outbox: int) -> None:
+    """Execute attempts until the inbox is closed."""
+    setup = receive(inbox)
+    if setup is None:
+        return
+    blobs = FolderBlobs(Path(setup["blobs"]))
+    source, scratch = Path(setup["source"]), Path(setup["scratch"])
+    sys.path.insert(0, str(source))
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    _warm_up(setup["modules"])
+    send(outbox, {"ready": os.getpid()})
+    number = 0
+    while (message := receive(inbox)) is not None:
+        number += 1
+        ended = _attempt(message, Place(blobs, scratch / f"{os.getpid()}-{number}", source))
+        send(outbox, event_to_json(ended))
+
+
+def _attempt(message: dict[str, Any], place: Place) -> AttemptEnded:
+    attempt = attempt_from_json(message)
+    return execute(attempt, place, run_python if attempt.kind == "python" else run_command)
+
+
+def _warm_up(modules: list[str]) -> None:
+    """Import the steps' modules ahead of need.
+
+    What fails here fails again, with its story, in the step that needs it.
+    """
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except BaseException:
+            for loaded in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
+                del sys.modules[loaded]
+
+
+def main(arguments: list[str]) -> None:
+    """Entry of `python -m pipelinekit.harness INBOX OUTBOX`: the numbers of two inherited pipes."""
+    inbox, outbox = int(arguments[0]), int(arguments[1])
+    os.set_inheritable(inbox, False)
+    os.set_inheritable(outbox, False)
+    try:
+        serve(inbox, outbox)
+    except (BrokenPipeError, KeyboardInterrupt):
+        pass
+    except BaseException:
+        traceback.print_exc()
+        raise SystemExit(70) from None
+    # what a step left running (threads, atexit hooks) must not keep the process alive
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,112 @@
+"""One attempt of a script or command step: inputs and outputs are paths, any language."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.domain.attempts import Attempt
+from pipelinekit.domain.steps import Port
+from pipelinekit.domain.values import StoredValue
+from pipelinekit.formats.loading import load_plain, load_value
+from pipelinekit.formats.paths import File, Folder
+from pipelinekit.formats.storing import OutputError, store_value
+from pipelinekit.harness.execute import Place
+from pipelinekit.wire.values import dumps, plain_to_json
+
+_SUFFIXES = {"arrow": ".arrow", "numpy": ".npy", "bytes": ".bin"}
+
+
+class CommandFailedError(Exception):
+    """The script or command ended with an exit code other than 0, or by a signal."""
+
+
+def run_command(attempt: Attempt, place: Place) -> Mapping[str, StoredValue]:
+    """Run the command line in a copy of its source folder; store what it left at its output paths."""
+    folder = place.scratch / "source"
+    if place.source.is_dir():
+        shutil.copytree(place.source, folder, copy_function=shutil.copy)
+    folder.mkdir(exist_ok=True)
+    texts = {name: _input_text(name, value, place) for name, value in attempt.inputs.items()}
+    paths = {port.name: _output_path(port, place) for port in attempt.outputs}
+    command = _command(attempt, texts, paths)
+    environment = {**os.environ, **_variables(texts, paths)}
+    try:
+        ended = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)
+    except FileNotFoundError as error:
+        raise CommandFailedError(f"the command {command[0]!r} was not found") from error
+    except PermissionError as error:
+        raise CommandFailedError(f"the command {command[0]!r} may not be executed") from error
+    if ended.returncode < 0:
+        raise CommandFailedError(f"the command was ended by signal {signal.Signals(-ended.returncode).name}")
+    if ended.returncode > 0:
+        raise CommandFailedError(f"the command ended with exit code {ended.returncode}")
+    return {port.name: _store_output(port, paths[port.name], place) for port in attempt.outputs}
+
+
+def _input_text(name: str, value: StoredValue, place: Place) -> str:
+    """What the command line gets for an input: small plain data as text, anything else as a path."""
+    if value.is_inline:
+        data = load_plain(value, place.blobs)
+        return data if isinstance(data, str) else dumps(plain_to_json(data))
+    target = place.scratch / "inputs" / name
+    if value.format == "file":
+        return str(load_value(value, File, place.blobs, target))
+    if value.format == "folder":
+        return str(load_value(value, Folder, place.blobs, target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source = place.blobs.path(value.blob)
+    linked = target.with_name(name + _SUFFIXES.get(value.format, ".json" if value.format == "json" else ""))
+    shutil.copyfile(source, linked)
+    return str(linked)
+
+
+def _output_path(port: Port, place: Place) -> Path:
+    path = place.scratch / "outputs" / port.name
+    (path if port.type.kind == "folder" else path.parent).mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _store_output(port: Port, path: Path, place: Place) -> StoredValue:
+    if not path.exists():
+        raise OutputError(
+            f"output {port.name!r} was not written", hint="write it to the path that the step receives for it"
+        )
+    return store_value(path, port.type, place.blobs, place.scratch)
+
+
+def _command(attempt: Attempt, texts: Mapping[str, str], paths: Mapping[str, Path]) -> Sequence[str]:
+    words = [_word(item, texts, paths) for item in attempt.arguments]
+    if attempt.kind == "script":
+        return [sys.executable, "-u", attempt.entry, *words]
+    return words
+
+
+def _word(item: Any, texts: Mapping[str, str], paths: Mapping[str, Path]) -> str:
+    """One word of the command line; a list of texts and references is joined without spaces."""
+    if isinstance(item, list):
+        return "".join(_word(part, texts, paths) for part in item)
+    if isinstance(item, dict):
+        ((kind, name),) = item.items()
+        return str(paths[name]) if kind == "output" else texts.get(name, "")
+    return str(item)
+
+
+def _variables(texts: Mapping[str, str], paths: Mapping[str, Path]) -> dict[str, str]:
+    """Inputs and outputs as environment variables, under our names and under the reference system's."""
+    found: dict[str, str] = {}
+    for name, text in texts.items():
+        found[f"PIPELINEKIT_INPUT_{name}"] = text
+        found[f"AZUREML_DATAREFERENCE_{name}"] = text
+        found[f"AML_PARAMETER_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"] = text
+    for name, path in paths.items():
+        found[f"PIPELINEKIT_OUTPUT_{name}"] = str(path)
+        found[f"AZUREML_DATAREFERENCE_{name}"] = str(path)
+    return found

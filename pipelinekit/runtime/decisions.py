@@ -1,0 +1,143 @@
+"""Look-ups for run and plan alike: which steps may be reused, and why the others have to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipelinekit.domain.graphs import Graph, Node, OutputRef, ParameterRef, sources
+from pipelinekit.domain.runs import Completion, Reason
+from pipelinekit.domain.snapshots import parse_manifest
+from pipelinekit.domain.values import StoredValue
+from pipelinekit.engine.events import LookedUp, LookUp
+from pipelinekit.engine.explain import FIRST_RUN, Identity, difference
+from pipelinekit.engine.fingerprint import key_document
+from pipelinekit.engine.reuse import usable
+from pipelinekit.errors import IntegrityError
+from pipelinekit.ports import Blobs, Documents, ReuseRecords
+from pipelinekit.wire.keys import definition_body, definition_text, key_text
+from pipelinekit.wire.values import loads
+
+
+class Decisions:
+    """Answers look-ups for one graph. `run` is left out when the nearest earlier execution is sought."""
+
+    def __init__(self, graph: Graph, run: str, reuse: ReuseRecords, documents: Documents, blobs: Blobs) -> None:
+        self._graph = graph
+        self._run = run
+        self._reuse = reuse
+        self._documents = documents
+        self._blobs = blobs
+        self._nodes = {node.name: node for node in graph.nodes}
+        self._definitions = [step.definition.digest() for step in graph.steps]
+        self._parsed: dict[str, dict[str, Any]] = {}
+        self._texts: dict[str, str] = {}
+
+    def look_up(self, asked: LookUp) -> LookedUp:
+        """Completions that may be reused, and for every other step the reasons why it runs."""
+        completions = self._reuse.find(asked.keys.values())
+        found, refused = usable(asked.keys, completions, self._incomplete(completions.values()))
+        misses = {step: key for step, key in asked.keys.items() if step not in found and step not in refused}
+        reasons: dict[str, tuple[Reason, ...]] = {step: (reason,) for step, reason in refused.items()}
+        if misses:
+            reasons.update(self._explain(misses, asked.inputs))
+        return LookedUp(found, reasons, frozenset(refused))
+
+    def node_of(self, step: str) -> Node:
+        """The node that a step, or an element of a mapped step, belongs to."""
+        return self._nodes.get(step) or self._nodes[step.rpartition("[")[0]]
+
+    # -- documents ---------------------------------------------------------------------------------------------------
+
+    def document(self, step: str, inputs: Mapping[str, StoredValue]) -> str:
+        """The key document of a step as it is kept, with what helps to explain it."""
+        node = self.node_of(step)
+        digests = {port: value.digest for port, value in inputs.items()}
+        return key_text(key_document(self._definitions[node.step], digests), inputs, self._origins(node))
+
+    def definition(self, step: str) -> tuple[str, str]:
+        """Digest and kept document of a step's definition."""
+        position = self.node_of(step).step
+        digest = self._definitions[position]
+        if digest not in self._texts:
+            self._texts[digest] = definition_text(self._graph.steps[position])
+        return digest, self._texts[digest]
+
+    def definition_digest(self, step: str) -> str:
+        """Digest of a step's definition."""
+        return self._definitions[self.node_of(step).step]
+
+    def _origins(self, node: Node) -> dict[str, str]:
+        found = {}
+        for port, binding in node.inputs.items():
+            if isinstance(binding, ParameterRef):
+                found[port] = f"parameter {binding.name!r}"
+            else:
+                names = [self._graph.nodes[position].name for position in sources(binding)]
+                if isinstance(binding, OutputRef) or len(names) == 1:
+                    found[port] = f"step {names[0]!r}"
+                elif names:
+                    found[port] = f"{len(names)} steps"
+        return found
+
+    # -- completeness ------------------------------------------------------------------------------------------------
+
+    def _incomplete(self, completions: Iterable[Completion]) -> set[str]:
+        """Keys of the completions that name a blob which is not in the store; folders name one for every file."""
+        wanted: dict[str, list[str]] = {}
+        for completion in completions:
+            for value in completion.outputs.values():
+                for blob in value.blobs():
+                    wanted.setdefault(blob, []).append(completion.key)
+        missing = self._blobs.missing(wanted)
+        incomplete = {key for blob in missing for key in wanted[blob]}
+        for completion in completions:
+            if completion.key not in incomplete and self._folder_incomplete(completion.outputs.values()):
+                incomplete.add(completion.key)
+        return incomplete
+
+    def _folder_incomplete(self, values: Iterable[StoredValue]) -> bool:
+        for value in values:
+            if value.items and self._folder_incomplete(value.items):
+                return True
+            if value.format == "folder":
+                try:
+                    tree = parse_manifest(self._blobs.read(value.blob))
+                except IntegrityError:
+                    return True
+                if self._blobs.missing(entry.digest for entry in tree.entries):
+                    return True
+        return False
+
+    # -- reasons -----------------------------------------------------------------------------------------------------
+
+    def _explain(
+        self, misses: Mapping[str, str], inputs: Mapping[str, Mapping[str, StoredValue]]
+    ) -> dict[str, tuple[Reason, ...]]:
+        earlier = self._reuse.previous(self._graph.name, misses, self._run)
+        keys = {completion.key for completion in earlier.values()}
+        keyed = {key: loads(body) for key, body in self._documents.get(keys).items()}
+        definitions = {body["key"]["definition"] for body in keyed.values()}
+        for digest, body in self._documents.get(definitions - self._parsed.keys()).items():
+            self._parsed[digest] = loads(body)
+        for compiled, digest in zip(self._graph.steps, self._definitions, strict=True):
+            # of this graph's own definitions the places of now count, not those they were first kept with
+            self._parsed[digest] = definition_body(compiled.definition, compiled.snapshot)
+        reasons: dict[str, tuple[Reason, ...]] = {}
+        for step, key in misses.items():
+            before = earlier.get(step)
+            if before is None or before.key not in keyed:
+                reasons[step] = (FIRST_RUN,)
+            elif before.key == key:
+                words = f"its result of run {before.run} may no longer be reused"
+                reasons[step] = (Reason("invalidated", words),)
+            else:
+                old = keyed[before.key]
+                new = loads(self.document(step, inputs[step]))
+                reasons[step] = tuple(difference(self._identity(old), self._identity(new)))
+        return reasons
+
+    def _identity(self, body: Mapping[str, Any]) -> Identity:
+        digest = body["key"]["definition"]
+        kept = self._parsed.get(digest, {"definition": {}, "places": {}})
+        return Identity(body["key"]["inputs"], kept["definition"], kept["places"], body["shown"], body["origins"])

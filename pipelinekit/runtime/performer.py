@@ -1,0 +1,210 @@
+"""Carries out what the orchestrator asks: the one place where instructions meet the outside world.
+
+What must be written and what must be known is done at once, inside one transaction; what acts on the outside (starting
+and stopping attempts) is handed over only after that transaction has been committed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from pipelinekit.domain.attempts import Attempt
+from pipelinekit.domain.environments import variable_identity
+from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.values import StoredValue, plain
+from pipelinekit.engine.events import (
+    Claim,
+    Claimed,
+    Event,
+    Expand,
+    Expanded,
+    Finish,
+    Instruction,
+    LookUp,
+    Record,
+    Release,
+    Sleep,
+    Start,
+    Stop,
+)
+from pipelinekit.engine.orchestrator import Orchestrator
+from pipelinekit.errors import IntegrityError
+from pipelinekit.formats.loading import load_plain
+from pipelinekit.ports import Blobs, Clock, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
+from pipelinekit.runtime.decisions import Decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """All records of a workspace, on one connection. `batch` groups what is written inside it into one transaction."""
+
+    runs: RunRecords
+    driving: DriverRecords
+    reuse: ReuseRecords
+    documents: Documents
+    logs: LogRecords
+    batch: Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(slots=True)
+class Handover:
+    """What is to be done after the commit."""
+
+    starts: list[Start] = field(default_factory=list)
+    stops: list[Stop] = field(default_factory=list)
+    changes: list[StepRecord] = field(default_factory=list)
+    finished: RunStatus | None = None
+
+
+class Performer:
+    """Performs the instructions of one run."""
+
+    def __init__(self, run: RunRecord, graph: Graph, records: Records, blobs: Blobs, clock: Clock) -> None:
+        self._run = run
+        self._graph = graph
+        self._records = records
+        self._blobs = blobs
+        self._clock = clock
+        self._changes: dict[str, StepRecord] = {}
+        self._documents: dict[str, str] = {}
+        self._timers: list[tuple[float, str]] = []
+        self.decisions = Decisions(graph, run.id, records.reuse, records.documents, blobs)
+
+    def perform(self, orchestrator: Orchestrator, instructions: list[Instruction]) -> Handover:
+        """Perform instructions, and those that follow from their answers, in one transaction."""
+        handover = Handover()
+        waiting = deque(instructions)
+        with self._records.batch():
+            while waiting:
+                answer = self._perform_one(waiting.popleft(), handover)
+                if answer is not None:
+                    waiting.extend(orchestrator.handle(answer))
+            self._write(handover)
+        return handover
+
+    def due(self, now: float) -> list[str]:
+        """Steps whose sleep is over."""
+        found = []
+        while self._timers and self._timers[0][0] <= now:
+            found.append(heapq.heappop(self._timers)[1])
+        return found
+
+    def next_timer(self) -> float | None:
+        """When the next sleep is over."""
+        return self._timers[0][0] if self._timers else None
+
+    def attempt(self, start: Start, variables: Mapping[str, str]) -> Attempt:
+        """The attempt that a start instruction asks for."""
+        step = self._graph.steps[start.position]
+        definition, options = step.definition, step.options
+        return Attempt(
+            self._run.id,
+            start.step,
+            start.attempt,
+            definition.kind,
+            definition.entry,
+            step.snapshot,
+            start.inputs,
+            step.inputs,
+            definition.outputs,
+            definition.arguments,
+            options.timeout,
+            options.resources,
+            options.compute or self._run.options.compute,
+            definition.software.python,
+            definition.software.packages,
+            definition.software.lock,
+            {
+                **{name: variables[name] for name, _ in definition.software.variables if name in variables},
+                **options.variables,
+            },
+        )
+
+    def variable_problem(self, start: Start, variables: Mapping[str, str]) -> str:
+        """Why this process's environment variables are not those that the step was keyed with; empty when they are."""
+        step = self._graph.steps[start.position]
+        for name, identity in step.definition.software.variables:
+            value = step.options.variables.get(name, variables.get(name))
+            if variable_identity(name, value) != identity:
+                return (
+                    f"environment variable {name} is not what it was when the pipeline was compiled; compile it again"
+                )
+        return ""
+
+    # -- one instruction ---------------------------------------------------------------------------------------------
+
+    def _perform_one(self, instruction: Instruction, handover: Handover) -> Event | None:
+        match instruction:
+            case Record(changes=changes):
+                self._changes.update((change.name, change) for change in changes)
+            case LookUp():
+                return self.decisions.look_up(instruction)
+            case Claim(keys=keys, forced=forced):
+                granted, held, landed = self._records.reuse.claim(self._run.id, self._run.epoch, keys, forced)
+                return Claimed(tuple(granted), held, landed)
+            case Release(keys=keys):
+                self._records.reuse.release(self._run.id, self._run.epoch, keys)
+            case Expand():
+                return self._expand(instruction)
+            case Start():
+                self._documents[instruction.key] = self.decisions.document(instruction.step, instruction.inputs)
+                self._documents.update([self.decisions.definition(instruction.step)])
+                handover.starts.append(instruction)
+            case Stop():
+                handover.stops.append(instruction)
+            case Sleep(step=step, seconds=seconds):
+                heapq.heappush(self._timers, (self._clock.now() + seconds, step))
+            case Finish():
+                self._finish(instruction, handover)
+        return None
+
+    def _expand(self, asked: Expand) -> Expanded:
+        elements: dict[str, tuple[StoredValue, ...]] = {}
+        for port, value in asked.lists.items():
+            try:
+                data = load_plain(value, self._blobs)
+            except IntegrityError as error:
+                return Expanded(asked.step, {}, Failure("input", error.message, hint=error.hint))
+            if not isinstance(data, list):
+                words = f"input {port!r} is mapped over, but its value is a {type(data).__name__}, not a list"
+                return Expanded(asked.step, {}, Failure("input", words))
+            elements[port] = tuple(plain(item) for item in data)
+        return Expanded(asked.step, elements)
+
+    def _finish(self, asked: Finish, handover: Handover) -> None:
+        self._write(handover)
+        run = self._run
+        self._records.driving.finish(run.id, run.epoch, asked.status, asked.outputs, asked.failure)
+        handover.finished = asked.status
+
+    def _write(self, handover: Handover) -> None:
+        if self._documents:
+            self._records.documents.put(self._documents)
+            self._documents = {}
+        if self._changes:
+            changes = list(self._changes.values())
+            self._changes = {}
+            completions = [self._completion(change) for change in changes if _is_result(change)]
+            self._records.driving.record(self._run.id, self._run.epoch, changes, completions)
+            handover.changes.extend(changes)
+
+    def _completion(self, change: StepRecord) -> Completion:
+        return Completion(
+            change.key,
+            change.run,
+            change.name,
+            change.outputs,
+            change.seconds,
+            change.attempt,
+            self._graph.name,
+            self.decisions.definition_digest(change.name),
+        )
+
+
+def _is_result(change: StepRecord) -> bool:
+    return change.status is StepStatus.COMPLETED and change.attempt > 0

@@ -1,0 +1,97 @@
+"""What a run would do: the orchestrator itself, fed with look-ups and nothing else.
+
+The plan cannot disagree with the run: both are the same decisions about the same keys.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipelinekit.domain.graphs import Graph, predecessors
+from pipelinekit.domain.runs import Reason, RunOptions, StepStatus
+from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.values import StoredValue, plain
+from pipelinekit.engine.events import Claim, Expand, Expanded, Instruction, LookUp, Start
+from pipelinekit.engine.orchestrator import Orchestrator
+from pipelinekit.engine.work import State, Work
+from pipelinekit.formats.loading import load_plain
+from pipelinekit.ports import Blobs, Documents, ReuseRecords
+from pipelinekit.runtime.decisions import Decisions
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """What would become of one step.
+
+    `decision` is `reuse`, `run`, `maybe` (it depends on what steps before it leave) or `skip`. `seconds` is what it
+    took before, None when it never ran. `original` is the run and step that would be reused.
+    """
+
+    name: str
+    decision: str
+    reasons: tuple[Reason, ...] = ()
+    seconds: float | None = None
+    original: tuple[str, str] | None = None
+
+
+def plan(
+    graph: Graph,
+    arguments: Mapping[str, StoredValue],
+    paths: Mapping[PathRef, StoredValue],
+    options: RunOptions,
+    reuse: ReuseRecords,
+    documents: Documents,
+    blobs: Blobs,
+) -> list[PlannedStep]:
+    """The decision for every step, in the order of the graph. Starts and writes nothing."""
+    decisions = Decisions(graph, "", reuse, documents, blobs)
+    orchestrator = Orchestrator("plan", graph, arguments, options, paths)
+    _simulate(orchestrator, decisions, blobs)
+    times = reuse.definitions(step.definition.digest() for step in graph.steps)
+    works = [work for work in orchestrator.by_name.values() if not work.children]
+    works.sort(key=lambda work: (work.position, work.element))
+    return [_planned(work, orchestrator, times.get(decisions.definition_digest(work.name))) for work in works]
+
+
+def _simulate(orchestrator: Orchestrator, decisions: Decisions, blobs: Blobs) -> None:
+    """Answer every question about what is there; leave what would be executed open."""
+    waiting: deque[Instruction] = deque(orchestrator.start())
+    while waiting:
+        match waiting.popleft():
+            case LookUp() as asked:
+                waiting.extend(orchestrator.handle(decisions.look_up(asked)))
+            case Expand(step=step, lists=lists):
+                elements = {
+                    port: tuple(plain(item) for item in load_plain(value, blobs)) for port, value in lists.items()
+                }
+                waiting.extend(orchestrator.handle(Expanded(step, elements)))
+            case Claim() | Start() | _:
+                continue
+
+
+def _planned(work: Work, orchestrator: Orchestrator, seconds: float | None) -> PlannedStep:
+    if work.state is State.DONE and work.status is StepStatus.REUSED:
+        return PlannedStep(work.name, "reuse", (), work.seconds, work.original)
+    if work.state is State.DONE:
+        return PlannedStep(work.name, "skip", (Reason("condition", work.note),))
+    name = f"{work.name}[…]" if work.mapped else work.name
+    if work.state in (State.CLAIMING, State.EXECUTING):
+        return PlannedStep(name, "run", work.reasons, seconds)
+    if work.state is State.HELD:
+        return PlannedStep(name, "maybe", (Reason("upstream", work.note),), seconds)
+    options = work.step.options
+    if not options.allow_reuse:
+        return PlannedStep(name, "run", (Reason("reuse off", "the step does not allow reuse"),), seconds)
+    if orchestrator.regenerated(work):
+        return PlannedStep(name, "run", (Reason("regenerate", "a new result was asked for"),), seconds)
+    if seconds is None:
+        return PlannedStep(name, "run", (Reason("first run", "this code has not run before, in this software"),))
+    open_before = [
+        orchestrator.works[position].name
+        for position in sorted(predecessors(work.node))
+        if orchestrator.works[position].state is not State.DONE
+    ]
+    listed = ", ".join(open_before[:3]) + (f" and {len(open_before) - 3} more" if len(open_before) > 3 else "")
+    return PlannedStep(name, "maybe", (Reason("upstream", f"it depends on what comes out of {listed}"),), seconds)

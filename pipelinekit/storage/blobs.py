@@ -1,0 +1,155 @@
+"""Blobs in a local folder: written under a temporary name, synced, published without clobber, verified on read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from pipelinekit.domain.digests import CHUNK, PREFIX, Hasher, digest_bytes, digest_stream, is_digest
+from pipelinekit.errors import IntegrityError, StorageError
+
+READ_ONLY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+
+
+class FolderBlobs:
+    """Implements `ports.Blobs` on a folder.
+
+    A blob lies at `ab/cdef…`, by the hex digits of its digest. Bytes that were verified are not read again while their
+    file stays as it is (size, times and inode). Damaged files are set aside in `damaged/`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._staging = folder / "staging"
+        self._verified: dict[str, tuple[int, int, int, int]] = {}
+
+    def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
+        """Store bytes."""
+        if isinstance(source, bytes):
+            digest = digest_bytes(source)
+            if self._place(digest).exists():
+                return digest, len(source)
+            source = BytesIO(source)
+        with self._told():
+            return self._write(source)
+
+    def put_file(self, path: Path, *, move: bool = False) -> tuple[str, int]:
+        """Store a file's bytes; a moved file is taken over by renaming where it lies on the same file system."""
+        with self._told():
+            if move:
+                return self._take(path)
+            with path.open("rb") as stream:
+                return self._write(stream)
+
+    def path(self, digest: str) -> Path:
+        """The blob's own file, verified."""
+        place = self._place(digest)
+        try:
+            state = _state(place)
+            if self._verified.get(digest) != state:
+                with place.open("rb") as stream:
+                    found, _ = digest_stream(stream)
+                if found != digest:
+                    self.discard(digest)
+                    raise IntegrityError(f"blob {digest} is damaged: its bytes have digest {found}", digest=digest)
+                self._verified[digest] = state
+        except FileNotFoundError:
+            raise IntegrityError(f"blob {digest} is not in the store at {self.folder}", digest=digest) from None
+        return place
+
+    def read(self, digest: str) -> bytes:
+        """The blob's bytes, verified."""
+        return self.path(digest).read_bytes()
+
+    def missing(self, digests: Iterable[str]) -> set[str]:
+        """Which of these are not in the store."""
+        return {digest for digest in digests if not self._place(digest).exists()}
+
+    def discard(self, digest: str) -> None:
+        """Set a blob aside, where it is no longer found."""
+        aside = self.folder / "damaged"
+        aside.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.replace(self._place(digest), aside / digest.removeprefix(PREFIX))
+
+    def _place(self, digest: str) -> Path:
+        if not is_digest(digest):
+            raise IntegrityError(f"{digest!r} is not a digest")
+        name = digest.removeprefix(PREFIX)
+        return self.folder / name[:2] / name[2:]
+
+    def _write(self, source: BinaryIO) -> tuple[str, int]:
+        self._staging.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self._staging)
+        staged = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as target:
+                hasher = Hasher()
+                while block := source.read(CHUNK):
+                    hasher.update(block)
+                    target.write(block)
+                target.flush()
+                os.fsync(target.fileno())
+            self._publish(staged, hasher.digest())
+            return hasher.digest(), hasher.size
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def _take(self, path: Path) -> tuple[str, int]:
+        with path.open("rb") as stream:
+            digest, size = digest_stream(stream)
+            os.fsync(stream.fileno())
+        try:
+            self._publish(path, digest)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with path.open("rb") as stream:
+                self._write(stream)
+        path.unlink(missing_ok=True)
+        return digest, size
+
+    def _publish(self, staged: Path, digest: str) -> None:
+        """Make a complete, synced file visible under its digest, in one step; one that is there already stays."""
+        place = self._place(digest)
+        if not place.parent.is_dir():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _sync_folder(self.folder)
+        os.chmod(staged, READ_ONLY)
+        try:
+            os.link(staged, place)
+        except FileExistsError:
+            return
+        staged.unlink()
+        _sync_folder(place.parent)
+        self._verified[digest] = _state(place)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in words what the file system refused."""
+        try:
+            yield
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            hint = "free space on the disk and try again; nothing was half-written" if full else ""
+            raise StorageError(f"a blob could not be written to {self.folder}: {error.strerror}", hint=hint) from error
+
+
+def _state(path: Path) -> tuple[int, int, int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,60 @@
+"""What this machine remembers to be fast, in a SQLite file that may be lost at any time.
+
+Not a record: durability is off, and a damaged file is thrown away.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pipelinekit.storage.database import in_parts
+
+_SCHEMA = "create table if not exists kept (space text, key text, body text, primary key (space, key)) without rowid"
+
+
+class FileCache:
+    """Implements `ports.Cache` on a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return _connect(self._path)
+        except sqlite3.DatabaseError:
+            with suppress(OSError):
+                self._path.unlink()
+            return _connect(self._path)
+
+    def get(self, space: str, keys: Iterable[str]) -> Mapping[str, str]:
+        """The texts kept under these keys; none where the file cannot be read."""
+        found: dict[str, str] = {}
+        with suppress(sqlite3.Error):
+            for part in in_parts(keys):
+                marks = ",".join("?" * len(part))
+                statement = f"select key, body from kept where space = ? and key in ({marks})"  # noqa: S608 - marks only
+                found.update(self._connection.execute(statement, [space, *part]))
+        return found
+
+    def put(self, space: str, items: Mapping[str, str]) -> None:
+        """Keep texts by key. What cannot be kept is lost, and costs time later."""
+        if not items:
+            return
+        with suppress(sqlite3.Error):
+            self._connection.execute("begin immediate")
+            self._connection.executemany(
+                "insert or replace into kept values (?, ?, ?)", [(space, key, body) for key, body in items.items()]
+            )
+            self._connection.execute("commit")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=2.0, isolation_level=None, check_same_thread=False)
+    connection.execute("pragma journal_mode = truncate")
+    connection.execute("pragma synchronous = off")
+    connection.execute(_SCHEMA)
+    return connection

@@ -1,0 +1,73 @@
+"""The small connection port that all records stand on: named queries, transactions, batches.
+
+Queries live in `sql/*.sql`, each behind a line `-- name: …`, in the subset of SQL that SQLite and PostgreSQL share. A
+query with `{}` takes a list of keys in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+SQL_FOLDER = Path(__file__).parent / "sql"
+KEYS_AT_ONCE = 500  # sorted keys, 500 at a time: the cheapest look-up measured
+
+Row = Mapping[str, Any]
+
+
+class Database(Protocol):
+    """One connection to the records. Not shared between threads."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Group writes: all or none.
+
+        The write lock is taken with the first write; inner transactions join the outer.
+        """
+
+    def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Rows of a named query."""
+
+    def write(self, query: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a named query that changes something; how many rows were changed."""
+
+    def write_returning(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Run a named query that changes something; the rows that it returns."""
+
+    def write_many(self, query: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run a named query for each row of parameters; how many rows were changed."""
+
+    def read_keys(
+        self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
+    ) -> Iterator[Row]:
+        """Rows of a named query for many keys, looked up sorted and in parts."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """All named queries."""
+    found: dict[str, str] = {}
+    for file in sorted(SQL_FOLDER.glob("*.sql")):
+        for part in file.read_text(encoding="utf-8").split("-- name: ")[1:]:
+            name, _, body = part.partition("\n")
+            found[name.strip()] = body.strip()
+    return found
+
+
+@cache
+def migrations() -> Sequence[tuple[int, str]]:
+    """Schema versions with the statements that lead to each, in order."""
+    files = sorted((SQL_FOLDER / "migrations").glob("*.sql"))
+    return [(int(file.name[:4]), file.read_text(encoding="utf-8")) for file in files]
+
+
+def in_parts(keys: Iterable[str], size: int = KEYS_AT_ONCE) -> Iterator[list[str]]:
+    """Sorted keys without repeats, in lists of at most `size`."""
+    ordered = sorted(set(keys))
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]

@@ -1,0 +1,90 @@
+"""Completions by key and claims on keys in the database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipelinekit.domain.runs import Completion, RunStatus
+from pipelinekit.errors import LeaseLostError
+from pipelinekit.storage import leases
+from pipelinekit.storage.database import Database, Row
+from pipelinekit.wire.values import loads, values_from_json
+
+
+class SQLReuse:
+    """Implements `ports.ReuseRecords` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, keys: Iterable[str]) -> Mapping[str, Completion]:
+        """The reusable completion of each key that has one."""
+        return {row["key"]: _completion(row) for row in self._database.read_keys("find_completions", keys)}
+
+    def claim(
+        self, run: str, epoch: int, keys: Mapping[str, str], forced: frozenset[str]
+    ) -> tuple[Sequence[str], Mapping[str, str], Mapping[str, Completion]]:
+        """Claim keys by step; see `ports.ReuseRecords.claim`."""
+        with self._database.transaction():
+            self._check(run, epoch)
+            completed = self.find(key for step, key in keys.items() if step not in forced)
+            landed = {step: completed[key] for step, key in keys.items() if step not in forced and key in completed}
+            wanted = {step: key for step, key in keys.items() if step not in landed}
+            holders = {
+                row["key"]: f"step {row['step']!r} of run {row['run']}"
+                for row in self._database.read_keys("claims_held", wanted.values())
+                if row["run"] != run and _holds(row)
+            }
+            held = {step: holders[key] for step, key in wanted.items() if key in holders}
+            granted = [step for step in wanted if step not in held]
+            self._database.write_many("put_claim", [(wanted[step], run, epoch, step) for step in granted])
+        return granted, held, landed
+
+    def release(self, run: str, epoch: int, keys: Sequence[str]) -> None:
+        """Give claims up without a result."""
+        self._database.write_many("drop_claims", [(key, run, epoch) for key in keys])
+
+    def revoke(self, keys: Sequence[str]) -> int:
+        """Make the completions of these keys unusable."""
+        return self._database.write_many("supersede", [(key,) for key in keys])
+
+    def previous(
+        self, pipeline: str, steps: Iterable[str], besides: str = "", until: float = math.inf
+    ) -> Mapping[str, Completion]:
+        """The newest completion of each step in this pipeline."""
+        rows = self._database.read_keys("previous_completions", steps, (pipeline,), (besides, min(until, 1e18)))
+        return {row["step"]: _completion(row) for row in rows}  # oldest first: the newest stays
+
+    def definitions(self, definitions: Iterable[str]) -> Mapping[str, float]:
+        """Which definitions have completed before, with their mean seconds."""
+        return {row["definition"]: row["seconds"] for row in self._database.read_keys("definition_times", definitions)}
+
+    def _check(self, run: str, epoch: int) -> None:
+        # taking the write lock first makes what follows one decision
+        if not self._database.write_returning("renew_run", (leases.deadline(), run, epoch)):
+            raise LeaseLostError(f"run {run} is driven by another process, or has ended")
+
+
+def _holds(row: Row) -> bool:
+    """Whether a claim is live: its run is open, under the same epoch, and its driver is alive."""
+    return (
+        not RunStatus(row["status"]).final
+        and row["epoch"] == row["run_epoch"]
+        and leases.is_alive(row["owner"], row["lease_until"])
+    )
+
+
+def _completion(row: Row) -> Completion:
+    keys = row.keys()
+    return Completion(
+        row["key"],
+        row["run"],
+        row["step"],
+        values_from_json(loads(row["outputs"])),
+        row["seconds"],
+        row["attempt"],
+        row["pipeline"] if "pipeline" in keys else "",
+        row["definition"] if "definition" in keys else "",
+        row["created_at"] if "created_at" in keys else 0.0,
+    )

@@ -1,0 +1,273 @@
+"""Runs and step runs in the database. Every change of state checks epoch and status in the statement that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelinekit.domain.names import is_run_id
+from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.values import StoredValue
+from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
+from pipelinekit.ports import Clock
+from pipelinekit.storage import leases
+from pipelinekit.storage.database import Database, Row
+from pipelinekit.wire.runs import (
+    failure_from_json,
+    failure_to_json,
+    options_from_json,
+    options_to_json,
+    paths_from_json,
+    paths_to_json,
+    reason_to_json,
+    reasons_from_json,
+)
+from pipelinekit.wire.values import dumps, loads, values_from_json, values_to_json
+
+LATEST = "latest"
+
+
+class SQLRuns:
+    """Implements `ports.RunRecords` on a database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def create(self, run: RunRecord) -> RunRecord:
+        """Record a new run with its number in the experiment."""
+        with self._database.transaction():
+            row = self._database.write_returning("add_experiment", (run.experiment, run.created_at))[0]
+            number = row["runs"]
+            self._database.write(
+                "add_run",
+                (
+                    run.id,
+                    number,
+                    run.experiment,
+                    run.pipeline,
+                    run.graph,
+                    str(run.status),
+                    run.created_at,
+                    dumps(values_to_json(run.arguments)),
+                    dumps(paths_to_json(run.paths)),
+                    dumps(options_to_json(run.options)),
+                    run.source,
+                    dumps(dict(run.details)),
+                ),
+            )
+        return self.get(run.id)
+
+    def get(self, run: str) -> RunRecord:
+        """The run of this id, of a unique beginning of one, or the newest for `latest`."""
+        if run in ("", LATEST):
+            rows = self._database.read("newest_run")
+            if not rows:
+                raise NotFoundError("this workspace has no runs yet", hint="start one with 'pipelinekit run FILE'")
+            return _run(rows[0])
+        rows = self._database.read("runs_like", (run, run + "~"))
+        if not rows or (is_run_id(run) and rows[0]["id"] != run):
+            raise NotFoundError(
+                f"there is no run {run!r}", hint="'pipelinekit runs list' shows the runs of this workspace"
+            )
+        if len(rows) > 1 and rows[0]["id"] != run:
+            raise UsageError(f"several runs begin with {run!r}", hint="give more characters of the id")
+        return _run(rows[0])
+
+    def list(
+        self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
+    ) -> Sequence[RunRecord]:
+        """Runs, newest first."""
+        wanted = str(status) if status else ""
+        parameters = (experiment, experiment, wanted, wanted, before, before, limit)
+        return [_run(row) for row in self._database.read("list_runs", parameters)]
+
+    def steps(self, run: str) -> Sequence[StepRecord]:
+        """Step runs in the order of the graph."""
+        return [_step_run(row) for row in self._database.read("steps_of_run", (run,))]
+
+    def request_cancel(self, run: str) -> RunRecord:
+        """Ask the driver to end the run, or cancel it where there is none."""
+        found = self.get(run)
+        with self._database.transaction():
+            if self._database.write("cancel_waiting", (self._clock.now(), found.id)) == 0:
+                self._database.write("request_cancel", (found.id,))
+        return self.get(found.id)
+
+    def experiments(self) -> Sequence[tuple[str, int, float]]:
+        """Name, number of runs and newest run of each experiment."""
+        return [(row["name"], row["runs"], row["newest"]) for row in self._database.read("list_experiments")]
+
+
+class SQLDriving:
+    """Implements `ports.DriverRecords` on a database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def take(self, run: str, owner: str) -> RunRecord:
+        """Take the run's lease; the epoch grows."""
+        with self._database.transaction():
+            now = self._clock.now()
+            row = self._lease(run)
+            if row["owner"] and row["owner"] != owner and leases.is_alive(row["owner"], row["lease_until"]):
+                raise LeaseLostError(f"run {run} is driven by another process ({row['owner']})")
+            if self._database.write("take_run", (owner, leases.deadline(), now, run, row["epoch"])) == 0:
+                raise LeaseLostError(f"run {run} has ended as {row['status']}")
+            self._event(run, row["epoch"] + 1, {"driver": owner})
+        return SQLRuns(self._database, self._clock).get(run)
+
+    def renew(self, run: str, epoch: int) -> bool:
+        """Keep the lease; whether the run is to be canceled."""
+        rows = self._database.write_returning("renew_run", (leases.deadline(), run, epoch))
+        if not rows:
+            raise LeaseLostError(f"run {run} is driven by another process, or has ended")
+        return bool(rows[0]["cancel_requested"])
+
+    def record(
+        self, run: str, epoch: int, changes: Sequence[StepRecord], completions: Sequence[Completion] = ()
+    ) -> None:
+        """Write step runs and accepted completions in one transaction, with one event."""
+        with self._database.transaction():
+            self._event(run, epoch, {"steps": [[change.name, str(change.status)] for change in changes]})
+            now = self._clock.now()
+            rows = [_step_row(change, now) for change in changes]
+            if self._database.write_many("put_step", rows) != len(rows):
+                names = ", ".join(change.name for change in changes[:5])
+                raise LeaseLostError(f"run {run}: a step that has ended cannot move again (among {names})")
+            for completion in completions:
+                self._accept(run, epoch, completion, now)
+
+    def finish(
+        self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
+    ) -> None:
+        """End the run and its claims."""
+        with self._database.transaction():
+            self._event(run, epoch, {"status": str(status)})
+            text = dumps(failure_to_json(failure)) if failure else None
+            now = self._clock.now()
+            self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
+            self._database.write("drop_claims_of_run", (run,))
+
+    def recover(self) -> Sequence[str]:
+        """Fail the runs whose driver is dead."""
+        dead = [
+            row
+            for row in self._database.read("open_runs")
+            if row["owner"] and not leases.is_alive(row["owner"], row["lease_until"])
+        ]
+        if not dead:
+            return []
+        failure = Failure(
+            "lost", "the process that drove this run died", hint="run the pipeline again: what was finished is reused"
+        )
+        ended = []
+        with self._database.transaction():
+            now = self._clock.now()
+            for row in dead:
+                if self._database.write(
+                    "fail_lost_run", (dumps(failure_to_json(failure)), now, row["id"], row["epoch"])
+                ):
+                    self._database.write("end_lost_steps", (now, row["id"]))
+                    self._database.write("drop_claims_of_run", (row["id"],))
+                    ended.append(row["id"])
+        return ended
+
+    def _lease(self, run: str) -> Row:
+        rows = self._database.read("run_lease", (run,))
+        if not rows:
+            raise NotFoundError(f"there is no run {run!r}")
+        return rows[0]
+
+    def _event(self, run: str, epoch: int, body: dict[str, Any]) -> None:
+        rows = self._database.write_returning("count_event", (run, epoch))
+        if not rows:
+            raise LeaseLostError(f"run {run} is driven by another process, or has ended")
+        self._database.write("add_event", (run, rows[0]["events"], self._clock.now(), dumps(body)))
+
+    def _accept(self, run: str, epoch: int, completion: Completion, now: float) -> None:
+        claimed = bool(self._database.write_returning("drop_claim", (completion.key, run, epoch)))
+        if claimed:
+            self._database.write("supersede", (completion.key,))
+        self._database.write(
+            "add_completion",
+            (
+                run,
+                completion.step,
+                completion.attempt,
+                completion.key,
+                completion.pipeline,
+                completion.definition,
+                dumps(values_to_json(completion.outputs)),
+                completion.seconds,
+                now,
+                int(claimed),
+            ),
+        )
+
+
+def _step_row(step: StepRecord, now: float) -> tuple[Any, ...]:
+    ended = step.ended_at if step.ended_at is not None or not step.status.final else now
+    return (
+        step.run,
+        step.name,
+        step.node,
+        step.element,
+        step.status.value,
+        step.key,
+        step.attempt,
+        step.original_run,
+        step.original_step,
+        step.started_at,
+        ended,
+        step.seconds,
+        dumps([reason_to_json(reason) for reason in step.reasons]) if step.reasons else "[]",
+        dumps(failure_to_json(step.failure)) if step.failure else None,
+        step.note,
+    )
+
+
+def _step_run(row: Row) -> StepRecord:
+    return StepRecord(
+        row["run"],
+        row["step"],
+        row["node"],
+        StepStatus(row["status"]),
+        row["key"],
+        row["attempt"],
+        row["original_run"],
+        row["original_step"],
+        row["started_at"],
+        row["ended_at"],
+        row["seconds"],
+        values_from_json(loads(row["outputs"])) if row["outputs"] and StepStatus(row["status"]).good else {},
+        reasons_from_json(loads(row["reasons"])),
+        failure_from_json(loads(row["failure"])) if row["failure"] else None,
+        row["note"],
+        row["element"],
+    )
+
+
+def _run(row: Row) -> RunRecord:
+    return RunRecord(
+        row["id"],
+        row["number"],
+        row["experiment"],
+        row["pipeline"],
+        row["graph"],
+        RunStatus(row["status"]),
+        row["created_at"],
+        values_from_json(loads(row["arguments"])),
+        paths_from_json(loads(row["paths"])),
+        values_from_json(loads(row["outputs"])),
+        options_from_json(loads(row["options"])),
+        row["started_at"],
+        row["ended_at"],
+        row["owner"],
+        row["epoch"],
+        bool(row["cancel_requested"]),
+        failure_from_json(loads(row["failure"])) if row["failure"] else None,
+        row["source"],
+        loads(row["details"]),
+    )

@@ -1,0 +1,33 @@
+-- name: find_completions
+select key, run, step, outputs, seconds, attempt from completions where reusable = 1 and key in ({})
+
+-- name: claims_held
+select claims.key, claims.run, claims.step, claims.epoch, runs.owner, runs.epoch as run_epoch, runs.lease_until, runs.status
+from claims join runs on runs.id = claims.run where claims.key in ({})
+
+-- name: put_claim
+insert into claims (key, run, epoch, step) values (?, ?, ?, ?)
+on conflict (key) do update set run = excluded.run, epoch = excluded.epoch, step = excluded.step
+
+-- name: drop_claim
+delete from claims where key = ? and run = ? and epoch = ?
+returning key
+
+-- name: supersede
+update completions set reusable = 0 where key = ? and reusable = 1
+
+-- name: add_completion
+insert into completions (run, step, attempt, key, pipeline, definition, outputs, seconds, created_at, reusable)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+on conflict (run, step, attempt) do nothing
+
+-- name: previous_completions
+select key, run, step, outputs, seconds, attempt, pipeline, definition, created_at from completions
+where pipeline = ? and step in ({}) and run <> ? and created_at < ?
+order by created_at
+
+-- name: definition_times
+select definition, avg(seconds) as seconds from completions where definition in ({}) group by definition
+
+-- name: drop_claims
+delete from claims where key = ? and run = ? and epoch = ?

@@ -1,0 +1,96 @@
+-- name: add_experiment
+insert into experiments (name, runs, created_at) values (?, 1, ?)
+on conflict (name) do update set runs = experiments.runs + 1
+returning runs
+
+-- name: add_run
+insert into runs (id, number, experiment, pipeline, graph, status, created_at, started_at, ended_at, arguments, paths,
+    outputs, options, failure, source, details, owner, epoch, lease_until, cancel_requested, events)
+values (?, ?, ?, ?, ?, ?, ?, null, null, ?, ?, '{}', ?, null, ?, ?, '', 0, 0, 0, 0)
+
+-- name: runs_like
+select * from runs where id >= ? and id < ? order by id limit 2
+
+-- name: newest_run
+select * from runs order by id desc limit 1
+
+-- name: list_runs
+select * from runs
+where (? = '' or experiment = ?) and (? = '' or status = ?) and (? = '' or id < ?)
+order by id desc limit ?
+
+-- name: list_experiments
+select experiments.name, experiments.runs, max(runs.created_at) as newest
+from experiments join runs on runs.experiment = experiments.name
+group by experiments.name, experiments.runs order by newest desc
+
+-- name: steps_of_run
+select step_runs.*, completions.outputs
+from step_runs
+left join completions on completions.run = case when original_run = '' then step_runs.run else original_run end
+    and completions.step = case when original_run = '' then step_runs.step else original_step end
+    and completions.attempt = (
+        select max(attempt) from completions newest
+        where newest.run = completions.run and newest.step = completions.step
+    )
+where step_runs.run = ?
+order by node, element, step_runs.step
+
+-- name: request_cancel
+update runs set cancel_requested = 1, status = case when status = 'Running' then 'CancelRequested' else status end
+where id = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
+
+-- name: cancel_waiting
+update runs set status = 'Canceled', ended_at = ?, cancel_requested = 1
+where id = ? and status in ('NotStarted', 'Queued') and owner = ''
+
+-- name: run_lease
+select status, owner, epoch, lease_until, cancel_requested from runs where id = ?
+
+-- name: take_run
+update runs set status = case when status in ('NotStarted', 'Queued') then 'Running' else status end, owner = ?,
+    epoch = epoch + 1, lease_until = ?, started_at = coalesce(started_at, ?)
+where id = ? and epoch = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
+
+-- name: renew_run
+update runs set lease_until = ?
+where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
+returning cancel_requested
+
+-- name: count_event
+update runs set events = events + 1
+where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
+returning events
+
+-- name: add_event
+insert into events (run, sequence, at, body) values (?, ?, ?, ?)
+
+-- name: put_step
+insert into step_runs (run, step, node, element, status, key, attempt, original_run, original_step, started_at,
+    ended_at, seconds, reasons, failure, note)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+on conflict (run, step) do update set status = excluded.status, key = excluded.key, attempt = excluded.attempt,
+    original_run = excluded.original_run, original_step = excluded.original_step, started_at = excluded.started_at,
+    ended_at = excluded.ended_at, seconds = excluded.seconds, reasons = excluded.reasons, failure = excluded.failure,
+    note = excluded.note
+where step_runs.status in ('NotStarted', 'Queued', 'Running')
+    or (step_runs.status in ('Completed', 'Reused') and excluded.status = 'Queued')
+
+-- name: finish_run
+update runs set status = ?, outputs = ?, failure = ?, ended_at = ?, owner = '', lease_until = 0
+where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
+
+-- name: drop_claims_of_run
+delete from claims where run = ?
+
+-- name: open_runs
+select id, status, owner, epoch, lease_until from runs
+where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
+
+-- name: fail_lost_run
+update runs set status = 'Failed', failure = ?, ended_at = ?, owner = '', epoch = epoch + 1, lease_until = 0
+where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
+
+-- name: end_lost_steps
+update step_runs set status = 'Canceled', ended_at = ?, note = 'the driver of the run died'
+where run = ? and status in ('NotStarted', 'Queued', 'Running')

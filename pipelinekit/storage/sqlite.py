@@ -1,0 +1,163 @@
+"""SQLite as the records' database.
+
+Writes begin IMMEDIATE, so that a transaction which read before it writes waits its turn instead of failing at once. The
+write-ahead log is used only where the library is free of the WAL-reset fault (fixed in 3.51.3, 3.50.7 and 3.44.6);
+older libraries use the rollback journal. Durability is full: what was acknowledged survives power loss.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.errors import StorageError
+from pipelinekit.storage.database import Row, in_parts, migrations, queries
+
+APPLICATION_ID = 0x706B6974  # "pkit"
+BUSY_SECONDS = 30.0
+
+
+class SQLiteDatabase:
+    """One connection to a records file, which is created and migrated when needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._depth = 0
+        self._begun = False
+        try:
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._prepare()
+        except sqlite3.Error as error:
+            raise _storage_error(error, path) from error
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        version = execute("pragma user_version").fetchone()[0]
+        latest = migrations()[-1][0]
+        if version > latest:
+            raise StorageError(
+                f"the records at {self.path} have schema {version}, newer than the {latest} that this release knows",
+                hint="use the pipelinekit release that wrote them, or a newer one",
+            )
+        if version == 0:
+            self._refuse_foreign()
+            execute(f"pragma application_id = {APPLICATION_ID}")
+            execute(f"pragma journal_mode = {'wal' if wal_is_safe(sqlite3.sqlite_version_info) else 'truncate'}")
+        execute("pragma synchronous = full")
+        if version < latest:
+            self._migrate()
+
+    def _refuse_foreign(self) -> None:
+        application = self._connection.execute("pragma application_id").fetchone()[0]
+        tables = self._connection.execute("select count(*) from sqlite_master").fetchone()[0]
+        if tables and application != APPLICATION_ID:
+            raise StorageError(f"{self.path} is a database of another program", hint="choose another records file")
+
+    def _migrate(self) -> None:
+        self._connection.execute("begin immediate")
+        try:
+            version = self._connection.execute("pragma user_version").fetchone()[0]
+            for number, script in migrations():
+                if number > version:
+                    for statement in script.split(";\n"):
+                        if statement.strip():
+                            self._connection.execute(statement)
+                    self._connection.execute(f"pragma user_version = {number}")
+            self._connection.execute("commit")
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Group writes; see `Database.transaction`."""
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            if self._depth == 0:
+                self._end("rollback")
+            raise
+        self._depth -= 1
+        if self._depth == 0:
+            self._end("commit")
+
+    def _end(self, command: str) -> None:
+        if self._begun:
+            self._begun = False
+            self._run(command)
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._run("begin immediate")
+            self._begun = True
+
+    def _run(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, parameters)
+        except sqlite3.Error as error:
+            raise _storage_error(error, self.path) from error
+
+    def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Rows of a named query."""
+        return [dict(row) for row in self._run(queries()[query], parameters)]
+
+    def write(self, query: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a named query that changes something; how many rows were changed."""
+        with self.transaction():
+            self._begin()
+            return self._run(queries()[query], parameters).rowcount
+
+    def write_returning(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Run a named query that changes something; the rows that it returns."""
+        with self.transaction():
+            self._begin()
+            return [dict(row) for row in self._run(queries()[query], parameters)]
+
+    def write_many(self, query: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run a named query for each row of parameters; how many rows were changed."""
+        with self.transaction():
+            self._begin()
+            try:
+                return self._connection.executemany(queries()[query], rows).rowcount
+            except sqlite3.Error as error:
+                raise _storage_error(error, self.path) from error
+
+    def read_keys(
+        self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
+    ) -> Iterator[Row]:
+        """Rows of a named query for many keys, looked up sorted and in parts."""
+        text = queries()[query]
+        for part in in_parts(keys):
+            statement = text.format(",".join("?" * len(part)))
+            yield from self._run(statement, [*before, *part, *after]).fetchall()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+
+def wal_is_safe(version: tuple[int, ...]) -> bool:
+    """Whether this release of SQLite is free of the WAL-reset fault."""
+    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+
+
+def _storage_error(error: sqlite3.Error, path: Path) -> StorageError:
+    text = str(error)
+    hint = ""
+    if "locked" in text or "busy" in text:
+        hint = f"another process has kept the records locked for {BUSY_SECONDS:.0f} s; see whether one hangs"
+    elif "full" in text:
+        hint = "free space on the disk and try again; nothing was half-written"
+    elif "malformed" in text or "not a database" in text:
+        hint = "the file is damaged; restore it from a backup, or move it away to begin with an empty workspace"
+    elif "unable to open" in text or "readonly" in text:
+        hint = "see whether the folder exists and may be written to"
+    return StorageError(f"the records at {path} cannot be used: {text}", hint=hint)

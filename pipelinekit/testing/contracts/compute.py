@@ -1,0 +1,269 @@
+"""What every compute target must do. Derive a test class, and give it `home`, `blobs` and `make()`."""
+
+from __future__ import annotations
+
+import queue
+import time
+from pathlib import Path
+
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk
+from pipelinekit.domain.environments import python_identity
+from pipelinekit.domain.snapshots import Tree, TreeEntry
+from pipelinekit.domain.steps import Port, Resources
+from pipelinekit.domain.types import ANY
+from pipelinekit.domain.values import plain
+from pipelinekit.ports import Blobs, Compute, Sink
+
+SOURCE = """
+import os, signal, sys, time
+
+def double(x):
+    print("doubling", x)
+    print("aside", file=sys.stderr)
+    return x * 2
+
+def fail(x):
+    raise ConnectionResetError(f"no {x}")
+
+def sleep(x):
+    print("sleeping", flush=True)
+    time.sleep(x)
+    return x
+
+def crash(x):
+    print("last words", flush=True)
+    os.kill(os.getpid(), getattr(signal, x))
+
+def leave(x):
+    os._exit(x)
+
+def grow(x):
+    kept = bytearray(x)
+    time.sleep(5)
+    return len(kept)
+
+def where(x):
+    return [os.getcwd(), os.listdir("."), os.getpid(), os.environ.get("MODE"), os.environ["PIPELINEKIT_STEP"]]
+
+def litter(x):
+    open("left-behind", "w").close()
+    os.environ["LEFT"] = "behind"
+    return 1
+
+def stubborn(x):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("ignoring", flush=True)
+    time.sleep(60)
+
+def forks(x):
+    child = os.fork()
+    if child == 0:
+        time.sleep(300)
+        os._exit(0)
+    print("child", child, flush=True)
+    time.sleep(300)
+
+def talk(x):
+    for number in range(x):
+        print("line", number)
+    return x
+"""
+
+
+class Watched:
+    """Collects the events of a compute target."""
+
+    def __init__(self) -> None:
+        self.events: queue.SimpleQueue[AttemptEvent] = queue.SimpleQueue()
+        self.seen: list[AttemptEvent] = []
+
+    def until(self, wanted: int, compute: Compute, seconds: float = 60.0) -> dict[str, AttemptEnded]:
+        """Wait until so many attempts have ended; how each did."""
+        deadline = time.monotonic() + seconds
+        while len(self.ended) < wanted:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"only {len(self.ended)} of {wanted} attempts ended: {self.seen}")
+            self.take(compute)
+        return self.ended
+
+    def until_written(self, text: str, compute: Compute, seconds: float = 30.0) -> None:
+        """Wait until an attempt has written this."""
+        deadline = time.monotonic() + seconds
+        while text not in "".join(event.text for event in self.seen if isinstance(event, LogChunk)):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"nobody wrote {text!r}: {self.seen}")
+            self.take(compute)
+
+    def take(self, compute: Compute) -> None:
+        """Take the next event, if one comes soon."""
+        compute.advance()
+        try:
+            self.seen.append(self.events.get(timeout=0.05))
+        except queue.Empty:
+            return
+
+    @property
+    def ended(self) -> dict[str, AttemptEnded]:
+        """Attempts that have ended, by step. An attempt that ends twice is an error."""
+        found: dict[str, AttemptEnded] = {}
+        for event in self.seen:
+            if isinstance(event, AttemptEnded):
+                step = event.attempt.split("/")[1]
+                assert step not in found, f"{event.attempt} ended twice"
+                found[step] = event
+        return found
+
+    def log(self, step: str, stream: str) -> str:
+        """What an attempt wrote."""
+        return "".join(
+            event.text
+            for event in self.seen
+            if isinstance(event, LogChunk) and event.attempt.split("/")[1] == step and event.stream == stream
+        )
+
+
+class ComputeContract:
+    """The suite for every target."""
+
+    home: Path
+    blobs: Blobs
+
+    def make(self, sink: Sink) -> Compute:
+        """A target that uses `home` and `blobs`; closed by the test."""
+        raise NotImplementedError
+
+    def attempt(self, step: str, function: str, value: object, **details: object) -> Attempt:
+        """An attempt that calls a function of `SOURCE`."""
+        blob, size = self.blobs.put(SOURCE.encode())
+        snapshot, _ = self.blobs.put(Tree.of([TreeEntry("contract_steps.py", blob, size)]).manifest())
+        return Attempt(
+            "run",
+            step,
+            1,
+            "python",
+            f"contract_steps:{function}",
+            snapshot,
+            {"x": plain(value)},
+            (Port("x", ANY),),
+            (Port("output", ANY),),
+            python=python_identity(),
+            **details,  # type: ignore[arg-type]
+        )
+
+    def run(self, *attempts: Attempt) -> Watched:
+        """Execute attempts to their ends."""
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            compute.start(attempts)
+            watched.until(len(attempts), compute)
+        finally:
+            compute.close()
+        return watched
+
+    def test_attempts_give_outputs_and_what_they_wrote(self) -> None:
+        watched = self.run(self.attempt("a", "double", 4), self.attempt("b", "double", "x"))
+        assert watched.ended["a"].outputs == {"output": plain(8)}
+        assert watched.ended["b"].outputs == {"output": plain("xx")}
+        assert watched.ended["a"].failure is None
+        assert watched.log("a", "stdout") == "doubling 4\n"
+        assert watched.log("a", "stderr") == "aside\n"
+        started = {event.attempt for event in watched.seen if isinstance(event, AttemptStarted)}
+        assert started == {"run/a/1", "run/b/1"}
+
+    def test_an_exception_is_a_failure_with_the_authors_frames(self) -> None:
+        failure = self.run(self.attempt("a", "fail", 3)).ended["a"].failure
+        assert failure is not None
+        assert (failure.kind, failure.message) == ("user", "ConnectionResetError: no 3")
+        assert failure.types[:2] == ("ConnectionResetError", "ConnectionError")
+        assert 'contract_steps.py", line 10, in fail' in failure.traceback
+        assert "pipelinekit/harness" not in failure.traceback
+
+    def test_each_attempt_has_an_empty_folder_and_variables_of_its_own(self) -> None:
+        watched = self.run(
+            self.attempt("litter", "litter", 1), self.attempt("where", "where", 1, variables={"MODE": "fast"})
+        )
+        folder, entries, _, mode, step = watched.ended["where"].outputs["output"].inline
+        assert entries == []
+        assert (mode, step) == ("fast", "where")
+        assert not Path(folder).exists()
+
+    def test_many_short_attempts_all_end_once(self) -> None:
+        watched = self.run(*(self.attempt(f"n{number}", "double", number) for number in range(150)))
+        outputs = {step: event.outputs["output"].inline for step, event in watched.ended.items()}
+        assert outputs == {f"n{number}": number * 2 for number in range(150)}
+
+    def test_attempts_that_have_not_begun_can_be_stopped(self) -> None:
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            attempts = [self.attempt(f"n{number}", "sleep", 0.3) for number in range(12)]
+            compute.start(attempts)
+            compute.stop([attempt.id for attempt in attempts[6:]])
+            ended = watched.until(12, compute)
+        finally:
+            compute.close()
+        assert all(ended[f"n{number}"].failure is None for number in range(6))
+        canceled = [ended[f"n{number}"].failure for number in range(6, 12)]
+        assert all(failure is not None and failure.kind == "canceled" for failure in canceled)
+
+
+class IsolatedContract(ComputeContract):
+    """What targets must do besides that execute steps in processes of their own."""
+
+    def test_a_running_attempt_is_stopped(self) -> None:
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            attempt = self.attempt("a", "sleep", 60)
+            compute.start([attempt])
+            watched.until_written("sleeping", compute)
+            began = time.monotonic()
+            compute.stop([attempt.id])
+            failure = watched.until(1, compute)["a"].failure
+        finally:
+            compute.close()
+        assert failure is not None
+        assert failure.kind == "canceled"
+        assert time.monotonic() - began < 10
+
+    def test_a_dead_process_is_told_with_its_signal_and_last_lines(self) -> None:
+        failure = self.run(self.attempt("a", "crash", "SIGSEGV")).ended["a"].failure
+        assert failure is not None
+        assert (failure.kind, failure.signal, failure.exit_code) == ("user", "SIGSEGV", None)
+        assert failure.peak_memory > 1_000_000
+        assert "last words" in failure.traceback
+
+    def test_a_process_that_was_killed_is_lost(self) -> None:
+        failure = self.run(self.attempt("a", "crash", "SIGKILL")).ended["a"].failure
+        assert failure is not None
+        assert (failure.kind, failure.signal) == ("lost", "SIGKILL")
+
+    def test_a_process_that_exits_is_told_with_its_code(self) -> None:
+        watched = self.run(self.attempt("a", "leave", 7), self.attempt("b", "double", 1))
+        failure = watched.ended["a"].failure
+        assert failure is not None
+        assert (failure.kind, failure.exit_code) == ("user", 7)
+        assert watched.ended["b"].failure is None, "others are not touched"
+
+    def test_a_timeout_ends_the_attempt(self) -> None:
+        failure = self.run(self.attempt("a", "sleep", 60, timeout=0.5)).ended["a"].failure
+        assert failure is not None
+        assert (failure.kind, failure.message) == ("timeout", "the step ran longer than its timeout of 0.5 s")
+
+    def test_too_much_memory_ends_the_attempt(self) -> None:
+        resources = Resources(memory="150MiB")
+        failure = self.run(self.attempt("a", "grow", 400_000_000, resources=resources)).ended["a"].failure
+        assert failure is not None
+        assert (failure.kind, failure.message) == ("memory", "the step used more than its 150 MiB of memory")
+
+    def test_processes_are_used_again(self) -> None:
+        watched = self.run(*(self.attempt(f"n{number}", "where", 1) for number in range(40)))
+        pids = {event.outputs["output"].inline[2] for event in watched.ended.values()}
+        assert len(pids) < 20
+
+    def test_a_flood_of_output_is_cut(self) -> None:
+        watched = self.run(self.attempt("a", "talk", 900_000))
+        assert watched.ended["a"].failure is None
+        assert watched.log("a", "stdout").startswith("line 0\nline 1\n")
+        assert len(watched.log("a", "stdout")) < 10_000_000

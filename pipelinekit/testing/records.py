@@ -1,0 +1,327 @@
+"""Records in memory: the twins of what `storage` keeps in a database."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from pipelinekit.domain.attempts import LogChunk, split_id
+from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.values import StoredValue
+from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
+from pipelinekit.ports import Clock
+
+
+@dataclass(slots=True)
+class MemoryState:
+    """Everything that the twins of one workspace share. `dead` names the owners that count as dead."""
+
+    clock: Clock
+    runs: dict[str, RunRecord] = field(default_factory=dict)
+    experiments: dict[str, int] = field(default_factory=dict)
+    steps: dict[str, dict[str, StepRecord]] = field(default_factory=dict)
+    completions: list[Completion] = field(default_factory=list)
+    reusable: dict[str, Completion] = field(default_factory=dict)
+    claims: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    documents: dict[str, str] = field(default_factory=dict)
+    logs: dict[tuple[str, str], list[LogChunk]] = field(default_factory=dict)
+    events: dict[str, list[list[tuple[str, str]]]] = field(default_factory=dict)
+    dead: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside, or none of it."""
+        kept = {name: copy.copy(getattr(self, name)) for name in self.__slots__}
+        kept["steps"] = {run: dict(steps) for run, steps in self.steps.items()}
+        kept["events"] = {run: list(events) for run, events in self.events.items()}
+        try:
+            yield
+        except BaseException:
+            for name, value in kept.items():
+                setattr(self, name, value)
+            raise
+
+    def leased(self, run: str, epoch: int) -> RunRecord:
+        """The run, if this epoch holds it. Raises LeaseLostError."""
+        record = self.runs.get(run)
+        if record is None or record.epoch != epoch or record.status not in _DRIVEN:
+            raise LeaseLostError(f"run {run} is driven by another process, or has ended")
+        return record
+
+    def holds(self, claim: tuple[str, int, str]) -> bool:
+        """Whether a claim is live."""
+        run = self.runs[claim[0]]
+        return not run.status.final and run.epoch == claim[1] and bool(run.owner) and run.owner not in self.dead
+
+
+_DRIVEN = (RunStatus.RUNNING, RunStatus.CANCEL_REQUESTED)
+_WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
+
+
+class MemoryRuns:
+    """Twin of `storage.runs.SQLRuns`."""
+
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
+
+    def create(self, run: RunRecord) -> RunRecord:
+        """Record a new run."""
+        number = self._state.experiments.get(run.experiment, 0) + 1
+        self._state.experiments[run.experiment] = number
+        self._state.runs[run.id] = replace(run, number=number)
+        return self._state.runs[run.id]
+
+    def get(self, run: str) -> RunRecord:
+        """The run of this id, of a unique beginning of one, or the newest."""
+        if run in ("", "latest"):
+            if not self._state.runs:
+                raise NotFoundError("this workspace has no runs yet")
+            return self._state.runs[max(self._state.runs)]
+        if run in self._state.runs:
+            return self._state.runs[run]
+        found = [name for name in self._state.runs if name.startswith(run)]
+        if not found:
+            raise NotFoundError(f"there is no run {run!r}")
+        if len(found) > 1:
+            raise UsageError(f"several runs begin with {run!r}")
+        return self._state.runs[found[0]]
+
+    def list(
+        self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
+    ) -> Sequence[RunRecord]:
+        """Runs, newest first."""
+        return [
+            run
+            for name, run in sorted(self._state.runs.items(), reverse=True)
+            if experiment in ("", run.experiment) and status in (None, run.status) and (not before or name < before)
+        ][:limit]
+
+    def steps(self, run: str) -> Sequence[StepRecord]:
+        """Step runs in the order of the graph."""
+        records = self._state.steps.get(run, {}).values()
+        return [
+            self._with_outputs(step) for step in sorted(records, key=lambda item: (item.node, item.element, item.name))
+        ]
+
+    def _with_outputs(self, step: StepRecord) -> StepRecord:
+        if not step.status.good:
+            return replace(step, outputs={})
+        place = (step.original_run, step.original_step) if step.original_run else (step.run, step.name)
+        found = [item for item in self._state.completions if (item.run, item.step) == place]
+        return replace(step, outputs=max(found, key=lambda item: item.attempt).outputs if found else {})
+
+    def request_cancel(self, run: str) -> RunRecord:
+        """Ask the driver to end the run, or cancel it where there is none."""
+        record = self.get(run)
+        if record.status in _WAITING and not record.owner:
+            record = replace(record, status=RunStatus.CANCELED, cancel_requested=True, ended_at=self._state.clock.now())
+        elif not record.status.final:
+            status = RunStatus.CANCEL_REQUESTED if record.status is RunStatus.RUNNING else record.status
+            record = replace(record, status=status, cancel_requested=True)
+        self._state.runs[record.id] = record
+        return record
+
+    def experiments(self) -> Sequence[tuple[str, int, float]]:
+        """Name, number of runs and newest run of each experiment."""
+        newest: dict[str, float] = {}
+        for run in self._state.runs.values():
+            newest[run.experiment] = max(newest.get(run.experiment, 0.0), run.created_at)
+        rows = [(name, self._state.experiments[name], at) for name, at in newest.items()]
+        return sorted(rows, key=lambda row: -row[2])
+
+
+class MemoryDriving:
+    """Twin of `storage.runs.SQLDriving`."""
+
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
+
+    def take(self, run: str, owner: str) -> RunRecord:
+        """Take the run's lease."""
+        record = self._state.runs.get(run)
+        if record is None:
+            raise NotFoundError(f"there is no run {run!r}")
+        if record.owner and record.owner != owner and record.owner not in self._state.dead:
+            raise LeaseLostError(f"run {run} is driven by another process ({record.owner})")
+        if record.status.final:
+            raise LeaseLostError(f"run {run} has ended as {record.status}")
+        status = RunStatus.RUNNING if record.status in _WAITING else record.status
+        started = record.started_at if record.started_at is not None else self._state.clock.now()
+        record = replace(record, owner=owner, epoch=record.epoch + 1, status=status, started_at=started)
+        self._state.runs[run] = record
+        self._event(run, [("driver", owner)])
+        return record
+
+    def renew(self, run: str, epoch: int) -> bool:
+        """Keep the lease."""
+        return self._state.leased(run, epoch).cancel_requested
+
+    def record(
+        self, run: str, epoch: int, changes: Sequence[StepRecord], completions: Sequence[Completion] = ()
+    ) -> None:
+        """Write step runs and completions."""
+        with self._state.transaction():
+            self._state.leased(run, epoch)
+            self._event(run, [(change.name, str(change.status)) for change in changes])
+            steps = self._state.steps.setdefault(run, {})
+            for change in changes:
+                before = steps.get(change.name)
+                if before is not None and before.status.final:
+                    healing = before.status.good and change.status is StepStatus.QUEUED
+                    if not healing:
+                        raise LeaseLostError(f"run {run}: a step that has ended cannot move again ({change.name})")
+                ended = change.ended_at
+                if ended is None and change.status.final:
+                    ended = self._state.clock.now()
+                steps[change.name] = replace(change, ended_at=ended)
+            for completion in completions:
+                self._accept(run, epoch, completion)
+
+    def finish(
+        self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
+    ) -> None:
+        """End the run."""
+        record = self._state.leased(run, epoch)
+        self._event(run, [("status", str(status))])
+        now = self._state.clock.now()
+        self._state.runs[run] = replace(
+            record, status=status, outputs=dict(outputs), failure=failure, ended_at=now, owner=""
+        )
+        self._drop_claims(run)
+
+    def recover(self) -> Sequence[str]:
+        """Fail the runs whose driver is dead."""
+        ended = []
+        for run, record in self._state.runs.items():
+            if record.status in _DRIVEN and record.owner in self._state.dead:
+                failure = Failure("lost", "the process that drove this run died")
+                now = self._state.clock.now()
+                self._state.runs[run] = replace(
+                    record, status=RunStatus.FAILED, failure=failure, ended_at=now, owner="", epoch=record.epoch + 1
+                )
+                for name, step in self._state.steps.get(run, {}).items():
+                    if not step.status.final:
+                        note = "the driver of the run died"
+                        self._state.steps[run][name] = replace(
+                            step, status=StepStatus.CANCELED, note=note, ended_at=now
+                        )
+                self._drop_claims(run)
+                ended.append(run)
+        return ended
+
+    def _accept(self, run: str, epoch: int, completion: Completion) -> None:
+        completion = replace(completion, created_at=self._state.clock.now())
+        self._state.completions.append(completion)
+        claim = self._state.claims.get(completion.key)
+        if claim is not None and claim[:2] == (run, epoch):
+            del self._state.claims[completion.key]
+            self._state.reusable[completion.key] = completion
+
+    def _drop_claims(self, run: str) -> None:
+        self._state.claims = {key: claim for key, claim in self._state.claims.items() if claim[0] != run}
+
+    def _event(self, run: str, body: list[tuple[str, str]]) -> None:
+        self._state.events.setdefault(run, []).append(body)
+
+
+class MemoryReuse:
+    """Twin of `storage.reuse.SQLReuse`."""
+
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
+
+    def find(self, keys: Iterable[str]) -> Mapping[str, Completion]:
+        """The reusable completions."""
+        return {key: self._state.reusable[key] for key in keys if key in self._state.reusable}
+
+    def claim(
+        self, run: str, epoch: int, keys: Mapping[str, str], forced: frozenset[str]
+    ) -> tuple[Sequence[str], Mapping[str, str], Mapping[str, Completion]]:
+        """Claim keys by step."""
+        self._state.leased(run, epoch)
+        granted, held, landed = [], {}, {}
+        for step, key in keys.items():
+            claim = self._state.claims.get(key)
+            if step not in forced and key in self._state.reusable:
+                landed[step] = self._state.reusable[key]
+            elif claim is not None and claim[0] != run and self._state.holds(claim):
+                held[step] = f"step {claim[2]!r} of run {claim[0]}"
+            else:
+                self._state.claims[key] = (run, epoch, step)
+                granted.append(step)
+        return granted, held, landed
+
+    def release(self, run: str, epoch: int, keys: Sequence[str]) -> None:
+        """Give claims up."""
+        for key in keys:
+            claim = self._state.claims.get(key)
+            if claim is not None and claim[:2] == (run, epoch):
+                del self._state.claims[key]
+
+    def revoke(self, keys: Sequence[str]) -> int:
+        """Make completions unusable."""
+        return sum(self._state.reusable.pop(key, None) is not None for key in keys)
+
+    def previous(
+        self, pipeline: str, steps: Iterable[str], besides: str = "", until: float = math.inf
+    ) -> Mapping[str, Completion]:
+        """The newest completion of each step."""
+        wanted = set(steps)
+        return {
+            item.step: item
+            for item in self._state.completions
+            if item.pipeline == pipeline and item.step in wanted and item.run != besides and item.created_at < until
+        }
+
+    def definitions(self, definitions: Iterable[str]) -> Mapping[str, float]:
+        """Mean seconds of definitions that have completed."""
+        times: dict[str, list[float]] = {}
+        for item in self._state.completions:
+            times.setdefault(item.definition, []).append(item.seconds)
+        return {name: sum(times[name]) / len(times[name]) for name in definitions if name in times}
+
+
+class MemoryDocuments:
+    """Twin of `storage.documents.SQLDocuments`."""
+
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
+
+    def put(self, documents: Mapping[str, str]) -> None:
+        """Keep documents."""
+        for digest, body in documents.items():
+            self._state.documents.setdefault(digest, body)
+
+    def get(self, digests: Iterable[str]) -> Mapping[str, str]:
+        """The documents that are there."""
+        return {digest: self._state.documents[digest] for digest in digests if digest in self._state.documents}
+
+
+class MemoryLogs:
+    """Twin of `storage.logs.SQLLogs`."""
+
+    def __init__(self, state: MemoryState, limit: int = 8 * 1024 * 1024) -> None:
+        self._state = state
+        self._limit = limit
+
+    def append(self, chunks: Sequence[LogChunk], at: float) -> None:  # noqa: ARG002 - the port's
+        """Keep chunks."""
+        for chunk in chunks:
+            run, step, _ = split_id(chunk.attempt)
+            kept = self._state.logs.setdefault((run, step), [])
+            size = sum(len(item.text) for item in kept if item.attempt == chunk.attempt)
+            room = self._limit - size
+            text = chunk.text
+            if room <= 0:
+                continue
+            if len(text) > room:
+                text = f"{text[:room]}\n[... the rest was dropped: an attempt keeps {self._limit} characters ...]\n"
+            kept.append(replace(chunk, text=text))
+
+    def read(self, run: str, step: str, after: int = 0) -> Sequence[tuple[int, LogChunk]]:
+        """Chunks with their positions."""
+        kept = self._state.logs.get((run, step), [])
+        return [(position, chunk) for position, chunk in enumerate(kept, start=1) if position > after]
