@@ -1,0 +1,78 @@
+"""Loading a pipeline from a file, as the command line names it: `FILE` or `FILE:PIPELINE`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from pipelinekit.authoring.modules import place_of_file
+from pipelinekit.authoring.pipelines import Pipeline
+from pipelinekit.authoring.tracing import shorten_path
+from pipelinekit.errors import CompileError, Fault, NotFoundError, UsageError
+
+_OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
+
+
+def split_target(target: str) -> tuple[Path, str]:
+    """File and pipeline name of `FILE[:PIPELINE]`."""
+    file, colon, name = target.rpartition(":")
+    return (Path(file), name) if colon and name.isidentifier() else (Path(target), "")
+
+
+def load_pipeline(target: str) -> Pipeline:
+    """The pipeline that `FILE[:PIPELINE]` names.
+
+    Raises NotFoundError, UsageError, or CompileError when it cannot be imported.
+    """
+    path, name = split_target(target)
+    if not path.is_file():
+        raise NotFoundError(f"there is no file {str(path)!r}")
+    if path.suffix != ".py":
+        raise UsageError(f"{path} is no Python file", hint="give a .py file, or a graph.json that 'compile' wrote")
+    module = _import(path.resolve())
+    found = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
+    if name:
+        if name not in found:
+            known = ", ".join(found) or "none"
+            raise NotFoundError(f"{path} has no pipeline {name!r}", hint=f"its pipelines: {known}")
+        return found[name]
+    own = {key: value for key, value in found.items() if value.function.__module__ == module.__name__} or found
+    if len({id(value) for value in own.values()}) != 1:
+        if not own:
+            raise NotFoundError(f"{path} has no pipeline", hint="decorate a function with @pipeline")
+        raise UsageError(f"{path} has several pipelines: {', '.join(own)}", hint=f"name one: {path}:{next(iter(own))}")
+    return next(iter(own.values()))
+
+
+def _import(path: Path) -> ModuleType:
+    place = place_of_file(path)
+    if place.root not in sys.path:
+        sys.path.insert(0, place.root)
+    try:
+        module = importlib.import_module(place.module)
+    except SyntaxError as error:
+        file = shorten_path(error.filename or str(path), place.root)
+        raise CompileError(f"{path} cannot be read", faults=[Fault(error.msg, file, error.lineno or 0)]) from error
+    except Exception as error:  # the author's module may raise anything
+        raise CompileError(f"{path} cannot be imported", faults=[_fault(error, place.root)]) from error
+    loaded = Path(getattr(module, "__file__", None) or "").resolve()
+    if loaded != path:
+        raise UsageError(
+            f"{path} would be imported as {place.module!r}, but that is the name of {loaded}", hint="rename the file"
+        )
+    return module
+
+
+def _fault(error: Exception, root: str) -> Fault:
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((_OWN_FOLDER, "<frozen"))
+    ]
+    file, line = (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)
+    hint = getattr(error, "hint", "")
+    return Fault(f"{type(error).__name__}: {getattr(error, 'message', error)}", shorten_path(file, root), line, hint)

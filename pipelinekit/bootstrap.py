@@ -1,0 +1,279 @@
+"""The one place that names implementations: settings to a wired workspace, drivers and compute targets.
+
+Implementing modules are imported when they are first asked for: a run that is wholly reused never loads Dask.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipelinekit import config
+from pipelinekit.domain.attempts import Attempt
+from pipelinekit.domain.environments import Environment
+from pipelinekit.domain.runs import RunRecord
+from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.ports import Compute, DriverRecords, Sink
+from pipelinekit.runtime.driver import Driver, Observer
+from pipelinekit.runtime.performer import Records
+from pipelinekit.storage import leases
+from pipelinekit.storage.blobs import FolderBlobs
+from pipelinekit.storage.cache import FileCache
+from pipelinekit.storage.documents import SQLDocuments
+from pipelinekit.storage.logs import SQLLogs
+from pipelinekit.storage.reuse import SQLReuse
+from pipelinekit.storage.runs import SQLDriving, SQLRuns
+from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.workspace import workspace
+from pipelinekit.workspace.compiling import Compiler
+from pipelinekit.workspace.ignores import Pattern
+from pipelinekit.workspace.pipelines import Pipelines
+from pipelinekit.workspace.runs import RunCollection
+
+IN_PROCESS = "in-process"
+LOCAL = "local"
+MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
+LOOK_SECONDS = 0.2
+ADDRESSES = ("tcp://", "tls://", "inproc://")
+
+
+class SystemClock:
+    """Implements `ports.Clock` by the machine's clock."""
+
+    def now(self) -> float:
+        """Seconds since 1970, UTC."""
+        return time.time()
+
+
+class Services:
+    """Everything of one workspace folder, made when it is first asked for."""
+
+    def __init__(self, folder: Path, settings: config.Settings) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.clock = SystemClock()
+
+    @cached_property
+    def home(self) -> Path:
+        """The workspace folder, created when it is not there."""
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True)
+        for name in ("blobs", "cache"):
+            (self.folder / name).mkdir(exist_ok=True)
+        marker = self.folder / ".gitignore"
+        if not marker.exists():
+            marker.write_text("*\n", encoding="ascii")
+        return self.folder
+
+    @cached_property
+    def database(self) -> SQLiteDatabase:
+        """The records' connection of this thread."""
+        return SQLiteDatabase(self.home / "records.db")
+
+    @cached_property
+    def blobs(self) -> FolderBlobs:
+        """The store."""
+        return FolderBlobs(self.home / "blobs")
+
+    @cached_property
+    def cache(self) -> FileCache:
+        """What this machine remembers."""
+        return FileCache(self.home / "cache" / "local.db")
+
+    @cached_property
+    def records(self) -> Records:
+        """All records, on the connection of this thread."""
+        database, clock = self.database, self.clock
+        return Records(
+            SQLRuns(database, clock),
+            SQLDriving(database, clock),
+            SQLReuse(database),
+            SQLDocuments(database),
+            SQLLogs(database),
+            database.transaction,
+        )
+
+    def open_driving(self) -> DriverRecords:
+        """Driver records on a connection of their own, for another thread."""
+        return SQLDriving(SQLiteDatabase(self.home / "records.db"), self.clock)
+
+    @cached_property
+    def compiler(self) -> Compiler:
+        """Compiles drafts."""
+        return Compiler(self.cache, _compile_patterns, _build_index, self.lock_environment)
+
+    def lock_environment(self, environment: Environment) -> tuple[str, ...]:
+        """Resolve a declared environment to exact requirements."""
+        locked: tuple[str, ...] = self._environments.lock(environment)
+        return locked
+
+    @cached_property
+    def _environments(self) -> Any:
+        return importlib.import_module("pipelinekit.compute.environments").Environments(self.home, self.cache)
+
+    @cached_property
+    def pipelines(self) -> Pipelines:
+        """Compiles and records pipelines."""
+        records = self.records
+        return Pipelines(records.runs, records.documents, self.blobs, self.cache, self.clock, self.compiler)
+
+    @cached_property
+    def runs(self) -> RunCollection:
+        """The runs."""
+        return RunCollection(self.records.runs, self.blobs, self.records.logs)
+
+    def pause(self) -> None:
+        """Wait a little before looking again at something that others change."""
+        time.sleep(LOOK_SECONDS)
+
+    # -- drivers -----------------------------------------------------------------------------------------------------
+
+    def driver(self, observer: Observer) -> Driver:
+        """A driver in this process."""
+        owner = leases.owner_id()
+        return Driver(owner, self.records, self.blobs, self.clock, self.make_compute, self.open_driving, observer)
+
+    def launch(self, record: RunRecord) -> None:
+        """Start a driver process for a run; it outlives this one."""
+        log = self.home / "cache" / "drivers.log"
+        with log.open("ab") as stream:
+            subprocess.Popen(
+                [sys.executable, "-P", "-m", "pipelinekit", "runs", "drive", record.id],
+                cwd=self.home.parent,
+                env={**os.environ, "PIPELINEKIT_WORKSPACE": str(self.home)},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+
+    # -- compute targets ---------------------------------------------------------------------------------------------
+
+    def make_compute(self, target: str, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
+        """The compute target of that name, about to get these attempts."""
+        if target == IN_PROCESS:
+            return self._in_process(sink)
+        if target == LOCAL:
+            return self._embedded(sink, attempts)
+        if target.startswith(ADDRESSES):
+            module = importlib.import_module("pipelinekit.compute.dask_cluster")
+            attached: Compute = module.AttachedCompute(target, sink, self.home, MAKER)
+            return attached
+        raise _unknown_compute(target)
+
+    def check_compute(self, target: str) -> None:
+        """Refuse the name of a compute target that there cannot be; whether it can be reached is told later."""
+        if target not in (LOCAL, IN_PROCESS) and not target.startswith(ADDRESSES):
+            raise _unknown_compute(target)
+
+    def _in_process(self, sink: Sink) -> Compute:
+        module = importlib.import_module("pipelinekit.compute.in_process")
+        harness = importlib.import_module("pipelinekit.harness.in_process")
+        execute = harness.executor(self.home, self.blobs)
+        compute: Compute = module.InProcessCompute(sink, self.home / "scratch" / str(os.getpid()), execute)
+        return compute
+
+    def _embedded(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
+        supervisors = importlib.import_module("pipelinekit.compute.supervisor")
+        slots = self.settings.cores or os.cpu_count() or 1
+        supervisor = make_supervisor(self.home)
+        first = attempts[0]
+        # step processes boot while Dask is imported
+        supervisor.prepare(first, supervisors.modules_of(attempts), min(slots, len(attempts)))
+        module = importlib.import_module("pipelinekit.compute.dask_cluster")
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        compute: Compute = module.EmbeddedCompute(sink, self.home, supervisor, slots=slots, memory=memory)
+        return compute
+
+    def python_for(self, attempt: Attempt) -> str:
+        """The interpreter for an attempt's environment; a declared environment is built when it is first needed."""
+        if not attempt.lock:
+            return sys.executable
+        interpreter: str = self._environments.python(attempt.lock)
+        return interpreter
+
+
+def make_supervisor(home: Path) -> Any:
+    """The owner of step processes for the workspace at `home`: in a driver, or in a Dask worker elsewhere."""
+    services = Services(home, config.Settings())
+    module = importlib.import_module("pipelinekit.compute.supervisor")
+    return module.Supervisor(home, services.blobs, home / "blobs", services.python_for)
+
+
+class Workspace(workspace.Workspace):
+    """A workspace on this machine; see `open`."""
+
+    services: Services
+
+    @classmethod
+    def open(cls, folder: str | Path | None = None) -> Workspace:
+        """Open the workspace that the current folder lies in, or the one in `folder`; it is created on first use."""
+        return cls.on(open_services(Path(folder) if folder is not None else None))
+
+    @classmethod
+    def on(cls, services: Services) -> Workspace:
+        """The workspace of these services."""
+
+        def launch(record: RunRecord) -> None:
+            if record.options.compute == IN_PROCESS:
+                services.driver(Silent()).drive(record.id)
+            else:
+                services.launch(record)
+
+        found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch)
+        found.services = services
+        return found
+
+
+class Silent:
+    """An observer that nobody looks through."""
+
+    def begun(self, *_: Any) -> None:
+        """Nothing."""
+
+    changed = logged = waiting = begun
+
+
+def open_services(
+    folder: Path | None = None, *, flags: Mapping[str, Any] | None = None, create: bool = True
+) -> Services:
+    """Services of a workspace: of `folder` (or the `.pipelinekit` in it), or of the one found from here upward.
+
+    Raises NotFoundError when there is none and `create` is off.
+    """
+    given = folder or (Path(os.environ["PIPELINEKIT_WORKSPACE"]) if "PIPELINEKIT_WORKSPACE" in os.environ else None)
+    if given is not None:
+        found = given if given.name == config.WORKSPACE_FOLDER else given / config.WORKSPACE_FOLDER
+    else:
+        found = config.find_workspace(Path.cwd()) or Path.cwd() / config.WORKSPACE_FOLDER
+    if not create and not (found / "records.db").is_file():
+        raise NotFoundError(
+            f"there is no workspace at {found.parent} or above", hint="'pipelinekit run FILE' creates one"
+        )
+    found = found.absolute()
+    return Services(found, config.load_settings(found, flags=flags))
+
+
+def _unknown_compute(target: str) -> UsageError:
+    return UsageError(
+        f"there is no compute target {target!r}",
+        hint="use 'local', 'in-process', or the address of a Dask scheduler: tcp://HOST:PORT or tls://HOST:PORT",
+    )
+
+
+def _build_index() -> dict[str, Any]:
+    index: dict[str, Any] = importlib.import_module("pipelinekit.workspace.installed_index").build_index()
+    return index
+
+
+def _compile_patterns(text: str) -> Sequence[Pattern]:
+    module = importlib.import_module("pipelinekit.workspace.ignore_patterns")
+    patterns: Sequence[Pattern] = module.compile_patterns(text)
+    return patterns

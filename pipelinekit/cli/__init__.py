@@ -1,0 +1,1 @@
+"""The command line: translates words to calls and records to text. One module for each noun."""

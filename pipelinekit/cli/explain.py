@@ -1,0 +1,74 @@
+"""`pipelinekit explain`: why each step of a run ran or was reused."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipelinekit.bootstrap import open_services
+from pipelinekit.cli.output import print_json
+from pipelinekit.domain.runs import StepStatus
+from pipelinekit.errors import NotFoundError
+from pipelinekit.wire.runs import reason_to_json
+from pipelinekit.workspace.explaining import Explainer, Explanation
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `explain`."""
+    parser.add_argument(
+        "run", nargs="?", default="latest", metavar="RUN", help="a run's id or its beginning; the newest by default"
+    )
+    parser.add_argument("step", nargs="?", metavar="STEP", help="one step; all of them by default")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the explanations."""
+    services = open_services(create=False)
+    run = services.records.runs.get(arguments.run)
+    steps = services.records.runs.steps(run.id)
+    if arguments.step:
+        chosen = [step for step in steps if arguments.step in (step.name, step.name.rpartition("[")[0])]
+        if not chosen:
+            known = ", ".join(step.name for step in steps[:20])
+            raise NotFoundError(f"run {run.id} has no step {arguments.step!r}", hint=f"its steps: {known}")
+        steps = chosen
+    explainer = Explainer(services.records.reuse, services.records.documents, services.blobs)
+    explanations = explainer.explain(run, steps)
+    if arguments.json:
+        print_json({"run": run.id, "pipeline": run.pipeline, "steps": [_document(item) for item in explanations]})
+        return 0
+    print(f"run {run.id}  {run.pipeline}  {run.status}")
+    for item in explanations:
+        print("\n".join(_lines(item, with_diff=bool(arguments.step))))
+    return 0
+
+
+def _document(item: Explanation) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": item.step.name,
+        "status": str(item.step.status),
+        "key": item.step.key,
+        "reasons": [reason_to_json(reason) for reason in item.reasons],
+        "compared_with": None,
+    }
+    if item.compared is not None:
+        document["compared_with"] = {"run": item.compared.run, "step": item.compared.step, "key": item.compared.key}
+    if item.diffs:
+        document["diffs"] = dict(item.diffs)
+    return document
+
+
+def _lines(item: Explanation, *, with_diff: bool) -> list[str]:
+    step = item.step
+    lines = [f"\n{step.name}  {step.status}"]
+    if item.compared is not None:
+        lines[0] += f"  (compared with run {item.compared.run})"
+    if step.note and step.status in (StepStatus.SKIPPED, StepStatus.CANCELED, StepStatus.QUEUED):
+        lines.append(f"  {step.note}")
+    for reason in item.reasons:
+        lines.append(f"  {reason.cause}: {reason.message}")
+        diff = (item.diffs or {}).get(reason.name)
+        if diff and (with_diff or len(diff) < 1500):
+            lines.extend(f"      {line}" for line in diff.splitlines()[2:])
+    return lines

@@ -1,0 +1,122 @@
+"""`pipelinekit graph`: draw a pipeline or a run, as text in the terminal or as an SVG or HTML file."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelinekit.bootstrap import open_services
+from pipelinekit.cli.output import print_json
+from pipelinekit.cli.targets import load_target, show_warnings
+from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.runs import RunRecord, StepRecord
+from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.wire.graphs import parse_graph
+
+SUFFIXES = (".svg", ".html", ".htm")
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is drawn: a graph, and the run and its steps where it is one."""
+
+    graph: Graph
+    steps: Sequence[StepRecord] | None = None
+    run: RunRecord | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `graph`."""
+    parser.add_argument(
+        "target",
+        metavar="FILE[:PIPELINE]|RUN",
+        help="a Python file or graph.json as for 'run'; or a run: its id, the beginning of one, or 'latest'",
+    )
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the pipeline in FILE; those that shape the graph change the drawing",
+    )
+    parser.add_argument("--json", action="store_true", help="nodes, edges and positions as one JSON document")
+    parser.add_argument("-o", "--output", metavar="PATH", help="write a picture: .svg, or .html with details and zoom")
+    parser.add_argument(
+        "--all", action="store_true", help="draw every step of a crowded graph, also those that are alike"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Draw."""
+    path = Path(arguments.output) if arguments.output else None
+    if path is not None and path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{str(path)!r} names no kind of picture", hint="end the name with .svg or .html")
+    subject = _subject(arguments)
+    whole = arguments.all or (arguments.json and path is None)
+    if path is None and not arguments.json:
+        _print_text(subject, whole=whole)
+        return 0
+    pictures = importlib.import_module("pipelinekit.workspace.drawings.pictures")
+    plans = importlib.import_module("pipelinekit.workspace.drawings.plans")
+    picture = pictures.make_picture(subject.graph, subject.steps, subject.run, merge=False if whole else None)
+    plan = plans.make_plan(picture)
+    if path is not None:
+        _write(path, plan)
+    if arguments.json:
+        print_json(plans.plan_document(plan))
+    elif path is not None:
+        print(f"wrote {path}", file=sys.stderr)
+    return 0
+
+
+def _subject(arguments: argparse.Namespace) -> _Subject:
+    """The file of that name if there is one, else the run."""
+    target = arguments.target
+    file = target.rpartition(":")[0] or target
+    if os.path.isfile(target) or os.path.isfile(file) or Path(file).suffix in (".py", ".json") or os.sep in target:
+        loaded = load_target(target, arguments.parameter, open_services())
+        show_warnings(loaded.warnings)
+        return _Subject(loaded.graph)
+    if arguments.parameter:
+        raise UsageError(f"{target!r} is no file, and a run has its parameters already", hint="leave -p out")
+    services = open_services(create=False)
+    services.records.driving.recover()
+    run = services.records.runs.get(target)
+    texts = services.records.documents.get([run.graph])
+    if run.graph not in texts:
+        raise NotFoundError(f"the graph of run {run.id} is not in the records")
+    return _Subject(parse_graph(texts[run.graph]), services.records.runs.steps(run.id), run)
+
+
+def _print_text(subject: _Subject, *, whole: bool) -> None:
+    terminal = sys.stdout.isatty()
+    text = importlib.import_module("pipelinekit.workspace.drawings.text")
+    print(
+        text.draw_text(
+            subject.graph,
+            subject.steps,
+            subject.run,
+            width=shutil.get_terminal_size().columns if terminal else 0,
+            colour=terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb",
+            whole=whole,
+        )
+    )
+
+
+def _write(path: Path, plan: object) -> None:
+    """Write the picture, whole or not at all."""
+    if path.suffix.lower() == ".svg":
+        text = importlib.import_module("pipelinekit.workspace.drawings.svg").svg_text(plan)
+    else:
+        text = importlib.import_module("pipelinekit.workspace.drawings.pages").page_text(plan)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{str(path)!r} cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,104 @@
+"""Entry of the command line. The module of a command is imported when that command is given."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import pipelinekit
+from pipelinekit.cli.output import print_error
+from pipelinekit.errors import FaultyError, NotFoundError, PipelinekitError, RunFailedError, UsageError
+
+# command -> module, help; a module has `add_arguments(parser)` and `execute(arguments) -> exit code`
+COMMANDS = {
+    "run": ("run", "run a pipeline, reusing every step whose code, software and inputs did not change"),
+    "plan": ("plan", "say what a run would do, and why; starts nothing"),
+    "explain": ("explain", "say why each step of a run ran or was reused"),
+    "runs": ("runs", "list, show, logs, outputs, cancel, resume"),
+    "graph": ("graph", "draw a pipeline or a run: text, SVG or HTML"),
+    "compile": ("compile", "compile a pipeline to a document that can be submitted later"),
+    "settings": ("settings", "list all settings with their values and where they come from"),
+}
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_CANCELED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code: 0 done, 1 the run failed, 2 wrong use, 130 canceled."""
+    common, words = _common().parse_known_args(argv)
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command not in COMMANDS:
+        return _no_command(words, command)
+    position = words.index(command)
+    parser = argparse.ArgumentParser(
+        prog=f"pipelinekit {command}", description=COMMANDS[command][1], parents=[_common()], allow_abbrev=False
+    )
+    module = importlib.import_module(f"pipelinekit.cli.{COMMANDS[command][0]}")
+    module.add_arguments(parser)
+    arguments = parser.parse_args(words[:position] + words[position + 1 :])
+    arguments.workspace, arguments.debug = common.workspace, common.debug
+    return guarded(lambda: module.execute(arguments), arguments)
+
+
+def _common() -> argparse.ArgumentParser:
+    """Options that every command has, wherever they stand among its words."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--workspace", metavar="FOLDER", help="the workspace to use, instead of the nearest one upward")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks of pipelinekit's own code with errors")
+    return parser
+
+
+def guarded(action: Callable[[], int], arguments: argparse.Namespace) -> int:
+    """Call an action; print what it raises as one message, and turn it into an exit code."""
+    if arguments.workspace:
+        os.environ["PIPELINEKIT_WORKSPACE"] = os.path.abspath(arguments.workspace)
+    try:
+        code = action()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_CANCELED
+    except PipelinekitError as error:
+        if arguments.debug:
+            raise
+        print_error(error, as_json=getattr(arguments, "json", False))
+        usage = isinstance(error, UsageError | FaultyError | NotFoundError)
+        return EXIT_USAGE if usage and not isinstance(error, RunFailedError) else EXIT_FAILED
+
+
+def _no_command(words: Sequence[str], command: str) -> int:
+    if "--version" in words:
+        print(f"pipelinekit {pipelinekit.__version__}")
+        return 0
+    text = _help()
+    if not words or "-h" in words or "--help" in words:
+        print(text)
+        return 0
+    what = f"there is no command {command!r}" if command else f"unknown option {words[0]!r}"
+    print(f"pipelinekit: {what}\n\n{text}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+def _help() -> str:
+    width = max(len(name) for name in COMMANDS)
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: pipelinekit COMMAND [arguments]",
+            "",
+            "A machine learning workspace whose pipeline engine reuses every step that was seen before.",
+            "",
+            *lines,
+            "",
+            "'pipelinekit COMMAND --help' says more. '--json' gives one document for machines.",
+        ]
+    )

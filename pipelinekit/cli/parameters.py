@@ -1,0 +1,61 @@
+"""Parameters from the command line: `-p name=value`, read by the type that the pipeline declares."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.domain.parameters import Parameter, unknown_names
+from pipelinekit.domain.types import parse_text
+from pipelinekit.errors import Fault, ParameterError, UsageError
+from pipelinekit.workspace.inputs import place_paths
+
+
+def add_parameter_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command has that takes a pipeline."""
+    parser.add_argument(
+        "target",
+        metavar="FILE[:PIPELINE]",
+        help="a Python file, with the pipeline's name if it has several; or graph.json",
+    )
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the pipeline; lists and dicts as JSON, 'null' for none, files by path",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def split_parameters(texts: Sequence[str]) -> dict[str, str]:
+    """Names and texts of `NAME=VALUE` words."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"parameter {text!r} has no value", hint="write it as NAME=VALUE")
+        if name in found:
+            raise UsageError(f"parameter {name!r} is given twice")
+        found[name] = value
+    return found
+
+
+def parse_parameters(parameters: Sequence[Parameter], texts: dict[str, str]) -> dict[str, Any]:
+    """The values that texts stand for. Raises ParameterError naming everything that does not fit."""
+    kinds = {parameter.name: parameter.type for parameter in parameters}
+    faults = unknown_names(texts, kinds)
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        if name not in kinds:
+            continue
+        try:
+            values[name] = place_paths(parse_text(kinds[name], text), kinds[name], Path.cwd())
+        except ValueError as error:
+            faults.append(Fault(f"parameter {name!r}: {error}"))
+    if faults:
+        raise ParameterError("the parameters do not fit", faults=faults)
+    return values

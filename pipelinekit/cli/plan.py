@@ -1,0 +1,78 @@
+"""`pipelinekit plan`: what a run would do, and why. Starts nothing."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipelinekit.bootstrap import Workspace, open_services
+from pipelinekit.cli.output import print_json, reasons_text, seconds_text, table
+from pipelinekit.cli.parameters import add_parameter_arguments
+from pipelinekit.cli.targets import load_target, show_warnings
+from pipelinekit.domain.runs import RunOptions
+from pipelinekit.runtime.planner import PlannedStep, plan
+from pipelinekit.wire.runs import reason_to_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `plan`."""
+    add_parameter_arguments(parser)
+    parser.add_argument("--regenerate", nargs="?", const="*", action="append", metavar="STEP", help="as for 'run'")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the plan."""
+    services = open_services()
+    target = load_target(arguments.target, arguments.parameter, services)
+    show_warnings(target.warnings)
+    given = target.arguments(Workspace.on(services), keep=False)
+    records = services.records
+    options = RunOptions(tuple(arguments.regenerate or ()))
+    steps = plan(target.graph, given.values, given.paths, options, records.reuse, records.documents, services.blobs)
+    if arguments.json:
+        print_json(_document(target.graph.name, steps))
+    else:
+        print(_text(steps))
+    return 0
+
+
+def _document(pipeline: str, steps: list[PlannedStep]) -> dict[str, Any]:
+    return {
+        "pipeline": pipeline,
+        "steps": [
+            {
+                "name": step.name,
+                "decision": step.decision,
+                "reasons": [reason_to_json(reason) for reason in step.reasons],
+                "seconds": step.seconds,
+                "reused_from": {"run": step.original[0], "step": step.original[1]} if step.original else None,
+            }
+            for step in steps
+        ],
+        "summary": {
+            decision: sum(step.decision == decision for step in steps) for decision in ("reuse", "run", "maybe", "skip")
+        },
+    }
+
+
+def _text(steps: list[PlannedStep]) -> str:
+    rows = [(step.decision, step.name, _time(step), _why(step)) for step in steps]
+    counts = {
+        decision: sum(step.decision == decision for step in steps) for decision in ("reuse", "run", "maybe", "skip")
+    }
+    words = ", ".join(f"{count} {decision}" for decision, count in counts.items() if count)
+    known = sum(step.seconds or 0.0 for step in steps if step.decision == "run")
+    possible = sum(step.seconds or 0.0 for step in steps if step.decision == "maybe")
+    lines = [table(rows), "", f"{len(steps)} steps: {words}"]
+    if counts["run"] or counts["maybe"]:
+        upto = f", up to {seconds_text(known + possible)}" if possible else ""
+        lines.append(f"work, as far as it was measured before: {seconds_text(known)}{upto}")
+    return "\n".join(lines)
+
+
+def _time(step: PlannedStep) -> str:
+    return "" if step.seconds is None else seconds_text(step.seconds)
+
+
+def _why(step: PlannedStep) -> str:
+    return f"run {step.original[0]}" if step.original else reasons_text(step.reasons)

@@ -1,0 +1,147 @@
+"""Watching a run: live where somebody looks, plain lines where nobody does, and a summary at the end."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pipelinekit.cli.output import reasons_text, seconds_text
+from pipelinekit.domain.attempts import LogChunk
+from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
+
+LISTED = 20  # so many changes of one kind at once are told one by one; more are counted
+
+
+class Quiet:
+    """Says nothing."""
+
+    def begun(self, *_: Any) -> None:
+        """Nothing."""
+
+    changed = logged = waiting = begun
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Progress:
+    """Chooses how to show progress: live once a step must execute and standard error is a terminal, else by lines."""
+
+    def __init__(self, live: bool) -> None:
+        self._wants_live = live and sys.stderr.isatty()
+        self._live: Any = None
+        self._run: RunRecord | None = None
+        self._graph: Graph | None = None
+        self._earlier: list[StepRecord] = []
+
+    def begun(self, run: RunRecord, graph: Graph) -> None:
+        """Say which run this is."""
+        self._run, self._graph = run, graph
+        print(f"run {run.id}  {run.pipeline}  (experiment {run.experiment}, number {run.number})", file=sys.stderr)
+
+    def changed(self, changes: Sequence[StepRecord]) -> None:
+        """Show changes."""
+        if self._live is None and self._wants_live:
+            if any(change.status is StepStatus.QUEUED for change in changes):
+                module = importlib.import_module("pipelinekit.cli.live")
+                self._live = module.LiveProgress(self._graph, self._earlier)
+            else:
+                self._earlier.extend(changes)
+                return
+        if self._live is not None:
+            self._live.changed(changes)
+        else:
+            _print_changes(changes)
+
+    def logged(self, chunks: Sequence[LogChunk]) -> None:
+        """Logs are kept, and shown by `runs logs`."""
+
+    def waiting(self) -> None:
+        """Keep the clock of the live display going."""
+        if self._live is not None:
+            self._live.tick()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._live is not None:
+            self._live.close()
+
+
+def _print_changes(changes: Sequence[StepRecord]) -> None:
+    lines = []
+    for status in (StepStatus.REUSED, StepStatus.SKIPPED, StepStatus.CANCELED):
+        of_kind = [change for change in changes if change.status is status]
+        if len(of_kind) > LISTED:
+            lines.append(f"{status!s:<9} {len(of_kind)} steps")
+        else:
+            lines.extend(change_line(change) for change in of_kind)
+    for change in changes:
+        if change.status in (StepStatus.COMPLETED, StepStatus.FAILED):
+            lines.append(change_line(change))
+        elif change.status is StepStatus.QUEUED and change.note:
+            lines.append(f"{'Waiting':<9} {change.name}  {change.note}")
+    if lines:
+        print("\n".join(lines), file=sys.stderr)
+
+
+def change_line(change: StepRecord) -> str:
+    """One change in one line: what became of a step, how long it took, and why."""
+    head = f"{change.status!s:<9} {change.name}"
+    match change.status:
+        case StepStatus.COMPLETED:
+            return f"{head}  {seconds_text(change.seconds)}  ({reasons_text(change.reasons)})"
+        case StepStatus.FAILED:
+            return f"{head}  {change.failure.message if change.failure else ''}"
+        case StepStatus.REUSED:
+            return f"{head}  from run {change.original_run}"
+        case _:
+            return f"{head}  {change.note}".rstrip()
+
+
+def summary_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
+    """What came of a run, for people."""
+    counts = {status: sum(step.status is status for step in steps) for status in StepStatus}
+    saved = sum(step.seconds for step in steps if step.status is StepStatus.REUSED)
+    took = (run.ended_at or run.created_at) - run.created_at
+    words = [f"{count} {str(status).lower()}" for status, count in counts.items() if count]
+    lines = [f"run {run.id} {run.status} in {seconds_text(took)}: {counted(len(steps), 'step')}, {', '.join(words)}"]
+    if counts[StepStatus.REUSED]:
+        everything = counts[StepStatus.REUSED] == len(steps)
+        lines.append(f"{'everything was reused; ' if everything else ''}reuse saved {seconds_text(saved)} of work")
+    if run.status is RunStatus.FAILED:
+        lines.extend(failure_lines(run, steps))
+    return lines
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def failure_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
+    """The root cause of a failed run, with the author's part of the traceback, and what to do next."""
+    failed = [step for step in steps if step.status is StepStatus.FAILED]
+    lines: list[str] = []
+    for step in failed[:3]:
+        failure = step.failure
+        if failure is None:
+            continue
+        lines.append(f"step {step.name!r} failed: {failure.message}")
+        if failure.traceback:
+            if failure.signal or failure.exit_code is not None:
+                lines.append("  it wrote last:")
+            lines.extend(f"    {line}" for line in failure.traceback.rstrip().splitlines()[-15:])
+        if failure.hint:
+            lines.append(f"  hint: {failure.hint}")
+    if not failed and run.failure is not None:
+        lines.append(f"{run.failure.message}")
+        if run.failure.hint:
+            lines.append(f"  hint: {run.failure.hint}")
+    if len(failed) > 3:
+        lines.append(f"and {len(failed) - 3} more steps failed")
+    if failed:
+        lines.append(f"see all that it wrote: pipelinekit runs logs {run.id} {failed[0].name}")
+    return lines

@@ -1,0 +1,95 @@
+"""`pipelinekit run`: compile, submit and drive a run in this process, with live progress."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from pipelinekit.bootstrap import IN_PROCESS, Services, Workspace, open_services
+from pipelinekit.cli.output import print_json
+from pipelinekit.cli.parameters import add_parameter_arguments
+from pipelinekit.cli.progress import Progress, Quiet, summary_lines
+from pipelinekit.cli.targets import load_target, show_warnings
+from pipelinekit.domain.runs import RunOptions, RunStatus
+from pipelinekit.runtime.driver import Driver
+
+CODES = {RunStatus.COMPLETED: 0, RunStatus.CANCELED: 130}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `run`."""
+    add_parameter_arguments(parser)
+    parser.add_argument("--experiment", default="", help="the experiment that the run belongs to")
+    parser.add_argument("--compute", help="where steps run: local, in-process, tcp://HOST:PORT or tls://HOST:PORT")
+    parser.add_argument("--in-process", action="store_true", help="run steps in this process, where breakpoints work")
+    parser.add_argument(
+        "--regenerate",
+        nargs="?",
+        const="*",
+        action="append",
+        metavar="STEP",
+        help="execute whatever was kept: every step, or those whose names match a pattern",
+    )
+    parser.add_argument(
+        "--continue-on-step-failure", action="store_true", help="after a failure skip only what depends on it"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the pipeline; 0 only if it completed."""
+    services = open_services(flags={"compute": IN_PROCESS if arguments.in_process else arguments.compute})
+    services.check_compute(services.settings.compute)
+    target = load_target(arguments.target, arguments.parameter, services)
+    show_warnings(target.warnings)
+    workspace = Workspace.on(services)
+    services.records.driving.recover()
+    options = RunOptions(
+        tuple(arguments.regenerate or ()), arguments.continue_on_step_failure, services.settings.compute
+    )
+    record = target.record(workspace, arguments.experiment or services.settings.experiment, options)
+    return drive(services, record.id, as_json=arguments.json)
+
+
+def drive(services: Services, run: str, *, as_json: bool) -> int:
+    """Drive a recorded run in this process and show how it goes; its exit code."""
+    observer = Quiet() if as_json else Progress(services.settings.progress)
+    driver = services.driver(observer)
+    with _interruptible(driver, services.records.runs.get(run).options.compute == IN_PROCESS):
+        status = driver.drive(run)
+    observer.close()
+    handle = services.runs.get(run)
+    if as_json:
+        print_json(handle.document())
+    else:
+        print("\n".join(summary_lines(handle.record, [step.record for step in handle.steps])))
+    return CODES.get(status, 1)
+
+
+@contextmanager
+def _interruptible(driver: Driver, in_process: bool) -> Iterator[None]:
+    """The first ctrl-C cancels the run and lets steps end; the second ends everything at once."""
+    pressed = 0
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed += 1
+        if pressed == 1:
+            print("canceling; press ctrl-C again to stop at once", file=sys.stderr)
+            driver.cancel()
+            if in_process:
+                raise KeyboardInterrupt
+            return
+        driver.abort()
+        os._exit(130)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

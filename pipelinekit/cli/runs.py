@@ -1,0 +1,237 @@
+"""`pipelinekit runs`: list, show, logs, outputs, cancel, resume."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.cli.output import print_json, reasons_text, seconds_text, size_text, table, time_text
+from pipelinekit.cli.progress import failure_lines
+from pipelinekit.cli.run import drive
+from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.wire.graphs import parse_graph
+from pipelinekit.wire.runs import run_document, show_value
+from pipelinekit.workspace.pipelines import Arguments
+from pipelinekit.workspace.runs import StepRun, log_place
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verbs of `runs`."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    listing = _verb(verbs, "list", "runs, newest first")
+    listing.add_argument("--experiment", default="", help="only runs of this experiment")
+    listing.add_argument("--status", choices=[str(status) for status in RunStatus], help="only runs that stand so")
+    listing.add_argument("--limit", type=int, default=20, help="at most so many (20)")
+    listing.add_argument("--before", default="", metavar="RUN", help="continue a list after this run")
+    _run_argument(_verb(verbs, "show", "a run and its steps"))
+    logs = _verb(verbs, "logs", "what steps wrote")
+    _run_argument(logs)
+    logs.add_argument("step", nargs="?", metavar="STEP", help="one step; all of them by default")
+    logs.add_argument("--follow", action="store_true", help="go on until the run has ended")
+    outputs = _verb(verbs, "outputs", "what a run returned")
+    _run_argument(outputs)
+    outputs.add_argument("--step", help="the outputs of one step instead")
+    outputs.add_argument("--save", metavar="FOLDER", help="write file and folder outputs there")
+    _run_argument(_verb(verbs, "cancel", "ask a run to end"))
+    _run_argument(
+        _verb(verbs, "resume", "run the same graph with the same parameters again; what was finished is reused")
+    )
+    _run_argument(_verb(verbs, "drive", "drive a recorded run in this process"))
+
+
+def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    return parser
+
+
+def _run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", nargs="?", default="latest", metavar="RUN", help="a run's id or its beginning; the newest by default"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Do what the verb says."""
+    services = open_services(create=False)
+    services.records.driving.recover()
+    action = {
+        "list": _list,
+        "show": _show,
+        "logs": _logs,
+        "outputs": _outputs,
+        "cancel": _cancel,
+        "resume": _resume,
+        "drive": _drive,
+    }[arguments.verb]
+    return action(arguments, services)
+
+
+def _list(arguments: argparse.Namespace, services: Services) -> int:
+    runs = services.records.runs.list(
+        experiment=arguments.experiment,
+        status=RunStatus(arguments.status) if arguments.status else None,
+        before=arguments.before,
+        limit=max(arguments.limit, 1),
+    )
+    if arguments.json:
+        print_json({"runs": [run_document(run) for run in runs]})
+        return 0
+    rows = [
+        (run.id, run.experiment, str(run.number), str(run.status), time_text(run.created_at), _took(run))
+        for run in runs
+    ]
+    print(table(rows, ("run", "experiment", "no", "status", "created", "took")) if rows else "no runs")
+    return 0
+
+
+def _took(run: RunRecord) -> str:
+    return seconds_text(run.ended_at - run.created_at) if run.ended_at else ""
+
+
+def _show(arguments: argparse.Namespace, services: Services) -> int:
+    run = services.runs.get(arguments.run)
+    if arguments.json:
+        print_json(run.document())
+        return 0
+    record = run.record
+    steps = [step.record for step in run.steps]
+    rows = [
+        ("run", record.id),
+        ("pipeline", f"{record.pipeline}  (experiment {record.experiment}, number {record.number})"),
+        ("status", str(record.status)),
+        ("created", f"{time_text(record.created_at)}  took {_took(record) or '-'}"),
+        ("source", record.source or "-"),
+        ("graph", record.graph),
+        *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
+    ]
+    print(table(rows))
+    print()
+    print(table([_step_row(step) for step in steps], ("step", "status", "took", "why")) if steps else "no steps yet")
+    if record.status is RunStatus.FAILED:
+        print("\n" + "\n".join(failure_lines(record, steps)))
+    return 0
+
+
+def _step_row(step: StepRecord) -> tuple[str, str, str, str]:
+    why = (
+        f"from run {step.original_run}" if step.status is StepStatus.REUSED else step.note or reasons_text(step.reasons)
+    )
+    if step.status is StepStatus.FAILED and step.failure:
+        why = step.failure.message
+    return step.name, str(step.status), seconds_text(step.seconds) if step.seconds else "", why
+
+
+def _logs(arguments: argparse.Namespace, services: Services) -> int:
+    run = services.runs.get(arguments.run)
+    steps = [step for step in run.steps if not arguments.step or step.name == arguments.step]
+    if arguments.step and not steps and not (arguments.follow and not run.status.final):
+        raise NotFoundError(
+            f"run {run.id} has no step {arguments.step!r}", hint="'pipelinekit runs show' lists its steps"
+        )
+    if arguments.json:
+        print_json({"run": run.id, "steps": [{"name": step.name, "log": step.logs()} for step in steps]})
+        return 0
+    if arguments.follow:
+        return _follow(arguments, services, run.id)
+    for step in steps:
+        text = step.logs()
+        if not arguments.step and not text and step.status is not StepStatus.FAILED:
+            continue
+        if not arguments.step:
+            print(f"==> {step.name}  {step.status}")
+        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+        _print_failure(step)
+    return 0
+
+
+def _print_failure(step: StepRun) -> None:
+    failure = step.record.failure
+    if failure is None:
+        return
+    print(f"-- {failure.message}")
+    details = []
+    if failure.signal:
+        details.append(f"signal {failure.signal}")
+    if failure.exit_code is not None:
+        details.append(f"exit code {failure.exit_code}")
+    if failure.peak_memory:
+        details.append(f"peak memory {size_text(failure.peak_memory)}")
+    if details:
+        print(f"-- {', '.join(details)}")
+
+
+def _follow(arguments: argparse.Namespace, services: Services, run: str) -> int:
+    """Logs as they appear: of one step, or of whatever step is running."""
+    handle = services.runs.get(run)
+    seen: dict[tuple[str, str], int] = {}
+    more = True
+    while more:
+        more = not handle.status.final
+        for step in handle.steps:
+            if arguments.step and step.name != arguments.step:
+                continue
+            place = log_place(step.record)
+            for position, chunk in services.records.logs.read(*place, seen.get(place, 0)):
+                if place not in seen and not arguments.step:
+                    print(f"==> {step.name}")
+                seen[place] = position
+                sys.stdout.write(chunk.text)
+        sys.stdout.flush()
+        if more:
+            services.pause()
+    return 0
+
+
+def _outputs(arguments: argparse.Namespace, services: Services) -> int:
+    run = services.runs.get(arguments.run)
+    outputs = run.step(arguments.step).outputs if arguments.step else run.outputs
+    if arguments.save:
+        folder = Path(arguments.save)
+        saved = {
+            name: str(output.save(folder / (name + output.suffix)))
+            for name, output in outputs.items()
+            if output.format in ("file", "folder")
+        }
+        if not saved:
+            raise UsageError(f"run {run.id} has no file or folder among its outputs")
+        print_json(saved) if arguments.json else print("\n".join(saved.values()))
+        return 0
+    if arguments.json:
+        print_json({name: output.document() for name, output in outputs.items()})
+        return 0
+    rows = [(name, output.format, size_text(output.size), output.text()) for name, output in outputs.items()]
+    print(table(rows, ("output", "format", "size", "value")) if rows else f"run {run.id} ({run.status}) has no outputs")
+    return 0
+
+
+def _cancel(arguments: argparse.Namespace, services: Services) -> int:
+    run = services.records.runs.request_cancel(services.records.runs.get(arguments.run).id)
+    if arguments.json:
+        print_json(run_document(run))
+    else:
+        print(f"run {run.id} {run.status}")
+    return 0
+
+
+def _resume(arguments: argparse.Namespace, services: Services) -> int:
+    """An ordinary run of the same graph: the keys decide what has to be done."""
+    old = services.records.runs.get(arguments.run)
+    text = services.records.documents.get([old.graph])[old.graph]
+    record = services.pipelines.submit(
+        parse_graph(text, f"the graph of run {old.id}"),
+        Arguments(old.arguments, old.paths),
+        experiment=old.experiment,
+        options=old.options,
+        source=old.source,
+        batch=services.records.batch,
+    )
+    return drive(services, record.id, as_json=arguments.json)
+
+
+def _drive(arguments: argparse.Namespace, services: Services) -> int:
+    return drive(services, services.records.runs.get(arguments.run).id, as_json=arguments.json)

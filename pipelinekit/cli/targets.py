@@ -1,0 +1,82 @@
+"""What a command is given to work on: a pipeline in a Python file, or a compiled graph in a document."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.bootstrap import Services, Workspace
+from pipelinekit.cli.parameters import parse_parameters, split_parameters
+from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.runs import RunOptions, RunRecord
+from pipelinekit.errors import Fault, IntegrityError, NotFoundError
+from pipelinekit.wire.graphs import parse_graph
+from pipelinekit.workspace.compiling import Compilation
+from pipelinekit.workspace.pipelines import Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A graph with the values given for its parameters; freshly compiled, or from a document (then without sources)."""
+
+    graph: Graph
+    given: Mapping[str, Any]
+    source: str
+    warnings: tuple[Fault, ...] = ()
+    compilation: Compilation | None = None
+
+    def arguments(self, workspace: Workspace, *, keep: bool) -> Arguments:
+        """Values of all parameters and paths."""
+        root = self.compilation.trees[0].root if self.compilation else Path.cwd()
+        return workspace.arguments(self.graph, self.given, Path.cwd(), root, keep=keep)
+
+    def record(self, workspace: Workspace, experiment: str, options: RunOptions) -> RunRecord:
+        """Record a run."""
+        if self.compilation is not None:
+            return workspace.record(
+                self.compilation, self.given, Path.cwd(), experiment=experiment, options=options, source=self.source
+            )
+        _check_snapshots(self.graph, workspace)
+        arguments = self.arguments(workspace, keep=True)
+        return workspace.submit_graph(self.graph, arguments, experiment=experiment, options=options, source=self.source)
+
+
+def load_target(target: str, parameters: list[str], services: Services) -> Target:
+    """What `FILE[:PIPELINE]` and `-p` words name. Raises CompileError or ParameterError with every fault."""
+    texts = split_parameters(parameters)
+    if target.endswith(".json"):
+        graph = read_graph(Path(target))
+        return Target(graph, parse_parameters(graph.parameters, texts), target)
+    loading = importlib.import_module("pipelinekit.authoring.loading")
+    pipeline = loading.load_pipeline(target)
+    declared = pipeline.trace().parameters if texts else []
+    given = parse_parameters(declared, texts) if texts else {}
+    compilation: Compilation = services.compiler.compile(pipeline.trace(given))
+    return Target(compilation.graph, given, target, compilation.warnings, compilation)
+
+
+def read_graph(path: Path) -> Graph:
+    """A graph document from a file."""
+    try:
+        return parse_graph(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {str(path)!r}") from None
+
+
+def show_warnings(warnings: tuple[Fault, ...]) -> None:
+    """Warnings of a compilation, on standard error."""
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def _check_snapshots(graph: Graph, workspace: Workspace) -> None:
+    wanted = {step.snapshot for step in graph.steps if step.snapshot}
+    if workspace.pipelines.blobs.missing(wanted):
+        raise IntegrityError(
+            "the code of this graph is not in the workspace's store",
+            hint="compile it in this workspace: 'pipelinekit compile FILE -o graph.json' keeps the code there",
+        )

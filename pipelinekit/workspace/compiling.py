@@ -1,0 +1,134 @@
+"""From a draft to a graph, with everything that the graph names: snapshot, code closures, software."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipelinekit.domain.environments import Environment, Software, python_identity, variable_identity
+from pipelinekit.domain.graphs import CodeItem, CompiledStep, Definition, Graph
+from pipelinekit.domain.pipelines import Draft, StepDeclaration
+from pipelinekit.engine.code.closure import Closure, closure_of
+from pipelinekit.engine.compiler import assemble, check, raise_faults
+from pipelinekit.errors import Fault, FaultyError, PipelinekitError
+from pipelinekit.ports import Blobs, Cache
+from pipelinekit.workspace.ignores import CompilePatterns
+from pipelinekit.workspace.snapshots import SourceTree
+from pipelinekit.workspace.software import BuildIndex, InstalledSoftware
+from pipelinekit.workspace.sources import SourceCode
+
+LockEnvironment = Callable[[Environment], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """A compiled graph, the warnings that came up, and the source trees that it names."""
+
+    graph: Graph
+    warnings: tuple[Fault, ...]
+    trees: tuple[SourceTree, ...]
+
+    def keep(self, blobs: Blobs) -> None:
+        """Put the snapshots into the store."""
+        for tree in self.trees:
+            tree.keep(blobs)
+
+
+class Compiler:
+    """Compiles drafts on this machine. `lock_environment` resolves a declared environment to exact requirements."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        compile_patterns: CompilePatterns,
+        build_index: BuildIndex,
+        lock_environment: LockEnvironment,
+    ) -> None:
+        self._cache = cache
+        self._installed = InstalledSoftware(cache, build_index)
+        self._compile_patterns = compile_patterns
+        self._lock_environment = lock_environment
+
+    def compile(self, draft: Draft) -> Compilation:
+        """Compile a draft. Raises CompileError with every fault that can be told."""
+        check(draft)
+        tree = SourceTree(Path(draft.root), self._cache, self._compile_patterns)
+        for name, text in draft.texts.items():
+            tree.add_text(name, text)
+        code = SourceCode(tree, self._cache, self._installed)
+        faults: list[Fault] = []
+        warnings: dict[Fault, None] = {}
+        trees: dict[str, SourceTree] = {}
+        definitions: list[Definition] = []
+        for declaration in draft.steps:
+            try:
+                if declaration.kind == "python":
+                    closure = closure_of(_roots(declaration), code, unbound=declaration.unbound)
+                    warnings.update(dict.fromkeys(closure.warnings))
+                else:
+                    closure = self._script_closure(declaration, draft, trees)
+                definitions.append(self._definition(declaration, closure))
+            except FaultyError as error:
+                faults.extend(error.faults)
+            except PipelinekitError as error:
+                faults.append(Fault(error.message, declaration.file, declaration.line, error.hint))
+        raise_faults(draft.name, faults)
+        snapshot = tree.tree().digest()
+        steps = [
+            _compiled(declaration, definition, trees, snapshot)
+            for declaration, definition in zip(draft.steps, definitions, strict=True)
+        ]
+        return Compilation(assemble(draft, steps, snapshot), tuple(warnings), (tree, *trees.values()))
+
+    def _script_closure(self, declaration: StepDeclaration, draft: Draft, trees: dict[str, SourceTree]) -> Closure:
+        """Scripts and commands are keyed on their whole source folder after the ignore rules."""
+        if not declaration.source:
+            return Closure((), (), (), ())
+        folder = Path(draft.root, declaration.source)
+        if not folder.is_dir():
+            raise PipelinekitError(
+                f"the source folder {declaration.source!r} of step {declaration.title!r} does not exist"
+            )
+        if declaration.kind == "script" and not (folder / declaration.name).is_file():
+            raise PipelinekitError(f"the script {str(folder / declaration.name)!r} does not exist")
+        tree = trees.setdefault(declaration.source, SourceTree(folder, self._cache, self._compile_patterns))
+        code = tuple(CodeItem(f"file:{entry.path}", entry.digest, entry.path, 1, 1) for entry in tree.tree().entries)
+        return Closure(code, (), (), ())
+
+    def _definition(self, declaration: StepDeclaration, closure: Closure) -> Definition:
+        declared = declaration.environment
+        lock = self._lock_environment(declared) if declared and declared.packages else ()
+        variables = {name: variable_identity(name, os.environ.get(name)) for name in closure.variables}
+        if declared:
+            variables.update((name, variable_identity(name, value)) for name, value in declared.variables.items())
+        # with a lock the packages are what it says; without one, what the code reaches in this environment
+        packages = () if lock else self._installed.packages(closure.installed)
+        software = Software(python_identity(), packages, tuple(sorted(variables.items())), lock)
+        entry = f"{declaration.module}:{declaration.name}" if declaration.kind == "python" else declaration.name
+        return Definition(
+            declaration.kind,
+            entry,
+            closure.code,
+            software,
+            declaration.outputs,
+            declaration.options.cache_version,
+            declaration.arguments,
+        )
+
+
+def _roots(declaration: StepDeclaration) -> Sequence[tuple[str, str]]:
+    return [(declaration.module, declaration.name), *declaration.roots]
+
+
+def _compiled(
+    declaration: StepDeclaration, definition: Definition, trees: dict[str, SourceTree], snapshot: str
+) -> CompiledStep:
+    tree = trees.get(declaration.source) if declaration.kind != "python" else None
+    options = declaration.options
+    if declaration.environment and declaration.environment.variables:
+        options = replace(options, variables=dict(declaration.environment.variables))
+    return CompiledStep(
+        declaration.title, definition, declaration.inputs, options, tree.tree().digest() if tree else snapshot
+    )

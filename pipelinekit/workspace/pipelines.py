@@ -1,0 +1,118 @@
+"""Pipelines in a workspace: compile, plan, submit."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.domain.graphs import Graph, path_refs
+from pipelinekit.domain.names import check_name, run_id
+from pipelinekit.domain.parameters import bind
+from pipelinekit.domain.pipelines import Draft
+from pipelinekit.domain.runs import RunOptions, RunRecord, RunStatus
+from pipelinekit.domain.types import PathRef, paths_in
+from pipelinekit.domain.values import StoredValue, dict_of, list_of
+from pipelinekit.errors import Fault, ParameterError
+from pipelinekit.formats.storing import store_plain
+from pipelinekit.ports import Blobs, Cache, Clock, Documents, RunRecords
+from pipelinekit.wire.graphs import graph_digest, graph_text
+from pipelinekit.workspace.compiling import Compilation, Compiler
+from pipelinekit.workspace.inputs import InputPaths
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a run is given: values of the parameters, and of the paths written in the graph."""
+
+    values: Mapping[str, StoredValue]
+    paths: Mapping[PathRef, StoredValue]
+
+
+class Pipelines:
+    """Compiles and submits pipelines."""
+
+    def __init__(
+        self, runs: RunRecords, documents: Documents, blobs: Blobs, cache: Cache, clock: Clock, compiler: Compiler
+    ) -> None:
+        self._runs = runs
+        self._documents = documents
+        self.blobs = blobs
+        self._cache = cache
+        self._clock = clock
+        self._compiler = compiler
+
+    def compile(self, draft: Draft) -> Compilation:
+        """Compile a draft. Nothing is written. Raises CompileError with every fault."""
+        return self._compiler.compile(draft)
+
+    def arguments(self, graph: Graph, given: Mapping[str, Any], root: Path, *, keep: bool = True) -> Arguments:
+        """Values for a graph's parameters and paths. Raises ParameterError with every fault.
+
+        Relative paths are relative to `root`. With `keep=False` files are told by content, but not stored.
+        """
+        values, faults = bind(graph.parameters, given)
+        raise_parameter_faults(graph.name, faults)
+        inputs = InputPaths(self.blobs, self._cache, keep=keep)
+        resolved = inputs.resolve([*paths_in(values), *path_refs(graph)], root)
+        stored = {name: self._stored(value, resolved) for name, value in values.items()}
+        return Arguments(stored, {ref: resolved[ref] for ref in path_refs(graph)})
+
+    def _stored(self, value: Any, resolved: Mapping[PathRef, StoredValue]) -> StoredValue:
+        """A parameter's value as a stored one; lists and dicts that hold paths are put together of their items."""
+        if isinstance(value, PathRef):
+            return resolved[value]
+        if not paths_in(value):
+            return store_plain(value, self.blobs)
+        if isinstance(value, dict):
+            return dict_of({key: self._stored(item, resolved) for key, item in value.items()})
+        return list_of(self._stored(item, resolved) for item in value)
+
+    def submit(
+        self,
+        graph: Graph,
+        arguments: Arguments,
+        *,
+        experiment: str = "",
+        options: RunOptions | None = None,
+        source: str = "",
+        batch: Callable[[], Any],
+    ) -> RunRecord:
+        """Record a run of a graph whose snapshot is in the store; a driver then takes it."""
+        text = graph_text(graph)
+        record = RunRecord(
+            run_id(int(self._clock.now() * 1000), secrets.randbits(25)),
+            0,
+            check_name("experiment", experiment or graph.name),
+            graph.name,
+            graph_digest(text),
+            RunStatus.QUEUED,
+            self._clock.now(),
+            arguments.values,
+            arguments.paths,
+            options=options or RunOptions(),
+            source=source,
+            details=_circumstances(),
+        )
+        with batch():
+            self._documents.put({record.graph: text})
+            return self._runs.create(record)
+
+
+def raise_parameter_faults(pipeline: str, faults: list[Fault]) -> None:
+    """Raise one ParameterError with these faults; do nothing when there are none."""
+    if faults:
+        raise ParameterError(f"the parameters of pipeline {pipeline!r} do not fit", faults=faults)
+
+
+def _circumstances() -> dict[str, Any]:
+    """Who submits, and where: for the record, never for the key."""
+    details: dict[str, Any] = {"host": os.uname().nodename, "folder": os.getcwd(), "pid": os.getpid()}
+    with suppress(KeyError, OSError):
+        details["user"] = getpass.getuser()
+    return details

@@ -1,0 +1,151 @@
+"""Snapshots: the files of a source folder, told by content, and kept file by file in the store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelinekit.domain.digests import digest_bytes
+from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path
+from pipelinekit.errors import UsageError
+from pipelinekit.formats.paths import is_executable
+from pipelinekit.ports import Blobs, Cache
+from pipelinekit.workspace.files import FileDigests
+from pipelinekit.workspace.ignores import CompilePatterns, IgnoreRules, read_rules
+
+MAX_FILES = 20_000
+MAX_BYTES = 300 * 2**20
+
+
+class SourceTree:
+    """The files of a source folder as they are now, and of packages outside it that its code reaches.
+
+    A package outside (an editable install, a folder on the path) appears under its own import name.
+    """
+
+    def __init__(self, root: Path, cache: Cache, compile_patterns: CompilePatterns) -> None:
+        self.root = root
+        self._cache = cache
+        self._compile_patterns = compile_patterns
+        self._digests = FileDigests(cache)
+        self.entries: dict[str, TreeEntry] = {}
+        self.places: dict[str, Path] = {}
+        self._texts: dict[str, bytes] = {}
+        self._take(root, "")
+
+    def add(self, name: str, location: Path) -> None:
+        """Add a package's folder, or a single module's file, from outside the source folder."""
+        if location.is_dir():
+            self._take(location, f"{name}/")
+        else:
+            self._note({location.name: location}, {location: location.stat()})
+
+    def add_text(self, name: str, text: str) -> None:
+        """Add a file that lies nowhere on disk."""
+        data = text.encode()
+        self._texts[name] = data
+        self.entries[name] = TreeEntry(name, digest_bytes(data), len(data))
+
+    def tree(self) -> Tree:
+        """All files, as a tree."""
+        return Tree.of(self.entries.values())
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one file, which must still be those that its digest says."""
+        if path in self._texts:
+            return self._texts[path]
+        data = self.places[path].read_bytes()
+        if digest_bytes(data) != self.entries[path].digest:
+            raise _changed(self.places[path])
+        return data
+
+    def keep(self, blobs: Blobs) -> str:
+        """Put the tree into the store; its digest. What is there already is not read."""
+        tree = self.tree()
+        digest = tree.digest()
+        if blobs.missing([digest]):
+            wanted = {entry.digest: entry.path for entry in tree.entries}
+            for missing in blobs.missing(wanted):
+                if wanted[missing] in self._texts:
+                    blobs.put(self._texts[wanted[missing]])
+                    continue
+                stored, _ = blobs.put_file(self.places[wanted[missing]])
+                if stored != missing:
+                    raise _changed(self.places[wanted[missing]])
+            blobs.put(tree.manifest())
+        return digest
+
+    def _take(self, folder: Path, prefix: str) -> None:
+        rules = read_rules(folder, self._cache, self._compile_patterns)
+        places: dict[str, Path] = {}
+        states: dict[Path, os.stat_result] = {}
+        size = 0
+        for relative, path, state in _walk(folder, rules):
+            places[prefix + relative] = path
+            states[path] = state
+            size += state.st_size
+            if len(places) > MAX_FILES or size > MAX_BYTES:
+                raise _too_large(folder, states)
+        self._note(places, states)
+
+    def _note(self, places: dict[str, Path], states: dict[Path, os.stat_result]) -> None:
+        digests = self._digests.digests(states)
+        for relative, path in places.items():
+            state = states[path]
+            self.entries[relative] = TreeEntry(relative, digests[path], state.st_size, is_executable(state))
+            self.places[relative] = path
+
+
+def _walk(root: Path, rules: IgnoreRules) -> Iterator[tuple[str, Path, os.stat_result]]:
+    """Files that are not ignored, with their relative paths. Links out of the folder and special files are refused."""
+    resolved = os.path.realpath(root)
+    stack = [(str(root), "")]
+    while stack:
+        folder, prefix = stack.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                relative = normal_path(f"{prefix}{entry.name}")
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if rules.ignored(relative + "/" if is_folder else relative):
+                    continue
+                if entry.is_symlink() and not _check_link(resolved, entry):
+                    continue
+                if is_folder:
+                    if not os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):  # a virtual environment
+                        stack.append((entry.path, relative + "/"))
+                elif entry.is_file():
+                    yield relative, Path(entry.path), entry.stat()
+
+
+def _check_link(root: str, entry: os.DirEntry[str]) -> bool:
+    """Whether a link is to a file inside the folder; broken ones are left out, others refused by name."""
+    target = os.path.realpath(entry.path)
+    if not os.path.exists(target):
+        return False
+    if os.path.commonpath([root, target]) != root:
+        raise UsageError(
+            f"{entry.path} is a link to {target}, outside the source folder",
+            hint="copy what it points to, or name the link in .amlignore",
+        )
+    return os.path.isfile(target)
+
+
+def _changed(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} changed while its snapshot was taken", hint="try again when nothing writes to the source folder"
+    )
+
+
+def _too_large(folder: Path, states: dict[Path, os.stat_result]) -> UsageError:
+    sizes: dict[str, int] = {}
+    for path, state in states.items():
+        first = path.relative_to(folder).parts[0]
+        sizes[first] = sizes.get(first, 0) + state.st_size
+    largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+    listed = ", ".join(f"{name} ({sizes[name] / 2**20:.0f} MiB)" for name in largest)
+    return UsageError(
+        f"the source folder {folder} is larger than a snapshot may be ({MAX_BYTES // 2**20} MiB, {MAX_FILES} files); "
+        f"the largest entries: {listed}",
+        hint=f"name what is not code in {folder / '.amlignore'}, or keep the pipeline in a folder of its own",
+    )

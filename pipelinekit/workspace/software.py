@@ -1,0 +1,85 @@
+"""Installed distributions: which of them code reaches, and in which versions.
+
+The index of what is installed is read once and kept under the state of the folders that packages are installed in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+from pipelinekit.domain.digests import digest
+from pipelinekit.ports import Cache
+
+SPACE = "installed"
+INDEX_VERSION = 1
+
+BuildIndex = Callable[[], dict[str, Any]]
+
+
+class InstalledSoftware:
+    """What is installed beside this interpreter."""
+
+    def __init__(self, cache: Cache, build_index: BuildIndex) -> None:
+        self._cache = cache
+        self._build_index = build_index
+
+    def owns(self, module: str) -> bool:
+        """Whether a top-level module comes from an installed distribution that is told by its version."""
+        return any(not self._index["local"].get(name) for name in self._index["modules"].get(module, ()))
+
+    def packages(self, modules: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        """Distributions with versions that these modules come from, and all that they require.
+
+        A module that nothing provides is listed as `missing`: when it appears, the step that asks for it runs again.
+        """
+        found: dict[str, str] = {}
+        stack: list[str] = []
+        for module in modules:
+            owners = self._index["modules"].get(module.partition(".")[0])
+            if owners is None:
+                found[module.partition(".")[0]] = "missing"
+            else:
+                stack.extend(owners)
+        while stack:
+            name = stack.pop()
+            if name not in found and name in self._index["versions"]:
+                found[name] = self._index["versions"][name]
+                stack.extend(self._index["requires"].get(name, ()))
+        return tuple(sorted(found.items()))
+
+    @cached_property
+    def _index(self) -> dict[str, Any]:
+        key = digest([INDEX_VERSION, sys.version, _folder_states()])
+        kept = self._cache.get(SPACE, [key]).get(key)
+        if kept is not None:
+            index: dict[str, Any] = json.loads(kept)
+            return index
+        index = self._build_index()
+        self._cache.put(SPACE, {key: json.dumps(index)})
+        return index
+
+
+def _install_folders() -> list[str]:
+    paths = sysconfig.get_paths()
+    folders = {paths[name] for name in ("purelib", "platlib", "stdlib", "platstdlib")}
+    folders.update(site.getsitepackages())
+    folders.add(site.getusersitepackages())
+    return sorted(folders)
+
+
+def _folder_states() -> list[list[Any]]:
+    """Folders on the import path with their modification times, which installing or removing a package changes."""
+    states: list[list[Any]] = []
+    for folder in dict.fromkeys([*sys.path, *_install_folders()]):
+        try:
+            states.append([folder, os.stat(folder).st_mtime_ns])
+        except OSError:
+            continue
+    return [state for state in states if "-packages" in str(state[0])]

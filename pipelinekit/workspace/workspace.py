@@ -1,0 +1,125 @@
+"""A workspace: the handle on one set of records, one store and what is done with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.pipelines import Draft
+from pipelinekit.domain.runs import RunOptions, RunRecord
+from pipelinekit.domain.types import PathRef, map_paths
+from pipelinekit.errors import Fault
+from pipelinekit.workspace.compiling import Compilation
+from pipelinekit.workspace.pipelines import Arguments, Pipelines
+from pipelinekit.workspace.runs import Run, RunCollection
+
+Launch = Callable[[RunRecord], None]
+
+
+class Traceable(Protocol):
+    """What can be submitted: a pipeline that an author wrote."""
+
+    def trace(self, values: Mapping[str, Any] | None = None) -> Draft:
+        """The pipeline as a draft, shaped by these parameter values."""
+
+    def plain_values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Values given in Python as plain data and paths."""
+
+
+class Workspace:
+    """Submits pipelines and finds what they left.
+
+    `launch` starts a driver for a recorded run and returns at once.
+    """
+
+    def __init__(
+        self, folder: Path, pipelines: Pipelines, runs: RunCollection, batch: Callable[[], Any], launch: Launch
+    ) -> None:
+        self.folder = folder
+        self.pipelines = pipelines
+        self.runs = runs
+        self._batch = batch
+        self._launch = launch
+
+    def compile(self, pipeline: Traceable, parameters: Mapping[str, Any] | None = None) -> Compilation:
+        """Compile a pipeline; structural parameters take the values given. Raises CompileError with every fault."""
+        return self.pipelines.compile(pipeline.trace(parameters))
+
+    def submit(
+        self,
+        pipeline: Traceable,
+        *,
+        experiment: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        compute: str = "",
+        regenerate: bool | str | Sequence[str] = False,
+        continue_on_step_failure: bool = False,
+    ) -> Run:
+        """Compile a pipeline, record a run of it and start its driver; returns the run at once.
+
+        `parameters` are values by name. `compute` is `local`, `in-process` or a Dask scheduler's address. `regenerate`
+        executes steps whatever was kept: all of them, or those whose names match a pattern. After a failed step the
+        others are canceled, or with `continue_on_step_failure` only what depends on it is skipped.
+        """
+        given = pipeline.plain_values(parameters or {})
+        compilation = self.compile(pipeline, given)
+        options = RunOptions(regenerate_patterns(regenerate), continue_on_step_failure, compute or "local")
+        record = self.record(compilation, given, Path.cwd(), experiment=experiment, options=options)
+        self._launch(record)
+        return self.runs.handle(record)
+
+    def record(
+        self,
+        compilation: Compilation,
+        given: Mapping[str, Any],
+        root: Path,
+        *,
+        experiment: str = "",
+        options: RunOptions | None = None,
+        source: str = "",
+    ) -> RunRecord:
+        """Record a run of a compiled pipeline, with everything it needs in the store. No driver is started.
+
+        Paths among the given values are relative to `root`, those written in the pipeline to its source folder.
+        """
+        graph = compilation.graph
+        arguments = self.arguments(graph, given, root, compilation.trees[0].root, keep=True)
+        compilation.keep(self.pipelines.blobs)
+        return self.submit_graph(graph, arguments, experiment=experiment, options=options, source=source)
+
+    def arguments(self, graph: Graph, given: Mapping[str, Any], root: Path, source: Path, *, keep: bool) -> Arguments:
+        """Values for a graph's parameters. Given paths are relative to `root`, written ones to the folder `source`."""
+        absolute = {
+            name: map_paths(value, lambda ref: PathRef(os.path.join(root, ref.path), ref.folder))
+            for name, value in given.items()
+        }
+        return self.pipelines.arguments(graph, absolute, source, keep=keep)
+
+    def submit_graph(
+        self,
+        graph: Graph,
+        arguments: Arguments,
+        *,
+        experiment: str = "",
+        options: RunOptions | None = None,
+        source: str = "",
+    ) -> RunRecord:
+        """Record a run of a stored graph. No driver is started."""
+        return self.pipelines.submit(
+            graph, arguments, experiment=experiment, options=options, source=source, batch=self._batch
+        )
+
+
+def regenerate_patterns(wanted: bool | str | Sequence[str]) -> tuple[str, ...]:
+    """The patterns that `regenerate` stands for."""
+    if isinstance(wanted, bool):
+        return ("*",) if wanted else ()
+    return (wanted,) if isinstance(wanted, str) else tuple(wanted)
+
+
+def warning_lines(warnings: Sequence[Fault]) -> list[str]:
+    """Warnings of a compilation as lines for people."""
+    return [f"warning: {warning}" for warning in warnings]
