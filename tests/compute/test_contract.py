@@ -1,0 +1,178 @@
+"""Every compute target passes one suite: in this process, embedded, and attached to real Dask processes."""
+
+import itertools
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import alive, wait_for
+
+from pipelinekit.bootstrap import MAKER, make_supervisor
+from pipelinekit.compute.dask_cluster import AttachedCompute, EmbeddedCompute
+from pipelinekit.compute.in_process import InProcessCompute
+from pipelinekit.domain.digests import PREFIX, digest
+from pipelinekit.domain.steps import Resources
+from pipelinekit.domain.values import StoredValue
+from pipelinekit.errors import ComputeError
+from pipelinekit.harness.in_process import executor
+from pipelinekit.storage.blobs import FolderBlobs
+from pipelinekit.testing.contracts.compute import SOURCE, ComputeContract, IsolatedContract, Watched
+
+
+class WithHome:
+    @pytest.fixture(autouse=True)
+    def _home(self, tmp_path: Path):
+        self.home = tmp_path / ".pipelinekit"
+        (self.home / "blobs").mkdir(parents=True)
+        (self.home / "cache").mkdir()
+        self.blobs = FolderBlobs(self.home / "blobs")
+
+
+class TestInProcess(WithHome, ComputeContract):
+    def make(self, sink):
+        folder = self.home.parent / "source"
+        folder.mkdir(exist_ok=True)
+        (folder / "contract_steps.py").write_text(SOURCE)
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+            sys.modules.pop("contract_steps", None)
+        return InProcessCompute(sink, self.home / "scratch", executor(self.home, self.blobs))
+
+
+class TestEmbedded(WithHome, IsolatedContract):
+    def make(self, sink):
+        return EmbeddedCompute(sink, self.home, make_supervisor(self.home), slots=2, memory=8 * 2**30)
+
+    def test_requests_that_can_never_be_met_fail_with_the_numbers(self):
+        watched = self.run(
+            self.attempt("a", "double", 1, resources=Resources(memory="64GiB")),
+            self.attempt("b", "double", 1, resources=Resources(gpu=1)),
+            self.attempt("c", "double", 1, resources=Resources(cpu=16)),
+        )
+        assert "asks for 64.0 GiB of memory, the largest worker has 8.0" in watched.ended["a"].failure.message
+        assert "asks for 1 GPUs, the largest worker has 0" in watched.ended["b"].failure.message
+        assert watched.ended["c"].failure is None, "more cores than there are means all of them"
+
+    def test_cores_are_shared_as_asked(self):
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            compute.start([self.attempt(f"n{number}", "sleep", 0.4, resources=Resources(cpu=2)) for number in range(3)])
+            ended = watched.until(3, compute)
+        finally:
+            compute.close()
+        spans = sorted((event.at - event.seconds, event.at) for event in ended.values())
+        assert all(begin >= end - 0.05 for (_, end), (begin, _) in itertools.pairwise(spans))
+
+    def test_half_cores_run_side_by_side(self):
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            compute.start(
+                [self.attempt(f"n{number}", "sleep", 1.0, resources=Resources(cpu=0.5)) for number in range(4)]
+            )
+            ended = watched.until(4, compute)
+        finally:
+            compute.close()
+        begins = [event.at - event.seconds for event in ended.values()]
+        assert max(begins) < min(event.at for event in ended.values())
+
+    def test_a_step_that_ignores_the_signal_is_killed(self):
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            attempt = self.attempt("a", "stubborn", 1)
+            compute.start([attempt])
+            watched.until_written("ignoring", compute)
+            compute.stop([attempt.id])
+            failure = watched.until(1, compute)["a"].failure
+        finally:
+            compute.close()
+        assert (failure.kind, failure.signal) == ("canceled", "SIGKILL")
+
+    def test_children_of_a_step_end_with_it(self):
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            attempt = self.attempt("a", "forks", 1)
+            compute.start([attempt])
+            watched.until_written("child ", compute)
+            child = int(watched.log("a", "stdout").split()[-1])
+            compute.stop([attempt.id])
+            watched.until(1, compute)
+        finally:
+            compute.close()
+        assert not alive(child)
+
+    def test_closing_at_once_leaves_no_process(self):
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        compute.start([self.attempt(f"n{number}", "sleep", 60) for number in range(4)])
+        watched.until_written("sleeping", compute)
+        children = own_children()
+        assert children
+        compute.close(now=True)
+        assert not [child for child in children if alive(child)]
+
+    def test_no_port_is_opened(self):
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            compute.start([self.attempt("a", "double", 1)])
+            watched.until(1, compute)
+            assert [item for item in psutil.Process().net_connections() if item.status == "LISTEN"] == []
+        finally:
+            compute.close()
+
+    def test_a_damaged_input_is_named(self):
+        blob, size = self.blobs.put(b"x" * 10_000)
+        place = self.home / "blobs" / blob.removeprefix(PREFIX)[:2] / blob.removeprefix(PREFIX)[2:]
+        os.chmod(place, 0o600)
+        place.write_bytes(b"y" * 10_000)
+        attempt = self.attempt("a", "double", 1)
+        damaged = replace(attempt, inputs={"x": StoredValue(digest("c"), "bytes", size, blob)})
+        ended = self.run(damaged).ended["a"]
+        assert ended.damaged == (blob,)
+        assert ended.failure.kind == "input"
+
+
+class TestAttached(WithHome, IsolatedContract):
+    @pytest.fixture(autouse=True)
+    def _address(self, dask_address):
+        self.address = dask_address
+
+    def make(self, sink):
+        return AttachedCompute(self.address, sink, self.home, MAKER)
+
+    def test_workers_that_do_not_see_the_workspace_are_refused(self):
+        with pytest.raises(ComputeError, match="cannot see the workspace folder"):
+            AttachedCompute(self.address, print, Path("/nowhere/.pipelinekit"), MAKER)
+
+    def test_other_versions_of_packages_are_refused_by_the_worker(self):
+        watched = self.run(self.attempt("a", "double", 1, packages=(("numpy", "0.1"),)))
+        failure = watched.ended["a"].failure
+        assert failure.kind == "environment"
+        assert "keyed with numpy 0.1, this worker has" in failure.message
+
+    def test_idle_processes_are_given_back(self):
+        watched = self.run(self.attempt("a", "where", 1))
+        pid = watched.ended["a"].outputs["output"].inline[2]
+        wait_for(lambda: not alive(pid))
+
+
+def test_a_scheduler_that_is_not_there_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelinekit.compute.dask_cluster.CONNECT_SECONDS", 1.0)
+    with pytest.raises(ComputeError, match="cannot be used") as error:
+        AttachedCompute("tcp://127.0.0.1:9", print, tmp_path, MAKER)
+    assert "is a Dask scheduler running there" in error.value.hint
+
+
+def own_children():
+    return [
+        process.pid
+        for process in psutil.Process().children(recursive=True)
+        if "pipelinekit.harness" in " ".join(process.cmdline())
+    ]

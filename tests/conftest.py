@@ -1,0 +1,137 @@
+"""What many tests need: real Dask processes, projects on disk, the command line in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+def wait_for(condition, seconds=60.0):
+    """Wait until something is so; it is looked at often, and an assertion fails when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+    return found
+
+
+def alive(pid):
+    """Whether a process exists and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def dask_address(tmp_path_factory):
+    """A Dask scheduler and two workers as processes of their own, with nothing but an address to know them by."""
+    folder = tmp_path_factory.mktemp("dask")
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    with (folder / "log").open("w") as log:
+        quiet = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": folder}
+        scheduler = [
+            *dask,
+            "scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-dashboard",
+            "--scheduler-file",
+            str(file),
+        ]
+        processes = [subprocess.Popen(scheduler, **quiet)]
+        try:
+            wait_for(file.exists)
+            worker = [*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+            processes += [subprocess.Popen(worker, **quiet) for _ in range(2)]
+            yield json.loads(file.read_text())["address"]
+        finally:
+            for process in reversed(processes):  # a worker whose scheduler is gone would look for it
+                process.terminate()
+                process.wait(timeout=30)
+
+
+@dataclass
+class Result:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+class Project:
+    """A source folder with a workspace, and the command line in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def write(self, **files):
+        """Write source files, by module name."""
+        for name, text in files.items():
+            path = self.folder / (name.replace("__", "/") + ".py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+        return self
+
+    def edit(self, name, old, new):
+        """Replace a text in a source file."""
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {name}"
+        path.write_text(text.replace(old, new, 1))
+        return self
+
+    def start(self, *words, **options):
+        """Start a command; the process."""
+        environment = {**os.environ, **options.pop("env", {})}
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "pipelinekit", *words],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def __call__(self, *words, code=0, **options):
+        """Run a command; it must end with this code, and never with a traceback of ours."""
+        process = self.start(*words, **options)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
+        assert "pipelinekit/" not in err or "Traceback" not in err, err
+        return Result(process.returncode, out, err)
+
+    def run(self, target, *words, code=0, **options):
+        """Run a pipeline; the document of the run."""
+        return self("run", target, "--json", *words, code=code, **options).json
+
+    def executed(self, target, *words, **options):
+        """Run a pipeline; the names of the steps that were executed, in the order of the graph."""
+        return [step["name"] for step in self.run(target, *words, **options)["steps"] if step["status"] == "Completed"]
+
+    @property
+    def home(self):
+        return self.folder / ".pipelinekit"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """An empty project."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Project(folder)
