@@ -6,7 +6,6 @@ runs against all of them. `bootstrap` alone names implementations.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -93,12 +92,10 @@ class ReuseRecords(Protocol):
     def revoke(self, keys: Sequence[str]) -> int:
         """Make the completions of these keys unusable; how many there were."""
 
-    def previous(
-        self, pipeline: str, steps: Iterable[str], besides: str = "", until: float = math.inf
-    ) -> Mapping[str, Completion]:
-        """The newest completion of each step in this pipeline, whatever its key, made before the time `until`.
+    def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
+        """The newest step run of each name in this pipeline that was completed or reused, whatever its key.
 
-        `besides` leaves out that run.
+        `before` counts only runs submitted before that one. Outputs are left out.
         """
 
     def definitions(self, definitions: Iterable[str]) -> Mapping[str, float]:

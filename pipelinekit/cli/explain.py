@@ -53,7 +53,7 @@ def _document(item: Explanation) -> dict[str, Any]:
         "compared_with": None,
     }
     if item.compared is not None:
-        document["compared_with"] = {"run": item.compared.run, "step": item.compared.step, "key": item.compared.key}
+        document["compared_with"] = {"run": item.compared.run, "step": item.compared.name, "key": item.compared.key}
     if item.diffs:
         document["diffs"] = dict(item.diffs)
     return document

@@ -184,6 +184,5 @@ class Completion:
     outputs: Mapping[str, StoredValue]
     seconds: float = 0.0
     attempt: int = 1
-    pipeline: str = ""
     definition: str = ""
     created_at: float = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipelinekit.domain.graphs import Graph, Node, OutputRef, ParameterRef, sources
-from pipelinekit.domain.runs import Completion, Reason
+from pipelinekit.domain.runs import Completion, Reason, StepRecord
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.engine.events import LookedUp, LookUp
@@ -20,7 +20,10 @@ from pipelinekit.wire.values import loads
 
 
 class Decisions:
-    """Answers look-ups for one graph. `run` is left out when the nearest earlier execution is sought."""
+    """Answers look-ups for one graph.
+
+    Step runs of runs before `run` are what is compared with; of all, if it is empty.
+    """
 
     def __init__(self, graph: Graph, run: str, reuse: ReuseRecords, documents: Documents, blobs: Blobs) -> None:
         self._graph = graph
@@ -114,28 +117,38 @@ class Decisions:
     def _explain(
         self, misses: Mapping[str, str], inputs: Mapping[str, Mapping[str, StoredValue]]
     ) -> dict[str, tuple[Reason, ...]]:
-        earlier = self._reuse.previous(self._graph.name, misses, self._run)
-        keys = {completion.key for completion in earlier.values()}
-        keyed = {key: loads(body) for key, body in self._documents.get(keys).items()}
+        earlier = self._reuse.previous(self._graph.name, misses, before=self._run)
+        bodies = self._earlier_bodies(earlier)
+        reasons: dict[str, tuple[Reason, ...]] = {}
+        for step, key in misses.items():
+            if step not in bodies:
+                reasons[step] = (FIRST_RUN,)
+            elif earlier[step].key == key:
+                words = f"its result of run {earlier[step].run} may no longer be reused"
+                reasons[step] = (Reason("invalidated", words),)
+            else:
+                new = loads(self.document(step, inputs[step]))
+                reasons[step] = tuple(difference(self._identity(bodies[step]), self._identity(new)))
+        return reasons
+
+    def changes(self, earlier: Mapping[str, StepRecord]) -> dict[str, tuple[Reason, ...]]:
+        """What differs from earlier step runs apart from inputs, for steps whose inputs are not known yet."""
+        reasons: dict[str, tuple[Reason, ...]] = {}
+        for step, body in self._earlier_bodies(earlier).items():
+            new = {**body, "key": {**body["key"], "definition": self.definition_digest(step)}}
+            reasons[step] = tuple(difference(self._identity(body), self._identity(new)))
+        return reasons
+
+    def _earlier_bodies(self, earlier: Mapping[str, StepRecord]) -> dict[str, Any]:
+        """The kept key documents of earlier step runs; definitions that they name are read too."""
+        keyed = {key: loads(body) for key, body in self._documents.get({step.key for step in earlier.values()}).items()}
         definitions = {body["key"]["definition"] for body in keyed.values()}
         for digest, body in self._documents.get(definitions - self._parsed.keys()).items():
             self._parsed[digest] = loads(body)
         for compiled, digest in zip(self._graph.steps, self._definitions, strict=True):
             # of this graph's own definitions the places of now count, not those they were first kept with
             self._parsed[digest] = definition_body(compiled.definition, compiled.snapshot)
-        reasons: dict[str, tuple[Reason, ...]] = {}
-        for step, key in misses.items():
-            before = earlier.get(step)
-            if before is None or before.key not in keyed:
-                reasons[step] = (FIRST_RUN,)
-            elif before.key == key:
-                words = f"its result of run {before.run} may no longer be reused"
-                reasons[step] = (Reason("invalidated", words),)
-            else:
-                old = keyed[before.key]
-                new = loads(self.document(step, inputs[step]))
-                reasons[step] = tuple(difference(self._identity(old), self._identity(new)))
-        return reasons
+        return {name: keyed[step.key] for name, step in earlier.items() if step.key in keyed}
 
     def _identity(self, body: Mapping[str, Any]) -> Identity:
         digest = body["key"]["definition"]

@@ -201,7 +201,6 @@ class Performer:
             change.outputs,
             change.seconds,
             change.attempt,
-            self._graph.name,
             self.decisions.definition_digest(change.name),
         )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipelinekit.domain.graphs import Graph, predecessors
-from pipelinekit.domain.runs import Reason, RunOptions, StepStatus
+from pipelinekit.domain.runs import Reason, RunOptions, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.engine.events import Claim, Expand, Expanded, Instruction, LookUp, Start
@@ -25,8 +25,9 @@ from pipelinekit.runtime.decisions import Decisions
 class PlannedStep:
     """What would become of one step.
 
-    `decision` is `reuse`, `run`, `maybe` (it depends on what steps before it leave) or `skip`. `seconds` is what it
-    took before, None when it never ran. `original` is the run and step that would be reused.
+    `decision` is `reuse`, `run`, `maybe` (it depends on what steps before it leave) or `skip`. `seconds` is what its
+    code took before, else what the step took before its code changed; None when it never ran. `original` is the run and
+    step that would be reused.
     """
 
     name: str
@@ -49,10 +50,36 @@ def plan(
     decisions = Decisions(graph, "", reuse, documents, blobs)
     orchestrator = Orchestrator("plan", graph, arguments, options, paths)
     _simulate(orchestrator, decisions, blobs)
-    times = reuse.definitions(step.definition.digest() for step in graph.steps)
     works = [work for work in orchestrator.by_name.values() if not work.children]
     works.sort(key=lambda work: (work.position, work.element))
-    return [_planned(work, orchestrator, times.get(decisions.definition_digest(work.name))) for work in works]
+    times = reuse.definitions(step.definition.digest() for step in graph.steps)
+    earlier = reuse.previous(graph.name, [work.name for work in works if work.state is not State.DONE])
+    changes = decisions.changes({work.name: earlier[work.name] for work in works if _waits(work, earlier)})
+    planned = []
+    for work in works:
+        history = History(
+            times.get(decisions.definition_digest(work.name)), earlier.get(work.name), changes.get(work.name, ())
+        )
+        planned.append(_planned(work, orchestrator, history))
+    return planned
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of a step from earlier runs.
+
+    `known` are the seconds that its very code took, None when that never ran; `earlier` is the newest step run of its
+    name, and `changes` what differs from that, inputs apart.
+    """
+
+    known: float | None
+    earlier: StepRecord | None
+    changes: tuple[Reason, ...]
+
+
+def _waits(work: Work, earlier: Mapping[str, StepRecord]) -> bool:
+    """Whether a step's inputs depend on what would be executed, and it has a past to compare with."""
+    return work.state in (State.WAITING, State.EXPANDING) and work.name in earlier
 
 
 def _simulate(orchestrator: Orchestrator, decisions: Decisions, blobs: Blobs) -> None:
@@ -71,7 +98,10 @@ def _simulate(orchestrator: Orchestrator, decisions: Decisions, blobs: Blobs) ->
                 continue
 
 
-def _planned(work: Work, orchestrator: Orchestrator, seconds: float | None) -> PlannedStep:
+def _planned(work: Work, orchestrator: Orchestrator, history: History) -> PlannedStep:
+    seconds = history.known
+    if seconds is None and history.earlier is not None:
+        seconds = history.earlier.seconds
     if work.state is State.DONE and work.status is StepStatus.REUSED:
         return PlannedStep(work.name, "reuse", (), work.seconds, work.original)
     if work.state is State.DONE:
@@ -86,8 +116,9 @@ def _planned(work: Work, orchestrator: Orchestrator, seconds: float | None) -> P
         return PlannedStep(name, "run", (Reason("reuse off", "the step does not allow reuse"),), seconds)
     if orchestrator.regenerated(work):
         return PlannedStep(name, "run", (Reason("regenerate", "a new result was asked for"),), seconds)
-    if seconds is None:
-        return PlannedStep(name, "run", (Reason("first run", "this code has not run before, in this software"),))
+    if history.known is None:
+        unseen = Reason("first run", "this code has not run before, in this software")
+        return PlannedStep(name, "run", history.changes or (unseen,), seconds)
     open_before = [
         orchestrator.works[position].name
         for position in sorted(predecessors(work.node))

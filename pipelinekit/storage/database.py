@@ -1,7 +1,7 @@
 """The small connection port that all records stand on: named queries, transactions, batches.
 
 Queries live in `sql/*.sql`, each behind a line `-- name: …`, in the subset of SQL that SQLite and PostgreSQL share. A
-query with `{}` takes a list of keys in its place.
+query with `{}` takes keys in its place: as a list after `in`, as rows after `values`.
 """
 
 from __future__ import annotations

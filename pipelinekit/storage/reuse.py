@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipelinekit.domain.runs import Completion, RunStatus
+from pipelinekit.domain.runs import Completion, RunStatus, StepRecord
 from pipelinekit.errors import LeaseLostError
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
+from pipelinekit.storage.runs import step_record
 from pipelinekit.wire.values import loads, values_from_json
+
+_AFTER_ALL = "~"  # sorts after every run id
 
 
 class SQLReuse:
@@ -49,12 +51,10 @@ class SQLReuse:
         """Make the completions of these keys unusable."""
         return self._database.write_many("supersede", [(key,) for key in keys])
 
-    def previous(
-        self, pipeline: str, steps: Iterable[str], besides: str = "", until: float = math.inf
-    ) -> Mapping[str, Completion]:
-        """The newest completion of each step in this pipeline."""
-        rows = self._database.read_keys("previous_completions", steps, (pipeline,), (besides, min(until, 1e18)))
-        return {row["step"]: _completion(row) for row in rows}  # oldest first: the newest stays
+    def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
+        """The newest completed or reused step run of each name in this pipeline."""
+        rows = self._database.read_keys("previous_steps", steps, (), (pipeline, pipeline, before or _AFTER_ALL))
+        return {row["step"]: step_record({**row, "outputs": None}) for row in rows}
 
     def definitions(self, definitions: Iterable[str]) -> Mapping[str, float]:
         """Which definitions have completed before, with their mean seconds."""
@@ -76,15 +76,5 @@ def _holds(row: Row) -> bool:
 
 
 def _completion(row: Row) -> Completion:
-    keys = row.keys()
-    return Completion(
-        row["key"],
-        row["run"],
-        row["step"],
-        values_from_json(loads(row["outputs"])),
-        row["seconds"],
-        row["attempt"],
-        row["pipeline"] if "pipeline" in keys else "",
-        row["definition"] if "definition" in keys else "",
-        row["created_at"] if "created_at" in keys else 0.0,
-    )
+    outputs = values_from_json(loads(row["outputs"]))
+    return Completion(row["key"], row["run"], row["step"], outputs, row["seconds"], row["attempt"])

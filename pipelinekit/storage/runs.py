@@ -84,7 +84,7 @@ class SQLRuns:
 
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Step runs in the order of the graph."""
-        return [_step_run(row) for row in self._database.read("steps_of_run", (run,))]
+        return [step_record(row) for row in self._database.read("steps_of_run", (run,))]
 
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the driver to end the run, or cancel it where there is none."""
@@ -132,7 +132,8 @@ class SQLDriving:
         with self._database.transaction():
             self._event(run, epoch, {"steps": [[change.name, str(change.status)] for change in changes]})
             now = self._clock.now()
-            rows = [_step_row(change, now) for change in changes]
+            pipeline = self._database.read("pipeline_of_run", (run,))[0]["pipeline"]
+            rows = [_step_row(change, pipeline, now) for change in changes]
             if self._database.write_many("put_step", rows) != len(rows):
                 names = ", ".join(change.name for change in changes[:5])
                 raise LeaseLostError(f"run {run}: a step that has ended cannot move again (among {names})")
@@ -197,7 +198,6 @@ class SQLDriving:
                 completion.step,
                 completion.attempt,
                 completion.key,
-                completion.pipeline,
                 completion.definition,
                 dumps(values_to_json(completion.outputs)),
                 completion.seconds,
@@ -207,11 +207,12 @@ class SQLDriving:
         )
 
 
-def _step_row(step: StepRecord, now: float) -> tuple[Any, ...]:
+def _step_row(step: StepRecord, pipeline: str, now: float) -> tuple[Any, ...]:
     ended = step.ended_at if step.ended_at is not None or not step.status.final else now
     return (
         step.run,
         step.name,
+        pipeline,
         step.node,
         step.element,
         step.status.value,
@@ -228,7 +229,8 @@ def _step_row(step: StepRecord, now: float) -> tuple[Any, ...]:
     )
 
 
-def _step_run(row: Row) -> StepRecord:
+def step_record(row: Row) -> StepRecord:
+    """A step run from its row, which holds the outputs of the execution that it shows."""
     return StepRecord(
         row["run"],
         row["step"],

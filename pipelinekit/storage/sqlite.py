@@ -135,8 +135,9 @@ class SQLiteDatabase:
     ) -> Iterator[Row]:
         """Rows of a named query for many keys, looked up sorted and in parts."""
         text = queries()[query]
+        place = "(?)" if "values {}" in text else "?"  # a row of its own, or an item of a list
         for part in in_parts(keys):
-            statement = text.format(",".join("?" * len(part)))
+            statement = text.format(",".join([place] * len(part)))
             yield from self._run(statement, [*before, *part, *after]).fetchall()
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -265,15 +264,16 @@ class MemoryReuse:
         """Make completions unusable."""
         return sum(self._state.reusable.pop(key, None) is not None for key in keys)
 
-    def previous(
-        self, pipeline: str, steps: Iterable[str], besides: str = "", until: float = math.inf
-    ) -> Mapping[str, Completion]:
-        """The newest completion of each step."""
+    def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
+        """The newest completed or reused step run of each name."""
         wanted = set(steps)
+        runs = [run for name, run in sorted(self._state.runs.items()) if not before or name < before]
         return {
-            item.step: item
-            for item in self._state.completions
-            if item.pipeline == pipeline and item.step in wanted and item.run != besides and item.created_at < until
+            step.name: replace(step, outputs={})
+            for run in runs
+            if run.pipeline == pipeline
+            for step in self._state.steps.get(run.id, {}).values()
+            if step.name in wanted and step.status.good
         }
 
     def definitions(self, definitions: Iterable[str]) -> Mapping[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelinekit.domain.runs import Completion, Reason, RunRecord, StepRecord, StepStatus
+from pipelinekit.domain.runs import Reason, RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.engine.explain import Identity, changed_line, difference
 from pipelinekit.errors import IntegrityError
@@ -19,12 +19,12 @@ from pipelinekit.wire.values import loads
 class Explanation:
     """Why one step ran or was reused.
 
-    `compared` is the earlier execution; `diffs` are texts by symbol of changed code.
+    `compared` is the step run before it; `diffs` are texts by symbol of changed code.
     """
 
     step: StepRecord
     reasons: tuple[Reason, ...]
-    compared: Completion | None = None
+    compared: StepRecord | None = None
     diffs: Mapping[str, str] | None = None
 
 
@@ -48,8 +48,7 @@ class Explainer:
             return Explanation(step, (Reason("reused", words, name=step.original_run),))
         if not step.key or not step.reasons or step.reasons[0].cause in ("regenerate", "reuse off", "missing output"):
             return Explanation(step, step.reasons)
-        until = step.started_at or run.created_at
-        earlier = self._reuse.previous(run.pipeline, [step.name], run.id, until).get(step.name)
+        earlier = self._reuse.previous(run.pipeline, [step.name], before=run.id).get(step.name)
         bodies = self._documents.get([step.key, earlier.key] if earlier else [step.key])
         if earlier is None or step.key not in bodies or earlier.key not in bodies:
             return Explanation(step, step.reasons)

@@ -17,14 +17,18 @@ returning key
 update completions set reusable = 0 where key = ? and reusable = 1
 
 -- name: add_completion
-insert into completions (run, step, attempt, key, pipeline, definition, outputs, seconds, created_at, reusable)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+insert into completions (run, step, attempt, key, definition, outputs, seconds, created_at, reusable)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (run, step, attempt) do nothing
 
--- name: previous_completions
-select key, run, step, outputs, seconds, attempt, pipeline, definition, created_at from completions
-where pipeline = ? and step in ({}) and run <> ? and created_at < ?
-order by created_at
+-- name: previous_steps
+with wanted (step) as (values {})
+select step_runs.* from wanted
+join step_runs on step_runs.pipeline = ? and step_runs.step = wanted.step and step_runs.run = (
+    select max(run) from step_runs newest
+    where newest.pipeline = ? and newest.step = wanted.step and newest.status in ('Completed', 'Reused')
+        and newest.run < ?
+)
 
 -- name: definition_times
 select definition, avg(seconds) as seconds from completions where definition in ({}) group by definition

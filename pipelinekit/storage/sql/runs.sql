@@ -57,6 +57,9 @@ update runs set lease_until = ?
 where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
 returning cancel_requested
 
+-- name: pipeline_of_run
+select pipeline from runs where id = ?
+
 -- name: count_event
 update runs set events = events + 1
 where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
@@ -66,9 +69,9 @@ returning events
 insert into events (run, sequence, at, body) values (?, ?, ?, ?)
 
 -- name: put_step
-insert into step_runs (run, step, node, element, status, key, attempt, original_run, original_step, started_at,
+insert into step_runs (run, step, pipeline, node, element, status, key, attempt, original_run, original_step, started_at,
     ended_at, seconds, reasons, failure, note)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (run, step) do update set status = excluded.status, key = excluded.key, attempt = excluded.attempt,
     original_run = excluded.original_run, original_step = excluded.original_step, started_at = excluded.started_at,
     ended_at = excluded.ended_at, seconds = excluded.seconds, reasons = excluded.reasons, failure = excluded.failure,

@@ -70,7 +70,7 @@ def change(run: str, step: str, status: StepStatus, **details: object) -> StepRe
 
 def completion(run: str, step: str, value: object, *, of: str = "", seconds: float = 1.0) -> Completion:
     """A completion under the key that is named like the step, or `of`."""
-    return Completion(key(of or step), run, step, {"output": plain(value)}, seconds, 1, "pipe", digest("definition"))
+    return Completion(key(of or step), run, step, {"output": plain(value)}, seconds, 1, digest("definition"))
 
 
 class RecordsContract:
@@ -284,7 +284,9 @@ class RecordsContract:
         """Claim a key, and complete it."""
         records.reuse.claim(run.id, run.epoch, {step: key(of or step)}, frozenset({step}))
         done = completion(run.id, step, value, of=of)
-        records.driving.record(run.id, run.epoch, [change(run.id, step, StepStatus.COMPLETED, attempt=1)], [done])
+        records.driving.record(
+            run.id, run.epoch, [change(run.id, step, StepStatus.COMPLETED, attempt=1, key=done.key)], [done]
+        )
         return done
 
     def test_a_claimed_completion_can_be_reused_by_key(self) -> None:
@@ -366,15 +368,21 @@ class RecordsContract:
         records = self.make()
         first, second = self.started(records, "1"), self.started(records, "2")
         self.complete(records, first, "a", 1)
-        records.clock.turn(10)
-        between = records.clock.now()
-        records.clock.turn(10)
         self.complete(records, second, "a", 2, of="a2")
         found = records.reuse.previous("pipe", ["a", "unknown"])
-        assert {step: item.run for step, item in found.items()} == {"a": second.id}
-        assert records.reuse.previous("pipe", ["a"], besides=second.id)["a"].run == first.id
-        assert records.reuse.previous("pipe", ["a"], until=between)["a"].key == key("a")
+        assert {step: (item.run, item.key) for step, item in found.items()} == {"a": (second.id, key("a2"))}
+        assert records.reuse.previous("pipe", ["a"], before=second.id)["a"].key == key("a")
+        assert records.reuse.previous("pipe", ["a"], before=first.id) == {}
         assert records.reuse.previous("another", ["a"]) == {}
+
+    def test_reused_step_runs_are_previous_ones_too_and_failed_ones_are_not(self) -> None:
+        records = self.make()
+        first, second, third = (self.started(records, number) for number in "123")
+        self.complete(records, first, "a", 1)
+        reused = change(second.id, "a", StepStatus.REUSED, key=key("a"), original_run=first.id, original_step="a")
+        records.driving.record(second.id, second.epoch, [reused])
+        records.driving.record(third.id, third.epoch, [change(third.id, "a", StepStatus.FAILED, key=key("a3"))])
+        assert records.reuse.previous("pipe", ["a"])["a"].run == second.id
 
     def test_definitions_tell_how_long_they_took(self) -> None:
         records = self.make()

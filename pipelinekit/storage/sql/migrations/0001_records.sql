@@ -35,6 +35,7 @@ create index runs_open on runs (id) where status in ('NotStarted', 'Queued', 'Ru
 create table step_runs (
     run text not null references runs (id),
     step text not null,
+    pipeline text not null,
     node integer not null,
     element integer not null,
     status text not null,
@@ -50,13 +51,13 @@ create table step_runs (
     note text not null,
     primary key (run, step)
 );
+create index step_runs_good on step_runs (pipeline, step, run) where status in ('Completed', 'Reused');
 
 create table completions (
     run text not null references runs (id),
     step text not null,
     attempt integer not null,
     key text not null,
-    pipeline text not null,
     definition text not null,
     outputs text not null,
     seconds double precision not null,
@@ -65,7 +66,6 @@ create table completions (
     primary key (run, step, attempt)
 );
 create unique index completions_reusable on completions (key) where reusable = 1;
-create index completions_of_step on completions (pipeline, step, created_at);
 create index completions_of_definition on completions (definition, created_at);
 
 create table claims (
