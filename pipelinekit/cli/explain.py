@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pipelinekit.bootstrap import open_services
-from pipelinekit.cli.output import print_json
+from pipelinekit.cli.output import element_groups, print_json
 from pipelinekit.domain.runs import StepStatus
 from pipelinekit.errors import NotFoundError
 from pipelinekit.wire.runs import reason_to_json
@@ -39,8 +39,9 @@ def execute(arguments: argparse.Namespace) -> int:
         print_json({"run": run.id, "pipeline": run.pipeline, "steps": [_document(item) for item in explanations]})
         return 0
     print(f"run {run.id}  {run.pipeline}  {run.status}")
-    for item in explanations:
-        print("\n".join(_lines(item, with_diff=bool(arguments.step))))
+    groups = element_groups(explanations, lambda item: item.step.name, lambda item: (item.step.status, item.reasons))
+    for name, item in groups:
+        print("\n".join(_lines(name, item, with_diff=bool(arguments.step))))
     return 0
 
 
@@ -59,9 +60,9 @@ def _document(item: Explanation) -> dict[str, Any]:
     return document
 
 
-def _lines(item: Explanation, *, with_diff: bool) -> list[str]:
+def _lines(name: str, item: Explanation, *, with_diff: bool) -> list[str]:
     step = item.step
-    lines = [f"\n{step.name}  {step.status}"]
+    lines = [f"\n{name}  {step.status}"]
     if item.compared is not None:
         lines[0] += f"  (compared with run {item.compared.run})"
     if step.note and step.status in (StepStatus.SKIPPED, StepStatus.CANCELED, StepStatus.QUEUED):

@@ -10,22 +10,23 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pipelinekit.cli.output import reasons_text, seconds_text
+from pipelinekit.cli.output import reasons_text
+from pipelinekit.cli.progress import first_line
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import StepRecord, StepStatus
+from pipelinekit.domain.texts import STATUS_MARKS, seconds_text
 
 SHOWN = 24  # lines of steps at once
-MARKS = {
-    StepStatus.COMPLETED: ("●", "green"),
-    StepStatus.REUSED: ("♻", "cyan"),
-    StepStatus.RUNNING: ("▶", "yellow"),
-    StepStatus.QUEUED: ("…", "white"),
-    StepStatus.FAILED: ("✗", "red"),
-    StepStatus.CANCELED: ("⊘", "magenta"),
-    StepStatus.SKIPPED: ("–", "bright_black"),
-    StepStatus.NOT_STARTED: ("·", "bright_black"),
-}
-ORDER = list(MARKS)
+STYLES = {
+    StepStatus.COMPLETED: "green",
+    StepStatus.REUSED: "cyan",
+    StepStatus.RUNNING: "yellow",
+    StepStatus.QUEUED: "white",
+    StepStatus.FAILED: "red",
+    StepStatus.CANCELED: "magenta",
+    StepStatus.SKIPPED: "bright_black",
+    StepStatus.NOT_STARTED: "bright_black",
+}  # in the order in which counts are shown
 
 
 class LiveProgress:
@@ -84,13 +85,13 @@ class LiveProgress:
     def _row(self, position: int) -> tuple[Text, Text, Text, Text]:
         node = self._graph.nodes[position]
         steps = self._steps[position]
-        counts = {status: sum(step.status is status for step in steps.values()) for status in ORDER}
+        counts = {status: sum(step.status is status for step in steps.values()) for status in STYLES}
         marks = Text()
-        for status in ORDER:
+        for status, style in STYLES.items():
             if counts[status] or (not steps and status is StepStatus.NOT_STARTED):
-                mark, style = MARKS[status]
-                marks.append(f"{mark}{counts[status] if len(steps) > 1 else ''} ", style=style)
-        name = f"{node.name}[{len(steps)}]" if node.each and steps else node.name
+                many = counts[status] if len(steps) > 1 else ""
+                marks.append(f"{STATUS_MARKS[status]}{many} ", style=style)
+        name = f"{node.name} ×{len(steps)}" if node.each and steps else node.name
         return (
             marks,
             Text(name),
@@ -108,7 +109,7 @@ class LiveProgress:
     def _why(self, steps: dict[str, StepRecord]) -> str:
         for step in steps.values():
             if step.status is StepStatus.FAILED and step.failure:
-                return step.failure.message
+                return first_line(step)[:100]
         waiting = next((step.note for step in steps.values() if step.note), "")
         reasons = next((step.reasons for step in steps.values() if step.reasons), ())
         return (waiting or reasons_text(reasons, 1))[:100]

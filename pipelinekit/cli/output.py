@@ -1,15 +1,18 @@
-"""How the command line says things: errors, times, sizes, tables, JSON."""
+"""How the command line says things: errors, times, reasons, tables, JSON."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from pipelinekit.domain.runs import Reason
+from pipelinekit.domain.texts import ranges_text
 from pipelinekit.errors import FaultyError, PipelinekitError
+
+T = TypeVar("T")
 
 
 def print_json(document: Any) -> None:
@@ -30,28 +33,6 @@ def print_error(error: PipelinekitError, *, as_json: bool) -> None:
         print_json({"error": document})
 
 
-def seconds_text(seconds: float) -> str:
-    """A duration as people say it: `40 ms`, `1.2 s`, `3 min 5 s`, `2 h 4 min`."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
-
-
-def size_text(size: float) -> str:
-    """A number of bytes as people say it."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return ""
-
-
 def time_text(at: float | None) -> str:
     """A time as the local clock shows it."""
     return "-" if at is None else datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
@@ -61,6 +42,23 @@ def reasons_text(reasons: Sequence[Reason], limit: int = 2) -> str:
     """The first few reasons in one line."""
     shown = "; ".join(reason.message for reason in reasons[:limit])
     return shown + (f"; and {len(reasons) - limit} more" if len(reasons) > limit else "")
+
+
+def element_groups(items: Sequence[T], name: Callable[[T], str], same: Callable[[T], object]) -> list[tuple[str, T]]:
+    """Elements of a mapped step for which `same` gives equal values as one, `clean[0-11]`; others as they are."""
+    groups: dict[Any, tuple[T, list[int]]] = {}
+    for position, item in enumerate(items):
+        base, bracket, element = name(item).rpartition("[")
+        is_element = bool(bracket) and element[:-1].isdigit()
+        key = (base, same(item)) if is_element else position
+        groups.setdefault(key, (item, []))[1].extend([int(element[:-1])] if is_element else [])
+    return [
+        (
+            f"{name(first).rpartition('[')[0]}[{ranges_text(sorted(numbers))}]" if len(numbers) > 1 else name(first),
+            first,
+        )
+        for first, numbers in groups.values()
+    ]
 
 
 def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> str:

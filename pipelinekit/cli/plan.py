@@ -6,10 +6,11 @@ import argparse
 from typing import Any
 
 from pipelinekit.bootstrap import Workspace, open_services
-from pipelinekit.cli.output import print_json, reasons_text, seconds_text, table
+from pipelinekit.cli.output import element_groups, print_json, reasons_text, table
 from pipelinekit.cli.parameters import add_parameter_arguments
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.runs import RunOptions
+from pipelinekit.domain.texts import counted, seconds_text
 from pipelinekit.runtime.planner import PlannedStep, plan
 from pipelinekit.wire.runs import reason_to_json
 
@@ -56,14 +57,15 @@ def _document(pipeline: str, steps: list[PlannedStep]) -> dict[str, Any]:
 
 
 def _text(steps: list[PlannedStep]) -> str:
-    rows = [(step.decision, step.name, _time(step), _why(step)) for step in steps]
+    groups = element_groups(steps, lambda step: step.name, lambda step: (step.decision, _why(step)))
+    rows = [(step.decision, name, _time(step), _why(step)) for name, step in groups]
     counts = {
         decision: sum(step.decision == decision for step in steps) for decision in ("reuse", "run", "maybe", "skip")
     }
     words = ", ".join(f"{count} {decision}" for decision, count in counts.items() if count)
     known = sum(step.seconds or 0.0 for step in steps if step.decision == "run")
     possible = sum(step.seconds or 0.0 for step in steps if step.decision == "maybe")
-    lines = [table(rows), "", f"{len(steps)} steps: {words}"]
+    lines = [table(rows), "", f"{counted(len(steps), 'step')}: {words}"]
     if counts["run"] or counts["maybe"]:
         upto = f", up to {seconds_text(known + possible)}" if possible else ""
         lines.append(f"work, as far as it was measured before: {seconds_text(known)}{upto}")

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pipelinekit.cli.output import reasons_text, seconds_text
+from pipelinekit.cli.output import reasons_text
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.texts import counted, seconds_text
 
 LISTED = 20  # so many changes of one kind at once are told one by one; more are counted
 
@@ -94,11 +95,17 @@ def change_line(change: StepRecord) -> str:
         case StepStatus.COMPLETED:
             return f"{head}  {seconds_text(change.seconds)}  ({reasons_text(change.reasons)})"
         case StepStatus.FAILED:
-            return f"{head}  {change.failure.message if change.failure else ''}"
+            return f"{head}  {first_line(change)}"
         case StepStatus.REUSED:
             return f"{head}  from run {change.original_run}"
         case _:
             return f"{head}  {change.note}".rstrip()
+
+
+def first_line(failed: StepRecord) -> str:
+    """The first line of what a failed step says."""
+    lines = failed.failure.message.splitlines() if failed.failure else []
+    return (lines[0] + (" …" if len(lines) > 1 else "")) if lines else ""
 
 
 def summary_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
@@ -114,11 +121,6 @@ def summary_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
     if run.status is RunStatus.FAILED:
         lines.extend(failure_lines(run, steps))
     return lines
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 step`, `2 steps`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def failure_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
-from pipelinekit.cli.output import print_json, reasons_text, seconds_text, size_text, table, time_text
-from pipelinekit.cli.progress import failure_lines
+from pipelinekit.cli.output import print_json, reasons_text, table, time_text
+from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.texts import seconds_text, size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document, show_value
@@ -122,7 +123,7 @@ def _step_row(step: StepRecord) -> tuple[str, str, str, str]:
         f"from run {step.original_run}" if step.status is StepStatus.REUSED else step.note or reasons_text(step.reasons)
     )
     if step.status is StepStatus.FAILED and step.failure:
-        why = step.failure.message
+        why = first_line(step)
     return step.name, str(step.status), seconds_text(step.seconds) if step.seconds else "", why
 
 
@@ -204,7 +205,10 @@ def _outputs(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.json:
         print_json({name: output.document() for name, output in outputs.items()})
         return 0
-    rows = [(name, output.format, size_text(output.size), output.text()) for name, output in outputs.items()]
+    rows = [
+        (name, output.format, size_text(output.size) if output.size else "", output.text())
+        for name, output in outputs.items()
+    ]
     print(table(rows, ("output", "format", "size", "value")) if rows else f"run {run.id} ({run.status}) has no outputs")
     return 0
 

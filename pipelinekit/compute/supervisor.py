@@ -6,6 +6,7 @@ that were sent with it.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -30,6 +31,15 @@ from pipelinekit.wire.attempts import attempt_to_json, event_from_json
 BUNDLE_SECONDS = 0.25  # after so long, a bundle's remaining attempts are given back
 REPORT_SECONDS = 0.25  # results do not wait longer than this for the rest of their bundle
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "POLARS_MAX_THREADS",
+)
+
 Emit = Callable[[Sequence[AttemptEvent]], None]
 PythonFor = Callable[[Attempt], str]
 
@@ -40,6 +50,7 @@ class _Kind:
 
     python: str
     snapshot: str
+    threads: int
 
 
 class Supervisor:
@@ -144,7 +155,7 @@ class Supervisor:
         return ended
 
     def _acquire(self, attempt: Attempt, modules: Sequence[str]) -> tuple[StepProcess, _Kind]:
-        kind = _Kind(self._python_for(attempt), attempt.snapshot)
+        kind = self._kind(attempt)
         with self._lock:
             if self._closed:
                 raise ComputeError("the worker is shutting down")
@@ -157,6 +168,9 @@ class Supervisor:
             self._retire(retired)
         return self._start(kind, modules), kind
 
+    def _kind(self, attempt: Attempt) -> _Kind:
+        return _Kind(self._python_for(attempt), attempt.snapshot, math.ceil(attempt.resources.cpu))
+
     def _start(self, kind: _Kind, modules: Sequence[str]) -> StepProcess:
         source = bring_snapshot(self._home, kind.snapshot, self._blobs)
         self._make_scratch()
@@ -167,16 +181,21 @@ class Supervisor:
             "modules": list(modules),
         }
         command = [kind.python, "-P", "-u", "-m", "pipelinekit.harness"]
-        process = StepProcess(command, self._environment(), setup, self._scratch)
+        process = StepProcess(command, self._environment(kind.threads), setup, self._scratch)
         with self._lock:
             if self._watchdog is None:
                 self._watchdog = Watchdog()
         self._watchdog.tell("+", process.pid)
         return process
 
-    def _environment(self) -> dict[str, str]:
-        """The variables of a step process: this process's own, with what would make results differ fixed."""
-        environment = dict(os.environ)
+    def _environment(self, threads: int) -> dict[str, str]:
+        """The variables of a step process: this process's own, with what would make results differ fixed.
+
+        Numerical libraries get as many threads as the step asked for cores: they would take all of them otherwise, as
+        if no other step ran beside. Where a step asks for one core, a variable that is set already stays.
+        """
+        threaded = dict.fromkeys(THREAD_VARIABLES, str(threads))
+        environment = {**threaded, **os.environ} if threads == 1 else {**os.environ, **threaded}
         environment["PYTHONHASHSEED"] = "0"
         environment["PYTHONPATH"] = str(own_package(self._home))
         environment["PYTHONPYCACHEPREFIX"] = str(self._home / "pycache")
@@ -187,7 +206,7 @@ class Supervisor:
 
     def _prepare_one(self, attempt: Attempt, modules: Sequence[str]) -> None:
         with suppress(PipelinekitError, OSError):  # whoever needs the process meets the same error, and tells it
-            kind = _Kind(self._python_for(attempt), attempt.snapshot)
+            kind = self._kind(attempt)
             process = self._start(kind, modules)
             with self._lock:
                 if not self._closed:

@@ -27,6 +27,7 @@ class Resources:
     """What one execution of a step needs: `cpu` cores, `gpu` devices, `memory` in bytes or as text (`"4GiB"`).
 
     Memory is a limit as well as a reservation: a step that grows beyond it is stopped and says so. 0 means no limit.
+    Numerical libraries (OpenMP, OpenBLAS, MKL, polars) are told to use as many threads as there are cores asked for.
     """
 
     cpu: float = 1.0

@@ -20,9 +20,9 @@ FIRST_RUN = Reason("first run", "it has not run before")
 class Identity:
     """What one execution was made of.
 
-    `inputs` are content digests by port and `shown` short texts of small values; `definition` is a definition's
-    document and `places` says where its pieces of code stand, as [file, line, end]. `origins` says where inputs come
-    from, as `parameter alpha` or `step clean`.
+    `inputs` are content digests by port, `shown` short texts of them, and `parts` has digest and text of each part of
+    a list or dict by its place in it. `definition` is a definition's document and `places` says where its pieces of
+    code stand, as [file, line, end]. `origins` says where inputs come from, as `parameter 'alpha'` or `step 'clean'`.
     """
 
     inputs: Mapping[str, str]
@@ -30,6 +30,7 @@ class Identity:
     places: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     shown: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
 
 def difference(before: Identity, after: Identity) -> list[Reason]:
@@ -37,19 +38,21 @@ def difference(before: Identity, after: Identity) -> list[Reason]:
     old, new = before.definition, after.definition
     reasons = [*_inputs(before, after), *_code(before, after), *_software(old.get("software", {}), new["software"])]
     if old.get("entry") != new["entry"] or old.get("kind") != new["kind"]:
-        reasons.append(_change("code", "the step's function", str(old.get("entry")), str(new["entry"])))
+        reasons.append(_change("code", "the step's function", "", str(old.get("entry")), str(new["entry"])))
     if old.get("outputs") != new["outputs"]:
-        reasons.append(_change("outputs", "the declared outputs", _words(old.get("outputs")), _words(new["outputs"])))
+        reasons.append(
+            _change("outputs", "the declared outputs", "", _words(old.get("outputs")), _words(new["outputs"]))
+        )
     if old.get("arguments") != new["arguments"]:
         words = str(old.get("arguments")), str(new["arguments"])
-        reasons.append(_change("arguments", "the command line", *words))
+        reasons.append(_change("arguments", "the command line", "", *words))
     if old.get("cache_version") != new["cache_version"]:
         words = str(old.get("cache_version")), str(new["cache_version"])
-        reasons.append(_change("cache version", "the cache version", *words))
+        reasons.append(_change("cache version", "the cache version", "", *words))
     return reasons
 
 
-def _change(cause: str, what: str, before: str, after: str, name: str = "") -> Reason:
+def _change(cause: str, what: str, name: str, before: str, after: str) -> Reason:
     return Reason(cause, f"{what} changed: {before or '(none)'} -> {after or '(none)'}", name, "", 0, before, after)
 
 
@@ -63,14 +66,43 @@ def _inputs(before: Identity, after: Identity) -> list[Reason]:
         old, new = before.inputs.get(port, ""), after.inputs.get(port, "")
         if old == new:
             continue
-        origin = after.origins.get(port, "")
-        cause = "parameter" if origin.startswith("parameter ") else "input"
-        title = origin if cause == "parameter" else f"input {port!r}" + (f" from {origin}" if origin else "")
-        texts = before.shown.get(port, old[:17]), after.shown.get(port, new[:17])
-        reasons.append(
-            _change(cause, title, *texts, name=origin.partition(" ")[2].strip("'") if cause == "parameter" else port)
-        )
-    return reasons
+        parts = _changed_parts(before.parts.get(port, {}), after.parts.get(port, {}))
+        origins = {place: after.origins.get(port + place, "") for place, _, _ in parts}
+        whole = _origin(port, after.origins.get(port, ""))
+        reasons += [
+            _change(*_origin(port + place, origins[place]), *texts) for place, *texts in parts if origins[place]
+        ]
+        others = [part for part in parts if not origins[part[0]]]
+        if others:
+            cause, title, name = whole
+            reasons.append(Reason(cause, f"{title} changed at {_listed(others)}", name, "", 0, *others[0][1:]))
+        elif not parts:
+            texts = [before.shown.get(port, old[:17]), after.shown.get(port, new[:17])]
+            reasons.append(_change(*whole, *texts))
+    return list(dict.fromkeys(reasons))
+
+
+def _origin(port: str, origin: str) -> tuple[str, str, str]:
+    """Cause, title and name of a change of an input, or a part of one, that comes from `origin`."""
+    if origin.startswith("parameter "):
+        return "parameter", origin, origin.partition(" ")[2].strip("'")
+    return "input", f"input {port!r}" + (f" from {origin}" if origin else ""), port
+
+
+def _changed_parts(
+    before: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[str]]
+) -> list[tuple[str, str, str]]:
+    """Place and texts of the parts that differ; empty when one side has no parts to compare."""
+    if not before or not after:
+        return []
+    gone = ("", "(none)")
+    pairs = [(place, before.get(place, gone), after.get(place, gone)) for place in {**before, **after}]
+    return [(place, old[1], new[1]) for place, old, new in pairs if old[0] != new[0]]
+
+
+def _listed(parts: Sequence[tuple[str, str, str]]) -> str:
+    words = ", ".join(f"{place}: {old} -> {new}" for place, old, new in parts[:3])
+    return words + (f" and {len(parts) - 3} more places" if len(parts) > 3 else "")
 
 
 def _code(before: Identity, after: Identity) -> list[Reason]:
@@ -93,12 +125,12 @@ def _code_reason(symbol: str, side: Identity, words: str, before: str, after: st
 def _software(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Reason]:
     reasons = []
     if old.get("python") != new["python"]:
-        reasons.append(_change("python", "the Python interpreter", str(old.get("python", "")), new["python"]))
+        reasons.append(_change("python", "the Python interpreter", "", str(old.get("python", "")), new["python"]))
     packages = old.get("packages", {})
     for name in sorted({*packages, *new["packages"]}):
         versions = packages.get(name, ""), new["packages"].get(name, "")
         if versions[0] != versions[1]:
-            reasons.append(_change("package", f"package {name}", *versions, name=name))
+            reasons.append(_change("package", f"package {name}", name, *versions))
     variables = old.get("variables", {})
     for name in sorted({*variables, *new["variables"]}):
         if variables.get(name) != new["variables"].get(name):
@@ -112,7 +144,7 @@ def _lock(old: Sequence[str], new: Sequence[str]) -> list[Reason]:
     before, after = _pins(old), _pins(new)
     return [
         _change(
-            "environment", f"{name} in the environment", _version(before.get(name)), _version(after.get(name)), name
+            "environment", f"{name} in the environment", name, _version(before.get(name)), _version(after.get(name))
         )
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)

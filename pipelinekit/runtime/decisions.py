@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipelinekit.domain.graphs import Graph, Node, OutputRef, ParameterRef, sources
+from pipelinekit.domain.graphs import Binding, DictOf, Graph, ListOf, Literal, Node, ParameterRef, sources
 from pipelinekit.domain.runs import Completion, Reason, StepRecord
 from pipelinekit.domain.snapshots import parse_manifest
+from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.engine.events import LookedUp, LookUp
 from pipelinekit.engine.explain import FIRST_RUN, Identity, difference
@@ -56,7 +57,7 @@ class Decisions:
         """The key document of a step as it is kept, with what helps to explain it."""
         node = self.node_of(step)
         digests = {port: value.digest for port, value in inputs.items()}
-        return key_text(key_document(self._definitions[node.step], digests), inputs, self._origins(node))
+        return key_text(key_document(self._definitions[node.step], digests), inputs, self._origins(node, step))
 
     def definition(self, step: str) -> tuple[str, str]:
         """Digest and kept document of a step's definition."""
@@ -70,18 +71,25 @@ class Decisions:
         """Digest of a step's definition."""
         return self._definitions[self.node_of(step).step]
 
-    def _origins(self, node: Node) -> dict[str, str]:
+    def _origins(self, node: Node, step: str) -> dict[str, str]:
+        """Where each input comes from; of an element of a mapped step, where that element does."""
         found = {}
-        for port, binding in node.inputs.items():
-            if isinstance(binding, ParameterRef):
-                found[port] = f"parameter {binding.name!r}"
-            else:
-                names = [self._graph.nodes[position].name for position in sources(binding)]
-                if isinstance(binding, OutputRef) or len(names) == 1:
-                    found[port] = f"step {names[0]!r}"
-                elif names:
-                    found[port] = f"{len(names)} steps"
+        for port, written in node.inputs.items():
+            binding = _element(written, int(step[len(node.name) + 1 : -1])) if port in node.each else written
+            if origin := self._origin(binding):
+                found[port] = origin
+            for place, item in _items(binding):
+                if isinstance(item, ParameterRef):
+                    found[port + place] = self._origin(item)
         return found
+
+    def _origin(self, binding: Binding) -> str:
+        if isinstance(binding, ParameterRef):
+            return f"parameter {binding.name!r}"
+        if isinstance(binding, Literal) and isinstance(binding.value, PathRef):
+            return f"{'folder' if binding.value.folder else 'file'} {binding.value.path!r}"
+        names = [self._graph.nodes[position].name for position in sources(binding)]
+        return f"step {names[0]!r}" if len(names) == 1 else f"{len(names)} steps" if names else ""
 
     # -- completeness ------------------------------------------------------------------------------------------------
 
@@ -153,4 +161,21 @@ class Decisions:
     def _identity(self, body: Mapping[str, Any]) -> Identity:
         digest = body["key"]["definition"]
         kept = self._parsed.get(digest, {"definition": {}, "places": {}})
-        return Identity(body["key"]["inputs"], kept["definition"], kept["places"], body["shown"], body["origins"])
+        return Identity(
+            body["key"]["inputs"], kept["definition"], kept["places"], body["shown"], body["origins"], body["parts"]
+        )
+
+
+def _items(binding: Binding) -> Iterator[tuple[str, Binding]]:
+    """What a list or dict is put together of, by place."""
+    if isinstance(binding, ListOf):
+        yield from ((f"[{position}]", item) for position, item in enumerate(binding.items))
+    elif isinstance(binding, DictOf):
+        yield from ((f"[{key!r}]", item) for key, item in binding.entries)
+
+
+def _element(binding: Binding, position: int) -> Binding:
+    """What one element of a list that is mapped over is bound to, as far as the graph says it."""
+    if isinstance(binding, ListOf) and position < len(binding.items):
+        return binding.items[position]
+    return binding

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from pipelinekit.domain.graphs import CompiledStep, Definition
 from pipelinekit.domain.types import shorten
-from pipelinekit.domain.values import StoredValue
+from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.wire.values import dumps
+
+PARTS = 100  # of lists and dicts with more parts, only the whole is told apart
 
 
 def key_text(document: Mapping[str, Any], inputs: Mapping[str, StoredValue], origins: Mapping[str, str]) -> str:
-    """A key document with short texts of its small inputs, and where they came from."""
+    """A key document with short texts of its inputs and of the parts of composed ones, and where they came from."""
     shown = {port: show(value) for port, value in inputs.items()}
-    return dumps({"key": document, "shown": shown, "origins": dict(origins)})
+    parts = {port: found for port, value in inputs.items() if (found := _parts(value))}
+    return dumps({"key": document, "shown": shown, "parts": parts, "origins": dict(origins)})
+
+
+def _parts(value: StoredValue) -> dict[str, list[str]]:
+    """Digest and short text of each part of a list or dict, by its place; empty when there are none, or too many."""
+    found = {place: [item.digest, show(item)] for place, item in islice(_leaves(value, ""), PARTS + 1) if place}
+    return found if len(found) <= PARTS else {}
+
+
+def _leaves(value: StoredValue, place: str) -> Iterator[tuple[str, StoredValue]]:
+    inner = value.inline if value.is_inline else None
+    if isinstance(inner, dict):
+        entries = ((f"{place}[{key!r}]", plain(item)) for key, item in inner.items())
+    elif isinstance(inner, list | tuple):
+        entries = ((f"{place}[{position}]", plain(item)) for position, item in enumerate(inner))
+    elif value.format in ("list", "dict"):
+        keys = value.keys or range(len(value.items))
+        entries = ((f"{place}[{key!r}]", item) for key, item in zip(keys, value.items, strict=True))
+    else:
+        yield place, value
+        return
+    for inside, item in entries:
+        yield from _leaves(item, inside)
 
 
 def definition_text(step: CompiledStep) -> str:

@@ -65,7 +65,12 @@ class Explainer:
             definition = loads(next(iter(kept.values())))
         return (
             Identity(
-                body["key"]["inputs"], definition["definition"], definition["places"], body["shown"], body["origins"]
+                body["key"]["inputs"],
+                definition["definition"],
+                definition["places"],
+                body["shown"],
+                body["origins"],
+                body["parts"],
             ),
             definition,
         )

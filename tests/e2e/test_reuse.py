@@ -128,6 +128,64 @@ def test_parameters_are_keyed_where_they_flow(months):
     assert months.executed("months.py", "-p", "limit=100") == [], "a default that is given in words is the same"
 
 
+def test_reasons_name_the_file_the_entry_and_the_parameter_that_changed(months):
+    months.write(
+        entries="""
+        from pipelinekit import pipeline, step
+
+        @step
+        def fit(options: dict) -> int:
+            return len(options)
+
+        @pipeline
+        def entries(rate: float = 0.1):
+            return fit({"rate": rate, "depth": 3, "names": ["a", "b"]})
+        """
+    )
+
+    def messages(*words):
+        return [step["reasons"][0]["message"] for step in months("explain", *words, "--json").json["steps"]]
+
+    (months.folder / "data" / "feb.txt").write_text("4 5 60")
+    months.run("months.py")
+    assert messages("latest", "read_month[1]")[0].startswith("input 'file' from file 'data/feb.txt' changed: ")
+    assert messages("latest", "clean[1]") == ["input 'values' from step 'read_month' changed at [2]: 6 -> 60"]
+    months.run("entries.py")
+    months.run("entries.py", "-p", "rate=0.5")
+    assert messages() == ["parameter 'rate' changed: 0.1 -> 0.5"]
+    months.edit("entries.py", '"b"', '"c"')
+    months.edit("entries.py", '"depth": 3', '"width": 3')
+    months.run("entries.py", "-p", "rate=0.5")
+    assert messages() == [
+        "input 'options' changed at ['depth']: 3 -> (none), ['names'][1]: 'b' -> 'c', ['width']: (none) -> 3"
+    ]
+
+
+def test_reasons_compare_with_the_newest_step_run_although_it_was_reused(months):
+    months.edit("calendar_rules.py", "value >= 0", "value >= 3")
+    months.run("months.py")
+    months.edit("calendar_rules.py", "value >= 3", "value >= 0")
+    months.run("months.py")
+    months.edit("features.py", "value < limit", "value <= limit")
+    document = months.run("months.py")
+    assert [reason["name"] for reason in document["steps"][3]["reasons"]] == ["features:clean"]
+
+
+def test_a_plan_says_what_changed_in_steps_whose_inputs_are_open_and_how_long_they_took(months):
+    months.edit("months.py", "int(line)", "int(line) * 2")
+    months.edit("features.py", "value < limit", "value <= limit")
+    steps = {step["name"]: step for step in months("plan", "months.py", "--json").json["steps"]}
+    assert steps["clean[1]"]["decision"] == "run"
+    assert [reason["name"] for reason in steps["clean[1]"]["reasons"]] == ["features:clean"]
+    assert steps["clean[1]"]["seconds"] > 0
+    assert steps["total"]["decision"] == "maybe"
+    text = months("plan", "months.py").out
+    assert "clean[0-2]" in text
+    assert "clean[1]" not in text
+    months.run("months.py")
+    assert "\nread_month[0-2]  Completed" in months("explain").out
+
+
 def test_results_are_shared_between_experiments_and_compute_targets(months):
     assert months.executed("months.py", "--experiment", "other") == []
     assert months.executed("months.py", "--in-process") == []

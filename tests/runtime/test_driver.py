@@ -153,7 +153,7 @@ def test_what_changed_is_told_as_the_reason():
     bench.drive(chain("a", "b"))
     bench.drive(chain("a", "b", value=2), name="2")
     assert [reason.message for reason in bench.steps["a"].reasons] == ["input 'x' changed: 1 -> 2"]
-    assert bench.steps["b"].reasons[0].message == "input 'x' from step 'a' changed: ['a', 1] -> ['a', 2]"
+    assert bench.steps["b"].reasons[0].message == "input 'x' from step 'a' changed at [1]: 1 -> 2"
 
 
 def test_an_output_that_is_gone_is_made_again():

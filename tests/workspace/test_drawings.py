@@ -28,7 +28,7 @@ from pipelinekit.workspace.drawings.pictures import make_picture
 from pipelinekit.workspace.drawings.plans import make_plan, plan_document
 from pipelinekit.workspace.drawings.svg import svg_text
 from pipelinekit.workspace.drawings.text import draw_rails, draw_text
-from pipelinekit.workspace.drawings.words import columns, cut, duration, printable
+from pipelinekit.workspace.drawings.words import columns, cut, printable
 
 HOSTILE = "<script>alert(1)</script>&\"'\x1b[31m\x00\u202e]]>"
 CHANGED = (Reason("code", "flow.clean at flow.py:12 changed"),)
@@ -465,12 +465,6 @@ class Page(HTMLParser):
 
 
 class TestWords:
-    @pytest.mark.parametrize(
-        ("seconds", "words"), [(0.04, "40 ms"), (1.23, "1.2 s"), (185, "3 min 5 s"), (7440, "2 h 4 min")]
-    )
-    def test_durations(self, seconds, words):
-        assert duration(seconds) == words
-
     @given(st.text(max_size=30), st.integers(1, 20), st.booleans())
     def test_cut_texts_fit(self, text, width, middle):
         short = cut(text, width, middle=middle)

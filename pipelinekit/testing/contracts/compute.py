@@ -63,6 +63,9 @@ def forks(x):
     print("child", child, flush=True)
     time.sleep(300)
 
+def threads(x):
+    return [os.environ[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")]
+
 def talk(x):
     for number in range(x):
         print("line", number)
@@ -245,6 +248,12 @@ class IsolatedContract(ComputeContract):
         assert failure is not None
         assert (failure.kind, failure.exit_code) == ("user", 7)
         assert watched.ended["b"].failure is None, "others are not touched"
+
+    def test_libraries_get_as_many_threads_as_the_step_asked_for_cores(self) -> None:
+        wide = self.attempt("wide", "threads", 0, resources=Resources(cpu=2))
+        ended = self.run(self.attempt("one", "threads", 0), wide).ended
+        assert ended["one"].outputs["output"].inline == ["1", "1", "1"]
+        assert ended["wide"].outputs["output"].inline == ["2", "2", "2"]
 
     def test_a_timeout_ends_the_attempt(self) -> None:
         failure = self.run(self.attempt("a", "sleep", 60, timeout=0.5)).ended["a"].failure

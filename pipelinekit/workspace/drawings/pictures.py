@@ -12,21 +12,12 @@ from dataclasses import dataclass, field, replace
 
 from pipelinekit.domain.graphs import Binding, DictOf, FirstOf, Graph, ListOf, Literal, Node, OutputRef
 from pipelinekit.domain.runs import RunRecord, StepRecord, StepStatus
+from pipelinekit.domain.texts import STATUS_MARKS, seconds_text
 from pipelinekit.workspace.drawings.alike import alike, common_name, unnumbered
 from pipelinekit.workspace.drawings.details import about, happened
-from pipelinekit.workspace.drawings.words import condition_words, duration
+from pipelinekit.workspace.drawings.words import condition_words
 
 CROWDED = 120  # from so many nodes on, those that are alike are drawn as one
-MARKS = {
-    StepStatus.FAILED: "✗",
-    StepStatus.RUNNING: "▶",
-    StepStatus.QUEUED: "…",
-    StepStatus.CANCELED: "⊘",
-    StepStatus.NOT_STARTED: "·",
-    StepStatus.COMPLETED: "●",
-    StepStatus.REUSED: "♻",
-    StepStatus.SKIPPED: "–",
-}  # in the order in which they speak for a shape that stands for several
 UNKNOWN_MARK = "○"  # of a graph that is not a run
 WORDS = {status: re.sub(r"(?<=.)([A-Z])", r" \1", str(status)).lower() for status in StepStatus}
 
@@ -54,12 +45,12 @@ class Shape:
     @property
     def status(self) -> StepStatus | None:
         """The status that speaks for the shape; None when there is no run."""
-        return next((status for status in MARKS if self.counts.get(status)), None)
+        return next((status for status in STATUS_MARKS if self.counts.get(status)), None)
 
     @property
     def mark(self) -> str:
         """The mark of the status."""
-        return MARKS[self.status] if self.status else UNKNOWN_MARK
+        return STATUS_MARKS[self.status] if self.status else UNKNOWN_MARK
 
     @property
     def full_name(self) -> str:
@@ -73,8 +64,8 @@ class Shape:
             return ""
         if self.many:
             return counts_words(self.counts)
-        took = f" · {duration(self.seconds)}" if self.seconds and self.status is not StepStatus.REUSED else ""
-        saved = f" · saved {duration(self.seconds)}" if self.seconds and self.status is StepStatus.REUSED else ""
+        took = f" · {seconds_text(self.seconds)}" if self.seconds and self.status is not StepStatus.REUSED else ""
+        saved = f" · saved {seconds_text(self.seconds)}" if self.seconds and self.status is StepStatus.REUSED else ""
         return f"{WORDS[self.status]}{took}{saved}"
 
 
@@ -124,7 +115,7 @@ def make_picture(
 
 def counts_words(counts: Mapping[StepStatus, int]) -> str:
     """Counts by status in words."""
-    return ", ".join(f"{counts[status]:,} {WORDS[status]}" for status in MARKS if counts.get(status))
+    return ", ".join(f"{counts[status]:,} {WORDS[status]}" for status in STATUS_MARKS if counts.get(status))
 
 
 def _subtitle(graph: Graph, shapes: Sequence[Shape], run: RunRecord | None) -> str:
@@ -133,7 +124,7 @@ def _subtitle(graph: Graph, shapes: Sequence[Shape], run: RunRecord | None) -> s
     else:
         took = (run.ended_at or run.created_at) - run.created_at
         parts = [f"run {run.id}", str(run.status).lower()]
-        parts += [duration(took)] if run.ended_at else []
+        parts += [seconds_text(took)] if run.ended_at else []
         parts += [f"{run.experiment} #{run.number}"]
     if len(shapes) < len(graph.nodes):
         parts.append(f"{len(graph.nodes):,} steps drawn as {len(shapes):,}: those that are alike are one")
@@ -215,7 +206,7 @@ def _why(records: Sequence[StepRecord]) -> str:
     if records and all(record.status is StepStatus.REUSED for record in records):
         origins = {record.original_run for record in records}
         return f"from run {origins.pop()}" if len(origins) == 1 else f"from {len(origins):,} runs"
-    for status in MARKS:
+    for status in STATUS_MARKS:
         for record in records:
             if record.status is not status:
                 continue

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from pipelinekit.domain.texts import STATUS_MARKS
 from pipelinekit.engine.layout.shapes import Layout, Placed, Point
-from pipelinekit.workspace.drawings.pictures import MARKS, WORDS, Arrow, Picture, Shape
+from pipelinekit.workspace.drawings.pictures import WORDS, Arrow, Picture, Shape
 from pipelinekit.workspace.drawings.plans import LEFT, LINE, NAME_LINE, PADDING, PORT_LINE, STACK, Plan, Text
 from pipelinekit.workspace.drawings.style import KINDS, NO_STATUS, SYMBOLS, style_text
 from pipelinekit.workspace.drawings.words import columns, cut, printable
@@ -60,7 +61,9 @@ def svg_text(plan: Plan, *, alone: bool = True) -> str:
 def legend_items(picture: Picture) -> list[tuple[str, str]]:
     """The marks that the picture uses, with their meaning: (symbol, words)."""
     return [
-        (KINDS[status], f"{picture.counts[status]:,} {WORDS[status]}") for status in MARKS if picture.counts.get(status)
+        (KINDS[status], f"{picture.counts[status]:,} {WORDS[status]}")
+        for status in STATUS_MARKS
+        if picture.counts.get(status)
     ]
 
 
@@ -200,7 +203,7 @@ def _shares(shape: Shape, place: Placed) -> Iterable[str]:
     """A thin bar that shows how many executions have which status."""
     total = sum(shape.counts.values())
     x, width = LEFT, place.width - LEFT - 12
-    for status in MARKS:
+    for status in STATUS_MARKS:
         if count := shape.counts.get(status):
             part = width * count / total
             box = f'x="{_n(x)}" y="{_n(place.height - 5.5)}" width="{_n(part)}" height="2.5"'

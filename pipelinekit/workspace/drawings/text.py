@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, StepRecord, StepStatus
-from pipelinekit.workspace.drawings.pictures import MARKS, WORDS, Picture, Shape, make_picture
+from pipelinekit.domain.texts import STATUS_MARKS
+from pipelinekit.workspace.drawings.pictures import WORDS, Picture, Shape, make_picture
 from pipelinekit.workspace.drawings.words import columns, cut, printable
 
 COLOURS = {
@@ -191,7 +192,7 @@ def _legend(picture: Picture, *, colour: bool) -> Iterable[str]:
         return
     parts = [
         f"{_paint(mark, COLOURS[status] if colour else '')} {picture.counts[status]:,} {WORDS[status]}"
-        for status, mark in MARKS.items()
+        for status, mark in STATUS_MARKS.items()
         if picture.counts.get(status)
     ]
     yield ""

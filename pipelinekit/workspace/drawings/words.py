@@ -1,4 +1,4 @@
-"""Words of drawings: durations, bindings and conditions in short, and texts cut to a width.
+"""Words of drawings: bindings and conditions in short, and texts cut to a width.
 
 Knows neither pictures nor terminals; callers escape what these functions return.
 """
@@ -23,19 +23,6 @@ from pipelinekit.domain.types import PathRef
 
 SHORT = 40  # characters of a value that are shown
 NOT = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-
-
-def duration(seconds: float) -> str:
-    """A duration as people say it: `40 ms`, `1.2 s`, `3 min 5 s`, `2 h 4 min`."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
 
 
 def binding_words(binding: Binding, graph: Graph) -> str:
