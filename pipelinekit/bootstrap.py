@@ -18,7 +18,8 @@ from typing import Any
 from pipelinekit import config
 from pipelinekit.domain.attempts import Attempt
 from pipelinekit.domain.environments import Environment
-from pipelinekit.domain.runs import RunRecord
+from pipelinekit.domain.names import WORKSPACE_FOLDER
+from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.ports import Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver, Observer
@@ -59,12 +60,14 @@ class Services:
         self.folder = folder
         self.settings = settings
         self.clock = SystemClock()
+        self._launched: dict[str, subprocess.Popen[bytes]] = {}
 
     @cached_property
     def home(self) -> Path:
         """The workspace folder, created when it is not there."""
         if not self.folder.is_dir():
-            self.folder.mkdir(parents=True)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700)  # it holds sources, inputs, logs and parameters
         for name in ("blobs", "cache"):
             (self.folder / name).mkdir(exist_ok=True)
         marker = self.folder / ".gitignore"
@@ -94,7 +97,7 @@ class Services:
         return Records(
             SQLRuns(database, clock),
             SQLDriving(database, clock),
-            SQLReuse(database),
+            SQLReuse(database, clock),
             SQLDocuments(database),
             SQLLogs(database),
             database.transaction,
@@ -127,7 +130,22 @@ class Services:
     @cached_property
     def runs(self) -> RunCollection:
         """The runs."""
-        return RunCollection(self.records.runs, self.blobs, self.records.logs)
+        return RunCollection(self.records.runs, self.blobs, self.records.logs, self._recover)
+
+    def _recover(self) -> None:
+        """Fail the runs whose driver is dead, or that a driver process of ours ended without having taken."""
+        driving = self.records.driving
+        for run, process in list(self._launched.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            del self._launched[run]
+            if self.records.runs.get(run).status in (RunStatus.NOT_STARTED, RunStatus.QUEUED):
+                words = f"the process that was to drive this run ended with exit code {code}"
+                failure = Failure("internal", words, hint=f"it wrote to {self.home / 'cache' / 'drivers.log'}")
+                taken = driving.take(run, leases.owner_id())
+                driving.finish(run, taken.epoch, RunStatus.FAILED, {}, failure)
+        driving.recover()
 
     def pause(self) -> None:
         """Wait a little before looking again at something that others change."""
@@ -144,7 +162,7 @@ class Services:
         """Start a driver process for a run; it outlives this one."""
         log = self.home / "cache" / "drivers.log"
         with log.open("ab") as stream:
-            subprocess.Popen(
+            self._launched[record.id] = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pipelinekit", "runs", "drive", record.id],
                 cwd=self.home.parent,
                 env={**os.environ, "PIPELINEKIT_WORKSPACE": str(self.home)},
@@ -227,7 +245,8 @@ class Workspace(workspace.Workspace):
             else:
                 services.launch(record)
 
-        found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch)
+        defaults = workspace.Defaults(services.settings.experiment, services.settings.compute)
+        found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch, defaults)
         found.services = services
         return found
 
@@ -250,9 +269,9 @@ def open_services(
     """
     given = folder or (Path(os.environ["PIPELINEKIT_WORKSPACE"]) if "PIPELINEKIT_WORKSPACE" in os.environ else None)
     if given is not None:
-        found = given if given.name == config.WORKSPACE_FOLDER else given / config.WORKSPACE_FOLDER
+        found = given if given.name == WORKSPACE_FOLDER else given / WORKSPACE_FOLDER
     else:
-        found = config.find_workspace(Path.cwd()) or Path.cwd() / config.WORKSPACE_FOLDER
+        found = config.find_workspace(Path.cwd()) or Path.cwd() / WORKSPACE_FOLDER
     if not create and not (found / "records.db").is_file():
         raise NotFoundError(
             f"there is no workspace at {found.parent} or above", hint="'pipelinekit run FILE' creates one"

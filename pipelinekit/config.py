@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.errors import UsageError
 
-WORKSPACE_FOLDER = ".pipelinekit"
 CONFIG_FILE = "config.toml"
 PREFIX = "PIPELINEKIT_"
 
@@ -79,13 +79,16 @@ def _known(name: str, origin: str) -> str:
     return name
 
 
+_WORDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", str: "a text"}
+
+
 def _kind(name: str) -> type:
     return type(getattr(Settings(), name))
 
 
 def _typed(name: str, value: Any, origin: str) -> Any:
     if type(value) is not _kind(name):
-        raise UsageError(f"{origin}: setting {name!r} must be a {_kind(name).__name__}, not {value!r}")
+        raise UsageError(f"{origin}: setting {name!r} must be {_WORDS[_kind(name)]}, not {value!r}")
     return value
 
 
@@ -96,7 +99,7 @@ def _parsed(name: str, text: str, origin: str) -> Any:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
         return kind(text)
     except (ValueError, KeyError):
-        raise UsageError(f"{origin}: setting {name!r} must be a {kind.__name__}, not {text!r}") from None
+        raise UsageError(f"{origin}: setting {name!r} must be {_WORDS[kind]}, not {text!r}") from None
 
 
 def find_workspace(start: Path) -> Path | None:

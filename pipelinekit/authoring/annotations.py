@@ -175,7 +175,12 @@ def _outputs(annotation: Any) -> tuple[Port, ...]:
 
 
 def output_fields(annotation: Any) -> dict[str, Any]:
-    """Names and annotations of the fields of a NamedTuple or dataclass; empty for anything else."""
+    """Names and annotations of the fields of a NamedTuple or dataclass; empty for anything else.
+
+    A class with a registered format is one value, whatever fields it has.
+    """
+    if isinstance(annotation, type) and custom_format_of(annotation) is not None:
+        return {}
     is_tuple = isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
     if not is_tuple and not (isinstance(annotation, type) and dataclasses.is_dataclass(annotation)):
         return {}

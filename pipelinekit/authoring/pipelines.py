@@ -203,7 +203,13 @@ def refuse_submit_on_import(name: str) -> None:
     while frame is not None and frame.f_code.co_filename.startswith(_OWN_FOLDER):
         frame = frame.f_back
     file = frame.f_globals.get("__file__") if frame is not None else None
-    if frame is None or not file or frame.f_code.co_name != "<module>" or frame.f_globals.get("__name__") != "__main__":
+    if (
+        frame is None
+        or not file
+        or not os.path.isfile(file)
+        or frame.f_code.co_name != "<module>"
+        or frame.f_globals.get("__name__") != "__main__"
+    ):
         return
     for node in ast.parse(Path(file).read_bytes()).body:
         if node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno) and not isinstance(node, ast.If):

@@ -29,7 +29,7 @@ from pipelinekit.domain.names import Namer
 from pipelinekit.domain.parameters import unknown_names
 from pipelinekit.domain.pipelines import Call, Draft, StepDeclaration
 from pipelinekit.domain.steps import Port
-from pipelinekit.domain.types import ANY, PortType, map_paths, paths_in
+from pipelinekit.domain.types import ANY, PortType, coerce, map_paths, paths_in
 from pipelinekit.domain.values import why_not_plain
 from pipelinekit.errors import Fault
 from pipelinekit.harness.execute import WHOLE_OUTPUT
@@ -263,7 +263,7 @@ class Tracer:
         if any(binding is None for binding in bindings):
             return None
         if all(isinstance(binding, Literal) and not paths_in(binding.value) for binding in bindings):
-            return Literal([binding.value for binding in bindings if isinstance(binding, Literal)])
+            return Literal(coerce(kind, [binding.value for binding in bindings if isinstance(binding, Literal)]))
         return ListOf(tuple(binding for binding in bindings if binding is not None))
 
     def _dict(self, entries: dict[Any, Any], kind: PortType, fault: Callable[[str], None]) -> Binding | None:
@@ -272,7 +272,9 @@ class Tracer:
         if any(binding is None for binding in bindings.values()):
             return None
         if all(isinstance(item, Literal) and not paths_in(item.value) for item in bindings.values()):
-            return Literal({key: item.value for key, item in bindings.items() if isinstance(item, Literal)})
+            return Literal(
+                coerce(kind, {key: item.value for key, item in bindings.items() if isinstance(item, Literal)})
+            )
         if any(not isinstance(key, str) for key in bindings):
             fault("a dict that holds outputs of steps needs keys of type str")
             return None
@@ -284,7 +286,7 @@ class Tracer:
             hint = "make it inside a step, or give it as a file"
             fault(f"{why}, which cannot be written into a pipeline; {hint}")
             return None
-        return Literal(plain)
+        return Literal(coerce(kind, plain))
 
     def _place(self) -> tuple[str, int]:
         """File and line of the author's code that is running, relative to the source folder."""

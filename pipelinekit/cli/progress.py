@@ -72,18 +72,15 @@ class Progress:
 
 
 def _print_changes(changes: Sequence[StepRecord]) -> None:
-    lines = []
+    lines = [change_line(change) for change in changes if change.status in (StepStatus.COMPLETED, StepStatus.FAILED)]
     for status in (StepStatus.REUSED, StepStatus.SKIPPED, StepStatus.CANCELED):
         of_kind = [change for change in changes if change.status is status]
         if len(of_kind) > LISTED:
             lines.append(f"{status!s:<9} {len(of_kind)} steps")
         else:
             lines.extend(change_line(change) for change in of_kind)
-    for change in changes:
-        if change.status in (StepStatus.COMPLETED, StepStatus.FAILED):
-            lines.append(change_line(change))
-        elif change.status is StepStatus.QUEUED and change.note:
-            lines.append(f"{'Waiting':<9} {change.name}  {change.note}")
+    waiting = (change for change in changes if change.status is StepStatus.QUEUED and change.note)
+    lines.extend(f"{'Waiting':<9} {change.name}  {change.note}" for change in waiting)
     if lines:
         print("\n".join(lines), file=sys.stderr)
 
@@ -144,6 +141,6 @@ def failure_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
             lines.append(f"  hint: {run.failure.hint}")
     if len(failed) > 3:
         lines.append(f"and {len(failed) - 3} more steps failed")
-    if failed:
+    if any(step.attempt for step in failed):
         lines.append(f"see all that it wrote: pipelinekit runs logs {run.id} {failed[0].name}")
     return lines

@@ -244,8 +244,18 @@ class Supervisor:
             return
         self._scratch.mkdir(parents=True, exist_ok=True)
         for folder in self._scratch.parent.iterdir():
-            if folder.name.isdigit() and not Path("/proc", folder.name).exists():
+            if folder.name.isdigit() and not _exists(int(folder.name)):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def own_package(home: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from pipelinekit.errors import UsageError
 
+WORKSPACE_FOLDER = ".pipelinekit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\- ]{0,254}")
 _PORT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: hard to misread

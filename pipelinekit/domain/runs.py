@@ -60,19 +60,6 @@ FINAL_STEPS = frozenset(
     {StepStatus.COMPLETED, StepStatus.REUSED, StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED}
 )
 
-# Which run status may follow which. The storage enforces it with every write; final states are absorbing.
-RUN_MOVES: Mapping[RunStatus, frozenset[RunStatus]] = {
-    RunStatus.NOT_STARTED: frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELED}),
-    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELED, RunStatus.FAILED}),
-    RunStatus.RUNNING: frozenset(
-        {RunStatus.CANCEL_REQUESTED, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELED}
-    ),
-    RunStatus.CANCEL_REQUESTED: frozenset({RunStatus.CANCELED, RunStatus.COMPLETED, RunStatus.FAILED}),
-    RunStatus.COMPLETED: frozenset(),
-    RunStatus.FAILED: frozenset(),
-    RunStatus.CANCELED: frozenset(),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:

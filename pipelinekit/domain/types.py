@@ -205,6 +205,13 @@ def parse_text(kind: PortType, text: str) -> Any:
     return value
 
 
+def _iso(parse: Callable[[str], Any], text: str, wanted: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError:
+        raise ValueError(f"expected {wanted}, got {text!r}") from None
+
+
 def _parse(kind: PortType, text: str) -> Any:
     match kind.kind:
         case "str" | "enum":
@@ -220,9 +227,9 @@ def _parse(kind: PortType, text: str) -> Any:
         case "bytes":
             return text.encode()
         case "date":
-            return datetime.date.fromisoformat(text)
+            return _iso(datetime.date.fromisoformat, text, "a date such as 2024-02-29")
         case "datetime":
-            return datetime.datetime.fromisoformat(text)
+            return _iso(datetime.datetime.fromisoformat, text, "a time such as 2024-02-29T12:00:00")
         case "literal":
             return next((option for option in kind.values if str(option) == text), text)
         case "union":

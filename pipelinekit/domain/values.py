@@ -38,6 +38,18 @@ class StoredValue:
         """Whether the value itself is at hand in `inline`."""
         return self.format == PLAIN and not self.blob
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether `data` gives the value: it lies inline, or is a list or dict of such."""
+        return self.is_inline or (self.format in ("list", "dict") and all(item.is_at_hand for item in self.items))
+
+    def data(self) -> Any:
+        """The plain data of a value that is at hand."""
+        if self.is_inline:
+            return self.inline
+        items = [item.data() for item in self.items]
+        return items if self.format == "list" else dict(zip(self.keys, items, strict=True))
+
     def blobs(self) -> Iterator[str]:
         """The blobs that this value needs, those of its items included. A folder names only its manifest."""
         if self.blob:

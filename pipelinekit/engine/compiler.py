@@ -114,7 +114,8 @@ def _cycle(calls: Sequence[Call]) -> list[Fault]:
         TopologicalSorter(dict(enumerate(before))).prepare()
     except CycleError as error:
         ring: list[int] = error.args[1]
-        names = " -> ".join(calls[position].full_name for position in ring)
+        nodes = _name_nodes(calls)
+        names = " -> ".join(nodes[position].name for position in ring)
         first = calls[min(ring)]
         return [Fault(f"the steps wait for each other in a cycle: {names}", first.file, first.line)]
     return []

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelinekit.domain.runs import Reason
+from pipelinekit.domain.texts import counted
+from pipelinekit.engine.code.closure import WHOLE
 from pipelinekit.engine.code.syntax import is_cosmetic, syntax_digest
 
 FIRST_RUN = Reason("first run", "it has not run before")
@@ -102,7 +104,7 @@ def _changed_parts(
 
 def _listed(parts: Sequence[tuple[str, str, str]]) -> str:
     words = ", ".join(f"{place}: {old} -> {new}" for place, old, new in parts[:3])
-    return words + (f" and {len(parts) - 3} more places" if len(parts) > 3 else "")
+    return words + (f" and {counted(len(parts) - 3, 'more place')}" if len(parts) > 3 else "")
 
 
 def _code(before: Identity, after: Identity) -> list[Reason]:
@@ -119,6 +121,9 @@ def _code(before: Identity, after: Identity) -> list[Reason]:
 def _code_reason(symbol: str, side: Identity, words: str, before: str, after: str) -> Reason:
     file, line, _ = side.places.get(symbol, ("", 0, 0))
     place = f" at {file}:{line}" if file else ""
+    if symbol == WHOLE:
+        words = f"the source folder, which counts whole because of {file}:{line}, {words}"
+        return Reason("code", words, symbol, file, line, before, after)
     return Reason("code", f"{symbol.replace(':', '.')}{place} {words}", symbol, file, line, before, after)
 
 

@@ -26,8 +26,11 @@ class Folder(PosixPath):
     __slots__ = ()
 
 
-def walk_files(root: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
-    """Every file below a folder with its relative path. Links are followed only to files inside; others are refused."""
+def walk_files(root: Path, leave_out: str = "") -> Iterator[tuple[str, Path, os.stat_result]]:
+    """Every file below a folder with its relative path. Links are followed only to files inside; others are refused.
+
+    Folders of the name `leave_out` are passed over.
+    """
     stack = [(root, "")]
     while stack:
         folder, prefix = stack.pop()
@@ -35,6 +38,8 @@ def walk_files(root: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
             for entry in sorted(entries, key=lambda item: item.name):
                 relative = f"{prefix}{entry.name}"
                 path = Path(entry.path)
+                if entry.name == leave_out:
+                    continue
                 if entry.is_symlink():
                     _refuse_outside(root, path)
                 if entry.is_dir():

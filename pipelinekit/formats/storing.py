@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelinekit.domain.digests import digest
-from pipelinekit.domain.types import PATHS, PortType, describe, problem
+from pipelinekit.domain.types import PATHS, PortType, coerce, describe, problem
 from pipelinekit.domain.values import PLAIN, StoredValue, dict_of, list_of, plain, why_not_plain
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.paths import store_file, store_folder
@@ -41,13 +41,13 @@ def store_value(value: Any, kind: PortType, blobs: Blobs, scratch: Path) -> Stor
         return _store_by_format(_FORMAT_OF_KIND[found], value, blobs, scratch)
     if custom := custom_format_of(type(value)):
         return _store_by_format(custom.name, value, blobs, scratch)
-    data = normal(value, kind)
+    data = coerce(kind, normal(value, kind))
     if why := why_not_plain(data):
         if _is_collection(data) and kind.kind in ("list", "dict", "any", "union"):
             return _store_items(data, kind, blobs, scratch)
         raise OutputError(f"{why}, which cannot be stored", hint=_advice(value))
     if why := problem(kind, data):
-        raise OutputError(f"the step declared {describe(kind)}, but {why}")
+        raise OutputError(f"the step returned something else than it declared: {why}")
     return store_plain(data, blobs)
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelinekit.domain.graphs import Graph, predecessors
+from pipelinekit.domain.graphs import Graph, predecessors, sources
 from pipelinekit.domain.runs import Reason, RunOptions, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, plain
@@ -111,6 +111,8 @@ def _planned(work: Work, orchestrator: Orchestrator, history: History) -> Planne
         return PlannedStep(name, "run", work.reasons, seconds)
     if work.state is State.HELD:
         return PlannedStep(name, "maybe", (Reason("upstream", work.note),), seconds)
+    if why := _open_condition(work, orchestrator):
+        return PlannedStep(name, "maybe", (Reason("condition", why),), seconds)
     options = work.step.options
     if not options.allow_reuse:
         return PlannedStep(name, "run", (Reason("reuse off", "the step does not allow reuse"),), seconds)
@@ -126,3 +128,14 @@ def _planned(work: Work, orchestrator: Orchestrator, history: History) -> Planne
     ]
     listed = ", ".join(open_before[:3]) + (f" and {len(open_before) - 3} more" if len(open_before) > 3 else "")
     return PlannedStep(name, "maybe", (Reason("upstream", f"it depends on what comes out of {listed}"),), seconds)
+
+
+def _open_condition(work: Work, orchestrator: Orchestrator) -> str:
+    """Which outputs must be known before it can be told whether the step runs at all; empty when they are."""
+    positions = {position for item in work.node.conditions for side in item.sides for position in sources(side)}
+    names = [
+        orchestrator.works[position].name
+        for position in sorted(positions)
+        if orchestrator.works[position].state is not State.DONE
+    ]
+    return f"whether it runs at all depends on what comes out of {', '.join(names)}" if names else ""

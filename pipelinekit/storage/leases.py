@@ -2,7 +2,8 @@
 
 A lease is not a lock: safety rests on epochs, which every write of a driver checks; a lease only says when another may
 take over. On one machine its deadline counts the machine's own seconds since boot, so that no jump of the wall clock
-can expire anything, and a holder whose process is gone is dead at once.
+can expire anything, and a holder whose process is gone is dead at once. Of a holder on another machine only the wall
+clock time of its last sign of life is known: it is held for dead late, since clocks may differ.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 LEASE_SECONDS = 30.0
+ELSEWHERE_SECONDS = 150.0  # a lease, and how far apart the clocks of two machines may be
 
 
 def owner_id() -> str:
@@ -25,13 +27,19 @@ def deadline() -> float:
     return _seconds_since_boot() + LEASE_SECONDS
 
 
-def is_alive(owner: str, until: float) -> bool:
-    """Whether the holder of a lease may still be at work."""
+def is_alive(owner: str, until: float, renewed_at: float) -> bool:
+    """Whether the holder of a lease may still be at work.
+
+    The lease ends at `until`, in seconds since the boot of the holder's machine; the holder renewed it at `renewed_at`,
+    in seconds since 1970 by its clock.
+    """
     parts = owner.split("|")
     if len(parts) != 4:
         return False
     host, boot, pid, started = parts
-    if host != os.uname().nodename or boot != _boot_id():
+    if host != os.uname().nodename:
+        return time.time() - renewed_at < ELSEWHERE_SECONDS
+    if boot != _boot_id():
         return False
     return _start_time(int(pid)) == started and _seconds_since_boot() < until
 

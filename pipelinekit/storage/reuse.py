@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.domain.runs import Completion, RunStatus, StepRecord
 from pipelinekit.errors import LeaseLostError
+from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.runs import step_record
@@ -17,8 +18,9 @@ _AFTER_ALL = "~"  # sorts after every run id
 class SQLReuse:
     """Implements `ports.ReuseRecords` on a database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def find(self, keys: Iterable[str]) -> Mapping[str, Completion]:
         """The reusable completion of each key that has one."""
@@ -62,7 +64,7 @@ class SQLReuse:
 
     def _check(self, run: str, epoch: int) -> None:
         # taking the write lock first makes what follows one decision
-        if not self._database.write_returning("renew_run", (leases.deadline(), run, epoch)):
+        if not self._database.write_returning("renew_run", (leases.deadline(), self._clock.now(), run, epoch)):
             raise LeaseLostError(f"run {run} is driven by another process, or has ended")
 
 
@@ -71,7 +73,7 @@ def _holds(row: Row) -> bool:
     return (
         not RunStatus(row["status"]).final
         and row["epoch"] == row["run_epoch"]
-        and leases.is_alive(row["owner"], row["lease_until"])
+        and leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"])
     )
 
 

@@ -111,16 +111,20 @@ class SQLDriving:
         with self._database.transaction():
             now = self._clock.now()
             row = self._lease(run)
-            if row["owner"] and row["owner"] != owner and leases.is_alive(row["owner"], row["lease_until"]):
+            if (
+                row["owner"]
+                and row["owner"] != owner
+                and leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"])
+            ):
                 raise LeaseLostError(f"run {run} is driven by another process ({row['owner']})")
-            if self._database.write("take_run", (owner, leases.deadline(), now, run, row["epoch"])) == 0:
+            if self._database.write("take_run", (owner, leases.deadline(), now, now, run, row["epoch"])) == 0:
                 raise LeaseLostError(f"run {run} has ended as {row['status']}")
             self._event(run, row["epoch"] + 1, {"driver": owner})
         return SQLRuns(self._database, self._clock).get(run)
 
     def renew(self, run: str, epoch: int) -> bool:
         """Keep the lease; whether the run is to be canceled."""
-        rows = self._database.write_returning("renew_run", (leases.deadline(), run, epoch))
+        rows = self._database.write_returning("renew_run", (leases.deadline(), self._clock.now(), run, epoch))
         if not rows:
             raise LeaseLostError(f"run {run} is driven by another process, or has ended")
         return bool(rows[0]["cancel_requested"])
@@ -156,7 +160,7 @@ class SQLDriving:
         dead = [
             row
             for row in self._database.read("open_runs")
-            if row["owner"] and not leases.is_alive(row["owner"], row["lease_until"])
+            if row["owner"] and not leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"])
         ]
         if not dead:
             return []

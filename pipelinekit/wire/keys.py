@@ -55,8 +55,6 @@ def definition_body(definition: Definition, snapshot: str) -> dict[str, Any]:
 
 def show(value: StoredValue) -> str:
     """A short text of a stored value."""
-    if value.is_inline:
-        return shorten(value.inline)
-    if value.format == "list" and all(item.is_inline for item in value.items):
-        return shorten([item.inline for item in value.items])
+    if value.is_at_hand:
+        return shorten(value.data())
     return f"{value.format} {value.digest[5:17]}"

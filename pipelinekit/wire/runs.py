@@ -69,10 +69,13 @@ def paths_from_json(document: Sequence[Any]) -> dict[PathRef, StoredValue]:
     return {PathRef(path, folder): value_from_json(value) for path, folder, value in document}
 
 
+SHOWN_ITEMS = 1000  # longer lists and dicts of values are shown by their digest, as large plain data is
+
+
 def show_value(value: StoredValue) -> Any:
     """What a person or program sees of a stored value: plain data as it is, anything else by digest and size."""
-    if value.is_inline:
-        return plain_to_json(value.inline)
+    if value.is_at_hand and len(value.items) <= SHOWN_ITEMS:
+        return plain_to_json(value.data())
     document = {"format": value.format, "digest": value.digest, "size": value.size}
     if value.format in ("list", "dict"):
         document["length"] = len(value.items)

@@ -43,8 +43,8 @@ class Explainer:
 
     def _explain(self, run: RunRecord, step: StepRecord) -> Explanation:
         if step.status is StepStatus.REUSED:
-            where = f"step {step.original_step!r} of run {step.original_run}"
-            words = f"code, software and inputs equal those of {where}"
+            name = "" if step.original_step == step.name else f"step {step.original_step!r} of "
+            words = f"code, software and inputs equal those of {name}run {step.original_run}"
             return Explanation(step, (Reason("reused", words, name=step.original_run),))
         if not step.key or not step.reasons or step.reasons[0].cause in ("regenerate", "reuse off", "missing output"):
             return Explanation(step, step.reasons)

@@ -37,6 +37,7 @@ node_modules/
 *.egg-info/
 .DS_Store
 .coverage
+.env
 """
 
 Pattern = tuple[bool, str]  # whether it ignores (or takes back), and the regular expression for a relative path

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
+from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.snapshots import Tree, TreeEntry
 from pipelinekit.domain.types import PathRef, PortType, element_of, path_kind
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
@@ -70,7 +71,7 @@ class InputPaths:
         if not root.is_dir():
             raise NotADirectoryError(0, "there is no such folder")
         files: dict[str, tuple[Path, os.stat_result]] = {
-            relative: (path, state) for relative, path, state in walk_files(root)
+            relative: (path, state) for relative, path, state in walk_files(root, leave_out=WORKSPACE_FOLDER)
         }
         digests = self._digests.digests(dict(files.values()))
         tree = Tree.of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from pipelinekit.wire.values import plain_to_json
 
 SHORTEST_WAIT = 0.02  # seconds between two looks at a run, at first
 LONGEST_WAIT = 0.5
+
+Recover = Callable[[], object]  # fails the runs whose driver is dead
 
 
 class Output:
@@ -56,13 +58,13 @@ class Output:
     def document(self) -> dict[str, Any]:
         """What the output is, as JSON data; small plain data with its value."""
         document: dict[str, Any] = {"format": self.format, "digest": self.digest, "size": self.size}
-        if self._value.is_inline:
-            document["value"] = plain_to_json(self._value.inline)
+        if self._value.is_at_hand:
+            document["value"] = plain_to_json(self._value.data())
         return document
 
     def text(self) -> str:
         """What the output is, in a few words."""
-        return shorten(self._value.inline) if self._value.is_inline else self.digest
+        return shorten(self._value.data()) if self._value.is_at_hand else self.digest
 
     def __repr__(self) -> str:
         return f"Output({self.name!r}, {self.format}, {self.digest})"
@@ -103,17 +105,19 @@ class StepRun:
 class Run:
     """A run in the workspace. Properties show it as it is in the records now."""
 
-    def __init__(self, record: RunRecord, runs: RunRecords, blobs: Blobs, logs: LogRecords) -> None:
+    def __init__(self, record: RunRecord, runs: RunRecords, blobs: Blobs, logs: LogRecords, recover: Recover) -> None:
         self.id = record.id
         self._record = record
         self._runs = runs
         self._blobs = blobs
         self._logs = logs
+        self._recover = recover
 
     @property
     def record(self) -> RunRecord:
-        """The run's record; read again until it is final."""
+        """The run's record; read again until it is final. A run whose driver has died is found to have failed."""
         if not self._record.status.final:
+            self._recover()
             self._record = self._runs.get(self.id)
         return self._record
 
@@ -177,10 +181,11 @@ class Run:
 class RunCollection:
     """The runs of a workspace."""
 
-    def __init__(self, runs: RunRecords, blobs: Blobs, logs: LogRecords) -> None:
+    def __init__(self, runs: RunRecords, blobs: Blobs, logs: LogRecords, recover: Recover) -> None:
         self._runs = runs
         self._blobs = blobs
         self._logs = logs
+        self._recover = recover
 
     def get(self, run: str = "latest") -> Run:
         """The run of this id or unique beginning of one; the newest by default. Raises NotFoundError."""
@@ -195,7 +200,7 @@ class RunCollection:
 
     def handle(self, record: RunRecord) -> Run:
         """A handle on a record."""
-        return Run(record, self._runs, self._blobs, self._logs)
+        return Run(record, self._runs, self._blobs, self._logs, self._recover)
 
 
 def log_place(record: StepRecord) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,14 @@ from pipelinekit.workspace.pipelines import Arguments, Pipelines
 from pipelinekit.workspace.runs import Run, RunCollection
 
 Launch = Callable[[RunRecord], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a submission gets that does not say otherwise; an empty experiment is the pipeline's own name."""
+
+    experiment: str = ""
+    compute: str = "local"
 
 
 class Traceable(Protocol):
@@ -36,13 +45,20 @@ class Workspace:
     """
 
     def __init__(
-        self, folder: Path, pipelines: Pipelines, runs: RunCollection, batch: Callable[[], Any], launch: Launch
+        self,
+        folder: Path,
+        pipelines: Pipelines,
+        runs: RunCollection,
+        batch: Callable[[], Any],
+        launch: Launch,
+        defaults: Defaults,
     ) -> None:
         self.folder = folder
         self.pipelines = pipelines
         self.runs = runs
         self._batch = batch
         self._launch = launch
+        self._defaults = defaults
 
     def compile(self, pipeline: Traceable, parameters: Mapping[str, Any] | None = None) -> Compilation:
         """Compile a pipeline; structural parameters take the values given. Raises CompileError with every fault."""
@@ -66,8 +82,10 @@ class Workspace:
         """
         given = pipeline.plain_values(parameters or {})
         compilation = self.compile(pipeline, given)
-        options = RunOptions(regenerate_patterns(regenerate), continue_on_step_failure, compute or "local")
-        record = self.record(compilation, given, Path.cwd(), experiment=experiment, options=options)
+        target = compute or self._defaults.compute
+        options = RunOptions(regenerate_patterns(regenerate), continue_on_step_failure, target)
+        name = experiment or self._defaults.experiment
+        record = self.record(compilation, given, Path.cwd(), experiment=name, options=options)
         self._launch(record)
         return self.runs.handle(record)
 

@@ -1,5 +1,6 @@
 """Twins and implementations of the records pass one suite."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ class TestSQLite(RecordsContract):
     def _folder(self, tmp_path: Path):
         self.folder = tmp_path
 
+    def test_a_driver_on_another_machine_is_dead_only_after_a_long_silence(self):
+        elsewhere = "another-machine|boot|1|2"
+        now = time.time()
+        assert leases.is_alive(elsewhere, 0.0, now - 60)
+        assert not leases.is_alive(elsewhere, 1e12, now - 600)
+
     def make(self) -> MadeRecords:
         database = SQLiteDatabase(self.folder / "records.db")
         clock = HandClock()
@@ -50,7 +57,7 @@ class TestSQLite(RecordsContract):
         return MadeRecords(
             SQLRuns(database, clock),
             SQLDriving(database, clock),
-            SQLReuse(database),
+            SQLReuse(database, clock),
             SQLDocuments(database),
             SQLLogs(database),
             clock,

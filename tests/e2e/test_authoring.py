@@ -185,6 +185,94 @@ def test_values_of_every_format_pass_between_steps(project):
     assert project.executed("formats.py") == ["draw", "tell"], "a format of one's own belongs to the steps that use it"
 
 
+def test_files_and_folders_in_lists_dicts_and_unions(project):
+    project.write(
+        files="""
+        from typing import TypedDict
+        from pipelinekit import File, Folder, pipeline, step
+
+        class Sizes(TypedDict):
+            small: int
+            large: int
+
+        @step
+        def read(file: File) -> str:
+            return file.read_text()
+
+        @step
+        def look(place: File | Folder) -> list[str]:
+            return sorted(path.name for path in place.iterdir()) if place.is_dir() else [place.read_text()]
+
+        @step
+        def named(files: dict[str, File], sizes: Sizes) -> dict[str, str]:
+            return {name: file.read_text() * sizes["large"] for name, file in files.items()}
+
+        @pipeline
+        def files(parts: list[File] = [File("a.txt"), File("b.txt")], named_parts: dict[str, File] = {"a": "a.txt"},
+                  place: File | Folder = "a.txt", sizes: Sizes = {"small": 1, "large": 2}):
+            return {"read": read.map(parts), "look": look(place), "named": named(named_parts, sizes)}
+        """
+    )
+    for name in ("a", "b", "c"):
+        (project.folder / f"{name}.txt").write_text(name)
+    assert project.run("files.py")["outputs"] == {"read": ["a", "b"], "look": ["a"], "named": {"a": "aa"}}
+    again = project.run(
+        "files.py", "-p", 'parts=["b.txt", "c.txt"]', "-p", "place=.", "-p", 'named_parts={"x": "c.txt"}'
+    )
+    assert again["outputs"]["read"] == ["b", "c"]
+    assert {"a.txt", "files.py"} <= set(again["outputs"]["look"])
+    assert again["outputs"]["named"] == {"x": "cc"}
+    (project.folder / "b.txt").write_text("B")
+    assert project.executed("files.py") == ["read[1]"]
+    missing = project("run", "files.py", "-p", 'parts=["nowhere.txt", "a.txt"]', code=2)
+    assert "nowhere.txt': No such file or directory" in missing.err
+
+
+def test_values_take_the_form_that_the_type_declares(project):
+    project.write(
+        forms="""
+        from dataclasses import dataclass
+        from pipelinekit import pipeline, register_format, step
+
+        @dataclass
+        class Grid:
+            cells: list[int]
+
+        def write(grid, path):
+            path.write_text(" ".join(map(str, grid.cells)))
+
+        def read(path):
+            return Grid([int(cell) for cell in path.read_text().split()])
+
+        register_format(Grid, "grid", write=write, read=read)
+
+        @step
+        def half(n: float, more: list[float] = [1]) -> float:
+            return [int(n), type(n).__name__, type(more[0]).__name__] and n if n != 4 else 4
+
+        @step
+        def name_of(x: float) -> str:
+            return type(x).__name__
+
+        @step
+        def make() -> Grid:
+            return Grid([1, 2])
+
+        @step
+        def count(grid: Grid) -> int:
+            return sum(grid.cells)
+
+        @pipeline
+        def forms():
+            return {"one": name_of(1), "two": name_of(1.0), "made": name_of(half(4)), "count": count(make())}
+        """
+    )
+    document = project.run("forms.py")
+    assert document["outputs"] == {"one": "float", "two": "float", "made": "float", "count": 3}
+    status = {step["name"]: step["status"] for step in document["steps"]}
+    assert (status["name_of"], status["name_of-2"]) == ("Completed", "Reused"), "1 and 1.0 are one value of a float"
+
+
 def test_branches_loops_sub_pipelines_and_order(project):
     project.write(
         shapes="""

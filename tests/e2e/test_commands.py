@@ -275,7 +275,7 @@ def test_settings_come_from_file_environment_and_flag(steps):
     ("text", "part"),
     [
         ("colour = 1\n", "there is no setting 'colour'"),
-        ('cores = "many"\n', "setting 'cores' must be a int, not 'many'"),
+        ('cores = "many"\n', "setting 'cores' must be a whole number, not 'many'"),
         ("cores = \n", "cannot be read"),
     ],
 )
@@ -284,7 +284,7 @@ def test_settings_that_make_no_sense(steps, text, part):
     (steps.home / "config.toml").write_text(text)
     assert part in steps("runs", "list", code=2).err
     (steps.home / "config.toml").unlink()
-    assert "must be a int" in steps("runs", "list", code=2, env={"PIPELINEKIT_CORES": "x"}).err
+    assert "must be a whole number" in steps("runs", "list", code=2, env={"PIPELINEKIT_CORES": "x"}).err
 
 
 def test_files_are_given_by_path_from_where_one_stands(steps, tmp_path):

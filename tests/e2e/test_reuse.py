@@ -231,7 +231,7 @@ def test_explain_names_function_file_and_line(months):
     assert "code: calendar_rules.is_valid at calendar_rules.py:4 changed" in text
     assert "+    return value >= 3" in text
     text = months("explain", "latest", "read_month[0]").out
-    assert "reused: code, software and inputs equal those of step 'read_month[0]'" in text
+    assert "reused: code, software and inputs equal those of run " in text
 
 
 def test_explain_lists_two_changes_at_once(months):

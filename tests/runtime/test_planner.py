@@ -1,12 +1,14 @@
 """The plan: the same decisions as the run, with nothing started."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_driver import Bench, chain, step
 
 from pipelinekit.domain.attempts import AttemptEnded
-from pipelinekit.domain.graphs import Graph, ListOf, Literal, Node, OutputRef
+from pipelinekit.domain.graphs import Condition, Graph, ListOf, Literal, Node, OutputRef
 from pipelinekit.domain.runs import RunOptions
 from pipelinekit.domain.steps import StepOptions
 from pipelinekit.domain.values import plain
@@ -46,6 +48,15 @@ def test_what_depends_on_a_change_may_be_reused():
     assert found["a"].reasons[0].message == "input 'x' changed: 1 -> 2"
     assert found["b"].reasons[0].message == "it depends on what comes out of a"
     assert found["a"].seconds == 1.0
+
+
+def test_a_step_behind_an_open_condition_may_run():
+    bench = Bench()
+    graph = chain("a", "b")
+    guarded = replace(graph.nodes[1], conditions=(Condition(OutputRef(0, "output")),))
+    found = planned(bench, replace(graph, nodes=(graph.nodes[0], guarded)))
+    assert (found["a"].decision, found["b"].decision) == ("run", "maybe")
+    assert found["b"].reasons[0].message == "whether it runs at all depends on what comes out of a"
 
 
 def test_policies_are_the_same_as_in_a_run():

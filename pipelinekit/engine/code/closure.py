@@ -105,7 +105,7 @@ class _Walk:
         self.needed: set[tuple[str, str]] = set()
         self.loaded: dict[str, SourceModule] = {}
         self.whole: set[str] = set()
-        self.whole_source = False
+        self.whole_source: Fault | None = None
         self.installed: set[str] = set()
         self.variables: set[str] = set()
         self.warnings: dict[Fault, None] = {}
@@ -153,7 +153,8 @@ class _Walk:
     def result(self) -> Closure:
         items = [self.symbols[symbol].item(symbol) for symbol in sorted(self.symbols)]
         if self.whole_source:
-            items.append(CodeItem(WHOLE, self.base.source_digest()))
+            cause = self.whole_source
+            items.append(CodeItem(WHOLE, self.base.source_digest(), cause.file, cause.line, cause.line))
         return Closure(tuple(items), tuple(sorted(self.installed)), tuple(sorted(self.variables)), tuple(self.warnings))
 
     # -- modules ---------------------------------------------------------------------------------------------------
@@ -255,7 +256,7 @@ class _Walk:
         fault = Fault(f"{words}: {scope or 'its value is not part of the key'}", module.file, line)
         self.warnings[fault] = None
         if reach == "source":
-            self.whole_source = True
+            self.whole_source = self.whole_source or fault
         elif reach == "module":
             self.widen_module(module, None)
 

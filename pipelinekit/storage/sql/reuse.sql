@@ -2,7 +2,7 @@
 select key, run, step, outputs, seconds, attempt from completions where reusable = 1 and key in ({})
 
 -- name: claims_held
-select claims.key, claims.run, claims.step, claims.epoch, runs.owner, runs.epoch as run_epoch, runs.lease_until, runs.status
+select claims.key, claims.run, claims.step, claims.epoch, runs.owner, runs.epoch as run_epoch, runs.lease_until, runs.renewed_at, runs.status
 from claims join runs on runs.id = claims.run where claims.key in ({})
 
 -- name: put_claim

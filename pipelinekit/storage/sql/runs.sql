@@ -5,8 +5,8 @@ returning runs
 
 -- name: add_run
 insert into runs (id, number, experiment, pipeline, graph, status, created_at, started_at, ended_at, arguments, paths,
-    outputs, options, failure, source, details, owner, epoch, lease_until, cancel_requested, events)
-values (?, ?, ?, ?, ?, ?, ?, null, null, ?, ?, '{}', ?, null, ?, ?, '', 0, 0, 0, 0)
+    outputs, options, failure, source, details, owner, epoch, lease_until, renewed_at, cancel_requested, events)
+values (?, ?, ?, ?, ?, ?, ?, null, null, ?, ?, '{}', ?, null, ?, ?, '', 0, 0, 0, 0, 0)
 
 -- name: runs_like
 select * from runs where id >= ? and id < ? order by id limit 2
@@ -45,15 +45,15 @@ update runs set status = 'Canceled', ended_at = ?, cancel_requested = 1
 where id = ? and status in ('NotStarted', 'Queued') and owner = ''
 
 -- name: run_lease
-select status, owner, epoch, lease_until, cancel_requested from runs where id = ?
+select status, owner, epoch, lease_until, renewed_at, cancel_requested from runs where id = ?
 
 -- name: take_run
 update runs set status = case when status in ('NotStarted', 'Queued') then 'Running' else status end, owner = ?,
-    epoch = epoch + 1, lease_until = ?, started_at = coalesce(started_at, ?)
+    epoch = epoch + 1, lease_until = ?, renewed_at = ?, started_at = coalesce(started_at, ?)
 where id = ? and epoch = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
 -- name: renew_run
-update runs set lease_until = ?
+update runs set lease_until = ?, renewed_at = ?
 where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
 returning cancel_requested
 
@@ -87,7 +87,7 @@ where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
 delete from claims where run = ?
 
 -- name: open_runs
-select id, status, owner, epoch, lease_until from runs
+select id, status, owner, epoch, lease_until, renewed_at from runs
 where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
 -- name: fail_lost_run

@@ -26,6 +26,7 @@ create table runs (
     owner text not null,
     epoch integer not null,
     lease_until double precision not null,
+    renewed_at double precision not null,
     cancel_requested integer not null,
     events integer not null
 );

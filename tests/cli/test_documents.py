@@ -1,0 +1,108 @@
+"""`--json`: one document on standard output, for every command and for every kind of error."""
+
+import json
+
+import pytest
+
+from pipelinekit.cli.main import COMMANDS
+
+STEPS = """
+    from pipelinekit import File, pipeline, step
+
+    @step
+    def one(x: int) -> int:
+        print("one says", x)
+        return x
+
+    @step
+    def keep(x: int) -> File:
+        open("out.txt", "w").write(str(x))
+        return File("out.txt")
+
+    @step
+    def fail(x: int) -> int:
+        raise ValueError(f"cannot take {x}")
+
+    @pipeline
+    def good(x: int = 1):
+        return {"x": one(x), "file": keep(x)}
+
+    @pipeline
+    def bad(x: int = 1):
+        return one(fail(x))
+
+    @pipeline
+    def faulty():
+        one("text")
+"""
+
+
+def test_every_command_gives_one_document(project):
+    project.write(steps=STEPS)
+    project.run("steps.py:bad", "--in-process", code=1)
+    run = project.run("steps.py:good", "-p", "x=2")["id"]
+    asked = {
+        "run": [("run", "steps.py:good", "-p", "x=2")],
+        "plan": [("plan", "steps.py:good"), ("plan", "steps.py:bad")],
+        "explain": [("explain",), ("explain", run, "one")],
+        "runs": [
+            ("runs", "list"),
+            ("runs", "list", "--experiment", "none"),
+            ("runs", "show", run),
+            ("runs", "logs"),
+            ("runs", "logs", run, "one"),
+            ("runs", "logs", run, "--follow"),
+            ("runs", "outputs", run),
+            ("runs", "outputs", run, "--step", "one"),
+            ("runs", "outputs", run, "--save", "saved"),
+            ("runs", "cancel", run),
+            ("runs", "resume", run),
+        ],
+        "graph": [
+            ("graph", "steps.py:good"),
+            ("graph", run),
+            ("graph", run, "-o", "graph.svg"),
+            ("graph", "latest", "--all"),
+        ],
+        "compile": [("compile", "steps.py:good"), ("compile", "steps.py:good", "-o", "graph.json")],
+        "settings": [("settings",)],
+    }
+    assert set(asked) == set(COMMANDS)
+    for words in (words for listed in asked.values() for words in listed):
+        found = project(*words, "--json")
+        assert isinstance(found.json, dict), words
+    assert project("runs", "list", "--status", "Failed", "--json").json["runs"][0]["status"] == "Failed"
+    assert project("runs", "logs", run, "one", "--json").json["steps"] == [{"name": "one", "log": "one says 2\n"}]
+    assert (project.folder / "saved" / "file.txt").read_text() == "2"
+    assert json.loads((project.folder / "graph.json").read_text())["kind"] == "pipelinekit.graph"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        (("run", "absent.py"), 2, "usage"),
+        (("run", "steps.py:faulty"), 2, "compile"),
+        (("plan", "steps.py:faulty"), 2, "compile"),
+        (("compile", "steps.py:faulty"), 2, "compile"),
+        (("run", "steps.py:good", "-p", "x=a"), 2, "parameter"),
+        (("run", "absent.json"), 2, "not_found"),
+        (("run", "steps.py:good", "--compute", "moon"), 2, "usage"),
+        (("runs", "show", "zzz"), 2, "not_found"),
+        (("runs", "list"), 2, "not_found"),
+        (("explain",), 2, "not_found"),
+        (("graph", "zzz"), 2, "not_found"),
+    ],
+)
+def test_every_error_is_a_document_too(project, words, code, kind):
+    project.write(steps=STEPS)
+    found = project(*words, "--json", code=code)
+    assert found.json["error"]["code"] == kind or (kind == "usage" and found.json["error"]["code"] == "not_found")
+    assert set(found.json) == {"error"}
+    assert found.json["error"]["message"] in found.err
+
+
+def test_a_failed_run_is_a_document_with_the_failure(project):
+    project.write(steps=STEPS)
+    document = project.run("steps.py:bad", "--in-process", code=1)
+    assert document["status"] == "Failed"
+    assert document["steps"][0]["error"]["message"] == "ValueError: cannot take 1"
