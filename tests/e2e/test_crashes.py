@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -198,3 +200,38 @@ def test_logs_of_a_running_step_can_be_followed(crash):
     assert follower.returncode == 0
     for n in range(1, 5):
         assert f"working {n}\n" in out
+
+
+def test_whoever_waits_in_python_learns_that_the_driver_died(project):
+    project.write(
+        waits="""
+        import os, signal, time
+        from pipelinekit import pipeline, step
+        from pipelinekit.errors import RunFailedError
+
+        @step
+        def long() -> int:
+            time.sleep(120)
+            return 1
+
+        @pipeline
+        def waits():
+            return long()
+
+        if __name__ == "__main__":
+            run = waits.submit()
+            while not run.record.owner:
+                time.sleep(0.05)
+            os.kill(int(run.record.owner.split("|")[2]), signal.SIGKILL)
+            try:
+                run.wait(timeout=60)
+            except RunFailedError as error:
+                print(run.record.experiment, run.status, error)
+        """
+    )
+    project.home.mkdir()
+    (project.home / "config.toml").write_text('experiment = "tuned"')
+    done = subprocess.run([sys.executable, "waits.py"], cwd=project.folder, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("tuned Failed run ")
+    assert "the process that drove this run died" in done.stdout
