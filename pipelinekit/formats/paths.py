@@ -75,8 +75,9 @@ def store_file(path: Path, blobs: Blobs, *, move: bool) -> StoredValue:
 def store_folder(root: Path, blobs: Blobs, *, move: bool) -> StoredValue:
     """Put a folder into the store: one blob for each file, and its manifest."""
     entries = []
-    for relative, path, state in walk_files(root):
-        blob, size = blobs.put_file(path, move=move and not path.is_symlink())
+    # links first: what they point to may be taken over
+    for relative, path, state in sorted(walk_files(root), key=lambda found: not found[1].is_symlink()):
+        blob, size = blobs.put_file(path, move=move)
         entries.append(TreeEntry(relative, blob, size, is_executable(state)))
     return store_tree(Tree.of(entries), blobs)
 

@@ -43,7 +43,7 @@ class FolderBlobs:
     def put_file(self, path: Path, *, move: bool = False) -> tuple[str, int]:
         """Store a file's bytes; a moved file is taken over by renaming where it lies on the same file system."""
         with self._told():
-            if move:
+            if move and not path.is_symlink():  # a link that were taken over would point anywhere
                 return self._take(path)
             with path.open("rb") as stream:
                 return self._write(stream)

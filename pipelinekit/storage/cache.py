@@ -33,7 +33,7 @@ class FileCache:
     def get(self, space: str, keys: Iterable[str]) -> Mapping[str, str]:
         """The texts kept under these keys; none where the file cannot be read."""
         found: dict[str, str] = {}
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, UnicodeEncodeError):
             for part in in_parts(keys):
                 marks = ",".join("?" * len(part))
                 statement = f"select key, body from kept where space = ? and key in ({marks})"  # noqa: S608 - marks only
@@ -44,11 +44,14 @@ class FileCache:
         """Keep texts by key. What cannot be kept is lost, and costs time later."""
         if not items:
             return
-        with suppress(sqlite3.Error):
+        rows = [(space, key, body) for key, body in items.items()]
+        with suppress(sqlite3.Error, UnicodeEncodeError):  # file names need not be text
             self._connection.execute("begin immediate")
-            self._connection.executemany(
-                "insert or replace into kept values (?, ?, ?)", [(space, key, body) for key, body in items.items()]
-            )
+            try:
+                self._connection.executemany("insert or replace into kept values (?, ?, ?)", rows)
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
             self._connection.execute("commit")
 
 

@@ -38,6 +38,7 @@ class SQLiteDatabase:
 
     def _prepare(self) -> None:
         execute = self._connection.execute
+        self._refuse_foreign()
         version = execute("pragma user_version").fetchone()[0]
         latest = migrations()[-1][0]
         if version > latest:
@@ -46,16 +47,16 @@ class SQLiteDatabase:
                 hint="use the pipelinekit release that wrote them, or a newer one",
             )
         if version == 0:
-            self._refuse_foreign()
             execute(f"pragma application_id = {APPLICATION_ID}")
-            execute(f"pragma journal_mode = {'wal' if wal_is_safe(sqlite3.sqlite_version_info) else 'truncate'}")
+        execute(f"pragma journal_mode = {'wal' if wal_is_safe(sqlite3.sqlite_version_info) else 'truncate'}")
         execute("pragma synchronous = full")
         if version < latest:
             self._migrate()
 
     def _refuse_foreign(self) -> None:
-        application = self._connection.execute("pragma application_id").fetchone()[0]
+        # in this order: whoever makes the file meanwhile marks it before it makes tables
         tables = self._connection.execute("select count(*) from sqlite_master").fetchone()[0]
+        application = self._connection.execute("pragma application_id").fetchone()[0]
         if tables and application != APPLICATION_ID:
             raise StorageError(f"{self.path} is a database of another program", hint="choose another records file")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
@@ -70,15 +69,12 @@ class InputPaths:
     def _folder(self, root: Path) -> StoredValue:
         if not root.is_dir():
             raise NotADirectoryError(0, "there is no such folder")
-        files: dict[str, tuple[Path, os.stat_result]] = {
-            relative: (path, state) for relative, path, state in walk_files(root, leave_out=WORKSPACE_FOLDER)
-        }
-        digests = self._digests.digests(dict(files.values()))
+        files = list(walk_files(root, leave_out=WORKSPACE_FOLDER))
+        digests = self._digests.digests({path: state for _, path, state in files})
         tree = Tree.of(
-            TreeEntry(relative, digests[path], state.st_size, is_executable(state))
-            for relative, (path, state) in files.items()
+            TreeEntry(relative, digests[path], state.st_size, is_executable(state)) for relative, path, state in files
         )
-        self._store({digests[path]: path for path, _ in files.values()})
+        self._store({digests[path]: path for _, path, _ in files})
         manifest = tree.digest()
         if self._keep and self._blobs.missing([manifest]):
             self._blobs.put(tree.manifest())

@@ -82,6 +82,11 @@ class SourceTree:
         states: dict[Path, os.stat_result] = {}
         size = 0
         for relative, path, state in _walk(folder, rules):
+            if prefix + relative in places:
+                raise UsageError(
+                    f"two files have the same path {relative!r} in Unicode's NFC form, in {folder}",
+                    hint="give one of them another name",
+                )
             places[prefix + relative] = path
             states[path] = state
             size += state.st_size

@@ -1,0 +1,87 @@
+"""The records' database: made by whoever comes first, and never over another program's."""
+
+import sqlite3
+
+import pytest
+from seams import children
+
+from pipelinekit.errors import StorageError
+from pipelinekit.storage.sqlite import SQLiteDatabase
+
+OPEN = """
+    import sys
+    from pathlib import Path
+    from pipelinekit.errors import StorageError
+    from pipelinekit.storage.sqlite import SQLiteDatabase
+    folder, number = Path(sys.argv[1]), sys.argv[2]
+    print("ready", flush=True)
+    for line in sys.stdin:
+        database = SQLiteDatabase(folder / line.strip())
+        database.write_returning("add_experiment", (f"of {number}", 0.0))
+        database.close()
+        print("opened", flush=True)
+"""
+
+
+def names(path):
+    connection = sqlite3.connect(path)
+    try:
+        return sorted(name for (name,) in connection.execute("select name from experiments"))
+    finally:
+        connection.close()
+
+
+def test_a_new_file_is_made_by_whoever_comes_first(tmp_path):
+    with children(OPEN, tmp_path, count=3) as processes:
+        for attempt in range(8):
+            file = f"records-{attempt}.db"
+            for process in processes:
+                process.tell(file)
+            said = [process.says() for process in processes]
+            assert said == ["opened"] * 3, [process.process.communicate() for process in processes]
+            assert names(tmp_path / file) == ["of 0", "of 1", "of 2"]
+        for process in processes:
+            process.end()
+
+
+def test_a_file_that_another_process_makes_meanwhile_is_ours(tmp_path, monkeypatch):
+    path = tmp_path / "records.db"
+    plain = sqlite3.connect
+
+    class Interrupted(sqlite3.Connection):
+        """A process that is held up between its look at the file's mark and its look at the tables."""
+
+        def execute(self, statement, *rest):
+            if "sqlite_master" in statement:
+                monkeypatch.setattr(sqlite3, "connect", plain)
+                SQLiteDatabase(path).close()
+            return super().execute(statement, *rest)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *words, **options: plain(*words, factory=Interrupted, **options))
+    SQLiteDatabase(path).close()
+
+
+@pytest.mark.parametrize("version", [1, 7])
+def test_a_database_of_another_program_is_refused_whatever_its_version(tmp_path, version):
+    path = tmp_path / "records.db"
+    connection = sqlite3.connect(path)
+    connection.execute("create table recipes (name text)")
+    connection.execute(f"pragma user_version = {version}")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match="is a database of another program"):
+        SQLiteDatabase(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_with_a_write_ahead_log_gives_it_up_where_it_is_not_safe(tmp_path, monkeypatch):
+    path = tmp_path / "records.db"
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
+    database = SQLiteDatabase(path)
+    database.write_returning("add_experiment", ("one", 0.0))
+    database.close()
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
+    database = SQLiteDatabase(path)
+    database.write_returning("add_experiment", ("two", 0.0))
+    assert not (tmp_path / "records.db-wal").exists()
+    database.close()
