@@ -131,12 +131,14 @@ def _name(kind: type) -> str:
 class Signature:
     """The ports of a function.
 
-    `defaults` holds the defaults of inputs as they are; `problems` what cannot be a port.
+    `defaults` holds the defaults of inputs as they are, and `annotations` what their types were read from; `problems`
+    says what cannot be a port.
     """
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     defaults: dict[str, Any]
+    annotations: dict[str, Any]
     problems: tuple[str, ...]
 
 
@@ -162,7 +164,7 @@ def read_signature(function: Any) -> Signature:
     has_return = "return" in hints or inspect.signature(function).return_annotation is not inspect.Signature.empty
     outputs = _outputs(hints.get("return", Any)) if has_return else (Port(WHOLE_OUTPUT, ANY),)
     problems += [f"{port.name!r} cannot name a port" for port in [*inputs, *outputs] if not is_port_name(port.name)]
-    return Signature(tuple(inputs), outputs, defaults, tuple(problems))
+    return Signature(tuple(inputs), outputs, defaults, hints, tuple(problems))
 
 
 def _outputs(annotation: Any) -> tuple[Port, ...]:

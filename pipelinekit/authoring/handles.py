@@ -8,6 +8,8 @@ none while the pipeline is compiled. A parameter flows likewise; looking at its 
 from __future__ import annotations
 
 import enum
+import operator
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -215,15 +217,28 @@ def _looking(operation: str) -> Callable[..., Any]:
             return NotImplemented  # the output's own comparison takes the parameter as it is
         value = self._look(self._name)
         plain = [item._look(item._name) if isinstance(item, ParameterHandle) else item for item in arguments]  # noqa: SLF001
-        if operation in _BUILTINS:
-            return _BUILTINS[operation](value, *plain)
-        method = getattr(value, operation, None)
-        return NotImplemented if method is None else method(*plain)
+        return _OPERATIONS[operation](value, *plain)
 
     return apply
 
 
-_BUILTINS: dict[str, Callable[..., Any]] = {
+def _reflected(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda value, other: operation(other, value)
+
+
+_ARITHMETIC_OF = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "truediv": operator.truediv,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "pow": operator.pow,
+    "and": operator.and_,
+    "or": operator.or_,
+    "divmod": divmod,
+}
+_OPERATIONS: dict[str, Callable[..., Any]] = {
     "__bool__": bool,
     "__int__": int,
     "__float__": float,
@@ -232,39 +247,22 @@ _BUILTINS: dict[str, Callable[..., Any]] = {
     "__str__": str,
     "__format__": format,
     "__hash__": hash,
-    "__index__": lambda value: value.__index__(),
+    "__index__": operator.index,
+    "__eq__": operator.eq,
+    "__ne__": operator.ne,
+    "__lt__": operator.lt,
+    "__le__": operator.le,
+    "__gt__": operator.gt,
+    "__ge__": operator.ge,
+    "__getitem__": operator.getitem,
+    "__contains__": operator.contains,
+    "__neg__": operator.neg,
+    "__abs__": abs,
+    "__fspath__": os.fspath,
+    "__round__": round,
+    **{f"__{name}__": operation for name, operation in _ARITHMETIC_OF.items()},
+    **{f"__r{name}__": _reflected(operation) for name, operation in _ARITHMETIC_OF.items()},
 }
-_METHODS = [
-    "__eq__",
-    "__ne__",
-    "__lt__",
-    "__le__",
-    "__gt__",
-    "__ge__",
-    "__getitem__",
-    "__contains__",
-    "__add__",
-    "__radd__",
-    "__sub__",
-    "__rsub__",
-    "__mul__",
-    "__rmul__",
-    "__truediv__",
-    "__rtruediv__",
-    "__floordiv__",
-    "__rfloordiv__",
-    "__mod__",
-    "__rmod__",
-    "__pow__",
-    "__rpow__",
-    "__neg__",
-    "__abs__",
-    "__and__",
-    "__or__",
-    "__fspath__",
-    "__divmod__",
-    "__round__",
-]
 
-for _operation in (*_BUILTINS, *_METHODS):
+for _operation in _OPERATIONS:
     setattr(ParameterHandle, _operation, _looking(_operation))

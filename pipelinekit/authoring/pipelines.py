@@ -72,7 +72,7 @@ class Pipeline:
         self._declare_parameters(draft)
         given = {name: value for name, value in (values or {}).items() if name in self.signature_names}
         known = {parameter.name: parameter.default for parameter in draft.parameters if not parameter.required}
-        tracer = Tracer(draft, {**known, **self.plain_values(given)})
+        tracer = Tracer(draft, {**known, **self.plain_values(given)}, self.signature.annotations)
         handles = {parameter.name: tracer.parameter(parameter.name) for parameter in draft.parameters}
         try:
             result = tracer.run(lambda: self.function(**handles))

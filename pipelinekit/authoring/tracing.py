@@ -32,6 +32,7 @@ from pipelinekit.domain.steps import Port
 from pipelinekit.domain.types import ANY, PortType, coerce, map_paths, paths_in
 from pipelinekit.domain.values import why_not_plain
 from pipelinekit.errors import Fault
+from pipelinekit.formats.loading import revive
 from pipelinekit.harness.execute import WHOLE_OUTPUT
 from pipelinekit.workspace.inputs import place_paths
 
@@ -59,9 +60,10 @@ class Traced:
 class Tracer:
     """Collects the calls of one pipeline function into a draft."""
 
-    def __init__(self, draft: Draft, values: Mapping[str, Any]) -> None:
+    def __init__(self, draft: Draft, values: Mapping[str, Any], annotations: Mapping[str, Any]) -> None:
         self.draft = draft
         self._values = dict(values)
+        self._annotations = annotations
         self._steps: dict[int, int] = {}
         self._kept: list[object] = []
         self._scopes: list[str] = []
@@ -95,7 +97,7 @@ class Tracer:
                     parameter, structural=True, required=False, default=self._values[name], reason=reason
                 )
         value = self._values[name]
-        return map_paths(value, lambda ref: Path(ref.path))
+        return revive(map_paths(value, lambda ref: Path(ref.path)), self._annotations.get(name, Any))
 
     # -- calls -------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipelinekit.domain.digests import digest
 from pipelinekit.ports import Cache
 
-SPACE = "ignores"
+SPACE = "ignores-2"
 IGNORE_FILES = (".amlignore", ".gitignore")
 ALWAYS = """
 .git/
