@@ -16,11 +16,13 @@ from pipelinekit.ports import Cache
 
 SPACE = "ignores-2"
 IGNORE_FILES = (".amlignore", ".gitignore")
-ALWAYS = """
+NEVER_TAKEN = """
 .git/
 .hg/
 .svn/
 .pipelinekit/
+"""
+LEFT_OUT = """
 .azureml/
 __pycache__/
 *.pyc
@@ -67,13 +69,17 @@ class IgnoreRules:
 
 
 def read_rules(folder: Path, cache: Cache, compile_patterns: CompilePatterns) -> IgnoreRules:
-    """The rules of a source folder: what is always left out, and the first ignore file that is there."""
-    source, text = "", ALWAYS
+    """The rules of a source folder: what is left out by default, then the first ignore file that is there.
+
+    The file may take back the defaults, but not the folders of version control and of the workspace.
+    """
+    source, text = "", LEFT_OUT
     for name in IGNORE_FILES:
         file = folder / name
         if file.is_file():
-            source, text = name, ALWAYS + file.read_text(encoding="utf-8", errors="replace")
+            source, text = name, LEFT_OUT + file.read_text(encoding="utf-8", errors="replace")
             break
+    text += NEVER_TAKEN  # begins on a line of its own
     key = digest(text)
     kept = cache.get(SPACE, [key]).get(key)
     if kept is None:
