@@ -41,8 +41,11 @@ def _requirements(lines: Iterable[str]) -> list[str]:
 
 def _is_local(distribution: metadata.Distribution) -> bool:
     """Whether a distribution was installed from a folder of this machine: its content counts, not its version."""
-    document: dict[str, Any] = json.loads(distribution.read_text("direct_url.json") or "{}")
-    return "dir_info" in document
+    try:
+        document = json.loads(distribution.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return False  # damaged: no installer of a folder left this
+    return isinstance(document, dict) and "dir_info" in document
 
 
 def _normal(name: str) -> str:
