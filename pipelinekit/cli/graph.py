@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.output import print_json
+from pipelinekit.cli.parameters import add_parameter_arguments
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, StepRecord
@@ -33,20 +34,12 @@ class _Subject:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `graph`."""
-    parser.add_argument(
-        "target",
-        metavar="FILE[:PIPELINE]|RUN",
-        help="a Python file or graph.json as for 'run'; or a run: its id, the beginning of one, or 'latest'",
+    add_parameter_arguments(
+        parser,
+        "FILE[:PIPELINE]|RUN",
+        "a Python file or graph.json as for 'run'; or a run: its id, the beginning of one, or 'latest'",
+        "nodes, edges and positions as one JSON document",
     )
-    parser.add_argument(
-        "-p",
-        "--parameter",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the pipeline in FILE; those that shape the graph change the drawing",
-    )
-    parser.add_argument("--json", action="store_true", help="nodes, edges and positions as one JSON document")
     parser.add_argument("-o", "--output", metavar="PATH", help="write a picture: .svg, or .html with details and zoom")
     parser.add_argument(
         "--all", action="store_true", help="draw every step of a crowded graph, also those that are alike"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -30,10 +31,13 @@ EXIT_CANCELED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code: 0 done, 1 the run failed, 2 wrong use, 130 canceled."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no error
     common, words = _common().parse_known_args(argv)
     command = next((word for word in words if not word.startswith("-")), "")
     if command not in COMMANDS:
-        return _no_command(words, command)
+        return guarded(lambda: _no_command(words, command), common)
     position = words.index(command)
     parser = argparse.ArgumentParser(
         prog=f"pipelinekit {command}", description=COMMANDS[command][1], parents=[_common()], allow_abbrev=False
@@ -47,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _common() -> argparse.ArgumentParser:
     """Options that every command has, wherever they stand among its words."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="pipelinekit", add_help=False, allow_abbrev=False)
     parser.add_argument("--workspace", metavar="FOLDER", help="the workspace to use, instead of the nearest one upward")
     parser.add_argument("--debug", action="store_true", help="show tracebacks of pipelinekit's own code with errors")
     return parser
@@ -67,6 +71,12 @@ def guarded(action: Callable[[], int], arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_CANCELED
+    except OSError as error:
+        if arguments.debug:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        return EXIT_FAILED
     except PipelinekitError as error:
         if arguments.debug:
             raise

@@ -13,13 +13,14 @@ from pipelinekit.errors import Fault, ParameterError, UsageError
 from pipelinekit.workspace.inputs import place_paths
 
 
-def add_parameter_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every command has that takes a pipeline."""
-    parser.add_argument(
-        "target",
-        metavar="FILE[:PIPELINE]",
-        help="a Python file, with the pipeline's name if it has several; or graph.json",
-    )
+def add_parameter_arguments(
+    parser: argparse.ArgumentParser,
+    metavar: str = "FILE[:PIPELINE]",
+    target: str = "a Python file, with the pipeline's name if it has several; or graph.json",
+    document: str = "one JSON document on standard output",
+) -> None:
+    """What every command has that takes a pipeline; the texts say what this one makes of it."""
+    parser.add_argument("target", metavar=metavar, help=target)
     parser.add_argument(
         "-p",
         "--parameter",
@@ -28,7 +29,7 @@ def add_parameter_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a parameter of the pipeline; lists and dicts as JSON, 'null' for none, files by path",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--json", action="store_true", help=document)
 
 
 def split_parameters(texts: Sequence[str]) -> dict[str, str]:

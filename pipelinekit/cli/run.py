@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from types import FrameType
 
 from pipelinekit.bootstrap import IN_PROCESS, Services, Workspace, open_services
@@ -59,7 +59,9 @@ def drive(services: Services, run: str, *, as_json: bool) -> int:
     """Drive a recorded run in this process and show how it goes; its exit code."""
     observer = Quiet() if as_json else Progress(services.settings.progress)
     driver = services.driver(observer)
-    with _interruptible(driver, services.records.runs.get(run).options.compute == IN_PROCESS):
+    in_process = services.records.runs.get(run).options.compute == IN_PROCESS
+    aside = redirect_stdout(sys.stderr) if as_json else nullcontext()  # the document stands alone on standard output
+    with _interruptible(driver, in_process), aside:
         status = driver.drive(run)
     observer.close()
     handle = services.runs.get(run)

@@ -149,7 +149,7 @@ class Supervisor:
         if isinstance(outcome, Death):
             self._forget(attempt, process)
             return _ended(attempt, began, failure_of_death(attempt, outcome, _oom_kills() > kills), outcome)
-        self._release(attempt, process, kind)
+        self._release(attempt, process, kind, spoiled=outcome.get("spoiled", False))
         ended = event_from_json(outcome)
         assert isinstance(ended, AttemptEnded)
         return ended
@@ -214,10 +214,10 @@ class Supervisor:
                     return
             self._retire(process, now=True)
 
-    def _release(self, attempt: Attempt, process: StepProcess, kind: _Kind) -> None:
+    def _release(self, attempt: Attempt, process: StepProcess, kind: _Kind, *, spoiled: bool = False) -> None:
         with self._lock:
             self._end_busy(attempt)
-            if not self._closed:
+            if not self._closed and not spoiled:
                 self._idle.setdefault(kind, []).append(process)
                 return
         self._retire(process, now=True)
@@ -244,18 +244,8 @@ class Supervisor:
             return
         self._scratch.mkdir(parents=True, exist_ok=True)
         for folder in self._scratch.parent.iterdir():
-            if folder.name.isdigit() and not _exists(int(folder.name)):
+            if folder.name.isdigit() and Path("/proc").is_dir() and not Path("/proc", folder.name).exists():
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def own_package(home: Path) -> Path:

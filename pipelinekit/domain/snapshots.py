@@ -36,8 +36,14 @@ class Tree:
 
     @staticmethod
     def of(entries: Iterable[TreeEntry]) -> Tree:
-        """A tree of these files, sorted. Two paths equal in NFC form are refused: they could not both be restored."""
+        """A tree of these files, sorted.
+
+        Refuses what could not be restored: unsafe paths, and paths equal in NFC form.
+        """
         ordered = tuple(sorted(entries, key=lambda entry: entry.path))
+        for entry in ordered:
+            if not is_safe_path(entry.path):
+                raise IntegrityError(f"a file may not be named {entry.path!r}", hint="rename it, without a backslash")
         for first, second in itertools.pairwise(ordered):
             if first.path == second.path:
                 raise IntegrityError(f"two files have the same path {first.path!r} in Unicode's NFC form")

@@ -77,15 +77,18 @@ def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None
     function = (find or find_function)(attempt.entry)
     hints = type_hints(function)
     arguments = {}
-    links: dict[Path, tuple[int, int]] = {}
+    links: dict[Path, tuple[int, int, int]] = {}
     for name, value in attempt.inputs.items():
         arguments[name] = load_value(value, hints.get(name, Any), place.blobs, place.scratch / "inputs" / name)
     _note_links(place.scratch / "inputs", links)
     result = call(function, arguments)
-    outputs = {
-        port.name: store_value(value, port.type, place.blobs, place.scratch)
-        for port, value in zip(attempt.outputs, _parts(result, attempt), strict=True)
-    }
+    try:
+        outputs = {
+            port.name: store_value(value, port.type, place.blobs, place.scratch)
+            for port, value in zip(attempt.outputs, _parts(result, attempt), strict=True)
+        }
+    except IntegrityError as error:  # what was returned cannot be kept; no input is damaged
+        raise OutputError(error.message, hint=error.hint) from error
     check_links(links)
     return outputs
 
@@ -153,22 +156,22 @@ def _parts(result: Any, attempt: Attempt) -> list[Any]:
 # -- inputs must stay as they are --------------------------------------------------------------------------------------
 
 
-def _note_links(folder: Path, links: dict[Path, tuple[int, int]]) -> None:
+def _note_links(folder: Path, links: dict[Path, tuple[int, int, int]]) -> None:
     if folder.is_dir():
         for parent, _, names in os.walk(folder):
             for name in names:
                 path = Path(parent, name)
                 state = path.stat()
                 if state.st_nlink > 1:
-                    links[path] = (state.st_size, state.st_mtime_ns)
+                    links[path] = (state.st_ino, state.st_size, state.st_mtime_ns)
 
 
-def check_links(links: Mapping[Path, tuple[int, int]]) -> None:
+def check_links(links: Mapping[Path, tuple[int, int, int]]) -> None:
     """Refuse a result whose inputs were written to: they share their bytes with the store."""
     for path, before in links.items():
         with contextlib.suppress(FileNotFoundError):
             state = path.stat()
-            if (state.st_size, state.st_mtime_ns) != before:
+            if state.st_ino == before[0] and (state.st_ino, state.st_size, state.st_mtime_ns) != before:
                 raise OutputError(
                     f"the step changed its input file {path.name} in place", hint="copy it and change the copy"
                 )
@@ -225,7 +228,11 @@ def _flush() -> None:
 def failure_of(error: BaseException, source: Path) -> Failure:
     """An exception of the step as a failure, with the frames of the author's own code."""
     hint = ""
-    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        words = str(error)
+    except Exception:  # the author's exception may raise while it is told
+        words = ""
+    message = f"{type(error).__name__}: {words}" if words else type(error).__name__
     if isinstance(error, SystemExit):
         message = f"the step called sys.exit({error.code!r})"
         hint = "return from the step, or raise an exception"

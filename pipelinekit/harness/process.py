@@ -1,7 +1,8 @@
 """The loop of a warm step process: one message in, one attempt executed, one result out.
 
 The process ends when its supervisor closes the pipe. Standard output and error are pipes of the supervisor's too, and
-are flushed before the result is sent, so that everything the step wrote comes before it.
+are flushed before the result is sent, so that everything the step wrote comes before it. A step that leaves the process
+other than it found it has its result marked `spoiled`: the process is not given to another step.
 """
 
 from __future__ import annotations
@@ -32,11 +33,30 @@ def serve(inbox: int, outbox: int) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     _warm_up(setup["modules"])
     send(outbox, {"ready": os.getpid()})
-    number = 0
+    number, pid = 0, os.getpid()
     while (message := receive(inbox)) is not None:
         number += 1
-        ended = _attempt(message, Place(blobs, scratch / f"{os.getpid()}-{number}", source))
-        send(outbox, event_to_json(ended))
+        before = _surroundings()
+        result = event_to_json(_attempt(message, Place(blobs, scratch / f"{pid}-{number}", source)))
+        if os.getpid() != pid:
+            os._exit(0)  # a child that the step forked has come back here; the result is its parent's to give
+        if _surroundings() != before:
+            result["spoiled"] = True
+        send(outbox, result)
+
+
+def _surroundings() -> tuple[Any, ...]:
+    """What steps of one process share, and no key knows of: variables, search path, standard output and error."""
+    streams = [(id(stream), stream.closed) for stream in (sys.stdout, sys.stderr)]
+    return dict(os.environ), list(sys.path), streams, _file_behind(1), _file_behind(2)
+
+
+def _file_behind(descriptor: int) -> tuple[int, int] | None:
+    try:
+        state = os.fstat(descriptor)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 def _attempt(message: dict[str, Any], place: Place) -> AttemptEnded:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipelinekit.domain.digests import digest_bytes
-from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path
+from pipelinekit.domain.snapshots import Tree, TreeEntry, is_safe_path, normal_path
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.paths import is_executable
 from pipelinekit.ports import Blobs, Cache
@@ -32,14 +33,16 @@ class SourceTree:
         self.entries: dict[str, TreeEntry] = {}
         self.places: dict[str, Path] = {}
         self._texts: dict[str, bytes] = {}
-        self._take(root, "")
+        with _readable():
+            self._take(root, "")
 
     def add(self, name: str, location: Path) -> None:
         """Add a package's folder, or a single module's file, from outside the source folder."""
-        if location.is_dir():
-            self._take(location, f"{name}/")
-        else:
-            self._note({location.name: location}, {location: location.stat()})
+        with _readable():
+            if location.is_dir():
+                self._take(location, f"{name}/")
+            else:
+                self._note({location.name: location}, {location: location.stat()})
 
     def add_text(self, name: str, text: str) -> None:
         """Add a file that lies nowhere on disk."""
@@ -82,6 +85,8 @@ class SourceTree:
         states: dict[Path, os.stat_result] = {}
         size = 0
         for relative, path, state in _walk(folder, rules):
+            if not is_safe_path(relative):
+                raise UsageError(f"a file may not be named {relative}, in {folder}", hint="rename it, or ignore it")
             if prefix + relative in places:
                 raise UsageError(
                     f"two files have the same path {relative!r} in Unicode's NFC form, in {folder}",
@@ -100,6 +105,17 @@ class SourceTree:
             state = states[path]
             self.entries[relative] = TreeEntry(relative, digests[path], state.st_size, is_executable(state))
             self.places[relative] = path
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename} cannot be read: {error.strerror}",
+            hint="it belongs to the source folder: name it in .amlignore, or make it readable",
+        ) from error
 
 
 def _walk(root: Path, rules: IgnoreRules) -> Iterator[tuple[str, Path, os.stat_result]]:

@@ -273,6 +273,46 @@ def test_values_take_the_form_that_the_type_declares(project):
     assert (status["name_of"], status["name_of-2"]) == ("Completed", "Reused"), "1 and 1.0 are one value of a float"
 
 
+def test_what_a_step_does_to_its_process_does_not_reach_the_next_step(project):
+    project.write(
+        leaks="""
+        import os, sys
+        from pipelinekit import pipeline, step
+
+        @step
+        def forks() -> int:
+            return 1 if os.fork() else 2
+
+        @step
+        def changes() -> int:
+            os.environ["LEFT"] = "behind"
+            sys.path.insert(0, "/nowhere")
+            return os.getpid()
+
+        @step
+        def closes() -> int:
+            os.close(1)
+            sys.stdout.close()
+            return 1
+
+        @step
+        def looks() -> list:
+            print("looking")
+            return [os.environ.get("LEFT"), "/nowhere" in sys.path]
+
+        @pipeline
+        def leaks():
+            first, second = forks(), changes(after=[])
+            third = looks.options(cache_version="1")(after=[first, second])
+            return [third, looks.options(cache_version="2")(after=closes(after=third)), first]
+        """
+    )
+    document = project.run("leaks.py", env={"PIPELINEKIT_CORES": "1"})
+    assert document["outputs"] == {"output": [[None, False], [None, False], 1]}
+    for name in ("looks", "looks-2"):
+        assert project("runs", "logs", "latest", name).out == "looking\n"
+
+
 def test_branches_loops_sub_pipelines_and_order(project):
     project.write(
         shapes="""
