@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterable
@@ -16,17 +17,39 @@ def build_index() -> dict[str, Any]:
     versions: dict[str, str] = {}
     requires: dict[str, list[str]] = {}
     local: dict[str, bool] = {}
+    owners: dict[str, set[str]] = {}
     for distribution in metadata.distributions():
-        name = _normal(distribution.metadata["Name"] or "")
-        if name and name not in versions:  # the first on the path is the one that is imported
-            versions[name] = distribution.version
+        name, version = _identity(distribution)
+        if not name:
+            continue
+        if name not in versions:  # the first on the path is the one that is imported
+            versions[name] = version
             requires[name] = _requirements(distribution.requires or ())
             local[name] = _is_local(distribution)
-    modules = {
-        module: sorted({_normal(owner) for owner in owners})
-        for module, owners in metadata.packages_distributions().items()
-    }
+        for module in _modules(distribution):
+            owners.setdefault(module, set()).add(name)
+    modules = {module: sorted(names) for module, names in owners.items()}
     return {"versions": versions, "requires": requires, "modules": modules, "local": local}
+
+
+def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Name and version; empty where the metadata is damaged, which whoever does not need it need not mind."""
+    try:
+        return _normal(distribution.metadata["Name"] or ""), distribution.version
+    except Exception:  # backports of importlib.metadata take its place once they are imported, with errors of their own
+        return "", ""
+
+
+def _modules(distribution: metadata.Distribution) -> set[str]:
+    """The names that a distribution is imported by: those that it declares, else those of its files."""
+    if declared := (distribution.read_text("top_level.txt") or "").split():
+        return set(declared)
+    found = set()
+    for file in distribution.files or ():
+        module = inspect.getmodulename(file.name)
+        if module is not None and file.suffix != ".pyc":
+            found.add(file.parts[0] if len(file.parts) > 1 else module)
+    return {name for name in found if name.isidentifier()}
 
 
 def _requirements(lines: Iterable[str]) -> list[str]:

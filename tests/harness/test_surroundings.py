@@ -27,7 +27,7 @@ STEPS = """
     def replaces(): sys.stdout = io.StringIO()
     def by_number(): os.close(1)
     def says(x): print("says", x)
-    def sets(): os.environ["LEFT"] = "behind"
+    def sets(): os.environ["LEFT_BY_A_STEP"] = "behind"
     def removes(): del os.environ["HOME"]
     def path(): sys.path.insert(0, "/nowhere")
     def doubles(): return os.fork()
