@@ -13,7 +13,8 @@ import pipelinekit
 from pipelinekit.cli.output import print_error
 from pipelinekit.errors import FaultyError, NotFoundError, PipelinekitError, RunFailedError, UsageError
 
-# command -> module, help; a module has `add_arguments(parser)` and `execute(arguments) -> exit code`
+# command -> module, help; a module has `add_arguments(parser)` and `execute(arguments) -> exit code`, and may have
+# `rewrite(words) -> words`, called before its words are parsed
 COMMANDS = {
     "run": ("run", "run a pipeline, reusing every step whose code, software and inputs did not change"),
     "plan": ("plan", "say what a run would do, and why; starts nothing"),
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     module = importlib.import_module(f"pipelinekit.cli.{COMMANDS[command][0]}")
     module.add_arguments(parser)
-    arguments = parser.parse_args(words[:position] + words[position + 1 :])
+    words = getattr(module, "rewrite", list)(words[:position] + words[position + 1 :])
+    arguments = parser.parse_args(words)
     arguments.workspace, arguments.debug = common.workspace, common.debug
     return guarded(lambda: module.execute(arguments), arguments)
 

@@ -40,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def rewrite(words: list[str]) -> list[str]:
+    """A file right after `--regenerate` is the pipeline's, not a step pattern."""
+    return [
+        "--regenerate=*" if word == "--regenerate" and os.path.isfile(following.partition(":")[0]) else word
+        for word, following in zip(words, [*words[1:], ""], strict=True)
+    ]
+
+
 def execute(arguments: argparse.Namespace) -> int:
     """Run the pipeline; 0 only if it completed."""
     services = open_services(flags={"compute": IN_PROCESS if arguments.in_process else arguments.compute})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,11 @@ def load_target(target: str, parameters: list[str], services: Services) -> Targe
         graph = read_graph(Path(target))
         return Target(graph, parse_parameters(graph.parameters, texts), target)
     loading = importlib.import_module("pipelinekit.authoring.loading")
-    pipeline = loading.load_pipeline(target)
-    declared = pipeline.trace().parameters if texts else []
-    given = parse_parameters(declared, texts) if texts else {}
-    compilation: Compilation = services.compiler.compile(pipeline.trace(given))
+    with redirect_stdout(sys.stderr):  # standard output is the command's; what the author's modules print goes beside
+        pipeline = loading.load_pipeline(target)
+        declared = pipeline.trace().parameters if texts else []
+        given = parse_parameters(declared, texts) if texts else {}
+        compilation: Compilation = services.compiler.compile(pipeline.trace(given))
     return Target(compilation.graph, given, target, compilation.warnings, compilation)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from pipelinekit.domain.attempts import AttemptEnded
 from pipelinekit.harness.execute import Place, execute, run_python
 from pipelinekit.harness.scripts import run_command
+from pipelinekit.harness.surroundings import Surroundings
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.wire.attempts import attempt_from_json, event_to_json
 from pipelinekit.wire.frames import receive, send
@@ -34,29 +35,15 @@ def serve(inbox: int, outbox: int) -> None:
     _warm_up(setup["modules"])
     send(outbox, {"ready": os.getpid()})
     number, pid = 0, os.getpid()
+    surroundings = Surroundings(source)
     while (message := receive(inbox)) is not None:
         number += 1
-        before = _surroundings()
         result = event_to_json(_attempt(message, Place(blobs, scratch / f"{pid}-{number}", source)))
         if os.getpid() != pid:
             os._exit(0)  # a child that the step forked has come back here; the result is its parent's to give
-        if _surroundings() != before:
+        if surroundings.changed():
             result["spoiled"] = True
         send(outbox, result)
-
-
-def _surroundings() -> tuple[Any, ...]:
-    """What steps of one process share, and no key knows of: variables, search path, standard output and error."""
-    streams = [(id(stream), stream.closed) for stream in (sys.stdout, sys.stderr)]
-    return dict(os.environ), list(sys.path), streams, _file_behind(1), _file_behind(2)
-
-
-def _file_behind(descriptor: int) -> tuple[int, int] | None:
-    try:
-        state = os.fstat(descriptor)
-    except OSError:
-        return None
-    return state.st_dev, state.st_ino
 
 
 def _attempt(message: dict[str, Any], place: Place) -> AttemptEnded:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipelinekit.domain.attempts import LogChunk, split_id
 from pipelinekit.storage.database import Database
 
-LIMIT = 8 * 1024 * 1024  # characters kept of one attempt
+LIMIT = 8 * 1024 * 1024  # characters kept of one attempt; what another process wrote of it counts by its bytes
 
 
 class SQLLogs:

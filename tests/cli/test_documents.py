@@ -106,3 +106,30 @@ def test_a_failed_run_is_a_document_with_the_failure(project):
     document = project.run("steps.py:bad", "--in-process", code=1)
     assert document["status"] == "Failed"
     assert document["steps"][0]["error"]["message"] == "ValueError: cannot take 1"
+
+
+TALKS = """
+    from pipelinekit import pipeline, step
+    print("loaded")
+
+    @step
+    def one() -> int:
+        return 1
+
+    @pipeline
+    def talks():
+        print("traced")
+        return one()
+"""
+
+
+def test_what_modules_print_while_they_are_loaded_stays_out_of_the_document(project):
+    project.write(talks=TALKS)
+    assert project.run("talks.py")["status"] == "Completed"
+    assert "traced" in project("plan", "talks.py").err
+
+
+def test_a_file_after_regenerate_is_the_pipeline(project):
+    project.write(talks=TALKS)
+    project.run("talks.py")
+    assert project.executed("--regenerate", "talks.py") == ["one"]

@@ -13,9 +13,57 @@ from pipelinekit.formats.paths import store_file
 from pipelinekit.wire.attempts import event_from_json
 
 STEPS = """
-    import io, os, sys
+    import decimal, functools, io, logging, os, sys, threading, warnings
     from pathlib import Path
-    from pipelinekit import File, Folder
+    from pipelinekit import File, Folder, step
+
+    COUNTER, SEEN, KNOWN, NAMES = 0, [], {"inner": {"list": []}}, set()
+    log = logging.getLogger(__name__)
+
+    class Model:
+        loaded = 0
+        def __init__(self): self.cache = {}
+
+    MODEL = Model()
+
+    def counts():
+        global COUNTER
+        COUNTER += 1
+    def appends(): SEEN.append(1)
+    def nests(): KNOWN["inner"]["list"].append(1)
+    def names(): NAMES.add("x")
+    def loads(): Model.loaded = 1
+    def caches(): MODEL.cache["x"] = 1
+    def collects(into=[]): into.append(1)
+    @step
+    def step_collects(into: list = []) -> int:
+        into.append(1)
+        return len(into)
+    def own_attribute(): own_attribute.calls = 1
+    def make_counter():
+        count = 0
+        def counter():
+            nonlocal count
+            count += 1
+        return counter
+    counter = make_counter()
+    def enclosed(): counter()
+    def defines():
+        global NEW
+        NEW = 1
+    def precision(): decimal.getcontext().prec = 5
+    def masks(): os.umask(0)
+    def thread(): threading.Thread(target=threading.Event().wait).start()
+
+    @functools.lru_cache
+    def pure(x): return x
+    def remembers(): return pure(1)
+    def warns():
+        warnings.warn("once")
+        log.warning("said")
+    def imports():
+        import beside
+        return beside.VALUE
 
     class Speechless(Exception):
         def __str__(self):
@@ -49,7 +97,9 @@ STEPS = """
 
 @pytest.fixture
 def steps(tmp_path):
-    with step_process(tmp_path, STEPS, preexec_fn=obey_permissions) as process:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "beside.py").write_text("VALUE = 1\n")
+    with step_process(tmp_path, STEPS, modules=["steps"], preexec_fn=obey_permissions) as process:
         yield process
 
 
@@ -60,7 +110,11 @@ def test_an_exception_that_cannot_be_told_is_a_failure_of_the_step(steps):
     assert steps.value("give", {"x": 1}) == 1
 
 
-@pytest.mark.parametrize("function", ["closes", "replaces", "by_number", "sets", "removes", "path"])
+CHANGES = ["closes", "replaces", "by_number", "sets", "removes", "path", "precision", "masks", "thread"]
+STATE = ["counts", "appends", "nests", "names", "loads", "caches", "collects", "step_collects", "own_attribute"]
+
+
+@pytest.mark.parametrize("function", [*CHANGES, *STATE, "enclosed", "defines"])
 def test_a_process_that_a_step_leaves_otherwise_is_marked_spoiled(steps, function):
     steps.start(function)
     answer = steps.answer()
@@ -68,9 +122,13 @@ def test_a_process_that_a_step_leaves_otherwise_is_marked_spoiled(steps, functio
     assert answer["spoiled"] is True
 
 
-def test_a_process_that_a_step_leaves_as_it_was_is_not_spoiled(steps):
-    steps.start("says", {"x": 1})
-    assert "spoiled" not in steps.answer()
+@pytest.mark.parametrize("function", ["says", "remembers", "warns", "imports"])
+def test_a_process_that_a_step_leaves_as_it_was_is_not_spoiled(steps, function):
+    for step in ("one", "two"):
+        steps.start(function, {"x": 1} if function == "says" else {}, step=step)
+        answer = steps.answer()
+        assert event_from_json(answer).failure is None
+        assert "spoiled" not in answer
 
 
 def test_a_child_that_returns_from_the_step_sends_no_result(steps):

@@ -8,4 +8,4 @@ insert into logs (run, step, sequence, attempt, stream, at, body) values (?, ?, 
 select sequence, attempt, stream, body from logs where run = ? and step = ? and sequence > ? order by sequence
 
 -- name: log_size
-select coalesce(sum(length(body)), 0) as size from logs where run = ? and step = ? and attempt = ?
+select coalesce(sum(length(cast(body as blob))), 0) as size from logs where run = ? and step = ? and attempt = ?

@@ -1,0 +1,184 @@
+"""What the steps of one process share and no key knows of: a step that changes it leaves a process that is not reused.
+
+Seen are: environment variables, search path, standard output and error, threads left running, umask, a few settings of
+libraries, and the state of the author's own modules: their globals, with the lists, dicts, sets, classes, instances and
+defaults of functions in them. Not seen is what lies deeper than `DEPTH`, in containers of more than `LARGE` elements,
+or inside objects of libraries, such as an array that is changed in place.
+"""
+
+from __future__ import annotations
+
+import decimal
+import locale
+import os
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+DEPTH = 4
+LARGE = 1_000
+MOST = 20_000  # objects looked at in one module
+_CHOSEN_WHEN_USED = ("backend", "interactive")  # settings of matplotlib that drawing itself decides
+_NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+_ATOMS = frozenset({int, float, complex, bool, str, bytes, type(None)})
+_FLEETING = frozenset({"__warningregistry__", "__annotations__", "__builtins__", "__spec__", "__loader__"})
+
+
+class Surroundings:
+    """The state of this process as steps may find it. `source` is the folder that the author's modules come from."""
+
+    def __init__(self, source: Path) -> None:
+        self._source = str(source) + os.sep
+        self._process = _process_state()
+        self._plots = _plot_settings()
+        self._modules = self._module_states()
+
+    def changed(self) -> bool:
+        """Whether anything is not as it was the last time; modules imported since then are new, not changed."""
+        process, plots, modules = self._process, self._plots, self._modules
+        self._process, self._plots, self._modules = _process_state(), _plot_settings(), self._module_states()
+        if self._process != process or (plots is not None and self._plots != plots):
+            return True
+        try:
+            return any(_differs(state, self._modules.get(name)) for name, state in modules.items())
+        except Exception:  # objects of the author's are compared, and may raise anything
+            return True
+
+    def _module_states(self) -> dict[str, Any]:
+        return {
+            name: _Reader(self._source).shape(vars(module), DEPTH)
+            for name, module in list(sys.modules.items())
+            if _is_from(module, self._source)
+        }
+
+
+def _process_state() -> tuple[Any, ...]:
+    streams = [(id(stream), stream.closed) for stream in (sys.stdout, sys.stderr)]
+    threads = {thread.ident for thread in threading.enumerate() if not thread.daemon}
+    return dict(os.environ), list(sys.path), streams, _file_behind(1), _file_behind(2), threads, _umask(), _settings()
+
+
+def _file_behind(descriptor: int) -> tuple[int, int] | None:
+    try:
+        state = os.fstat(descriptor)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _settings() -> dict[str, Any]:
+    """Settings that change what libraries compute; of libraries that are not loaded, what they start with."""
+    context = decimal.getcontext()
+    numpy = sys.modules.get("numpy")
+    return {
+        "decimal": (context.prec, context.rounding),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "numpy": numpy.geterr() if numpy else _NUMPY_ERRORS,
+    }
+
+
+def _plot_settings() -> dict[str, Any] | None:
+    matplotlib = sys.modules.get("matplotlib")
+    if matplotlib is None:
+        return None
+    parameters = dict.items(matplotlib.rcParams)  # as a plain dict: looking one up may choose a backend
+    return {name: value for name, value in parameters if name not in _CHOSEN_WHEN_USED}
+
+
+# -- state of the author's modules -------------------------------------------------------------------------------------
+
+
+class _Same:
+    """An object that is told by being itself; it is kept, so that its place in memory is given to no other."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _Reader:
+    """Reads what can change in a module without its names being bound anew, as nested tuples, dicts and `_Same`."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._left = MOST
+
+    def shape(self, value: Any, depth: int) -> Any:
+        """The shape of one object: itself, and so many levels of what is inside."""
+        if type(value) in _ATOMS:
+            return value
+        self._left -= 1
+        inside = self._inside(value) if depth > 0 and self._left > 0 else None
+        if inside is None:
+            return _Same(value)
+        if isinstance(inside, dict):
+            return _Same(value), {
+                key: self.shape(item, depth - 1) for key, item in inside.items() if not _is_fleeting(key, item)
+            }
+        if isinstance(inside, tuple):
+            items = tuple(self.shape(item, depth - 1) for item in inside)
+            return items if isinstance(value, tuple) else (_Same(value), items)
+        return _Same(value), inside
+
+    def _inside(self, value: Any) -> Any:
+        """What is inside an object: a dict or tuple of objects, anything else to be compared as it is, or None."""
+        if isinstance(value, dict | list | tuple | deque | set):
+            if len(value) > LARGE:
+                return len(value)
+            return (
+                dict(value) if isinstance(value, dict) else frozenset(value) if isinstance(value, set) else tuple(value)
+            )
+        if isinstance(value, bytearray):
+            return bytes(value)
+        function = (
+            getattr(value, "step_function", value) if type(value).__module__.startswith("pipelinekit.") else value
+        )
+        if isinstance(function, FunctionType):
+            cells = tuple(map(_content, function.__closure__ or ()))
+            if function.__dict__ or cells or function.__kwdefaults__:
+                return function.__dict__, function.__defaults__, function.__kwdefaults__, cells
+            return None if all(type(item) in _ATOMS for item in function.__defaults__ or ()) else function.__defaults__
+        kind = value if isinstance(value, type) else type(value)
+        if _is_from(sys.modules.get(kind.__module__), self._source):
+            return dict(getattr(value, "__dict__", ()))
+        return None
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return None
+
+
+def _is_from(module: ModuleType | None, source: str) -> bool:
+    return (getattr(module, "__file__", None) or "").startswith(source)
+
+
+def _is_fleeting(name: Any, value: Any) -> bool:
+    """Entries that Python makes by itself: submodules, and notes of warnings that were shown."""
+    return isinstance(value, ModuleType) or (isinstance(name, str) and name in _FLEETING)
+
+
+def _differs(before: Any, now: Any) -> bool:
+    if before is now:
+        return False
+    if isinstance(before, _Same):
+        return not isinstance(now, _Same) or before.value is not now.value
+    if type(before) is not type(now):
+        return True
+    if isinstance(before, dict):
+        return before.keys() != now.keys() or any(_differs(item, now[key]) for key, item in before.items())
+    if isinstance(before, tuple):
+        return len(before) != len(now) or any(map(_differs, before, now))
+    return bool(before != now)
