@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain.environments import Environment as Environment
     from pipelinekit.domain.runs import RunStatus as RunStatus
     from pipelinekit.domain.runs import StepStatus as StepStatus
+    from pipelinekit.domain.steps import Canonical as Canonical
     from pipelinekit.domain.steps import Resources as Resources
     from pipelinekit.domain.steps import Retry as Retry
     from pipelinekit.errors import PipelinekitError as PipelinekitError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pipelinekit.workspace.runs import StepRun as StepRun
 
 _HOMES = {
+    "Canonical": "domain.steps",
     "CommandStep": "authoring.scripts",
     "Environment": "domain.environments",
     "File": "formats.paths",

@@ -30,6 +30,9 @@ class Settings:
     cores: int = field(default=0, metadata={"text": "cores that local runs may use; 0 for all of this machine"})
     experiment: str = field(default="", metadata={"text": "experiment of new runs; empty for the pipeline's own name"})
     progress: bool = field(default=True, metadata={"text": "show live progress when standard error is a terminal"})
+    verify: float = field(
+        default=0.0, metadata={"text": "share of reused steps, 0 to 1, that are executed again and compared"}
+    )
     origins: Mapping[str, str] = field(default_factory=dict, metadata={"text": ""})
 
 
@@ -79,7 +82,7 @@ def _known(name: str, origin: str) -> str:
     return name
 
 
-_WORDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", str: "a text"}
+_WORDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 def _kind(name: str) -> type:
@@ -87,6 +90,8 @@ def _kind(name: str) -> type:
 
 
 def _typed(name: str, value: Any, origin: str) -> Any:
+    if type(value) is int and _kind(name) is float:
+        return float(value)
     if type(value) is not _kind(name):
         raise UsageError(f"{origin}: setting {name!r} must be {_WORDS[_kind(name)]}, not {value!r}")
     return value

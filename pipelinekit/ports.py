@@ -89,8 +89,11 @@ class ReuseRecords(Protocol):
     def release(self, run: str, epoch: int, keys: Sequence[str]) -> None:
         """Give claims up without a result."""
 
-    def revoke(self, keys: Sequence[str]) -> int:
-        """Make the completions of these keys unusable; how many there were."""
+    def revoke(self, keys: Sequence[str], why: str) -> int:
+        """Make the completions of these keys unusable, for this reason; how many there were."""
+
+    def revoked(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """Why completions of these keys were revoked: of each key the newest reason, if there is one."""
 
     def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
         """The newest step run of each name in this pipeline that was completed or reused, whatever its key.

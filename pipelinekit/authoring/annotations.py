@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pipelinekit.domain.names import is_port_name
-from pipelinekit.domain.steps import Port
+from pipelinekit.domain.steps import Canonical, Port
 from pipelinekit.domain.types import ANY, NONE, PortType
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.registry import Format, custom_format_of, data_kind
@@ -172,8 +172,15 @@ def _outputs(annotation: Any) -> tuple[Port, ...]:
     if annotation is types.NoneType or annotation is None:
         return ()
     if fields := output_fields(annotation):
-        return tuple(Port(name, to_type(kind)) for name, kind in fields.items())
-    return (Port(WHOLE_OUTPUT, to_type(annotation)),)
+        return tuple(Port(name, to_type(kind), canonical=_canonical(kind)) for name, kind in fields.items())
+    return (Port(WHOLE_OUTPUT, to_type(annotation), canonical=_canonical(annotation)),)
+
+
+def _canonical(annotation: Any) -> Canonical | None:
+    """The canonical form that `Annotated[T, Canonical(...)]` declares."""
+    if get_origin(annotation) is not Annotated:
+        return None
+    return next((item for item in get_args(annotation)[1:] if isinstance(item, Canonical)), None)
 
 
 def output_fields(annotation: Any) -> dict[str, Any]:

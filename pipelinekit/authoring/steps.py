@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -15,7 +16,7 @@ from pipelinekit.authoring.tracing import Traced, current_tracer, plain_value, s
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.pipelines import StepDeclaration
-from pipelinekit.domain.steps import Resources, Retry, StepOptions
+from pipelinekit.domain.steps import Resources, Retry, StepOptions, parse_duration
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import Fault, UsageError
 from pipelinekit.formats.registry import custom_format, is_known
@@ -32,6 +33,7 @@ class StepSettings:
     environment: Environment | None = None
     options: StepOptions = field(default_factory=StepOptions)
     after: tuple[Any, ...] = ()
+    not_keyed: frozenset[str] = frozenset()
 
 
 class Step(Generic[P, R]):
@@ -118,7 +120,10 @@ class Step(Generic[P, R]):
             self._title(),
             place.module,
             self.entry[1],
-            self.signature.inputs,
+            tuple(
+                replace(port, keyed=False) if port.name in self.settings.not_keyed else port
+                for port in self.signature.inputs
+            ),
             outputs,
             self.settings.options,
             self.settings.environment,
@@ -131,6 +136,11 @@ class Step(Generic[P, R]):
     def _problems(self, declaration: StepDeclaration) -> tuple[Fault, ...]:
         """Why the step cannot be used in any pipeline, at the place of its function."""
         found = list(self.signature.problems)
+        names = [port.name for port in declaration.inputs]
+        found.extend(
+            f"not_keyed names {name!r}, which is none of its inputs ({', '.join(names) or 'it has none'})"
+            for name in sorted(self.settings.not_keyed.difference(names))
+        )
         if not declaration.name:
             found.append(_not_found(self.step_function))
         elif not declaration.module:
@@ -161,6 +171,8 @@ def step(
     timeout: float = 0.0,
     allow_reuse: bool = True,
     cache_version: str = "",
+    max_age: float | str | timedelta = 0.0,
+    not_keyed: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -171,7 +183,9 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     `name` is shown instead of the function's. `environment` is what must be installed for it. `compute` names where it
     runs. `resources` are `Resources(cpu=…, gpu=…, memory=…)`. `retries` is a number or a `Retry`. `timeout` is in
     seconds for one attempt. With `allow_reuse=False` it runs every time. Changing `cache_version` makes earlier results
-    unusable. `tags` are kept with its runs. Only `environment` and `cache_version` enter the key.
+    unusable; results older than `max_age` (seconds, a timedelta, or text such as `"7d"`) are not reused. `not_keyed`
+    names inputs that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with its runs.
+    Only `environment` and `cache_version` enter the key.
     """
     settings = override_settings(StepSettings(), options, getattr(function, "__name__", "step"))
     if function is None:
@@ -187,14 +201,14 @@ def _make(function: Any, settings: StepSettings) -> Step[Any, Any]:
     return Step(function, settings)
 
 
-_OPTION_NAMES = ("compute", "resources", "retries", "timeout", "allow_reuse", "cache_version", "tags")
+_OPTION_NAMES = ("compute", "resources", "retries", "timeout", "allow_reuse", "cache_version", "max_age", "tags")
 
 
 def override_settings(settings: StepSettings, given: Mapping[str, Any], title: str) -> StepSettings:
     """Settings with some options changed. Raises UsageError for an option that there is not."""
-    unknown = sorted(set(given) - {*_OPTION_NAMES, "name", "environment", "after"})
+    unknown = sorted(set(given) - {*_OPTION_NAMES, "name", "environment", "after", "not_keyed"})
     if unknown:
-        known = ", ".join(("name", "environment", *_OPTION_NAMES, "after"))
+        known = ", ".join(("name", "environment", *_OPTION_NAMES, "not_keyed", "after"))
         raise UsageError(f"step {title!r} has no option {unknown[0]!r}", hint=f"there are: {known}")
     options = {name: _option(name, given[name]) for name in _OPTION_NAMES if name in given}
     if "retries" in options:
@@ -206,7 +220,12 @@ def override_settings(settings: StepSettings, given: Mapping[str, Any], title: s
         environment=given.get("environment", settings.environment),
         options=replace(settings.options, **options),
         after=tuple(after) if isinstance(after, list | tuple) else (after,),
+        not_keyed=_names(given["not_keyed"]) if "not_keyed" in given else settings.not_keyed,
     )
+
+
+def _names(given: str | Sequence[str]) -> frozenset[str]:
+    return frozenset([given] if isinstance(given, str) else given)
 
 
 def _option(name: str, value: Any) -> Any:
@@ -219,6 +238,8 @@ def _option(name: str, value: Any) -> Any:
             return {str(key): str(item) for key, item in (value or {}).items()}
         case "timeout":
             return float(value or 0)
+        case "max_age":
+            return parse_duration(value or 0)
         case "compute" | "cache_version":
             return str(value or "")
         case _:

@@ -29,7 +29,16 @@ def execute(arguments: argparse.Namespace) -> int:
     given = target.arguments(Workspace.on(services), keep=False)
     records = services.records
     options = RunOptions(tuple(arguments.regenerate or ()))
-    steps = plan(target.graph, given.values, given.paths, options, records.reuse, records.documents, services.blobs)
+    steps = plan(
+        target.graph,
+        given.values,
+        given.paths,
+        options,
+        records.reuse,
+        records.documents,
+        services.blobs,
+        services.clock,
+    )
     if arguments.json:
         print_json(_document(target.graph.name, steps))
     else:

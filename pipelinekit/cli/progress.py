@@ -12,6 +12,7 @@ from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import counted, seconds_text
+from pipelinekit.engine.verification import DIFFERENT, EQUAL
 
 LISTED = 20  # so many changes of one kind at once are told one by one; more are counted
 
@@ -115,9 +116,18 @@ def summary_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
     if counts[StepStatus.REUSED]:
         everything = counts[StepStatus.REUSED] == len(steps)
         lines.append(f"{'everything was reused; ' if everything else ''}reuse saved {seconds_text(saved)} of work")
+    lines.extend(_verified_lines(steps))
     if run.status is RunStatus.FAILED:
         lines.extend(failure_lines(run, steps))
     return lines
+
+
+def _verified_lines(steps: Sequence[StepRecord]) -> list[str]:
+    """What repeated executions showed."""
+    equal = sum(step.verified == EQUAL for step in steps)
+    different = [step for step in steps if step.verified == DIFFERENT]
+    lines = [f"{counted(equal, 'step')} executed again with equal outputs"] if equal else []
+    return lines + [f"step {step.name!r}: {step.note}; it will not be reused" for step in different]
 
 
 def failure_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:

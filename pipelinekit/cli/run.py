@@ -16,6 +16,7 @@ from pipelinekit.cli.parameters import add_parameter_arguments
 from pipelinekit.cli.progress import Progress, Quiet, summary_lines
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.runs import RunOptions, RunStatus
+from pipelinekit.engine.verification import DIFFERENT
 from pipelinekit.runtime.driver import Driver
 
 CODES = {RunStatus.COMPLETED: 0, RunStatus.CANCELED: 130}
@@ -36,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="execute whatever was kept: every step, or those whose names match a pattern",
     )
     parser.add_argument(
+        "--verify", type=float, metavar="SHARE", help="execute this share of reused steps again, and compare (0 to 1)"
+    )
+    parser.add_argument("--check", action="store_true", help="execute every step twice, and compare the outputs")
+    parser.add_argument(
         "--continue-on-step-failure", action="store_true", help="after a failure skip only what depends on it"
     )
 
@@ -50,14 +55,19 @@ def rewrite(words: list[str]) -> list[str]:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the pipeline; 0 only if it completed."""
-    services = open_services(flags={"compute": IN_PROCESS if arguments.in_process else arguments.compute})
+    compute = IN_PROCESS if arguments.in_process else arguments.compute
+    services = open_services(flags={"compute": compute, "verify": arguments.verify})
     services.check_compute(services.settings.compute)
     target = load_target(arguments.target, arguments.parameter, services)
     show_warnings(target.warnings)
     workspace = Workspace.on(services)
     services.records.driving.recover()
     options = RunOptions(
-        tuple(arguments.regenerate or ()), arguments.continue_on_step_failure, services.settings.compute
+        tuple(arguments.regenerate or ()),
+        arguments.continue_on_step_failure,
+        services.settings.compute,
+        services.settings.verify,
+        arguments.check,
     )
     record = target.record(workspace, arguments.experiment or services.settings.experiment, options)
     return drive(services, record.id, as_json=arguments.json)
@@ -73,10 +83,15 @@ def drive(services: Services, run: str, *, as_json: bool) -> int:
         status = driver.drive(run)
     observer.close()
     handle = services.runs.get(run)
+    steps = [step.record for step in handle.steps]
     if as_json:
         print_json(handle.document())
     else:
-        print("\n".join(summary_lines(handle.record, [step.record for step in handle.steps])))
+        print("\n".join(summary_lines(handle.record, steps)))
+    if (handle.record.options.check or handle.record.options.verify == 1.0) and any(
+        step.verified == DIFFERENT for step in steps
+    ):
+        return 1
     return CODES.get(status, 1)
 
 

@@ -1,9 +1,10 @@
-"""`pipelinekit runs`: list, show, logs, outputs, cancel, resume."""
+"""`pipelinekit runs`: list, show, logs, outputs, cancel, resume, verify."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
-from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import seconds_text, size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.wire.graphs import parse_graph
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _run_argument(
         _verb(verbs, "resume", "run the same graph with the same parameters again; what was finished is reused")
     )
+    _run_argument(_verb(verbs, "verify", "run the same graph again, executing every reused step, and compare outputs"))
     _run_argument(_verb(verbs, "drive", "drive a recorded run in this process"))
 
 
@@ -67,6 +69,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "outputs": _outputs,
         "cancel": _cancel,
         "resume": _resume,
+        "verify": _verify,
         "drive": _drive,
     }[arguments.verb]
     return action(arguments, services)
@@ -225,16 +228,26 @@ def _cancel(arguments: argparse.Namespace, services: Services) -> int:
 def _resume(arguments: argparse.Namespace, services: Services) -> int:
     """An ordinary run of the same graph: the keys decide what has to be done."""
     old = services.records.runs.get(arguments.run)
+    return _again(old, old.options, services, as_json=arguments.json)
+
+
+def _verify(arguments: argparse.Namespace, services: Services) -> int:
+    """A run of the same graph that executes every hit and compares; 1 when an output differs."""
+    old = services.records.runs.get(arguments.run)
+    return _again(old, replace(old.options, regenerate=(), verify=1.0), services, as_json=arguments.json)
+
+
+def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: bool) -> int:
     text = services.records.documents.get([old.graph])[old.graph]
     record = services.pipelines.submit(
         parse_graph(text, f"the graph of run {old.id}"),
         Arguments(old.arguments, old.paths),
         experiment=old.experiment,
-        options=old.options,
+        options=options,
         source=old.source,
         batch=services.records.batch,
     )
-    return drive(services, record.id, as_json=arguments.json)
+    return drive(services, record.id, as_json=as_json)
 
 
 def _drive(arguments: argparse.Namespace, services: Services) -> int:

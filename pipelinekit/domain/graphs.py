@@ -57,7 +57,7 @@ class Definition:
             "entry": self.entry,
             "code": {item.symbol: item.digest for item in self.code},
             "software": self.software.document(),
-            "outputs": {port.name: [str(port.type), port.type.format] for port in self.outputs},
+            "outputs": {port.name: _output_identity(port) for port in self.outputs},
             "cache_version": self.cache_version,
             "arguments": list(self.arguments),
         }
@@ -69,6 +69,11 @@ class Definition:
     def places(self) -> dict[str, Any]:
         """Where each piece of code stands: the part that explains and is not keyed."""
         return {item.symbol: [item.file, item.line, item.end] for item in self.code}
+
+
+def _output_identity(port: Port) -> list[Any]:
+    form = port.canonical
+    return [str(port.type), port.type.format, *([form.order, form.decimals] if form else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,11 @@ class CompiledStep:
     def outputs(self) -> tuple[Port, ...]:
         """The declared outputs."""
         return self.definition.outputs
+
+    def keyed(self, digests: Mapping[str, str]) -> dict[str, str]:
+        """Those of these input digests by port that enter the key."""
+        unkeyed = {port.name for port in self.inputs if not port.keyed}
+        return {name: digest for name, digest in digests.items() if name not in unkeyed}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
+from pipelinekit.errors import UsageError
 
 
 class RunStatus(StrEnum):
@@ -66,12 +67,19 @@ class RunOptions:
     """How a run is to be carried out.
 
     `regenerate` holds patterns of step names that must execute whatever was kept (`*` for all). `compute` names where
-    steps run unless a step says otherwise: `local`, `in-process` or the address of a Dask scheduler.
+    steps run unless a step says otherwise: `local`, `in-process` or the address of a Dask scheduler. `verify` is the
+    share of hits, 0 to 1, that are executed again and compared; with `check` every step is executed twice.
     """
 
     regenerate: tuple[str, ...] = ()
     continue_on_step_failure: bool = False
     compute: str = "local"
+    verify: float = 0.0
+    check: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.verify <= 1.0:
+            raise UsageError(f"a share of {self.verify} cannot be verified", hint="give a number from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,8 @@ class Reason:
     """Why a step ran, or may not be reused: one cause, in words and in fields.
 
     `cause` is one of `first run`, `code`, `input`, `parameter`, `package`, `python`, `variable`, `environment`,
-    `outputs`, `arguments`, `cache version`, `regenerate`, `reuse off`, `missing output`, `upstream`, `invalidated`.
+    `outputs`, `arguments`, `cache version`, `regenerate`, `reuse off`, `missing output`, `upstream`, `invalidated`,
+    `expired`, `verify`, `undeclared`.
     """
 
     cause: str
@@ -115,7 +124,9 @@ class StepRecord:
     """The record of one step in one run. Times are seconds since 1970, UTC; `seconds` is what the execution took.
 
     A reused step run names the run and the step whose outputs it shows; `seconds` is then what that execution took.
-    `element` is the position of an element of a mapped step, -1 for other steps.
+    `element` is the position of an element of a mapped step, -1 for other steps. `verified` is `equal` or `different`
+    where it was executed again to be compared. `claim` is the key that it was claimed under, where it is filed under
+    another one.
     """
 
     run: str
@@ -134,6 +145,8 @@ class StepRecord:
     failure: Failure | None = None
     note: str = ""
     element: int = -1
+    verified: str = ""
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +176,10 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An accepted result of one step execution, under its key: what reuse hands out."""
+    """An accepted result of one step execution, under its key: what reuse hands out.
+
+    `claim` is the key that was claimed for it, where that is another one.
+    """
 
     key: str
     run: str
@@ -173,3 +189,4 @@ class Completion:
     attempt: int = 1
     definition: str = ""
     created_at: float = 0.0
+    claim: str = ""

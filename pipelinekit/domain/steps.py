@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,13 +14,33 @@ from pipelinekit.errors import UsageError
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
+_DURATIONS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """What does not matter in an output: `Annotated[Table, Canonical(order=True, decimals=6)]`.
+
+    With `order` the order of rows or items, with `decimals` the digits of floats beyond so many. The output is stored
+    in its canonical form, so that outputs which differ in nothing else are equal.
+    """
+
+    order: bool = False
+    decimals: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One input or output of a step. An input with `required=False` has a default of its own."""
+    """One input or output of a step. An input with `required=False` has a default of its own.
+
+    An input with `keyed=False` does not enter the key; an output with a `canonical` form is stored in it.
+    """
 
     name: str
     type: PortType
     required: bool = True
+    keyed: bool = True
+    canonical: Canonical | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +98,8 @@ class StepOptions:
     """How a step is run and whether its result may be reused. None of this enters the key, except `cache_version`.
 
     `variables` are set in the step's process; what they say enters the key with the step's software. `timeout` is in
-    seconds for one attempt; 0 means none. `compute` names a compute target; empty means the run's own.
+    seconds for one attempt; 0 means none. `compute` names a compute target; empty means the run's own. A result that
+    is older than `max_age` seconds is not reused; 0 means that age does not matter.
     """
 
     allow_reuse: bool = True
@@ -88,10 +110,12 @@ class StepOptions:
     timeout: float = 0.0
     tags: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    max_age: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.timeout < 0:
-            raise UsageError(f"timeout {self.timeout} is not allowed", hint="give seconds > 0, or 0 for none")
+        for name in ("timeout", "max_age"):
+            if (value := getattr(self, name)) < 0:
+                raise UsageError(f"{name} {value} is not allowed", hint="give seconds > 0, or 0 for none")
 
 
 def class_name(kind: type[BaseException]) -> str:
@@ -107,6 +131,20 @@ def parse_size(size: int | str) -> int:
     if not match or match[2].upper() not in _SIZES:
         raise UsageError(f"memory {size!r} is not a size", hint="write bytes as a number, or text such as '512MiB'")
     return int(float(match[1]) * _SIZES[match[2].upper()])
+
+
+def parse_duration(duration: float | str | datetime.timedelta) -> float:
+    """Seconds of a duration given as a number, a timedelta, or text such as `90s`, `12h` or `7d`. Raises UsageError."""
+    if isinstance(duration, datetime.timedelta):
+        return duration.total_seconds()
+    if isinstance(duration, int | float):
+        return float(duration)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw]?)\s*", duration)
+    if not match:
+        raise UsageError(
+            f"{duration!r} is not a duration", hint="write seconds as a number, or text such as '90s', '12h' or '7d'"
+        )
+    return float(match[1]) * _DURATIONS[match[2]]
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

@@ -199,6 +199,11 @@ class _Checker:
                     faults.append(self.fault(call, f"has no value for its input {port.name!r} ({describe(port.type)})"))
             elif port.name in call.each:
                 faults.extend(self.each(call, port, binding))
+                if not port.keyed:
+                    words = f"input {port.name!r} is not keyed, so that its elements could not be told apart"
+                    faults.append(
+                        Fault(f"step {call.full_name!r}: {words}", call.file, call.line, "wrap it in fixed(...)")
+                    )
             elif why := self.misfit(port.type, binding):
                 faults.append(self.fault(call, f"input {port.name!r}: {why}"))
         faults.extend(self.fault(call, f"has a condition {why}") for item in call.conditions if (why := self.odd(item)))

@@ -59,7 +59,13 @@ def _change(cause: str, what: str, name: str, before: str, after: str) -> Reason
 
 
 def _words(outputs: Any) -> str:
-    return ", ".join(f"{name}: {kind[0]}" for name, kind in (outputs or {}).items())
+    return ", ".join(f"{name}: {kind[0]}{_form(kind[2:])}" for name, kind in (outputs or {}).items())
+
+
+def _form(canonical: Sequence[Any]) -> str:
+    if not canonical:
+        return ""
+    return f" (order={canonical[0]}, decimals={canonical[1]})"
 
 
 def _inputs(before: Identity, after: Identity) -> list[Reason]:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from pipelinekit.domain.graphs import Graph, OutputRef, predecessors, sources
+from pipelinekit.domain.graphs import Graph, OutputRef, sources
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions, RunStatus, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
@@ -35,7 +35,8 @@ from pipelinekit.engine.expansion import Elements, elements_of, make_children
 from pipelinekit.engine.fingerprint import Fingerprint
 from pipelinekit.engine.outbox import Outbox
 from pipelinekit.engine.retries import retry_delay
-from pipelinekit.engine.work import Resolver, State, Work, link, shared_sources
+from pipelinekit.engine.verification import Expected, is_chosen, verdict
+from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, producers
 
 MAX_REWINDS = 5
 HELD_POLL = 0.5  # seconds between two looks at a key that another run executes
@@ -118,7 +119,7 @@ class Orchestrator:
         if self.stopping:
             self._end(work, StepStatus.CANCELED)
             return
-        if self._any_broken and (cause := self._broken_cause(work)):
+        if self._any_broken and (cause := broken_cause(work, self.works)):
             work.broken = True
             self._end(work, StepStatus.SKIPPED, note=cause)
             return
@@ -139,16 +140,6 @@ class Orchestrator:
         else:
             self._end(work, StepStatus.SKIPPED, note="an input comes from a step that was skipped")
 
-    def _broken_cause(self, work: Work) -> str:
-        """What before this work did not complete, so that it cannot run; empty when nothing."""
-        elements = {value.position: value for value in work.fixed.values() if isinstance(value, Work)}
-        shared = shared_sources(work, self.works) if work.mapped else set()
-        for position in sorted(predecessors(work.node) - shared):
-            earlier = elements.get(position, self.works[position])
-            if earlier.broken and earlier.state is State.DONE:
-                return f"step {earlier.name!r} did not complete"
-        return ""
-
     def _gather(self, work: Work) -> bool:
         """Put the inputs together; False when one comes from a step that was skipped."""
         values: dict[str, StoredValue] = {}
@@ -168,7 +159,7 @@ class Orchestrator:
         return True
 
     def _identify(self, work: Work) -> None:
-        digests = {port: value.digest for port, value in work.inputs.items()}
+        digests = work.step.keyed({port: value.digest for port, value in work.inputs.items()})
         work.key = self.fingerprints[work.node.step].key(digests)
         if not work.step.options.allow_reuse:
             work.reasons = (Reason("reuse off", "the step does not allow reuse"),)
@@ -234,14 +225,23 @@ class Orchestrator:
     def _looked_up(self, event: LookedUp) -> None:
         for name, completion in event.found.items():
             work = self.by_name[name]
-            if work.state is State.LOOKING:
+            if work.state is State.LOOKING and self._is_verified(work):
+                work.expected = Expected(completion.outputs, f"run {completion.run}")
+                work.reasons = (Reason("verify", f"the result of run {completion.run} is executed again and compared"),)
+                work.forced = work.rethinks = True
+                self._claim(work)
+            elif work.state is State.LOOKING:
                 self._reuse(work, completion)
         for name, reasons in event.reasons.items():
             work = self.by_name[name]
             if work.state is State.LOOKING:
                 work.reasons = reasons
-                work.forced = name in event.unusable
+                work.forced = work.rethinks = name in event.unusable
                 self._claim(work)
+
+    def _is_verified(self, work: Work) -> bool:
+        """Whether a hit of this work is executed again."""
+        return self.options.check or is_chosen(self.run, work.name, self.options.verify)
 
     def _claim(self, work: Work) -> None:
         leader = self._leaders.get(work.key)
@@ -276,7 +276,11 @@ class Orchestrator:
                 self._out.ask(Sleep(name, HELD_POLL))
 
     def _woken(self, work: Work) -> None:
-        if work.state is State.HELD:
+        if work.state is State.HELD and work.rethinks:
+            work.forced = work.rethinks = False
+            work.expected = None
+            self._identify(work)
+        elif work.state is State.HELD:
             work.state = State.CLAIMING
             self._out.claim(work)
         elif work.state is State.SLEEPING:
@@ -309,8 +313,7 @@ class Orchestrator:
             return
         work.ended_at, work.seconds = event.at, event.seconds
         if event.failure is None:
-            work.outputs = event.outputs
-            self._end(work, StepStatus.COMPLETED)
+            self._succeeded(work, event.outputs)
         elif work.stopping or self.stopping:
             work.failure = event.failure
             self._end(work, StepStatus.CANCELED)
@@ -318,6 +321,19 @@ class Orchestrator:
             return
         else:
             self._retry_or_fail(work, event.failure)
+
+    def _succeeded(self, work: Work, outputs: Mapping[str, StoredValue]) -> None:
+        """Take the outputs, or execute the work once more where that is asked for, and compare."""
+        if self.options.check and work.expected is None and not self.stopping:
+            work.expected = Expected(outputs, "its first execution")
+            self._dispatch(work)
+            return
+        note = ""
+        if work.expected is not None:
+            work.verified, note = verdict(work.expected, outputs)
+            work.expected = None
+        work.outputs = outputs
+        self._end(work, StepStatus.COMPLETED, note)
 
     def _retry_or_fail(self, work: Work, failure: Failure) -> None:
         token = (self.run, work.name, work.attempt)
@@ -337,30 +353,23 @@ class Orchestrator:
     def _rewind(self, work: Work, damaged: Iterable[str]) -> bool:
         """Make damaged inputs again: their producers execute anew, unless they do already, and this work waits."""
         missing = set(damaged)
-        producers = [
+        makers = [
             earlier
-            for earlier in self._producers(work)
+            for earlier in producers(work, self.works)
             if any(missing & set(value.blobs()) for value in earlier.outputs.values())
         ]
-        if not producers:
+        if not makers:
             return False
         work.rewinds += 1
         work.state = State.WAITING
         self._drop_claim(work)
         self._show(work, StepStatus.QUEUED, "an input was damaged and is made again")
-        for earlier in producers:
+        for earlier in makers:
             earlier.followers.append(work)
             work.waiting += 1
             if earlier.state is State.DONE:
                 self._reopen(earlier)
         return True
-
-    def _producers(self, work: Work) -> list[Work]:
-        found: list[Work] = [value for value in work.fixed.values() if isinstance(value, Work)]
-        for position in predecessors(work.node):
-            earlier = self.works[position]
-            found.extend(earlier.children if earlier.children is not None else [earlier])
-        return found
 
     def _reopen(self, work: Work) -> None:
         if work.parent is not None:

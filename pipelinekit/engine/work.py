@@ -24,6 +24,7 @@ from pipelinekit.domain.graphs import (
 from pipelinekit.domain.runs import Failure, Reason, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, dict_of, list_of, plain
+from pipelinekit.engine.verification import Expected
 
 
 class State(Enum):
@@ -72,6 +73,9 @@ class Work:
     lost_failures: int = 0
     rewinds: int = 0
     forced: bool = False
+    rethinks: bool = False  # forced only because of a completion that another run may have replaced meanwhile
+    expected: Expected | None = None
+    verified: str = ""
     claimed: bool = False
     stopping: bool = False
     broken: bool = False
@@ -114,6 +118,7 @@ class Work:
             self.failure,
             self.note,
             self.element,
+            self.verified,
         )
 
 
@@ -137,6 +142,26 @@ def shared_sources(work: Work, works: list[Work]) -> set[int]:
         return found
     rest = {port: binding for port, binding in work.node.inputs.items() if port not in work.node.each}
     return found - predecessors(Node("", 0, rest, work.node.after, work.node.conditions))
+
+
+def broken_cause(work: Work, works: list[Work]) -> str:
+    """What before this work did not complete, so that it cannot run; empty when nothing."""
+    elements = {value.position: value for value in work.fixed.values() if isinstance(value, Work)}
+    shared = shared_sources(work, works) if work.mapped else set()
+    for position in sorted(predecessors(work.node) - shared):
+        earlier = elements.get(position, works[position])
+        if earlier.broken and earlier.state is State.DONE:
+            return f"step {earlier.name!r} did not complete"
+    return ""
+
+
+def producers(work: Work, works: list[Work]) -> list[Work]:
+    """The works whose outputs this one takes in; elements of mapped steps one by one."""
+    found: list[Work] = [value for value in work.fixed.values() if isinstance(value, Work)]
+    for position in predecessors(work.node):
+        earlier = works[position]
+        found.extend(earlier.children if earlier.children is not None else [earlier])
+    return found
 
 
 class Resolver:

@@ -26,7 +26,7 @@ class TableFormat:
 
     def write(self, value: Any, path: Path) -> str:
         """Write a table; its content digest."""
-        table = _to_arrow(value)
+        table = to_arrow(value)
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
         return table_digest(table)
@@ -43,7 +43,8 @@ class TableFormat:
                 return _without_flavour(table)
 
 
-def _to_arrow(value: Any) -> pa.Table:
+def to_arrow(value: Any) -> pa.Table:
+    """A table of any library that is known, as an Arrow table that remembers which it was."""
     library = _library(type(value))
     if library == "pandas":
         try:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
 from pipelinekit.domain.runs import Failure
+from pipelinekit.domain.steps import Port
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError, PipelinekitError, StorageError
 from pipelinekit.formats.loading import load_value
@@ -84,13 +85,19 @@ def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None
     result = call(function, arguments)
     try:
         outputs = {
-            port.name: store_value(value, port.type, place.blobs, place.scratch)
+            port.name: store_value(_canonical(value, port), port.type, place.blobs, place.scratch)
             for port, value in zip(attempt.outputs, _parts(result, attempt), strict=True)
         }
     except IntegrityError as error:  # what was returned cannot be kept; no input is damaged
         raise OutputError(error.message, hint=error.hint) from error
     check_links(links)
     return outputs
+
+
+def _canonical(value: Any, port: Port) -> Any:
+    if port.canonical is None:
+        return value
+    return importlib.import_module("pipelinekit.formats.canonical").canonical_value(value, port.canonical)
 
 
 def find_function(entry: str) -> Any:

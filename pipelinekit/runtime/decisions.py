@@ -15,7 +15,7 @@ from pipelinekit.engine.explain import FIRST_RUN, Identity, difference
 from pipelinekit.engine.fingerprint import key_document
 from pipelinekit.engine.reuse import usable
 from pipelinekit.errors import IntegrityError
-from pipelinekit.ports import Blobs, Documents, ReuseRecords
+from pipelinekit.ports import Blobs, Clock, Documents, ReuseRecords
 from pipelinekit.wire.keys import definition_body, definition_text, key_text
 from pipelinekit.wire.values import loads
 
@@ -26,12 +26,15 @@ class Decisions:
     Step runs of runs before `run` are what is compared with; of all, if it is empty.
     """
 
-    def __init__(self, graph: Graph, run: str, reuse: ReuseRecords, documents: Documents, blobs: Blobs) -> None:
+    def __init__(
+        self, graph: Graph, run: str, reuse: ReuseRecords, documents: Documents, blobs: Blobs, clock: Clock
+    ) -> None:
         self._graph = graph
         self._run = run
         self._reuse = reuse
         self._documents = documents
         self._blobs = blobs
+        self._clock = clock
         self._nodes = {node.name: node for node in graph.nodes}
         self._definitions = [step.definition.digest() for step in graph.steps]
         self._parsed: dict[str, dict[str, Any]] = {}
@@ -40,12 +43,20 @@ class Decisions:
     def look_up(self, asked: LookUp) -> LookedUp:
         """Completions that may be reused, and for every other step the reasons why it runs."""
         completions = self._reuse.find(asked.keys.values())
-        found, refused = usable(asked.keys, completions, self._incomplete(completions.values()))
+        found, refused = usable(
+            asked.keys, completions, self._incomplete(completions.values()), self._oldest(asked.keys)
+        )
         misses = {step: key for step, key in asked.keys.items() if step not in found and step not in refused}
         reasons: dict[str, tuple[Reason, ...]] = {step: (reason,) for step, reason in refused.items()}
         if misses:
             reasons.update(self._explain(misses, asked.inputs))
         return LookedUp(found, reasons, frozenset(refused))
+
+    def _oldest(self, steps: Iterable[str]) -> dict[str, float]:
+        """Since when a completion must be, for the steps whose results age."""
+        now = self._clock.now()
+        ages = {step: self._graph.step_of(self.node_of(step)).options.max_age for step in steps}
+        return {step: now - age for step, age in ages.items() if age}
 
     def node_of(self, step: str) -> Node:
         """The node that a step, or an element of a mapped step, belongs to."""
@@ -56,7 +67,7 @@ class Decisions:
     def document(self, step: str, inputs: Mapping[str, StoredValue]) -> str:
         """The key document of a step as it is kept, with what helps to explain it."""
         node = self.node_of(step)
-        digests = {port: value.digest for port, value in inputs.items()}
+        digests = self._graph.step_of(node).keyed({port: value.digest for port, value in inputs.items()})
         return key_text(key_document(self._definitions[node.step], digests), inputs, self._origins(node, step))
 
     def definition(self, step: str) -> tuple[str, str]:
@@ -127,12 +138,14 @@ class Decisions:
     ) -> dict[str, tuple[Reason, ...]]:
         earlier = self._reuse.previous(self._graph.name, misses, before=self._run)
         bodies = self._earlier_bodies(earlier)
+        revoked = self._reuse.revoked(key for step, key in misses.items() if step in bodies)
         reasons: dict[str, tuple[Reason, ...]] = {}
         for step, key in misses.items():
             if step not in bodies:
                 reasons[step] = (FIRST_RUN,)
             elif earlier[step].key == key:
-                words = f"its result of run {earlier[step].run} may no longer be reused"
+                why = f": {revoked[key]}" if key in revoked else ""
+                words = f"its result of run {earlier[step].run} may no longer be reused{why}"
                 reasons[step] = (Reason("invalidated", words),)
             else:
                 new = loads(self.document(step, inputs[step]))

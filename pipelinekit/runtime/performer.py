@@ -33,6 +33,7 @@ from pipelinekit.engine.events import (
     Stop,
 )
 from pipelinekit.engine.orchestrator import Orchestrator
+from pipelinekit.engine.verification import DIFFERENT
 from pipelinekit.errors import IntegrityError
 from pipelinekit.formats.loading import load_plain
 from pipelinekit.ports import Blobs, Clock, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
@@ -73,7 +74,7 @@ class Performer:
         self._changes: dict[str, StepRecord] = {}
         self._documents: dict[str, str] = {}
         self._timers: list[tuple[float, str]] = []
-        self.decisions = Decisions(graph, run.id, records.reuse, records.documents, blobs)
+        self.decisions = Decisions(graph, run.id, records.reuse, records.documents, blobs, clock)
 
     def perform(self, orchestrator: Orchestrator, instructions: list[Instruction]) -> Handover:
         """Perform instructions, and those that follow from their answers, in one transaction."""
@@ -191,6 +192,9 @@ class Performer:
             self._changes = {}
             completions = [self._completion(change) for change in changes if _is_result(change)]
             self._records.driving.record(self._run.id, self._run.epoch, changes, completions)
+            for change in changes:
+                if change.verified == DIFFERENT and change.status is StepStatus.COMPLETED:
+                    self._records.reuse.revoke([change.key], f"run {change.run}: {change.note}")
             handover.changes.extend(changes)
 
     def _completion(self, change: StepRecord) -> Completion:
@@ -202,6 +206,7 @@ class Performer:
             change.seconds,
             change.attempt,
             self.decisions.definition_digest(change.name),
+            claim=change.claim,
         )
 
 

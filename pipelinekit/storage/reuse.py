@@ -49,9 +49,13 @@ class SQLReuse:
         """Give claims up without a result."""
         self._database.write_many("drop_claims", [(key, run, epoch) for key in keys])
 
-    def revoke(self, keys: Sequence[str]) -> int:
+    def revoke(self, keys: Sequence[str], why: str) -> int:
         """Make the completions of these keys unusable."""
-        return self._database.write_many("supersede", [(key,) for key in keys])
+        return self._database.write_many("revoke", [(why, key) for key in keys])
+
+    def revoked(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """Why the newest completions of these keys that were revoked were so."""
+        return {row["key"]: row["revoked"] for row in self._database.read_keys("revoked", keys)}
 
     def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
         """The newest completed or reused step run of each name in this pipeline."""
@@ -79,4 +83,12 @@ def _holds(row: Row) -> bool:
 
 def _completion(row: Row) -> Completion:
     outputs = values_from_json(loads(row["outputs"]))
-    return Completion(row["key"], row["run"], row["step"], outputs, row["seconds"], row["attempt"])
+    return Completion(
+        row["key"],
+        row["run"],
+        row["step"],
+        outputs,
+        row["seconds"],
+        row["attempt"],
+        created_at=row["created_at"],
+    )

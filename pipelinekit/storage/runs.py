@@ -192,7 +192,8 @@ class SQLDriving:
         self._database.write("add_event", (run, rows[0]["events"], self._clock.now(), dumps(body)))
 
     def _accept(self, run: str, epoch: int, completion: Completion, now: float) -> None:
-        claimed = bool(self._database.write_returning("drop_claim", (completion.key, run, epoch)))
+        claim = completion.claim or completion.key
+        claimed = bool(self._database.write_returning("drop_claim", (claim, run, epoch)))
         if claimed:
             self._database.write("supersede", (completion.key,))
         self._database.write(
@@ -230,6 +231,7 @@ def _step_row(step: StepRecord, pipeline: str, now: float) -> tuple[Any, ...]:
         dumps([reason_to_json(reason) for reason in step.reasons]) if step.reasons else "[]",
         dumps(failure_to_json(step.failure)) if step.failure else None,
         step.note,
+        step.verified,
     )
 
 
@@ -252,6 +254,7 @@ def step_record(row: Row) -> StepRecord:
         failure_from_json(loads(row["failure"])) if row["failure"] else None,
         row["note"],
         row["element"],
+        row["verified"],
     )
 
 

@@ -24,6 +24,7 @@ class MemoryState:
     steps: dict[str, dict[str, StepRecord]] = field(default_factory=dict)
     completions: list[Completion] = field(default_factory=list)
     reusable: dict[str, Completion] = field(default_factory=dict)
+    revoked: dict[str, str] = field(default_factory=dict)
     claims: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     documents: dict[str, str] = field(default_factory=dict)
     logs: dict[tuple[str, str], list[LogChunk]] = field(default_factory=dict)
@@ -214,9 +215,10 @@ class MemoryDriving:
     def _accept(self, run: str, epoch: int, completion: Completion) -> None:
         completion = replace(completion, created_at=self._state.clock.now())
         self._state.completions.append(completion)
-        claim = self._state.claims.get(completion.key)
+        claimed = completion.claim or completion.key
+        claim = self._state.claims.get(claimed)
         if claim is not None and claim[:2] == (run, epoch):
-            del self._state.claims[completion.key]
+            del self._state.claims[claimed]
             self._state.reusable[completion.key] = completion
 
     def _drop_claims(self, run: str) -> None:
@@ -260,9 +262,15 @@ class MemoryReuse:
             if claim is not None and claim[:2] == (run, epoch):
                 del self._state.claims[key]
 
-    def revoke(self, keys: Sequence[str]) -> int:
+    def revoke(self, keys: Sequence[str], why: str) -> int:
         """Make completions unusable."""
-        return sum(self._state.reusable.pop(key, None) is not None for key in keys)
+        gone = [key for key in keys if self._state.reusable.pop(key, None) is not None]
+        self._state.revoked = {**self._state.revoked, **dict.fromkeys(gone, why)}
+        return len(gone)
+
+    def revoked(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """Why completions were revoked."""
+        return {key: self._state.revoked[key] for key in keys if key in self._state.revoked}
 
     def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
         """The newest completed or reused step run of each name."""

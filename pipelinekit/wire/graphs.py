@@ -24,7 +24,7 @@ from pipelinekit.domain.graphs import (
     predecessors,
 )
 from pipelinekit.domain.parameters import Parameter
-from pipelinekit.domain.steps import Port, Resources, Retry, StepOptions
+from pipelinekit.domain.steps import Canonical, Port, Resources, Retry, StepOptions
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import UsageError
 from pipelinekit.wire.values import dumps, loads, plain_from_json, plain_to_json
@@ -136,12 +136,25 @@ def type_from_json(document: Any) -> PortType:
 
 def ports_to_json(ports: tuple[Port, ...]) -> list[Any]:
     """Ports as JSON data."""
-    return [[port.name, type_to_json(port.type), port.required] for port in ports]
+    return [[port.name, type_to_json(port.type), port.required, *_port_details(port)] for port in ports]
+
+
+def _port_details(port: Port) -> list[Any]:
+    details: dict[str, Any] = {} if port.keyed else {"keyed": False}
+    if port.canonical is not None:
+        details["canonical"] = [port.canonical.order, port.canonical.decimals]
+    return [details] if details else []
 
 
 def ports_from_json(document: list[Any]) -> tuple[Port, ...]:
     """Ports from JSON data."""
-    return tuple(Port(name, type_from_json(kind), required) for name, kind, required in document)
+    return tuple(_port_from_json(*item) for item in document)
+
+
+def _port_from_json(name: str, kind: Any, required: bool, details: Mapping[str, Any] | None = None) -> Port:
+    found = details or {}
+    canonical = Canonical(*found["canonical"]) if "canonical" in found else None
+    return Port(name, type_from_json(kind), required, found.get("keyed", True), canonical)
 
 
 def _parameter_to_json(parameter: Parameter) -> dict[str, Any]:
@@ -215,7 +228,7 @@ def _options_to_json(options: StepOptions) -> dict[str, Any]:
     document: dict[str, Any] = {}
     if not options.allow_reuse:
         document["allow_reuse"] = False
-    for name in ("compute", "timeout"):
+    for name in ("compute", "timeout", "max_age"):
         if value := getattr(options, name):
             document[name] = value
     if options.resources != Resources():
@@ -243,6 +256,7 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
         document.get("timeout", 0.0),
         document.get("tags", {}),
         document.get("variables", {}),
+        document.get("max_age", 0.0),
     )
 
 

@@ -51,12 +51,20 @@ def options_to_json(options: RunOptions) -> dict[str, Any]:
         "regenerate": list(options.regenerate),
         "continue_on_step_failure": options.continue_on_step_failure,
         "compute": options.compute,
+        "verify": options.verify,
+        "check": options.check,
     }
 
 
 def options_from_json(document: Mapping[str, Any]) -> RunOptions:
     """Run options from JSON data."""
-    return RunOptions(tuple(document["regenerate"]), document["continue_on_step_failure"], document["compute"])
+    return RunOptions(
+        tuple(document["regenerate"]),
+        document["continue_on_step_failure"],
+        document["compute"],
+        document.get("verify", 0.0),
+        document.get("check", False),
+    )
 
 
 def paths_to_json(paths: Mapping[PathRef, StoredValue]) -> list[Any]:
@@ -122,6 +130,8 @@ def step_document(step: StepRecord) -> dict[str, Any]:
         document["error"] = failure_to_json(step.failure)
     if step.note:
         document["note"] = step.note
+    if step.verified:
+        document["verified"] = step.verified
     return document
 
 

@@ -1,5 +1,5 @@
 -- name: find_completions
-select key, run, step, outputs, seconds, attempt from completions where reusable = 1 and key in ({})
+select key, run, step, outputs, seconds, attempt, created_at from completions where reusable = 1 and key in ({})
 
 -- name: claims_held
 select claims.key, claims.run, claims.step, claims.epoch, runs.owner, runs.epoch as run_epoch, runs.lease_until, runs.renewed_at, runs.status
@@ -15,6 +15,12 @@ returning key
 
 -- name: supersede
 update completions set reusable = 0 where key = ? and reusable = 1
+
+-- name: revoke
+update completions set reusable = 0, revoked = ? where key = ? and reusable = 1
+
+-- name: revoked
+select key, revoked from completions where revoked != '' and key in ({}) order by created_at
 
 -- name: add_completion
 insert into completions (run, step, attempt, key, definition, outputs, seconds, created_at, reusable)

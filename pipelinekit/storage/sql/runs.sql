@@ -70,12 +70,12 @@ insert into events (run, sequence, at, body) values (?, ?, ?, ?)
 
 -- name: put_step
 insert into step_runs (run, step, pipeline, node, element, status, key, attempt, original_run, original_step, started_at,
-    ended_at, seconds, reasons, failure, note)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ended_at, seconds, reasons, failure, note, verified)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (run, step) do update set status = excluded.status, key = excluded.key, attempt = excluded.attempt,
     original_run = excluded.original_run, original_step = excluded.original_step, started_at = excluded.started_at,
     ended_at = excluded.ended_at, seconds = excluded.seconds, reasons = excluded.reasons, failure = excluded.failure,
-    note = excluded.note
+    note = excluded.note, verified = excluded.verified
 where step_runs.status in ('NotStarted', 'Queued', 'Running')
     or (step_runs.status in ('Completed', 'Reused') and excluded.status = 'Queued')
 

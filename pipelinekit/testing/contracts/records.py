@@ -353,8 +353,37 @@ class RecordsContract:
     def test_revoked_completions_are_not_found(self) -> None:
         records = self.make()
         self.complete(records, self.started(records, "1"), "a", 1)
-        assert records.reuse.revoke([key("a"), key("unknown")]) == 1
+        assert records.reuse.revoke([key("a"), key("unknown")], "it is wrong") == 1
         assert records.reuse.find([key("a")]) == {}
+        assert records.reuse.revoked([key("a"), key("unknown")]) == {key("a"): "it is wrong"}
+
+    def test_the_newest_reason_for_revoking_counts(self) -> None:
+        records = self.make()
+        for name, why in (("1", "old"), ("2", "new")):
+            self.complete(records, self.started(records, name), "a", 1)
+            records.reuse.revoke([key("a")], why)
+        assert records.reuse.revoked([key("a")]) == {key("a"): "new"}
+
+    def test_a_completion_says_when_it_was_made(self) -> None:
+        records = self.make()
+        self.complete(records, self.started(records, "1"), "a", 1)
+        assert records.reuse.find([key("a")])[key("a")].created_at > 0
+
+    def test_a_completion_may_be_filed_under_another_key_than_was_claimed(self) -> None:
+        records = self.make()
+        run = self.started(records, "1")
+        records.reuse.claim(run.id, run.epoch, {"a": key("a")}, frozenset())
+        done = Completion(key("b"), run.id, "a", {"output": plain(1)}, claim=key("a"))
+        records.driving.record(run.id, run.epoch, [change(run.id, "a", StepStatus.COMPLETED)], [done])
+        assert set(records.reuse.find([key("a"), key("b")])) == {key("b")}
+        other = self.started(records, "2")
+        assert records.reuse.claim(other.id, other.epoch, {"a": key("a")}, frozenset())[0] == ["a"]
+
+    def test_what_verifying_showed_is_kept(self) -> None:
+        records = self.make()
+        run = self.started(records, "1")
+        records.driving.record(run.id, run.epoch, [change(run.id, "a", StepStatus.COMPLETED, verified="equal")])
+        assert records.runs.steps(run.id)[0].verified == "equal"
 
     def test_a_reused_step_shows_the_outputs_of_its_original(self) -> None:
         records = self.make()

@@ -1,0 +1,37 @@
+"""Whether a step gives equal outputs when it is executed again: which hits are tried, and what the second try says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipelinekit.domain.digests import PREFIX, digest
+from pipelinekit.domain.values import StoredValue
+
+EQUAL = "equal"
+DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Outputs that an execution is compared with; `origin` says whose they are."""
+
+    outputs: Mapping[str, StoredValue]
+    origin: str
+
+
+def is_chosen(run: str, step: str, share: float) -> bool:
+    """Whether this hit is among the share of hits that are executed again: at random, but the same in every replay."""
+    if share <= 0.0:
+        return False
+    return int(digest([run, step])[len(PREFIX) :][:8], 16) < share * 0x1_0000_0000
+
+
+def verdict(expected: Expected, outputs: Mapping[str, StoredValue]) -> tuple[str, str]:
+    """EQUAL or DIFFERENT, and the words for it: the first output that differs, and from whose."""
+    for name, value in outputs.items():
+        before = expected.outputs.get(name)
+        if before is None or before.digest != value.digest:
+            words = f"output {name!r} differs from that of {expected.origin}"
+            return DIFFERENT, f"{words}: the step is not deterministic, or reads what its key does not name"
+    return EQUAL, f"its outputs equal those of {expected.origin}"
