@@ -20,6 +20,7 @@ from pipelinekit.domain.attempts import Attempt
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
+from pipelinekit.domain.snapshots import Tree
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.ports import Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver, Observer
@@ -35,6 +36,7 @@ from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler
 from pipelinekit.workspace.ignores import Pattern
+from pipelinekit.workspace.observing import ObservedFiles
 from pipelinekit.workspace.pipelines import Pipelines
 from pipelinekit.workspace.runs import RunCollection
 
@@ -107,6 +109,10 @@ class Services:
         """Driver records on a connection of their own, for another thread."""
         return SQLDriving(SQLiteDatabase(self.home / "records.db"), self.clock)
 
+    def files(self, trees: Sequence[Tree] = ()) -> ObservedFiles:
+        """Files that steps opened undeclared, as they are now; `trees` are snapshots that are not in the store."""
+        return ObservedFiles(self.blobs, self.cache, trees)
+
     @cached_property
     def compiler(self) -> Compiler:
         """Compiles drafts."""
@@ -156,7 +162,9 @@ class Services:
     def driver(self, observer: Observer) -> Driver:
         """A driver in this process."""
         owner = leases.owner_id()
-        return Driver(owner, self.records, self.blobs, self.clock, self.make_compute, self.open_driving, observer)
+        return Driver(
+            owner, self.records, self.blobs, self.clock, self.files(), self.make_compute, self.open_driving, observer
+        )
 
     def launch(self, record: RunRecord) -> None:
         """Start a driver process for a run; it outlives this one."""

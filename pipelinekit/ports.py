@@ -95,6 +95,12 @@ class ReuseRecords(Protocol):
     def revoked(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Why completions of these keys were revoked: of each key the newest reason, if there is one."""
 
+    def observe(self, definition: str, files: Sequence[str]) -> None:
+        """Remember that an execution of this definition opened these files (`file:PATH`), and no other undeclared."""
+
+    def observed(self, definitions: Iterable[str]) -> Mapping[str, Sequence[tuple[str, ...]]]:
+        """The sets of files that executions of each of these definitions opened; none for most."""
+
     def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
         """The newest step run of each name in this pipeline that was completed or reused, whatever its key.
 
@@ -145,6 +151,13 @@ class Blobs(Protocol):
 
     def discard(self, digest: str) -> None:
         """Remove a blob, or set it aside when it is damaged."""
+
+
+class Files(Protocol):
+    """Files that steps opened without declaring them, as they are now."""
+
+    def digests(self, snapshot: str, symbols: Iterable[str]) -> Mapping[str, str]:
+        """The digest of each `file:PATH`, relative ones in this snapshot; `absent` where there is no such file."""
 
 
 class Cache(Protocol):

@@ -29,6 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     given = target.arguments(Workspace.on(services), keep=False)
     records = services.records
     options = RunOptions(tuple(arguments.regenerate or ()))
+    files = services.files([tree.tree() for tree in target.compilation.trees] if target.compilation else [])
     steps = plan(
         target.graph,
         given.values,
@@ -38,6 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
         records.documents,
         services.blobs,
         services.clock,
+        files,
     )
     if arguments.json:
         print_json(_document(target.graph.name, steps))

@@ -49,7 +49,7 @@ def rewrite(words: list[str]) -> list[str]:
     """A file right after `--regenerate` is the pipeline's, not a step pattern."""
     return [
         "--regenerate=*" if word == "--regenerate" and os.path.isfile(following.partition(":")[0]) else word
-        for word, following in zip(words, [*words[1:], ""], strict=True)
+        for word, following in zip(words, [*words[1:], ""], strict=False)
     ]
 
 

@@ -17,7 +17,7 @@ class Attempt:
 
     `snapshot` is the tree that the code is imported from. `lock` names the built environment, empty for the worker's
     own; `packages` are the versions that the code was keyed with, and that the worker must have. `variables` are set in
-    the step's process.
+    the step's process. `known` are the files of the snapshot that the key takes care of, `*` for all.
     """
 
     run: str
@@ -37,6 +37,7 @@ class Attempt:
     packages: tuple[tuple[str, str], ...] = ()
     lock: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    known: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -56,7 +57,8 @@ class AttemptStarted:
 class AttemptEnded:
     """The attempt ended at `at` after `seconds` of execution: with outputs, or with a failure.
 
-    `damaged` names input blobs that were missing or not what their digest says.
+    `damaged` names input blobs that were missing or not what their digest says. `observed` are files that were opened
+    and that the key does not name, as `file:PATH`, with the digests of their content; `hosts` were connected to.
     """
 
     attempt: str
@@ -65,6 +67,8 @@ class AttemptEnded:
     outputs: Mapping[str, StoredValue] = field(default_factory=dict)
     failure: Failure | None = None
     damaged: tuple[str, ...] = ()
+    observed: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,13 +78,17 @@ def _output_identity(port: Port) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class CompiledStep:
-    """A definition with what is needed to run it: ports, options, and the snapshot that holds its code."""
+    """A definition with what is needed to run it: ports, options, and the snapshot that holds its code.
+
+    `known` are the files of the snapshot that its identity takes care of, `*` for all.
+    """
 
     name: str
     definition: Definition
     inputs: tuple[Port, ...]
     options: StepOptions
     snapshot: str
+    known: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> tuple[Port, ...]:

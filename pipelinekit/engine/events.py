@@ -57,7 +57,8 @@ class Started:
 class Ended:
     """An attempt ended at `at`: with outputs, or with a failure; it executed for `seconds`.
 
-    `damaged` names input blobs that were missing or not what their digest says.
+    `damaged` names input blobs that were missing or not what their digest says. `observed` are files that were opened
+    without being declared, with their digests; `hosts` were connected to.
     """
 
     step: str
@@ -67,6 +68,8 @@ class Ended:
     outputs: Mapping[str, StoredValue] = field(default_factory=dict)
     failure: Failure | None = None
     damaged: tuple[str, ...] = ()
+    observed: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,16 @@ class Expand:
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    """Remember that a step with these inputs opened undeclared files: its result is filed under `key`, with them."""
+
+    step: str
+    key: str
+    inputs: Mapping[str, StoredValue]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """Execute an attempt of a step with these inputs. `position` is the step's place in the graph's steps."""
 
@@ -160,4 +173,4 @@ class Finish:
     failure: Failure | None = None
 
 
-Instruction = Record | LookUp | Claim | Release | Expand | Start | Stop | Sleep | Finish
+Instruction = Record | LookUp | Claim | Release | Expand | Observed | Start | Stop | Sleep | Finish

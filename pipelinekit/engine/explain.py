@@ -25,6 +25,7 @@ class Identity:
     `inputs` are content digests by port, `shown` short texts of them, and `parts` has digest and text of each part of
     a list or dict by its place in it. `definition` is a definition's document and `places` says where its pieces of
     code stand, as [file, line, end]. `origins` says where inputs come from, as `parameter 'alpha'` or `step 'clean'`.
+    `observed` are digests of files that were opened without being declared.
     """
 
     inputs: Mapping[str, str]
@@ -33,12 +34,14 @@ class Identity:
     shown: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    observed: Mapping[str, str] = field(default_factory=dict)
 
 
 def difference(before: Identity, after: Identity) -> list[Reason]:
     """Every cause for which the two keys differ; empty when they are equal."""
     old, new = before.definition, after.definition
     reasons = [*_inputs(before, after), *_code(before, after), *_software(old.get("software", {}), new["software"])]
+    reasons += _observed(before.observed, after.observed)
     if old.get("entry") != new["entry"] or old.get("kind") != new["kind"]:
         reasons.append(_change("code", "the step's function", "", str(old.get("entry")), str(new["entry"])))
     if old.get("outputs") != new["outputs"]:
@@ -88,6 +91,15 @@ def _inputs(before: Identity, after: Identity) -> list[Reason]:
             texts = [before.shown.get(port, old[:17]), after.shown.get(port, new[:17])]
             reasons.append(_change(*whole, *texts))
     return list(dict.fromkeys(reasons))
+
+
+def _observed(before: Mapping[str, str], after: Mapping[str, str]) -> list[Reason]:
+    return [
+        Reason("undeclared", f"{name}, which it opened without declaring it, changed", name, name, 0, old, new)
+        for symbol, old in before.items()
+        if (new := after.get(symbol, "")) != old
+        for name in [symbol.partition(":")[2]]
+    ]
 
 
 def _origin(port: str, origin: str) -> tuple[str, str, str]:

@@ -10,15 +10,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipelinekit.domain.digests import DIGEST_LENGTH, digest_bytes, encode
+from pipelinekit.domain.digests import DIGEST_LENGTH, digest, digest_bytes, encode
 from pipelinekit.domain.graphs import Definition
 
 KEY_SCHEMA = 1
 
 
-def key_document(definition: str, inputs: Mapping[str, str]) -> dict[str, Any]:
-    """The document behind a key: a definition's digest, and the content digest of each bound port."""
-    return {"schema": KEY_SCHEMA, "definition": definition, "inputs": dict(inputs)}
+def key_document(
+    definition: str, inputs: Mapping[str, str], observed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The document behind a key: a definition's digest, and the content digest of each bound port.
+
+    `observed` are digests of files that an execution opened without their being declared.
+    """
+    document = {"schema": KEY_SCHEMA, "definition": definition, "inputs": dict(inputs)}
+    return {**document, "observed": dict(observed)} if observed else document
+
+
+def observed_key(definition: str, inputs: Mapping[str, str], observed: Mapping[str, str]) -> str:
+    """The key of an execution that opened undeclared files."""
+    return digest(key_document(definition, inputs, observed))
 
 
 class Fingerprint:

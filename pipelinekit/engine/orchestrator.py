@@ -25,6 +25,7 @@ from pipelinekit.engine.events import (
     Finish,
     Instruction,
     LookedUp,
+    Observed,
     Sleep,
     Start,
     Started,
@@ -32,11 +33,11 @@ from pipelinekit.engine.events import (
     Woken,
 )
 from pipelinekit.engine.expansion import Elements, elements_of, make_children
-from pipelinekit.engine.fingerprint import Fingerprint
+from pipelinekit.engine.fingerprint import Fingerprint, observed_key
 from pipelinekit.engine.outbox import Outbox
 from pipelinekit.engine.retries import retry_delay
-from pipelinekit.engine.verification import Expected, is_chosen, verdict
-from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, producers
+from pipelinekit.engine.verification import Expected, is_chosen, undeclared, verdict
+from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, producers, worst_status
 
 MAX_REWINDS = 5
 HELD_POLL = 0.5  # seconds between two looks at a key that another run executes
@@ -276,19 +277,18 @@ class Orchestrator:
                 self._out.ask(Sleep(name, HELD_POLL))
 
     def _woken(self, work: Work) -> None:
-        if work.state is State.HELD and work.rethinks:
-            work.forced = work.rethinks = False
-            work.expected = None
-            self._identify(work)
-        elif work.state is State.HELD:
-            work.state = State.CLAIMING
-            self._out.claim(work)
+        if work.state is State.HELD:
+            if work.rethinks:
+                work.forced = work.rethinks = False
+                work.expected = None
+            self._identify(work)  # whoever held the key may have left a result
         elif work.state is State.SLEEPING:
             self._dispatch(work)
 
     def _reuse(self, work: Work, completion: Completion) -> None:
         work.outputs = completion.outputs
         work.original = (completion.run, completion.step)
+        work.filed_key = completion.key if completion.key != work.key else ""
         work.seconds = completion.seconds
         work.reasons = ()
         self._end(work, StepStatus.REUSED)
@@ -313,7 +313,7 @@ class Orchestrator:
             return
         work.ended_at, work.seconds = event.at, event.seconds
         if event.failure is None:
-            self._succeeded(work, event.outputs)
+            self._succeeded(work, event)
         elif work.stopping or self.stopping:
             work.failure = event.failure
             self._end(work, StepStatus.CANCELED)
@@ -322,18 +322,25 @@ class Orchestrator:
         else:
             self._retry_or_fail(work, event.failure)
 
-    def _succeeded(self, work: Work, outputs: Mapping[str, StoredValue]) -> None:
+    def _succeeded(self, work: Work, event: Ended) -> None:
         """Take the outputs, or execute the work once more where that is asked for, and compare."""
+        outputs = event.outputs
+        work.opened.update(event.observed)
         if self.options.check and work.expected is None and not self.stopping:
             work.expected = Expected(outputs, "its first execution")
             self._dispatch(work)
             return
-        note = ""
+        notes = undeclared(work.opened, event.hosts)
         if work.expected is not None:
             work.verified, note = verdict(work.expected, outputs)
+            notes.insert(0, note)
             work.expected = None
+        if work.opened:
+            digests = work.step.keyed({port: value.digest for port, value in work.inputs.items()})
+            work.filed_key = observed_key(self.fingerprints[work.node.step].digest, digests, work.opened)
+            self._out.ask(Observed(work.name, work.filed_key, work.inputs, dict(work.opened)))
         work.outputs = outputs
-        self._end(work, StepStatus.COMPLETED, note)
+        self._end(work, StepStatus.COMPLETED, "; ".join(notes))
 
     def _retry_or_fail(self, work: Work, failure: Failure) -> None:
         token = (self.run, work.name, work.attempt)
@@ -378,6 +385,7 @@ class Orchestrator:
         work.state = State.WAITING
         work.status = StepStatus.NOT_STARTED
         work.forced = True
+        work.filed_key, work.opened = "", {}
         work.original = ("", "")
         work.reasons = (Reason("missing output", "its stored output was damaged or missing, and is made again"),)
         self._ready.append(work)
@@ -440,7 +448,7 @@ class Orchestrator:
                 continue
             if work.status.good:
                 original = work.original if work.status is StepStatus.REUSED else (self.run, work.name)
-                self._reuse(other, Completion(work.key, *original, work.outputs, work.seconds))
+                self._reuse(other, Completion(work.filed_key or work.key, *original, work.outputs, work.seconds))
             else:
                 self._claim(other)
 
@@ -455,10 +463,8 @@ class Orchestrator:
         parent.open_children -= 1
         if parent.open_children > 0 or parent.state is State.DONE:
             return
-        statuses = {child.status for child in parent.children or ()}
         parent.broken = any(child.broken for child in parent.children or ())
-        worst = (StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED, StepStatus.COMPLETED, StepStatus.REUSED)
-        self._end(parent, next(status for status in worst if status in statuses))
+        self._end(parent, worst_status(parent.children or ()))
 
     def _stop_all(self, cause: Work | None) -> None:
         """End everything that has not ended: what executes is stopped, the rest is canceled at once."""

@@ -35,3 +35,15 @@ def verdict(expected: Expected, outputs: Mapping[str, StoredValue]) -> tuple[str
             words = f"output {name!r} differs from that of {expected.origin}"
             return DIFFERENT, f"{words}: the step is not deterministic, or reads what its key does not name"
     return EQUAL, f"its outputs equal those of {expected.origin}"
+
+
+def undeclared(files: Mapping[str, str], hosts: tuple[str, ...]) -> list[str]:
+    """What to tell of an execution that read what its key does not name."""
+    notes = []
+    if files:
+        names = [symbol.partition(":")[2] for symbol in files]
+        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        notes.append(f"it opened {listed} without declaring it as an input; its content counts from now on")
+    if hosts:
+        notes.append(f"it connected to {', '.join(hosts[:3])}: what it read there does not count")
+    return notes

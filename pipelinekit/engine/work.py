@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -66,6 +66,8 @@ class Work:
     fixed: dict[str, StoredValue | Work] = field(default_factory=dict)
     inputs: dict[str, StoredValue] = field(default_factory=dict)
     key: str = ""
+    filed_key: str = ""  # the key that the result lies under, where undeclared files count as well
+    opened: dict[str, str] = field(default_factory=dict)
     outputs: Mapping[str, StoredValue] = field(default_factory=dict)
     original: tuple[str, str] = ("", "")
     attempt: int = 0
@@ -107,7 +109,7 @@ class Work:
             self.name,
             self.position,
             self.status,
-            self.key,
+            self.filed_key or self.key,
             self.attempt,
             *self.original,
             self.started_at,
@@ -119,6 +121,7 @@ class Work:
             self.note,
             self.element,
             self.verified,
+            self.key if self.filed_key else "",
         )
 
 
@@ -162,6 +165,12 @@ def producers(work: Work, works: list[Work]) -> list[Work]:
         earlier = works[position]
         found.extend(earlier.children if earlier.children is not None else [earlier])
     return found
+
+
+def worst_status(children: Iterable[Work]) -> StepStatus:
+    """What a mapped step is shown as: the least happy status among its elements."""
+    order = (StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED, StepStatus.COMPLETED, StepStatus.REUSED)
+    return min((child.status for child in children), key=order.index)
 
 
 class Resolver:

@@ -24,6 +24,7 @@ from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError, PipelinekitError, StorageError
 from pipelinekit.formats.loading import load_value
 from pipelinekit.formats.storing import OutputError, store_value
+from pipelinekit.harness.observation import Observation, observed
 from pipelinekit.ports import Blobs
 
 WHOLE_OUTPUT = "output"
@@ -33,11 +34,16 @@ _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep  # as it was imported: 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an attempt runs: its store, its own empty folder, and the folder that its code is imported from."""
+    """Where an attempt runs: its store, its own empty folder, and the folder that its code is imported from.
+
+    `code` is that folder where it is a snapshot; `ignored` are folders of the workspace, which no step depends on.
+    """
 
     blobs: Blobs
     scratch: Path
     source: Path
+    code: Path | None = None
+    ignored: tuple[Path, ...] = ()
 
 
 class Runner(Protocol):
@@ -53,9 +59,11 @@ def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
     outputs: Mapping[str, StoredValue] = {}
     failure: Failure | None = None
     damaged: tuple[str, ...] = ()
+    observation = Observation(place.code, attempt.known, place.ignored)
     with _inside(place.scratch), _variables(attempt):
         try:
-            outputs = runner(attempt, place)
+            with observed(observation):
+                outputs = runner(attempt, place)
         except KeyboardInterrupt:
             failure = Failure("canceled", "the step was interrupted")
         except IntegrityError as error:
@@ -70,7 +78,11 @@ def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
         except BaseException as error:
             failure = failure_of(error, place.source)
         _flush()
-    return AttemptEnded(attempt.id, time.time(), time.perf_counter() - began, outputs, failure, damaged)
+    seconds = time.perf_counter() - began
+    if failure is not None or attempt.kind != "python":
+        return AttemptEnded(attempt.id, time.time(), seconds, outputs, failure, damaged)
+    opened, hosts = observation.digests(), tuple(observation.hosts)
+    return AttemptEnded(attempt.id, time.time(), seconds, outputs, observed=opened, hosts=hosts)
 
 
 def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None = None) -> Mapping[str, StoredValue]:

@@ -18,7 +18,11 @@ def executor(home: Path, blobs: Blobs) -> Callable[[Attempt, Path], AttemptEnded
 
     def run(attempt: Attempt, scratch: Path) -> AttemptEnded:
         if attempt.kind == "python":
-            return execute(attempt, Place(blobs, scratch, Path.cwd()), partial(run_python, find=find_live_function))
+            return execute(
+                attempt,
+                Place(blobs, scratch, Path.cwd(), ignored=(home,)),
+                partial(run_python, find=find_live_function),
+            )
         return execute(attempt, Place(blobs, scratch, bring_snapshot(home, attempt.snapshot, blobs)), run_command)
 
     return run

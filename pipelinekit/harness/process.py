@@ -38,7 +38,8 @@ def serve(inbox: int, outbox: int) -> None:
     surroundings = Surroundings(source)
     while (message := receive(inbox)) is not None:
         number += 1
-        result = event_to_json(_attempt(message, Place(blobs, scratch / f"{pid}-{number}", source)))
+        place = Place(blobs, scratch / f"{pid}-{number}", source, source, (blobs.folder.parent,))
+        result = event_to_json(_attempt(message, place))
         if os.getpid() != pid:
             os._exit(0)  # a child that the step forked has come back here; the result is its parent's to give
         if surroundings.changed():

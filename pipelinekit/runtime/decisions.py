@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.graphs import Binding, DictOf, Graph, ListOf, Literal, Node, ParameterRef, sources
@@ -12,10 +12,10 @@ from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.engine.events import LookedUp, LookUp
 from pipelinekit.engine.explain import FIRST_RUN, Identity, difference
-from pipelinekit.engine.fingerprint import key_document
+from pipelinekit.engine.fingerprint import key_document, observed_key
 from pipelinekit.engine.reuse import usable
 from pipelinekit.errors import IntegrityError
-from pipelinekit.ports import Blobs, Clock, Documents, ReuseRecords
+from pipelinekit.ports import Blobs, Clock, Documents, Files, ReuseRecords
 from pipelinekit.wire.keys import definition_body, definition_text, key_text
 from pipelinekit.wire.values import loads
 
@@ -27,7 +27,14 @@ class Decisions:
     """
 
     def __init__(
-        self, graph: Graph, run: str, reuse: ReuseRecords, documents: Documents, blobs: Blobs, clock: Clock
+        self,
+        graph: Graph,
+        run: str,
+        reuse: ReuseRecords,
+        documents: Documents,
+        blobs: Blobs,
+        clock: Clock,
+        files: Files,
     ) -> None:
         self._graph = graph
         self._run = run
@@ -35,22 +42,50 @@ class Decisions:
         self._documents = documents
         self._blobs = blobs
         self._clock = clock
+        self._files = files
         self._nodes = {node.name: node for node in graph.nodes}
         self._definitions = [step.definition.digest() for step in graph.steps]
         self._parsed: dict[str, dict[str, Any]] = {}
         self._texts: dict[str, str] = {}
+        self._seen: dict[tuple[str, tuple[str, ...]], Mapping[str, str]] = {}
 
     def look_up(self, asked: LookUp) -> LookedUp:
         """Completions that may be reused, and for every other step the reasons why it runs."""
-        completions = self._reuse.find(asked.keys.values())
-        found, refused = usable(
-            asked.keys, completions, self._incomplete(completions.values()), self._oldest(asked.keys)
-        )
+        others = self._observed_keys(asked)
+        kept = self._reuse.find([*asked.keys.values(), *(key for keys in others.values() for key in keys)])
+        filed = {step: next((key for key in keys if key in kept), "") for step, keys in others.items()}
+        wanted = {**asked.keys, **{step: key for step, key in filed.items() if key}}
+        completions = {key: kept[key] for key in wanted.values() if key in kept}
+        found, refused = usable(wanted, completions, self._incomplete(completions.values()), self._oldest(wanted))
         misses = {step: key for step, key in asked.keys.items() if step not in found and step not in refused}
         reasons: dict[str, tuple[Reason, ...]] = {step: (reason,) for step, reason in refused.items()}
         if misses:
-            reasons.update(self._explain(misses, asked.inputs))
+            reasons.update(self._explain(misses, asked.inputs, others))
         return LookedUp(found, reasons, frozenset(refused))
+
+    def _observed_keys(self, asked: LookUp) -> dict[str, list[str]]:
+        """Keys of steps whose earlier executions opened undeclared files: one for each set of files, as they are."""
+        definitions = {step: self.definition_digest(step) for step in asked.keys}
+        sets = self._reuse.observed(set(definitions.values()))
+        found: dict[str, list[str]] = {}
+        for step, definition in definitions.items():
+            for files in sets.get(definition, ()):
+                digests = self._now(step, files)
+                found.setdefault(step, []).append(
+                    observed_key(definition, self._keyed(step, asked.inputs[step]), digests)
+                )
+        return found
+
+    def _now(self, step: str, files: tuple[str, ...]) -> Mapping[str, str]:
+        """Digests of undeclared files, in this graph's snapshot and on this machine; told once for the whole run."""
+        snapshot = self._graph.step_of(self.node_of(step)).snapshot
+        if (snapshot, files) not in self._seen:
+            self._seen[snapshot, files] = self._files.digests(snapshot, files)
+        return self._seen[snapshot, files]
+
+    def _keyed(self, step: str, inputs: Mapping[str, StoredValue]) -> dict[str, str]:
+        digests = {port: value.digest for port, value in inputs.items()}
+        return self._graph.step_of(self.node_of(step)).keyed(digests)
 
     def _oldest(self, steps: Iterable[str]) -> dict[str, float]:
         """Since when a completion must be, for the steps whose results age."""
@@ -64,11 +99,11 @@ class Decisions:
 
     # -- documents ---------------------------------------------------------------------------------------------------
 
-    def document(self, step: str, inputs: Mapping[str, StoredValue]) -> str:
+    def document(self, step: str, inputs: Mapping[str, StoredValue], observed: Mapping[str, str] | None = None) -> str:
         """The key document of a step as it is kept, with what helps to explain it."""
         node = self.node_of(step)
-        digests = self._graph.step_of(node).keyed({port: value.digest for port, value in inputs.items()})
-        return key_text(key_document(self._definitions[node.step], digests), inputs, self._origins(node, step))
+        document = key_document(self._definitions[node.step], self._keyed(step, inputs), observed)
+        return key_text(document, inputs, self._origins(node, step))
 
     def definition(self, step: str) -> tuple[str, str]:
         """Digest and kept document of a step's definition."""
@@ -134,21 +169,25 @@ class Decisions:
     # -- reasons -----------------------------------------------------------------------------------------------------
 
     def _explain(
-        self, misses: Mapping[str, str], inputs: Mapping[str, Mapping[str, StoredValue]]
+        self,
+        misses: Mapping[str, str],
+        inputs: Mapping[str, Mapping[str, StoredValue]],
+        others: Mapping[str, Sequence[str]],
     ) -> dict[str, tuple[Reason, ...]]:
         earlier = self._reuse.previous(self._graph.name, misses, before=self._run)
         bodies = self._earlier_bodies(earlier)
-        revoked = self._reuse.revoked(key for step, key in misses.items() if step in bodies)
+        revoked = self._reuse.revoked(earlier[step].key for step in misses if step in bodies)
         reasons: dict[str, tuple[Reason, ...]] = {}
         for step, key in misses.items():
             if step not in bodies:
                 reasons[step] = (FIRST_RUN,)
-            elif earlier[step].key == key:
-                why = f": {revoked[key]}" if key in revoked else ""
+            elif earlier[step].key in (key, *others.get(step, ())):
+                why = f": {revoked[earlier[step].key]}" if earlier[step].key in revoked else ""
                 words = f"its result of run {earlier[step].run} may no longer be reused{why}"
                 reasons[step] = (Reason("invalidated", words),)
             else:
-                new = loads(self.document(step, inputs[step]))
+                files = tuple(bodies[step]["key"].get("observed", ()))
+                new = loads(self.document(step, inputs[step], self._now(step, files) if files else None))
                 reasons[step] = tuple(difference(self._identity(bodies[step]), self._identity(new)))
         return reasons
 
@@ -157,6 +196,8 @@ class Decisions:
         reasons: dict[str, tuple[Reason, ...]] = {}
         for step, body in self._earlier_bodies(earlier).items():
             new = {**body, "key": {**body["key"], "definition": self.definition_digest(step)}}
+            if files := tuple(body["key"].get("observed", ())):
+                new["key"]["observed"] = self._now(step, files)
             reasons[step] = tuple(difference(self._identity(body), self._identity(new)))
         return reasons
 
@@ -175,7 +216,13 @@ class Decisions:
         digest = body["key"]["definition"]
         kept = self._parsed.get(digest, {"definition": {}, "places": {}})
         return Identity(
-            body["key"]["inputs"], kept["definition"], kept["places"], body["shown"], body["origins"], body["parts"]
+            body["key"]["inputs"],
+            kept["definition"],
+            kept["places"],
+            body["shown"],
+            body["origins"],
+            body["parts"],
+            body["key"].get("observed", {}),
         )
 
 

@@ -19,7 +19,7 @@ from pipelinekit.domain.runs import Failure, RunRecord, RunStatus, StepRecord
 from pipelinekit.engine.events import CancelRequested, Ended, Event, Started, Stop, Woken
 from pipelinekit.engine.orchestrator import Orchestrator
 from pipelinekit.errors import ComputeError, LeaseLostError, NotFoundError, PipelinekitError, UsageError
-from pipelinekit.ports import Blobs, Clock, Compute, DriverRecords, Sink
+from pipelinekit.ports import Blobs, Clock, Compute, DriverRecords, Files, Sink
 from pipelinekit.runtime.performer import Handover, Performer, Records
 from pipelinekit.wire.graphs import parse_graph
 
@@ -60,6 +60,7 @@ class Driver:
         records: Records,
         blobs: Blobs,
         clock: Clock,
+        files: Files,
         make_compute: MakeCompute,
         open_driving: OpenDriving,
         observer: Observer,
@@ -68,6 +69,7 @@ class Driver:
         self._records = records
         self._blobs = blobs
         self._clock = clock
+        self._files = files
         self._make_compute = make_compute
         self._open_driving = open_driving
         self._observer = observer
@@ -93,7 +95,7 @@ class Driver:
         graph = self._graph(run)
         self._observer.begun(run, graph)
         orchestrator = Orchestrator(run.id, graph, run.arguments, run.options, run.paths)
-        performer = Performer(run, graph, self._records, self._blobs, self._clock)
+        performer = Performer(run, graph, self._records, self._blobs, self._clock, self._files)
         try:
             handover = performer.perform(orchestrator, orchestrator.start())
             while True:
@@ -227,7 +229,17 @@ def _engine_event(event: AttemptEvent | Event) -> Event:
             return Started(step, number, at)
         case AttemptEnded(attempt=attempt):
             _, step, number = split_id(attempt)
-            return Ended(step, number, event.at, event.seconds, event.outputs, event.failure, event.damaged)
+            return Ended(
+                step,
+                number,
+                event.at,
+                event.seconds,
+                event.outputs,
+                event.failure,
+                event.damaged,
+                event.observed,
+                event.hosts,
+            )
         case LogChunk():
             raise TypeError("log chunks are not for the orchestrator")
         case _:

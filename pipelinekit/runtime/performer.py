@@ -26,6 +26,7 @@ from pipelinekit.engine.events import (
     Finish,
     Instruction,
     LookUp,
+    Observed,
     Record,
     Release,
     Sleep,
@@ -36,7 +37,7 @@ from pipelinekit.engine.orchestrator import Orchestrator
 from pipelinekit.engine.verification import DIFFERENT
 from pipelinekit.errors import IntegrityError
 from pipelinekit.formats.loading import load_plain
-from pipelinekit.ports import Blobs, Clock, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
+from pipelinekit.ports import Blobs, Clock, Documents, DriverRecords, Files, LogRecords, ReuseRecords, RunRecords
 from pipelinekit.runtime.decisions import Decisions
 
 
@@ -65,7 +66,9 @@ class Handover:
 class Performer:
     """Performs the instructions of one run."""
 
-    def __init__(self, run: RunRecord, graph: Graph, records: Records, blobs: Blobs, clock: Clock) -> None:
+    def __init__(
+        self, run: RunRecord, graph: Graph, records: Records, blobs: Blobs, clock: Clock, files: Files
+    ) -> None:
         self._run = run
         self._graph = graph
         self._records = records
@@ -74,7 +77,7 @@ class Performer:
         self._changes: dict[str, StepRecord] = {}
         self._documents: dict[str, str] = {}
         self._timers: list[tuple[float, str]] = []
-        self.decisions = Decisions(graph, run.id, records.reuse, records.documents, blobs, clock)
+        self.decisions = Decisions(graph, run.id, records.reuse, records.documents, blobs, clock, files)
 
     def perform(self, orchestrator: Orchestrator, instructions: list[Instruction]) -> Handover:
         """Perform instructions, and those that follow from their answers, in one transaction."""
@@ -124,6 +127,7 @@ class Performer:
                 **{name: variables[name] for name, _ in definition.software.variables if name in variables},
                 **options.variables,
             },
+            step.known,
         )
 
     def variable_problem(self, start: Start, variables: Mapping[str, str]) -> str:
@@ -152,6 +156,11 @@ class Performer:
                 self._records.reuse.release(self._run.id, self._run.epoch, keys)
             case Expand():
                 return self._expand(instruction)
+            case Observed():
+                text = self.decisions.document(instruction.step, instruction.inputs, instruction.files)
+                self._documents[instruction.key] = text
+                definition = self.decisions.definition_digest(instruction.step)
+                self._records.reuse.observe(definition, list(instruction.files))
             case Start():
                 self._documents[instruction.key] = self.decisions.document(instruction.step, instruction.inputs)
                 self._documents.update([self.decisions.definition(instruction.step)])

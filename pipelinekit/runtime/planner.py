@@ -17,7 +17,7 @@ from pipelinekit.engine.events import Claim, Expand, Expanded, Instruction, Look
 from pipelinekit.engine.orchestrator import Orchestrator
 from pipelinekit.engine.work import State, Work
 from pipelinekit.formats.loading import load_plain
-from pipelinekit.ports import Blobs, Clock, Documents, ReuseRecords
+from pipelinekit.ports import Blobs, Clock, Documents, Files, ReuseRecords
 from pipelinekit.runtime.decisions import Decisions
 
 
@@ -46,9 +46,10 @@ def plan(
     documents: Documents,
     blobs: Blobs,
     clock: Clock,
+    files: Files,
 ) -> list[PlannedStep]:
     """The decision for every step, in the order of the graph. Starts and writes nothing."""
-    decisions = Decisions(graph, "", reuse, documents, blobs, clock)
+    decisions = Decisions(graph, "", reuse, documents, blobs, clock, files)
     orchestrator = Orchestrator("plan", graph, arguments, options, paths)
     _simulate(orchestrator, decisions, blobs)
     works = [work for work in orchestrator.by_name.values() if not work.children]

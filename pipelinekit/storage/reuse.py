@@ -10,7 +10,7 @@ from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.runs import step_record
-from pipelinekit.wire.values import loads, values_from_json
+from pipelinekit.wire.values import dumps, loads, values_from_json
 
 _AFTER_ALL = "~"  # sorts after every run id
 
@@ -56,6 +56,17 @@ class SQLReuse:
     def revoked(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Why the newest completions of these keys that were revoked were so."""
         return {row["key"]: row["revoked"] for row in self._database.read_keys("revoked", keys)}
+
+    def observe(self, definition: str, files: Sequence[str]) -> None:
+        """Remember a set of files that an execution opened."""
+        self._database.write("observe", (definition, dumps(sorted(files))))
+
+    def observed(self, definitions: Iterable[str]) -> Mapping[str, Sequence[tuple[str, ...]]]:
+        """The sets of files that executions of these definitions opened."""
+        found: dict[str, list[tuple[str, ...]]] = {}
+        for row in self._database.read_keys("observed", definitions):
+            found.setdefault(row["definition"], []).append(tuple(loads(row["files"])))
+        return found
 
     def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
         """The newest completed or reused step run of each name in this pipeline."""

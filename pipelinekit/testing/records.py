@@ -25,6 +25,7 @@ class MemoryState:
     completions: list[Completion] = field(default_factory=list)
     reusable: dict[str, Completion] = field(default_factory=dict)
     revoked: dict[str, str] = field(default_factory=dict)
+    observations: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     claims: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     documents: dict[str, str] = field(default_factory=dict)
     logs: dict[tuple[str, str], list[LogChunk]] = field(default_factory=dict)
@@ -271,6 +272,16 @@ class MemoryReuse:
     def revoked(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Why completions were revoked."""
         return {key: self._state.revoked[key] for key in keys if key in self._state.revoked}
+
+    def observe(self, definition: str, files: Sequence[str]) -> None:
+        """Remember a set of files."""
+        kept = self._state.observations.get(definition, [])
+        found = tuple(sorted(files))
+        self._state.observations = {**self._state.observations, definition: [*(x for x in kept if x != found), found]}
+
+    def observed(self, definitions: Iterable[str]) -> Mapping[str, Sequence[tuple[str, ...]]]:
+        """The sets of files."""
+        return {name: self._state.observations[name] for name in definitions if name in self._state.observations}
 
     def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
         """The newest completed or reused step run of each name."""

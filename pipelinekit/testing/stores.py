@@ -80,3 +80,14 @@ class MemoryCache:
     def put(self, space: str, items: Mapping[str, str]) -> None:
         """Keep texts by key."""
         self._kept.update(((space, key), body) for key, body in items.items())
+
+
+class MemoryFiles:
+    """Twin of `workspace.observing.ObservedFiles`: digests by `file:PATH`."""
+
+    def __init__(self, digests: Mapping[str, str] | None = None) -> None:
+        self.now = dict(digests or {})
+
+    def digests(self, snapshot: str, symbols: Iterable[str]) -> Mapping[str, str]:  # noqa: ARG002 - the port's
+        """The digest of each file."""
+        return {symbol: self.now.get(symbol, "absent") for symbol in symbols}

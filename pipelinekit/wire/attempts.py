@@ -32,6 +32,7 @@ def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
         "packages": [list(item) for item in attempt.packages],
         "lock": list(attempt.lock),
         "variables": dict(attempt.variables),
+        "known": list(attempt.known),
     }
 
 
@@ -55,6 +56,7 @@ def attempt_from_json(document: Mapping[str, Any]) -> Attempt:
         tuple((name, version) for name, version in document["packages"]),
         tuple(document["lock"]),
         document["variables"],
+        tuple(document["known"]),
     )
 
 
@@ -74,6 +76,8 @@ def event_to_json(event: AttemptEvent) -> dict[str, Any]:
                 "outputs": values_to_json(event.outputs),
                 "failure": failure_to_json(event.failure),
                 "damaged": list(event.damaged),
+                "observed": dict(event.observed),
+                "hosts": list(event.hosts),
             }
 
 
@@ -92,4 +96,6 @@ def event_from_json(document: Mapping[str, Any]) -> AttemptEvent:
                 values_from_json(document["outputs"]),
                 failure_from_json(document["failure"]),
                 tuple(document["damaged"]),
+                document["observed"],
+                tuple(document["hosts"]),
             )

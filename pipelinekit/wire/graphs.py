@@ -195,6 +195,7 @@ def _step_to_json(step: CompiledStep) -> dict[str, Any]:
         "arguments": [plain_to_json(item) for item in definition.arguments],
         "options": _options_to_json(step.options),
         "snapshot": step.snapshot,
+        "known": list(step.known),
     }
 
 
@@ -220,6 +221,7 @@ def _step_from_json(document: Mapping[str, Any]) -> CompiledStep:
         ports_from_json(document["inputs"]),
         _options_from_json(document["options"], document["cache_version"]),
         document["snapshot"],
+        tuple(document["known"]),
     )
 
 

@@ -62,6 +62,7 @@ class Compiler:
         warnings: dict[Fault, None] = {}
         trees: dict[str, SourceTree] = {}
         definitions: list[Definition] = []
+        known: list[tuple[str, ...]] = []
         for declaration in draft.steps:
             try:
                 if declaration.kind == "python":
@@ -70,6 +71,7 @@ class Compiler:
                 else:
                     closure = self._script_closure(declaration, draft, trees)
                 definitions.append(self._definition(declaration, closure))
+                known.append(closure.known)
             except FaultyError as error:
                 faults.extend(error.faults)
             except PipelinekitError as error:
@@ -77,8 +79,8 @@ class Compiler:
         raise_faults(draft.name, faults)
         snapshot = tree.tree().digest()
         steps = [
-            _compiled(declaration, definition, trees, snapshot)
-            for declaration, definition in zip(draft.steps, definitions, strict=True)
+            replace(_compiled(declaration, definition, trees, snapshot), known=files)
+            for declaration, definition, files in zip(draft.steps, definitions, known, strict=True)
         ]
         return Compilation(assemble(draft, steps, snapshot), tuple(warnings), (tree, *trees.values()))
 

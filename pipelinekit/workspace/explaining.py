@@ -71,6 +71,7 @@ class Explainer:
                 body["shown"],
                 body["origins"],
                 body["parts"],
+                body["key"].get("observed", {}),
             ),
             definition,
         )

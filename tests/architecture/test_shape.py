@@ -36,7 +36,7 @@ BY_NAME = {
     "pipelinekit/formats/models.py": "joblib and skops are extras",
     "pipelinekit/formats/registry.py": "a format's library is loaded with its first value",
     "pipelinekit/formats/tables.py": "polars is an extra",
-    "pipelinekit/harness/execute.py": "imports the author's step; asyncio is loaded for coroutines only",
+    "pipelinekit/harness/execute.py": "imports the author's step; asyncio and canonical forms are loaded where used",
     "pipelinekit/harness/process.py": "imports the author's steps",
 }
 

@@ -23,7 +23,7 @@ from pipelinekit.testing.records import (
     MemoryRuns,
     MemoryState,
 )
-from pipelinekit.testing.stores import MemoryBlobs
+from pipelinekit.testing.stores import MemoryBlobs, MemoryFiles
 from pipelinekit.wire.graphs import graph_digest, graph_text
 
 OUT = (Port("output", ANY),)
@@ -68,6 +68,7 @@ class Bench:
         self.clock = HandClock()
         self.state = MemoryState(self.clock, dead={"dead"})
         self.blobs = MemoryBlobs()
+        self.files = MemoryFiles()
         self.records = Records(
             MemoryRuns(self.state),
             MemoryDriving(self.state),
@@ -79,6 +80,7 @@ class Bench:
         self.answer = answer or (lambda attempt, value: plain([attempt.step, value]))
         self.executed = []
         self.made = []
+        self.opened = {}
         self.watcher = Watcher()
 
     def make_compute(self, target, sink, attempts):
@@ -94,7 +96,7 @@ class Bench:
         except Exception as error:
             names = tuple(kind.__name__ for kind in type(error).__mro__)
             return AttemptEnded(attempt.id, self.clock.now(), 1.0, failure=Failure("user", str(error), names))
-        return AttemptEnded(attempt.id, self.clock.now(), 1.0, {"output": value})
+        return AttemptEnded(attempt.id, self.clock.now(), 1.0, {"output": value}, observed=self.opened)
 
     def submit(self, graph, options=None, name="1"):
         text = graph_text(graph)
@@ -113,7 +115,14 @@ class Bench:
 
     def driver(self):
         return Driver(
-            "me", self.records, self.blobs, self.clock, self.make_compute, lambda: self.records.driving, self.watcher
+            "me",
+            self.records,
+            self.blobs,
+            self.clock,
+            self.files,
+            self.make_compute,
+            lambda: self.records.driving,
+            self.watcher,
         )
 
     def drive(self, graph, options=None, name="1"):

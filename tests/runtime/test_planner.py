@@ -18,7 +18,9 @@ from pipelinekit.runtime.planner import plan
 def planned(bench, graph, options=None):
     records = bench.records
     before = dict(bench.state.runs), dict(bench.state.claims)
-    steps = plan(graph, {}, {}, options or RunOptions(), records.reuse, records.documents, bench.blobs, bench.clock)
+    steps = plan(
+        graph, {}, {}, options or RunOptions(), records.reuse, records.documents, bench.blobs, bench.clock, bench.files
+    )
     assert (bench.state.runs, bench.state.claims) == before
     return {item.name: item for item in steps}
 

@@ -5,9 +5,15 @@ from dataclasses import replace
 import pytest
 from test_driver import Bench, chain
 
-from pipelinekit.domain.runs import RunOptions, RunStatus
+from pipelinekit.domain.runs import Completion, RunOptions, RunStatus
 from pipelinekit.domain.steps import StepOptions
 from pipelinekit.domain.values import plain
+from pipelinekit.engine.fingerprint import Fingerprint, observed_key
+from pipelinekit.runtime.planner import plan
+
+
+def key_of(graph):
+    return Fingerprint(graph.steps[0].definition).key({"x": plain(1).digest})
 
 
 def statuses(bench):
@@ -108,3 +114,98 @@ def test_a_result_ages():
     bench.clock.turn(50)
     bench.drive(graph, name="4")
     assert bench.executed == [], "its age counts from the newest execution"
+
+
+def opening(bench, **files):
+    """Let every execution open these files, and have them be so on this machine."""
+    symbols = {f"file:{name}": digest for name, digest in files.items()}
+    bench.opened = symbols
+    bench.files.now.update(symbols)
+
+
+def test_files_that_were_opened_undeclared_count_from_then_on():
+    bench = Bench()
+    opening(bench, config="one")
+    bench.drive(chain("a"))
+    assert "opened config without declaring it" in bench.steps["a"].note
+    bench.drive(chain("a"), name="2")
+    assert bench.executed == []
+    assert bench.steps["a"].note == ""
+    opening(bench, config="two")
+    bench.drive(chain("a"), name="3")
+    assert bench.executed == ["a"]
+    assert [reason.message for reason in bench.steps["a"].reasons] == [
+        "config, which it opened without declaring it, changed"
+    ]
+    opening(bench, config="one")
+    bench.drive(chain("a"), name="4")
+    assert bench.executed == [], "going back reruns nothing"
+
+
+def test_each_execution_counts_what_it_opened_itself():
+    bench = Bench()
+    opening(bench, first="1")
+    bench.drive(chain("a"))
+    bench.opened = {"file:second": "2"}
+    bench.files.now["file:second"] = "2"
+    bench.drive(chain("a", value=5), name="2")
+    bench.drive(chain("a"), name="3")
+    assert bench.executed == []
+    bench.files.now["file:second"] = "other"
+    bench.drive(chain("a"), name="4")
+    assert bench.executed == [], "it never opened the second file"
+    bench.drive(chain("a", value=5), name="5")
+    assert bench.executed == ["a"]
+
+
+def test_a_file_that_changes_between_look_and_execution_counts_as_it_was_read():
+    bench = Bench()
+    bench.files.now["file:config"] = "before"
+    bench.opened = {"file:config": "after"}
+    bench.drive(chain("a"))
+    bench.files.now["file:config"] = "after"
+    bench.drive(chain("a"), name="2")
+    assert bench.executed == []
+
+
+def test_undeclared_files_are_in_the_plan_too():
+    bench = Bench()
+    opening(bench, config="one")
+    bench.drive(chain("a"))
+    records = bench.records
+
+    def decided():
+        found = plan(
+            chain("a"), {}, {}, RunOptions(), records.reuse, records.documents, bench.blobs, bench.clock, bench.files
+        )
+        return found[0].decision, [reason.cause for reason in found[0].reasons]
+
+    assert decided() == ("reuse", [])
+    bench.files.now["file:config"] = "two"
+    assert decided() == ("run", ["undeclared"])
+
+
+def test_whoever_waits_for_a_key_takes_a_result_that_was_filed_with_undeclared_files():
+    bench = Bench()
+    opening(bench, config="one")
+    other = bench.submit(chain("a"), name="1")
+    records = bench.records
+    taken = records.driving.take(other, "another")
+    key = key_of(chain("a"))
+    records.reuse.claim(other, taken.epoch, {"a": key}, frozenset())
+    run = bench.submit(chain("a"), name="2")
+    driver = bench.driver()
+
+    def finish(chunks=None):
+        definition = chain("a").steps[0].definition.digest()
+        filed = observed_key(definition, {"x": plain(1).digest}, bench.opened)
+        records.reuse.observe(definition, list(bench.opened))
+        done = Completion(filed, other, "a", {"output": plain("theirs")}, claim=key)
+        records.driving.record(other, taken.epoch, [], [done])
+        bench.watcher.waiting = lambda: bench.clock.turn(1)
+        bench.clock.turn(1)
+
+    bench.watcher.waiting = finish
+    assert driver.drive(run) is RunStatus.COMPLETED
+    assert bench.executed == []
+    assert records.runs.steps(run)[0].original_run == other

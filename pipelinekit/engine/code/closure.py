@@ -59,12 +59,16 @@ class CodeBase(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """What a step reaches: code, third-party modules by dotted name, environment variables, and warnings."""
+    """What a step reaches: code, third-party modules by dotted name, environment variables, and warnings.
+
+    `known` are the first-party files that were read to tell, `*` for all.
+    """
 
     code: tuple[CodeItem, ...]
     installed: tuple[str, ...]
     variables: tuple[str, ...]
     warnings: tuple[Fault, ...]
+    known: tuple[str, ...] = ()
 
 
 def closure_of(roots: Iterable[tuple[str, str]], base: CodeBase, *, unbound: Iterable[str] = ()) -> Closure:
@@ -155,7 +159,10 @@ class _Walk:
         if self.whole_source:
             cause = self.whole_source
             items.append(CodeItem(WHOLE, self.base.source_digest(), cause.file, cause.line, cause.line))
-        return Closure(tuple(items), tuple(sorted(self.installed)), tuple(sorted(self.variables)), tuple(self.warnings))
+        known = (WHOLE,) if self.whole_source else tuple(sorted({module.file for module in self.loaded.values()}))
+        return Closure(
+            tuple(items), tuple(sorted(self.installed)), tuple(sorted(self.variables)), tuple(self.warnings), known
+        )
 
     # -- modules ---------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,12 @@ insert into completions (run, step, attempt, key, definition, outputs, seconds, 
 values (?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (run, step, attempt) do nothing
 
+-- name: observe
+insert into observations (definition, files) values (?, ?) on conflict (definition, files) do nothing
+
+-- name: observed
+select definition, files from observations where definition in ({})
+
 -- name: previous_steps
 with wanted (step) as (values {})
 select step_runs.* from wanted

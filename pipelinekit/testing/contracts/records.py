@@ -379,6 +379,16 @@ class RecordsContract:
         other = self.started(records, "2")
         assert records.reuse.claim(other.id, other.epoch, {"a": key("a")}, frozenset())[0] == ["a"]
 
+    def test_sets_of_files_that_were_opened_are_remembered_once(self) -> None:
+        records = self.make()
+        for files in (["file:b", "file:a"], ["file:a", "file:b"], ["file:c"]):
+            records.reuse.observe("definition", files)
+        assert records.reuse.observed(["other"]) == {}
+        found = records.reuse.observed(["definition", "other"])
+        assert {name: sorted(sets) for name, sets in found.items()} == {
+            "definition": [("file:a", "file:b"), ("file:c",)]
+        }
+
     def test_what_verifying_showed_is_kept(self) -> None:
         records = self.make()
         run = self.started(records, "1")

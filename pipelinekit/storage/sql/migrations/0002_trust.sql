@@ -1,5 +1,5 @@
 -- `revoked` says why a completion may no longer be reused; `verified` what a repeated execution showed. `observations`
--- names files that a definition's executions opened without declaring them.
+-- holds sets of files (JSON) that a definition's executions opened without declaring them.
 
 alter table completions add column revoked text not null default '';
 
@@ -7,6 +7,6 @@ alter table step_runs add column verified text not null default '';
 
 create table observations (
     definition text not null,
-    symbol text not null,
-    primary key (definition, symbol)
+    files text not null,
+    primary key (definition, files)
 );
