@@ -138,7 +138,10 @@ class Blobs(Protocol):
         """The blob's bytes, verified. Raises IntegrityError."""
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Which of these are not in the store. Does not read them."""
+        """Which of these are not in the store. Does not read them.
+
+        The others count as used now: clean-up leaves them alone for its grace period.
+        """
 
     def discard(self, digest: str) -> None:
         """Remove a blob, or set it aside when it is damaged."""
