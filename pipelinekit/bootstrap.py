@@ -32,11 +32,13 @@ from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.reuse import SQLReuse
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler
 from pipelinekit.workspace.ignores import Pattern
 from pipelinekit.workspace.pipelines import Pipelines
 from pipelinekit.workspace.runs import RunCollection
+from pipelinekit.workspace.upkeep import Stores
 
 IN_PROCESS = "in-process"
 LOCAL = "local"
@@ -101,6 +103,22 @@ class Services:
             SQLDocuments(database),
             SQLLogs(database),
             database.transaction,
+        )
+
+    @cached_property
+    def upkeep(self) -> Stores:
+        """What clean-up and checks work on."""
+        records, home, database = self.records, self.home, self.database
+        module = importlib.import_module("pipelinekit.storage.sweeping")
+        folders = importlib.import_module("pipelinekit.storage.leftovers")
+        return Stores(
+            SQLUpkeep(database, self.clock),
+            records.driving,
+            records.documents,
+            records.batch,
+            module.FolderSweeper(home / "blobs"),
+            folders.HomeSweeper(home),
+            self.clock,
         )
 
     def open_driving(self) -> DriverRecords:

@@ -138,7 +138,10 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """The record of one execution of a graph. `number` counts within the experiment; times as in `StepRecord`."""
+    """The record of one execution of a graph. `number` counts within the experiment; times as in `StepRecord`.
+
+    A `pinned` run is never removed by clean-up, nor anything that it names.
+    """
 
     id: str
     number: int
@@ -159,6 +162,7 @@ class RunRecord:
     failure: Failure | None = None
     source: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

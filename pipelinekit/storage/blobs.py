@@ -1,7 +1,7 @@
 """Blobs in a local folder: written under a temporary name, synced, published without clobber, verified on read.
 
-Whoever stores a blob, or asks whether it is there, uses it: its access time then becomes now, under a shared lock. Removal
-looks at that time under the exclusive lock (`storage.sweeping`), so that no blob vanishes under somebody who has just
+Whoever stores a blob, or asks whether it is there, uses it: its access time then becomes now, under a shared lock.
+Removal looks at that time under the exclusive lock (`storage.sweeping`): no blob vanishes under somebody who has just
 found it.
 """
 
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipelinekit.domain.digests import CHUNK, PREFIX, Hasher, digest_bytes, digest_stream, is_digest
+from pipelinekit.domain.upkeep import NOTED_SECONDS
 from pipelinekit.errors import IntegrityError, StorageError
 
 READ_ONLY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
-USED_SECONDS = 30.0  # a use so soon after another is not noted again
 
 
 class FolderBlobs:
@@ -96,7 +96,7 @@ class FolderBlobs:
         place = self._place(digest)
         try:
             before = place.stat()
-            if time.time() - used_at(before) > USED_SECONDS:
+            if time.time() - used_at(before) > NOTED_SECONDS:
                 with suppress(PermissionError):  # of another user's blob the grace period has to be enough
                     os.utime(place, ns=(time.time_ns(), before.st_mtime_ns))
                     if self._verified.get(digest) == _marks(before):

@@ -27,6 +27,9 @@ class Database(Protocol):
         The write lock is taken with the first write; inner transactions join the outer.
         """
 
+    def lock(self) -> None:
+        """Take the write lock at once, inside a transaction: what is read after it stays so until the end."""
+
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
 

@@ -95,6 +95,10 @@ class SQLiteDatabase:
             self._begun = False
             self._run(command)
 
+    def lock(self) -> None:
+        """Take the write lock; see `Database.lock`."""
+        self._begin()
+
     def _begin(self) -> None:
         if not self._begun:
             self._run("begin immediate")

@@ -29,6 +29,11 @@ class MemoryState:
     logs: dict[tuple[str, str], list[LogChunk]] = field(default_factory=dict)
     events: dict[str, list[list[tuple[str, str]]]] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    used: dict[tuple[str, str], float] = field(default_factory=dict)
+    doomed: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    compiled: dict[str, float] = field(default_factory=dict)
+    losses: set[str] = field(default_factory=set)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -76,9 +81,10 @@ class MemoryRuns:
     def get(self, run: str) -> RunRecord:
         """The run of this id, of a unique beginning of one, or the newest."""
         if run in ("", "latest"):
-            if not self._state.runs:
+            visible = self._state.runs.keys() - self._state.removed
+            if not visible:
                 raise NotFoundError("this workspace has no runs yet")
-            return self._state.runs[max(self._state.runs)]
+            return self._state.runs[max(visible)]
         if run in self._state.runs:
             return self._state.runs[run]
         found = [name for name in self._state.runs if name.startswith(run)]
@@ -95,7 +101,10 @@ class MemoryRuns:
         return [
             run
             for name, run in sorted(self._state.runs.items(), reverse=True)
-            if experiment in ("", run.experiment) and status in (None, run.status) and (not before or name < before)
+            if name not in self._state.removed
+            and experiment in ("", run.experiment)
+            and status in (None, run.status)
+            and (not before or name < before)
         ][:limit]
 
     def steps(self, run: str) -> Sequence[StepRecord]:
@@ -126,7 +135,7 @@ class MemoryRuns:
     def experiments(self) -> Sequence[tuple[str, int, float]]:
         """Name, number of runs and newest run of each experiment."""
         newest: dict[str, float] = {}
-        for run in self._state.runs.values():
+        for run in [run for run in self._state.runs.values() if run.id not in self._state.removed]:
             newest[run.experiment] = max(newest.get(run.experiment, 0.0), run.created_at)
         rows = [(name, self._state.experiments[name], at) for name, at in newest.items()]
         return sorted(rows, key=lambda row: -row[2])
@@ -176,6 +185,8 @@ class MemoryDriving:
                 if ended is None and change.status.final:
                     ended = self._state.clock.now()
                 steps[change.name] = replace(change, ended_at=ended)
+                if change.status is StepStatus.REUSED:
+                    self._state.used[change.original_run, change.original_step] = self._state.clock.now()
             for completion in completions:
                 self._accept(run, epoch, completion)
 

@@ -99,6 +99,8 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "outputs": {name: show_value(value) for name, value in run.outputs.items()},
         "compute": run.options.compute,
     }
+    if run.pinned:
+        document["pinned"] = True
     if run.failure is not None:
         document["error"] = failure_to_json(run.failure)
     return document

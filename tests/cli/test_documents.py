@@ -57,7 +57,10 @@ def test_every_command_gives_one_document(project):
             ("runs", "outputs", run, "--save", "saved"),
             ("runs", "cancel", run),
             ("runs", "resume", run),
+            ("runs", "pin", run),
+            ("runs", "unpin", run),
         ],
+        "gc": [("gc", "--dry-run"), ("gc", "--keep-runs", "20")],
         "graph": [
             ("graph", "steps.py:good"),
             ("graph", run),

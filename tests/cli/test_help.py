@@ -15,7 +15,7 @@ import pytest
 from pipelinekit.cli.main import COMMANDS
 
 GOLDEN = Path(__file__).with_name("golden")
-VERBS = ("list", "show", "logs", "outputs", "cancel", "resume", "drive")
+VERBS = ("list", "show", "logs", "outputs", "cancel", "resume", "pin", "unpin", "drive")
 ASKED = [(), *((name,) for name in COMMANDS), *(("runs", verb) for verb in VERBS)]
 
 

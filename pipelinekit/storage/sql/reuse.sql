@@ -35,3 +35,6 @@ select definition, avg(seconds) as seconds from completions where definition in 
 
 -- name: drop_claims
 delete from claims where key = ? and run = ? and epoch = ?
+
+-- name: use_completion
+update completions set used_at = ? where run = ? and step = ?
