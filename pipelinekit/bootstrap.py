@@ -21,7 +21,7 @@ from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.errors import NotFoundError, UsageError
-from pipelinekit.ports import Compute, DriverRecords, Sink
+from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver, Observer
 from pipelinekit.runtime.performer import Records
 from pipelinekit.storage import leases
@@ -32,13 +32,11 @@ from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.reuse import SQLReuse
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
-from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler
 from pipelinekit.workspace.ignores import Pattern
 from pipelinekit.workspace.pipelines import Pipelines
 from pipelinekit.workspace.runs import RunCollection
-from pipelinekit.workspace.upkeep import Stores
 
 IN_PROCESS = "in-process"
 LOCAL = "local"
@@ -106,20 +104,25 @@ class Services:
         )
 
     @cached_property
-    def upkeep(self) -> Stores:
-        """What clean-up and checks work on."""
-        records, home, database = self.records, self.home, self.database
-        module = importlib.import_module("pipelinekit.storage.sweeping")
-        folders = importlib.import_module("pipelinekit.storage.leftovers")
-        return Stores(
-            SQLUpkeep(database, self.clock),
+    def upkeep(self) -> Any:
+        """What clean-up and checks work on: `workspace.upkeep.Stores`."""
+        records, home = self.records, self.home
+        return importlib.import_module("pipelinekit.workspace.upkeep").Stores(
+            importlib.import_module("pipelinekit.storage.upkeep").SQLUpkeep(self.database, self.clock),
             records.driving,
+            records.reuse,
             records.documents,
             records.batch,
-            module.FolderSweeper(home / "blobs"),
-            folders.HomeSweeper(home),
+            importlib.import_module("pipelinekit.storage.sweeping").FolderSweeper(home / "blobs"),
+            importlib.import_module("pipelinekit.storage.leftovers").HomeSweeper(home),
             self.clock,
         )
+
+    @cached_property
+    def accounts(self) -> AccountRecords:
+        """What reuse saved."""
+        accounts: AccountRecords = importlib.import_module("pipelinekit.storage.accounting").SQLAccounts(self.database)
+        return accounts
 
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""

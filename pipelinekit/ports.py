@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
 from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord
-from pipelinekit.domain.upkeep import BlobEntry, Inventory, Leftover, Place, Removal
 from pipelinekit.domain.values import StoredValue
+
+if TYPE_CHECKING:  # nouns of the few commands that look after a workspace; no run needs to load them
+    from pipelinekit.domain.accounting import StepUse
+    from pipelinekit.domain.upkeep import BlobEntry, History, Inventory, Leftover, Place, Removal
+
+NOTED_SECONDS = 30.0  # a use of a blob so soon after another need not be noted again
+SLACK_SECONDS = 2 * NOTED_SECONDS  # by so much a noted use may be older than the use itself; clocks are coarse, too
 
 
 class Clock(Protocol):
@@ -144,11 +150,27 @@ class UpkeepRecords(Protocol):
     def remove(self, removal: Removal, documents: Iterable[str]) -> None:
         """Do what was decided, and delete documents, all or nothing."""
 
+    def histories(self) -> Mapping[str, History]:
+        """The events of every run that is not removed."""
+
+    def damages(self) -> Sequence[str]:
+        """What the database itself finds wrong with its file, in its words."""
+
+    def end_claims(self, keys: Iterable[str]) -> None:
+        """End claims, whoever holds them."""
+
     def lose(self, blobs: Iterable[str]) -> None:
         """Note that blobs are lost for good, so that it is known."""
 
     def regain(self, blobs: Iterable[str]) -> None:
         """Note that blobs that were lost are there again."""
+
+
+class AccountRecords(Protocol):
+    """What reuse saved and what executions cost."""
+
+    def uses(self, since: float) -> Sequence[StepUse]:
+        """Step runs that were reused or executed, of runs that are there and were submitted since a time."""
 
 
 class Blobs(Protocol):
@@ -191,6 +213,9 @@ class BlobUpkeep(Protocol):
     def verify(self, digest: str) -> str:
         """Read a blob anew: empty when it is whole, else `missing` or `damaged`. Is no use of it."""
 
+    def discard(self, digest: str) -> None:
+        """Set a blob aside, where it is no longer found."""
+
     def leftovers(self) -> Iterator[Leftover]:
         """Files that are no blobs: `half-written` ones, `set aside` ones, and `foreign` ones."""
 
@@ -209,6 +234,9 @@ class FolderUpkeep(Protocol):
 
         Only what was last written before a time.
         """
+
+    def forget_source(self, snapshot: str) -> None:
+        """Take the folder of a snapshot away: its files may share their bytes with damaged blobs."""
 
     def take_away(self, leftover: Leftover) -> None:
         """Move a folder to where nobody looks for it, at once."""

@@ -22,6 +22,8 @@ COMMANDS = {
     "graph": ("graph", "draw a pipeline or a run: text, SVG or HTML"),
     "compile": ("compile", "compile a pipeline to a document that can be submitted later"),
     "gc": ("gc", "remove what nothing refers to, and what a policy lets go; --dry-run only says what"),
+    "fsck": ("fsck", "check records and store; --repair mends what can be mended"),
+    "reuse": ("reuse", "what reuse saved, and why steps ran"),
     "settings": ("settings", "list all settings with their values and where they come from"),
 }
 

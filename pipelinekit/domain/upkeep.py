@@ -11,8 +11,6 @@ from pipelinekit.domain.values import StoredValue
 DAY = 86400.0
 GRACE_SECONDS = DAY
 SHORTEST_GRACE = 3600.0  # a run must have been submitted, with all its inputs, in less
-NOTED_SECONDS = 30.0  # a use of a blob so soon after another is not noted again
-SLACK_SECONDS = 2 * NOTED_SECONDS  # by so much a noted use may be older than the use itself; clocks are coarse, too
 
 Place = tuple[str, str]  # a run and a step of it
 
@@ -93,6 +91,23 @@ class ClaimEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class EventEntry:
+    """One event of a run: its number, the step runs that changed, and the status that the run ended with, if it did."""
+
+    sequence: int
+    steps: tuple[tuple[str, str], ...] = ()
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The events of a run in the order of their numbers, and how many the run has counted."""
+
+    counted: int
+    events: tuple[EventEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """Everything in the records that names something else, as it was at one moment.
 
@@ -148,7 +163,7 @@ class Leftover:
 class StoreFault:
     """Something wrong in a workspace: which rule is broken, by which object, in what way, and what to do.
 
-    `repair` names what `--repair` does about it; empty where nothing can be done. A `note` is worth knowing, and no
+    `repair` says what `--repair` does about it; empty where nothing can be done. A `note` is worth knowing, and no
     fault.
     """
 

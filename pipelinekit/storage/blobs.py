@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipelinekit.domain.digests import CHUNK, PREFIX, Hasher, digest_bytes, digest_stream, is_digest
-from pipelinekit.domain.upkeep import NOTED_SECONDS
 from pipelinekit.errors import IntegrityError, StorageError
+from pipelinekit.ports import NOTED_SECONDS
 
 READ_ONLY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 

@@ -47,6 +47,9 @@ class Database(Protocol):
     ) -> Iterator[Row]:
         """Rows of a named query for many keys, looked up sorted and in parts."""
 
+    def check(self) -> list[str]:
+        """What the database finds wrong with its own file, and references that lead nowhere."""
+
     def close(self) -> None:
         """End the connection."""
 

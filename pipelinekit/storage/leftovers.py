@@ -36,6 +36,11 @@ class HomeSweeper:
             if path.name.isdigit() and _is_dead(path.name) and at < before:
                 yield Leftover("scratch folder", f"{SCRATCH}/{path.name}", _size(path), at)
 
+    def forget_source(self, snapshot: str) -> None:
+        """Take the folder of a snapshot away."""
+        name = snapshot.removeprefix(PREFIX)
+        self.take_away(Leftover("source folder", f"{SOURCES}/{name}", 0, 0.0))
+
     def take_away(self, leftover: Leftover) -> None:
         """Move a folder to the trash, and the bytecode of a source folder with it."""
         path = self._home / leftover.path

@@ -145,6 +145,15 @@ class SQLiteDatabase:
             statement = text.format(",".join([place] * len(part)))
             yield from self._run(statement, [*before, *part, *after]).fetchall()
 
+    def check(self) -> list[str]:
+        """What SQLite finds wrong; see `Database.check`."""
+        words = [row[0] for row in self._run("pragma integrity_check")]
+        dangling = [
+            f"row {row[1]} of table {row[0]} refers to a row of {row[2]} that is not there"
+            for row in self._run("pragma foreign_key_check")
+        ]
+        return [*(found for found in words if found != "ok"), *dangling]
+
     def close(self) -> None:
         """End the connection."""
         self._connection.close()

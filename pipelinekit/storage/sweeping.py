@@ -67,6 +67,13 @@ class FolderSweeper:
             raise IntegrityError(f"blob {digest} is damaged", digest=digest)
         return data
 
+    def discard(self, digest: str) -> None:
+        """Set a blob aside, where it is no longer found."""
+        aside = self.folder / "damaged"
+        aside.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.replace(place_of(self.folder, digest), aside / digest.removeprefix(PREFIX))
+
     def leftovers(self) -> Iterator[Leftover]:
         """Files that are no blobs: half-written ones, damaged ones that were set aside, and others."""
         for path, state in self._files():

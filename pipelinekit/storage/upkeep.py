@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.domain.runs import RunStatus, StepStatus
-from pipelinekit.domain.upkeep import ClaimEntry, CompletionEntry, Inventory, Place, Removal, RunEntry, StepEntry
+from pipelinekit.domain.upkeep import (
+    ClaimEntry,
+    CompletionEntry,
+    EventEntry,
+    History,
+    Inventory,
+    Place,
+    Removal,
+    RunEntry,
+    StepEntry,
+)
 from pipelinekit.errors import NotFoundError
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database, Row
@@ -69,6 +79,27 @@ class SQLUpkeep:
             write("delete_run", [(run,) for run in removal.erased])
             write("delete_compiled", [(graph,) for graph in removal.graphs])
             write("delete_document", [(digest,) for digest in documents])
+
+    def histories(self) -> Mapping[str, History]:
+        """The events of every run that is not removed."""
+        events: dict[str, list[EventEntry]] = {}
+        with self._database.transaction():
+            self._database.lock()
+            counts = self._database.read("event_counts")
+            rows = self._database.read("all_events")
+        for row in rows:
+            body = loads(row["body"])
+            steps = tuple((name, status) for name, status in body.get("steps", ()))
+            events.setdefault(row["run"], []).append(EventEntry(row["sequence"], steps, body.get("status", "")))
+        return {row["id"]: History(row["events"], tuple(events.get(row["id"], ()))) for row in counts}
+
+    def damages(self) -> Sequence[str]:
+        """What the database finds wrong with its file."""
+        return self._database.check()
+
+    def end_claims(self, keys: Iterable[str]) -> None:
+        """End claims."""
+        self._database.write_many("end_claim", [(key,) for key in keys])
 
     def lose(self, blobs: Iterable[str]) -> None:
         """Note that blobs are lost for good, so that it is known."""

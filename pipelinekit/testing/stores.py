@@ -106,6 +106,10 @@ class MemorySweeper:
             return "missing"
         return "" if digest_bytes(self._blobs.contents[digest]) == digest else "damaged"
 
+    def discard(self, digest: str) -> None:
+        """Remove a blob."""
+        self._blobs.discard(digest)
+
     def leftovers(self) -> Iterator[Leftover]:
         """What a test has put there."""
         yield from list(self.files.values())
@@ -126,6 +130,9 @@ class MemoryFolders:
     def leftovers(self, sources: Set[str], before: float) -> Iterator[Leftover]:  # noqa: ARG002 - the port's
         """Nothing."""
         return iter(())
+
+    def forget_source(self, snapshot: str) -> None:
+        """Nothing."""
 
     def take_away(self, leftover: Leftover) -> None:
         """Nothing."""

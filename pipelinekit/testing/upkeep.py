@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipelinekit.domain.runs import Completion
-from pipelinekit.domain.upkeep import ClaimEntry, CompletionEntry, Inventory, Place, Removal, RunEntry, StepEntry
+from pipelinekit.domain.upkeep import (
+    ClaimEntry,
+    CompletionEntry,
+    EventEntry,
+    History,
+    Inventory,
+    Place,
+    Removal,
+    RunEntry,
+    StepEntry,
+)
 from pipelinekit.errors import NotFoundError
 from pipelinekit.testing.records import MemoryState
 
@@ -98,6 +108,24 @@ class MemoryUpkeep:
             unneeded = set(documents)
             state.documents = {digest: body for digest, body in state.documents.items() if digest not in unneeded}
 
+    def histories(self) -> Mapping[str, History]:
+        """The events of every run that is not removed."""
+        found = {}
+        for run in self._state.runs.keys() - self._state.removed:
+            bodies = self._state.events.get(run, [])
+            entries = tuple(_event(number, body) for number, body in enumerate(bodies, start=1))
+            found[run] = History(len(bodies), entries)
+        return found
+
+    def damages(self) -> Sequence[str]:
+        """Nothing: there is no file."""
+        return ()
+
+    def end_claims(self, keys: Iterable[str]) -> None:
+        """End claims."""
+        ended = set(keys)
+        self._state.claims = {key: claim for key, claim in self._state.claims.items() if key not in ended}
+
     def lose(self, blobs: Iterable[str]) -> None:
         """Note that blobs are lost."""
         self._state.losses = self._state.losses | set(blobs)
@@ -119,6 +147,13 @@ class MemoryUpkeep:
             self._state.reusable.get(item.key) is item,
             self._state.doomed.get(_identity(item)),
         )
+
+
+def _event(number: int, body: list[tuple[str, str]]) -> EventEntry:
+    """An event of the twin of `storage.runs.SQLDriving`, which tells kinds by the first word alone."""
+    if len(body) == 1 and body[0][0] in ("driver", "status"):
+        return EventEntry(number, ended=body[0][1] if body[0][0] == "status" else "")
+    return EventEntry(number, tuple(body))
 
 
 def _identity(item: Completion | CompletionEntry) -> tuple[str, str, int]:

@@ -10,9 +10,18 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from pipelinekit.domain.upkeep import SLACK_SECONDS, Inventory, Leftover, Removal, RetentionPolicy, RunEntry
+from pipelinekit.domain.upkeep import Inventory, Leftover, Removal, RetentionPolicy, RunEntry
 from pipelinekit.engine.upkeep import after, decide, needed_values, oldest_open, removable_runs, shown_values
-from pipelinekit.ports import BlobUpkeep, Clock, Documents, DriverRecords, FolderUpkeep, UpkeepRecords
+from pipelinekit.ports import (
+    SLACK_SECONDS,
+    BlobUpkeep,
+    Clock,
+    Documents,
+    DriverRecords,
+    FolderUpkeep,
+    ReuseRecords,
+    UpkeepRecords,
+)
 from pipelinekit.workspace.references import References
 
 
@@ -22,6 +31,7 @@ class Stores:
 
     upkeep: UpkeepRecords
     driving: DriverRecords
+    reuse: ReuseRecords
     documents: Documents
     batch: Callable[[], AbstractContextManager[None]]
     blobs: BlobUpkeep

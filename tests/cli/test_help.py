@@ -16,7 +16,7 @@ from pipelinekit.cli.main import COMMANDS
 
 GOLDEN = Path(__file__).with_name("golden")
 VERBS = ("list", "show", "logs", "outputs", "cancel", "resume", "pin", "unpin", "drive")
-ASKED = [(), *((name,) for name in COMMANDS), *(("runs", verb) for verb in VERBS)]
+ASKED = [(), *((name,) for name in COMMANDS), *(("runs", verb) for verb in VERBS), ("reuse", "stats")]
 
 
 def said(*words, columns=100, **variables):

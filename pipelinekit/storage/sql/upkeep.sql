@@ -76,3 +76,12 @@ insert into losses (blob, found_at) values (?, ?) on conflict (blob) do nothing
 
 -- name: drop_loss
 delete from losses where blob = ?
+
+-- name: all_events
+select run, sequence, body from events order by run, sequence
+
+-- name: event_counts
+select id, events from runs where removed_at is null
+
+-- name: end_claim
+delete from claims where key = ?

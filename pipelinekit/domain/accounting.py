@@ -1,0 +1,19 @@
+"""What reuse saved and what executions cost, as the records tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelinekit.domain.runs import StepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class StepUse:
+    """A step run for the accounts: what its execution took, and the causes for which it ran (none if it was reused)."""
+
+    run: str
+    pipeline: str
+    created_at: float
+    status: StepStatus
+    seconds: float
+    causes: tuple[str, ...] = ()
