@@ -113,6 +113,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         ("source", record.source or "-"),
         ("graph", record.graph),
         *([("pinned", "clean-up keeps this run")] if record.pinned else []),
+        *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
         *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
     ]
     print(table(rows))
@@ -241,9 +242,9 @@ def _resume(arguments: argparse.Namespace, services: Services) -> int:
     """An ordinary run of the same graph: the keys decide what has to be done."""
     old = services.records.runs.get(arguments.run)
     texts = services.records.documents.get([old.graph])
-    if old.graph not in texts:
+    if old.removed or old.graph not in texts:
         raise NotFoundError(
-            f"run {old.id} was removed by clean-up, and its graph with it", hint="run the pipeline from its source"
+            f"run {old.id} was removed by clean-up, and its parameters with it", hint="run the pipeline from its source"
         )
     graph, given = parse_graph(texts[old.graph], f"the graph of run {old.id}"), Arguments(old.arguments, old.paths)
     services.pipelines.find_stored(graph, given)

@@ -140,7 +140,8 @@ class StepRecord:
 class RunRecord:
     """The record of one execution of a graph. `number` counts within the experiment; times as in `StepRecord`.
 
-    A `pinned` run is never removed by clean-up, nor anything that it names.
+    A `pinned` run is never removed by clean-up, nor anything that it names. Of a `removed` run only those results are
+    left that others reuse.
     """
 
     id: str
@@ -163,6 +164,7 @@ class RunRecord:
     source: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     pinned: bool = False
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,4 +281,5 @@ def _run(row: Row) -> RunRecord:
         row["source"],
         loads(row["details"]),
         bool(row["pinned"]),
+        row["removed_at"] is not None,
     )

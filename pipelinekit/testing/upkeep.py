@@ -103,7 +103,9 @@ class MemoryUpkeep:
             state.runs = {name: run for name, run in state.runs.items() if name not in erased}
             state.steps = {name: steps for name, steps in state.steps.items() if name not in erased}
             for run in state.removed & set(removal.removed):
-                state.runs[run] = replace(state.runs[run], arguments={}, paths={}, outputs={}, failure=None, details={})
+                state.runs[run] = replace(
+                    state.runs[run], arguments={}, paths={}, outputs={}, failure=None, details={}, removed=True
+                )
             state.compiled = {graph: at for graph, at in state.compiled.items() if graph not in removal.graphs}
             unneeded = set(documents)
             state.documents = {digest: body for digest, body in state.documents.items() if digest not in unneeded}

@@ -1,10 +1,12 @@
 """Clean-up through the command line: what goes, what stays, and what it says."""
 
+import json
 import os
 import sqlite3
 import time
 
 import pytest
+from conftest import wait_for
 from upkeep.conftest import blobs_of, make_old
 
 
@@ -75,6 +77,9 @@ def test_results_of_a_removed_run_are_reused_until_they_are_given_up(kept):
     third = kept.run("words.py")
     assert {step["status"] for step in third["steps"]} == {"Reused"}
     assert {step["reused_from"]["run"] for step in third["steps"]} == {first}
+    assert kept("runs", "show", first, "--json").json["removed"] is True
+    assert "what is left is what other runs show or may reuse" in kept("runs", "show", first).out
+    assert "was removed by clean-up" in kept("runs", "resume", first, code=2).err
     make_old(kept)
     gc(kept, "--keep-runs", "1", "--unused-days", "0")
     assert loads(kept, third["id"])
@@ -255,3 +260,46 @@ def test_logs_and_documents_of_removed_runs_go(project):
 def test_bad_options_are_refused(kept, options):
     kept.run("words.py")
     assert kept("gc", *options, code=2).err
+
+
+def test_an_open_run_loses_nothing_however_old_its_blobs_are(kept, tmp_path):
+    kept.write(
+        waiting="""
+            import time
+            from pathlib import Path
+            from pipelinekit import Folder, pipeline, step
+            from words import join, spell, tabulate, write
+
+            @step
+            def wait(n: int, marks: str) -> int:
+                Path(marks, "begun").touch()
+                while not Path(marks, "go").exists():
+                    time.sleep(0.01)
+                return n
+
+            @pipeline
+            def waiting(marks: str, n: int = 1):
+                files = write(n)
+                text = spell(n, after=files)
+                table = tabulate(n, after=text)
+                return {"total": join(text, files, table, after=wait(n, marks, after=table)), "files": files}
+        """
+    )
+    kept.run("words.py")
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    process = kept.start("run", "waiting.py", "--json", "-p", f"marks={marks}")
+    wait_for((marks / "begun").exists)
+    make_old(kept)
+    for folder in (kept.home / "snapshots").iterdir():
+        os.utime(folder, (time.time() - 10**6,) * 2)
+    found = gc(kept, "--keep-runs", "0", "--unused-days", "0", "--max-size", "0")
+    assert (len(found["runs"]), freed(found)["runs"]) == (1, 1)
+    (marks / "go").touch()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    statuses = {step["name"]: step["status"] for step in json.loads(out)["steps"]}
+    assert statuses["write"] == statuses["spell"] == "Reused"
+    assert loads(kept)
+    assert kept("fsck").out == "no faults\n"
+    assert kept.run("words.py")["outputs"]["total"] == 1000 + 50_000 + 8000

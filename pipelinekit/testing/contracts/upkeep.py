@@ -128,6 +128,7 @@ class UpkeepContract:
         assert made.records.logs.read(first.id, "load")
         assert made.records.logs.read(first.id, "train") == []
         assert made.records.reuse.find([key("load"), key("train")]).keys() == {key("load")}
+        assert (runs.get(first.id).removed, runs.get(second.id).removed) == (True, False)
         entry = made.upkeep.inventory().runs[first.id]
         assert (entry.removed, entry.values) == (True, ())
         with refused(NotFoundError):
@@ -171,6 +172,27 @@ class UpkeepContract:
         made.upkeep.remove(Removal(graphs=("one",)), ["one"])
         assert made.upkeep.documents() == {"two": 1}
         assert made.upkeep.inventory().compiled == {}
+
+    def test_the_history_of_a_run_tells_its_steps_and_its_end(self) -> None:
+        made = self.make()
+        run = self.done(made, "1", "load")
+        history = made.upkeep.histories()[run.id]
+        assert history.counted == len(history.events) == 3
+        assert [event.sequence for event in history.events] == [1, 2, 3]
+        assert [event.steps for event in history.events] == [(), (("load", "Completed"),), ()]
+        assert [event.ended for event in history.events] == ["", "", "Completed"]
+        assert made.upkeep.damages() in ((), [])
+        made.upkeep.remove(Removal((run.id,), stays=frozenset({(run.id, "load")})), [])
+        assert made.upkeep.histories() == {}
+
+    def test_claims_are_ended_whoever_holds_them(self) -> None:
+        made = self.make()
+        records = made.records
+        records.runs.create(new_run("1"))
+        run = records.driving.take(new_run("1").id, records.alive)
+        records.reuse.claim(run.id, run.epoch, {"a": key("a"), "b": key("b")}, frozenset())
+        made.upkeep.end_claims([key("a")])
+        assert [claim.step for claim in made.upkeep.inventory().claims] == ["b"]
 
     def test_losses_are_known_until_the_blob_is_there_again(self) -> None:
         made = self.make()
@@ -229,6 +251,13 @@ class BlobUpkeepContract:
         assert made.blobs.missing([found]) == set()
         made.blobs.put(b"stored")
         assert made.upkeep.remove([found, stored, unused], made.clock.now() - 500) == [unused]
+
+    def test_discarded_blobs_are_gone(self) -> None:
+        made = self.make()
+        digest, _ = made.blobs.put(b"content")
+        made.upkeep.discard(digest)
+        made.upkeep.discard(digest)
+        assert (made.upkeep.verify(digest), list(made.upkeep.blobs())) == ("missing", [])
 
     def test_verifying_is_no_use(self) -> None:
         made = self.make()
