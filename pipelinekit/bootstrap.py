@@ -22,7 +22,7 @@ from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
 from pipelinekit.errors import NotFoundError, UsageError
-from pipelinekit.ports import Compute, DriverRecords, Sink
+from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver, Observer
 from pipelinekit.runtime.performer import Records
 from pipelinekit.storage import leases
@@ -104,6 +104,27 @@ class Services:
             SQLLogs(database),
             database.transaction,
         )
+
+    @cached_property
+    def upkeep(self) -> Any:
+        """What clean-up and checks work on: `workspace.upkeep.Stores`."""
+        records, home = self.records, self.home
+        return importlib.import_module("pipelinekit.workspace.upkeep").Stores(
+            importlib.import_module("pipelinekit.storage.upkeep").SQLUpkeep(self.database, self.clock),
+            records.driving,
+            records.reuse,
+            records.documents,
+            records.batch,
+            importlib.import_module("pipelinekit.storage.sweeping").FolderSweeper(home / "blobs"),
+            importlib.import_module("pipelinekit.storage.leftovers").HomeSweeper(home),
+            self.clock,
+        )
+
+    @cached_property
+    def accounts(self) -> AccountRecords:
+        """What reuse saved."""
+        accounts: AccountRecords = importlib.import_module("pipelinekit.storage.accounting").SQLAccounts(self.database)
+        return accounts
 
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""

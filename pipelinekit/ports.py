@@ -6,13 +6,20 @@ runs against all of them. `bootstrap` alone names implementations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
 from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord
 from pipelinekit.domain.values import StoredValue
+
+if TYPE_CHECKING:  # nouns of the few commands that look after a workspace; no run needs to load them
+    from pipelinekit.domain.accounting import Kept, StepUse
+    from pipelinekit.domain.upkeep import BlobEntry, History, Inventory, Leftover, Place, Removal
+
+NOTED_SECONDS = 30.0  # a use of a blob so soon after another need not be noted again
+SLACK_SECONDS = 2 * NOTED_SECONDS  # by so much a noted use may be older than the use itself; clocks are coarse, too
 
 
 class Clock(Protocol):
@@ -89,6 +96,9 @@ class ReuseRecords(Protocol):
     def release(self, run: str, epoch: int, keys: Sequence[str]) -> None:
         """Give claims up without a result."""
 
+    def kept(self) -> Sequence[Kept]:
+        """All completions that may be reused, oldest first."""
+
     def revoke(self, keys: Sequence[str], why: str) -> int:
         """Make the completions of these keys unusable, for this reason; how many there were."""
 
@@ -131,6 +141,50 @@ class LogRecords(Protocol):
         """Chunks of one step with their positions, those after position `after` only."""
 
 
+class UpkeepRecords(Protocol):
+    """The records as a whole, for whoever cleans and checks them."""
+
+    def pin(self, run: str, *, pinned: bool) -> None:
+        """Keep a run whatever the policy says, or no longer. Raises NotFoundError."""
+
+    def keep_compiled(self, graph: str) -> None:
+        """Note that the graph of this digest was compiled to a document, which may be submitted later."""
+
+    def inventory(self) -> Inventory:
+        """Everything that names something else, at one moment. Inside a batch nothing changes until its end."""
+
+    def documents(self) -> Mapping[str, int]:
+        """The digest and length of every document."""
+
+    def logs(self) -> Mapping[Place, int]:
+        """The length of the log of every step that wrote one."""
+
+    def remove(self, removal: Removal, documents: Iterable[str]) -> None:
+        """Do what was decided, and delete documents, all or nothing."""
+
+    def histories(self) -> Mapping[str, History]:
+        """The events of every run that is not removed."""
+
+    def damages(self) -> Sequence[str]:
+        """What the database itself finds wrong with its file, in its words."""
+
+    def end_claims(self, keys: Iterable[str]) -> None:
+        """End claims, whoever holds them."""
+
+    def lose(self, blobs: Iterable[str]) -> None:
+        """Note that blobs are lost for good, so that it is known."""
+
+    def regain(self, blobs: Iterable[str]) -> None:
+        """Note that blobs that were lost are there again."""
+
+
+class AccountRecords(Protocol):
+    """What reuse saved and what executions cost."""
+
+    def uses(self, since: float) -> Sequence[StepUse]:
+        """Step runs that were reused or executed, of runs that are there and were submitted since a time."""
+
+
 class Blobs(Protocol):
     """Content-addressed bytes. A blob is visible only when it is whole, and every read verifies it."""
 
@@ -147,7 +201,10 @@ class Blobs(Protocol):
         """The blob's bytes, verified. Raises IntegrityError."""
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Which of these are not in the store. Does not read them."""
+        """Which of these are not in the store. Does not read them.
+
+        The others count as used now: clean-up leaves them alone for its grace period.
+        """
 
     def discard(self, digest: str) -> None:
         """Remove a blob, or set it aside when it is damaged."""
@@ -158,6 +215,53 @@ class Files(Protocol):
 
     def digests(self, snapshot: str, symbols: Iterable[str]) -> Mapping[str, str]:
         """The digest of each `file:PATH`, relative ones in this snapshot; `absent` where there is no such file."""
+
+
+class BlobUpkeep(Protocol):
+    """The store as a whole, for whoever cleans and checks it."""
+
+    def blobs(self) -> Iterator[BlobEntry]:
+        """Every blob in the store."""
+
+    def remove(self, digests: Iterable[str], before: float) -> list[str]:
+        """Remove blobs that were last used before a time, and not meanwhile; which were removed."""
+
+    def read(self, digest: str) -> bytes:
+        """A blob's bytes, verified. Is no use of it. Raises IntegrityError."""
+
+    def verify(self, digest: str) -> str:
+        """Read a blob anew: empty when it is whole, else `missing` or `damaged`. Is no use of it."""
+
+    def discard(self, digest: str) -> None:
+        """Set a blob aside, where it is no longer found."""
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """Files that are no blobs: `half-written` ones, `set aside` ones, and `foreign` ones."""
+
+    def remove_leftover(self, leftover: Leftover, before: float) -> bool:
+        """Remove such a file if it was last written before a time; whether it was."""
+
+    def set_aside(self, leftover: Leftover) -> None:
+        """Put a foreign file where damaged blobs are."""
+
+
+class FolderUpkeep(Protocol):
+    """What runs leave in the workspace folder beside records and blobs, and is made again when it is needed."""
+
+    def leftovers(self, sources: Set[str], before: float) -> Iterator[Leftover]:
+        """Folders that nobody needs: `source folder` (of snapshots that are not among `sources`) and `scratch folder`.
+
+        Only what was last written before a time.
+        """
+
+    def forget_source(self, snapshot: str) -> None:
+        """Take the folder of a snapshot away: its files may share their bytes with damaged blobs."""
+
+    def take_away(self, leftover: Leftover) -> None:
+        """Move a folder to where nobody looks for it, at once."""
+
+    def empty(self) -> None:
+        """Delete what was taken away."""
 
 
 class Cache(Protocol):

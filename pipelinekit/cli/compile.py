@@ -30,6 +30,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if target.compilation is not None:
         target.compilation.keep(services.blobs)
     text = graph_text(target.graph)
+    with services.records.batch():  # clean-up must know of a graph that may be submitted later
+        services.records.documents.put({graph_digest(text): text})
+        services.upkeep.upkeep.keep_compiled(graph_digest(text))
     if not arguments.output:
         sys.stdout.write(text + "\n")
         return 0

@@ -19,9 +19,12 @@ COMMANDS = {
     "run": ("run", "run a pipeline, reusing every step whose code, software and inputs did not change"),
     "plan": ("plan", "say what a run would do, and why; starts nothing"),
     "explain": ("explain", "say why each step of a run ran or was reused"),
-    "runs": ("runs", "list, show, logs, outputs, cancel, resume, verify"),
+    "runs": ("runs", "list, show, logs, outputs, cancel, resume, verify, pin, unpin"),
     "graph": ("graph", "draw a pipeline or a run: text, SVG or HTML"),
     "compile": ("compile", "compile a pipeline to a document that can be submitted later"),
+    "gc": ("gc", "remove what nothing refers to, and what a policy lets go; --dry-run only says what"),
+    "fsck": ("fsck", "check records and store; --repair mends what can be mended"),
+    "reuse": ("reuse", "what reuse saved, and why steps ran"),
     "settings": ("settings", "list all settings with their values and where they come from"),
 }
 

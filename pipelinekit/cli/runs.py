@@ -1,4 +1,4 @@
-"""`pipelinekit runs`: list, show, logs, outputs, cancel, resume, verify."""
+"""`pipelinekit runs`: list, show, logs, outputs, cancel, resume, verify, pin, unpin."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _verb(verbs, "resume", "run the same graph with the same parameters again; what was finished is reused")
     )
     _run_argument(_verb(verbs, "verify", "run the same graph again, executing every reused step, and compare outputs"))
+    _run_argument(_verb(verbs, "pin", "keep a run and all that it names, whatever clean-up is told"))
+    _run_argument(_verb(verbs, "unpin", "let clean-up treat a run like any other again"))
     _run_argument(_verb(verbs, "drive", "drive a recorded run in this process"))
 
 
@@ -70,6 +72,8 @@ def execute(arguments: argparse.Namespace) -> int:
         "cancel": _cancel,
         "resume": _resume,
         "verify": _verify,
+        "pin": _pin,
+        "unpin": _pin,
         "drive": _drive,
     }[arguments.verb]
     return action(arguments, services)
@@ -111,6 +115,8 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         ("created", f"{time_text(record.created_at)}  took {_took(record) or '-'}"),
         ("source", record.source or "-"),
         ("graph", record.graph),
+        *([("pinned", "clean-up keeps this run")] if record.pinned else []),
+        *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
         *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
     ]
     print(table(rows))
@@ -225,6 +231,16 @@ def _cancel(arguments: argparse.Namespace, services: Services) -> int:
     return 0
 
 
+def _pin(arguments: argparse.Namespace, services: Services) -> int:
+    run = services.records.runs.get(arguments.run).id
+    services.upkeep.upkeep.pin(run, pinned=arguments.verb == "pin")
+    if arguments.json:
+        print_json(run_document(services.records.runs.get(run)))
+    else:
+        print(f"run {run} is {'pinned: clean-up keeps it' if arguments.verb == 'pin' else 'not pinned any more'}")
+    return 0
+
+
 def _resume(arguments: argparse.Namespace, services: Services) -> int:
     """An ordinary run of the same graph: the keys decide what has to be done."""
     old = services.records.runs.get(arguments.run)
@@ -238,10 +254,16 @@ def _verify(arguments: argparse.Namespace, services: Services) -> int:
 
 
 def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: bool) -> int:
-    text = services.records.documents.get([old.graph])[old.graph]
+    texts = services.records.documents.get([old.graph])
+    if old.removed or old.graph not in texts:
+        raise NotFoundError(
+            f"run {old.id} was removed by clean-up, and its parameters with it", hint="run the pipeline from its source"
+        )
+    graph, given = parse_graph(texts[old.graph], f"the graph of run {old.id}"), Arguments(old.arguments, old.paths)
+    services.pipelines.find_stored(graph, given)
     record = services.pipelines.submit(
-        parse_graph(text, f"the graph of run {old.id}"),
-        Arguments(old.arguments, old.paths),
+        graph,
+        given,
         experiment=old.experiment,
         options=options,
         source=old.source,

@@ -14,7 +14,7 @@ from pipelinekit.bootstrap import Services, Workspace
 from pipelinekit.cli.parameters import parse_parameters, split_parameters
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunOptions, RunRecord
-from pipelinekit.errors import Fault, IntegrityError, NotFoundError
+from pipelinekit.errors import Fault, NotFoundError
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments
@@ -41,8 +41,8 @@ class Target:
             return workspace.record(
                 self.compilation, self.given, Path.cwd(), experiment=experiment, options=options, source=self.source
             )
-        _check_snapshots(self.graph, workspace)
         arguments = self.arguments(workspace, keep=True)
+        workspace.pipelines.find_stored(self.graph, arguments)
         return workspace.submit_graph(self.graph, arguments, experiment=experiment, options=options, source=self.source)
 
 
@@ -73,12 +73,3 @@ def show_warnings(warnings: tuple[Fault, ...]) -> None:
     """Warnings of a compilation, on standard error."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-
-
-def _check_snapshots(graph: Graph, workspace: Workspace) -> None:
-    wanted = {step.snapshot for step in graph.steps if step.snapshot}
-    if workspace.pipelines.blobs.missing(wanted):
-        raise IntegrityError(
-            "the code of this graph is not in the workspace's store",
-            hint="compile it in this workspace: 'pipelinekit compile FILE -o graph.json' keeps the code there",
-        )

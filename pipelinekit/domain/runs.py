@@ -151,7 +151,11 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """The record of one execution of a graph. `number` counts within the experiment; times as in `StepRecord`."""
+    """The record of one execution of a graph. `number` counts within the experiment; times as in `StepRecord`.
+
+    A `pinned` run is never removed by clean-up, nor anything that it names. Of a `removed` run only those results are
+    left that others reuse.
+    """
 
     id: str
     number: int
@@ -172,6 +176,8 @@ class RunRecord:
     failure: Failure | None = None
     source: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    pinned: bool = False
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

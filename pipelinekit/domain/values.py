@@ -58,6 +58,14 @@ class StoredValue:
             yield from item.blobs()
 
 
+def manifests(value: StoredValue) -> Iterator[str]:
+    """The manifests of the folders in a value, which name further blobs."""
+    if value.format == "folder":
+        yield value.blob
+    for item in value.items:
+        yield from manifests(item)
+
+
 def plain(value: Any) -> StoredValue:
     """Stored value of plain data, inline. Raises TypeError for anything that is not plain data."""
     return StoredValue(digest(value), inline=value)

@@ -1,11 +1,18 @@
-"""Blobs in a local folder: written under a temporary name, synced, published without clobber, verified on read."""
+"""Blobs in a local folder: written under a temporary name, synced, published without clobber, verified on read.
+
+Whoever stores a blob, or asks whether it is there, uses it: its access time then becomes now, under a shared lock.
+Removal looks at that time under the exclusive lock (`storage.sweeping`): no blob vanishes under somebody who has just
+found it.
+"""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -14,6 +21,7 @@ from typing import BinaryIO
 
 from pipelinekit.domain.digests import CHUNK, PREFIX, Hasher, digest_bytes, digest_stream, is_digest
 from pipelinekit.errors import IntegrityError, StorageError
+from pipelinekit.ports import NOTED_SECONDS
 
 READ_ONLY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
@@ -34,7 +42,7 @@ class FolderBlobs:
         """Store bytes."""
         if isinstance(source, bytes):
             digest = digest_bytes(source)
-            if self._place(digest).exists():
+            if not self.missing([digest]):
                 return digest, len(source)
             source = BytesIO(source)
         with self._told():
@@ -69,8 +77,9 @@ class FolderBlobs:
         return self.path(digest).read_bytes()
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Which of these are not in the store."""
-        return {digest for digest in digests if not self._place(digest).exists()}
+        """Which of these are not in the store; the others are used now."""
+        with held(self.folder):
+            return {digest for digest in digests if not self._use(digest)}
 
     def discard(self, digest: str) -> None:
         """Set a blob aside, where it is no longer found."""
@@ -80,10 +89,21 @@ class FolderBlobs:
             os.replace(self._place(digest), aside / digest.removeprefix(PREFIX))
 
     def _place(self, digest: str) -> Path:
-        if not is_digest(digest):
-            raise IntegrityError(f"{digest!r} is not a digest")
-        name = digest.removeprefix(PREFIX)
-        return self.folder / name[:2] / name[2:]
+        return place_of(self.folder, digest)
+
+    def _use(self, digest: str) -> bool:
+        """Note that a blob is used now; whether it is there. To be called while the lock is held."""
+        place = self._place(digest)
+        try:
+            before = place.stat()
+            if time.time() - used_at(before) > NOTED_SECONDS:
+                with suppress(PermissionError):  # of another user's blob the grace period has to be enough
+                    os.utime(place, ns=(time.time_ns(), before.st_mtime_ns))
+                    if self._verified.get(digest) == _marks(before):
+                        self._verified[digest] = _state(place)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def _write(self, source: BinaryIO) -> tuple[str, int]:
         self._staging.mkdir(parents=True, exist_ok=True)
@@ -123,10 +143,13 @@ class FolderBlobs:
             place.parent.mkdir(parents=True, exist_ok=True)
             _sync_folder(self.folder)
         os.chmod(staged, READ_ONLY)
-        try:
-            os.link(staged, place)
-        except FileExistsError:
-            return
+        os.utime(staged, ns=(time.time_ns(), staged.stat().st_mtime_ns))  # a step may have left any time on its file
+        with held(self.folder):
+            try:
+                os.link(staged, place)
+            except FileExistsError:
+                self._use(digest)
+                return
         staged.unlink()
         _sync_folder(place.parent)
         self._verified[digest] = _state(place)
@@ -142,9 +165,47 @@ class FolderBlobs:
             raise StorageError(f"a blob could not be written to {self.folder}: {error.strerror}", hint=hint) from error
 
 
+@contextmanager
+def held(folder: Path, *, exclusive: bool = False) -> Iterator[None]:
+    """Hold the lock of a store, a file beside it: shared with others that store and look, or alone to remove."""
+    handle = _open_lock(folder, needed=exclusive)
+    try:
+        if handle is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _open_lock(folder: Path, *, needed: bool) -> int | None:
+    try:
+        return os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        if needed:
+            raise
+        return None  # where nobody can make the lock, nobody removes anything
+
+
+def place_of(folder: Path, digest: str) -> Path:
+    """Where the blob of a digest lies in a store's folder. Raises IntegrityError for what is no digest."""
+    if not is_digest(digest):
+        raise IntegrityError(f"{digest!r} is not a digest")
+    name = digest.removeprefix(PREFIX)
+    return folder / name[:2] / name[2:]
+
+
+def used_at(state: os.stat_result) -> float:
+    """When a blob's file was last stored, looked for or read, in seconds since 1970."""
+    return max(state.st_atime, state.st_mtime)
+
+
 def _state(path: Path) -> tuple[int, int, int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return _marks(path.stat())
+
+
+def _marks(state: os.stat_result) -> tuple[int, int, int, int]:
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
 
 def _sync_folder(folder: Path) -> None:

@@ -27,6 +27,9 @@ class Database(Protocol):
         The write lock is taken with the first write; inner transactions join the outer.
         """
 
+    def lock(self) -> None:
+        """Take the write lock at once, inside a transaction: what is read after it stays so until the end."""
+
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
 
@@ -43,6 +46,9 @@ class Database(Protocol):
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
     ) -> Iterator[Row]:
         """Rows of a named query for many keys, looked up sorted and in parts."""
+
+    def check(self) -> list[str]:
+        """What the database finds wrong with its own file, and references that lead nowhere."""
 
     def close(self) -> None:
         """End the connection."""

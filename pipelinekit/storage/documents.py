@@ -15,10 +15,12 @@ class SQLDocuments:
 
     def put(self, documents: Mapping[str, str]) -> None:
         """Keep documents; those that are there already cost no write."""
-        known = {row["digest"] for row in self._database.read_keys("known_documents", documents)}
-        new = [(digest, body) for digest, body in documents.items() if digest not in known]
-        if new:
-            self._database.write_many("put_document", new)
+        with self._database.transaction():
+            self._database.lock()  # what is found to be there must not be removed before the rest is written
+            known = {row["digest"] for row in self._database.read_keys("known_documents", documents)}
+            new = [(digest, body) for digest, body in documents.items() if digest not in known]
+            if new:
+                self._database.write_many("put_document", new)
 
     def get(self, digests: Iterable[str]) -> Mapping[str, str]:
         """The documents that are there."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pipelinekit.domain.accounting import Kept
 from pipelinekit.domain.runs import Completion, RunStatus, StepRecord
 from pipelinekit.errors import LeaseLostError
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.runs import step_record
+from pipelinekit.wire.runs import reasons_from_json
 from pipelinekit.wire.values import dumps, loads, values_from_json
 
 _AFTER_ALL = "~"  # sorts after every run id
@@ -48,6 +50,20 @@ class SQLReuse:
     def release(self, run: str, epoch: int, keys: Sequence[str]) -> None:
         """Give claims up without a result."""
         self._database.write_many("drop_claims", [(key, run, epoch) for key in keys])
+
+    def kept(self) -> Sequence[Kept]:
+        """All completions that may be reused, oldest first."""
+        return [
+            Kept(
+                row["key"],
+                row["run"],
+                row["step"],
+                row["pipeline"],
+                row["created_at"],
+                tuple(dict.fromkeys(reason.cause for reason in reasons_from_json(loads(row["reasons"] or "[]")))),
+            )
+            for row in self._database.read("kept_completions")
+        ]
 
     def revoke(self, keys: Sequence[str], why: str) -> int:
         """Make the completions of these keys unusable."""

@@ -143,6 +143,10 @@ class SQLDriving:
                 raise LeaseLostError(f"run {run}: a step that has ended cannot move again (among {names})")
             for completion in completions:
                 self._accept(run, epoch, completion, now)
+            reused = [change for change in changes if change.status is StepStatus.REUSED]
+            if reused:
+                used = [(now, change.original_run, change.original_step) for change in reused]
+                self._database.write_many("use_completion", used)
 
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
@@ -279,4 +283,6 @@ def _run(row: Row) -> RunRecord:
         failure_from_json(loads(row["failure"])) if row["failure"] else None,
         row["source"],
         loads(row["details"]),
+        bool(row["pinned"]),
+        row["removed_at"] is not None,
     )

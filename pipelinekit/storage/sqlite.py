@@ -95,6 +95,10 @@ class SQLiteDatabase:
             self._begun = False
             self._run(command)
 
+    def lock(self) -> None:
+        """Take the write lock; see `Database.lock`."""
+        self._begin()
+
     def _begin(self) -> None:
         if not self._begun:
             self._run("begin immediate")
@@ -140,6 +144,15 @@ class SQLiteDatabase:
         for part in in_parts(keys):
             statement = text.format(",".join([place] * len(part)))
             yield from self._run(statement, [*before, *part, *after]).fetchall()
+
+    def check(self) -> list[str]:
+        """What SQLite finds wrong; see `Database.check`."""
+        words = [row[0] for row in self._run("pragma integrity_check")]
+        dangling = [
+            f"row {row[1]} of table {row[0]} refers to a row of {row[2]} that is not there"
+            for row in self._run("pragma foreign_key_check")
+        ]
+        return [*(found for found in words if found != "ok"), *dangling]
 
     def close(self) -> None:
         """End the connection."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from pipelinekit.domain.accounting import Kept
 from pipelinekit.domain.attempts import LogChunk, split_id
 from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
@@ -31,6 +32,11 @@ class MemoryState:
     logs: dict[tuple[str, str], list[LogChunk]] = field(default_factory=dict)
     events: dict[str, list[list[tuple[str, str]]]] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    used: dict[tuple[str, str], float] = field(default_factory=dict)
+    doomed: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    compiled: dict[str, float] = field(default_factory=dict)
+    losses: set[str] = field(default_factory=set)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -78,9 +84,10 @@ class MemoryRuns:
     def get(self, run: str) -> RunRecord:
         """The run of this id, of a unique beginning of one, or the newest."""
         if run in ("", "latest"):
-            if not self._state.runs:
+            visible = self._state.runs.keys() - self._state.removed
+            if not visible:
                 raise NotFoundError("this workspace has no runs yet")
-            return self._state.runs[max(self._state.runs)]
+            return self._state.runs[max(visible)]
         if run in self._state.runs:
             return self._state.runs[run]
         found = [name for name in self._state.runs if name.startswith(run)]
@@ -97,7 +104,10 @@ class MemoryRuns:
         return [
             run
             for name, run in sorted(self._state.runs.items(), reverse=True)
-            if experiment in ("", run.experiment) and status in (None, run.status) and (not before or name < before)
+            if name not in self._state.removed
+            and experiment in ("", run.experiment)
+            and status in (None, run.status)
+            and (not before or name < before)
         ][:limit]
 
     def steps(self, run: str) -> Sequence[StepRecord]:
@@ -128,7 +138,7 @@ class MemoryRuns:
     def experiments(self) -> Sequence[tuple[str, int, float]]:
         """Name, number of runs and newest run of each experiment."""
         newest: dict[str, float] = {}
-        for run in self._state.runs.values():
+        for run in [run for run in self._state.runs.values() if run.id not in self._state.removed]:
             newest[run.experiment] = max(newest.get(run.experiment, 0.0), run.created_at)
         rows = [(name, self._state.experiments[name], at) for name, at in newest.items()]
         return sorted(rows, key=lambda row: -row[2])
@@ -178,6 +188,8 @@ class MemoryDriving:
                 if ended is None and change.status.final:
                     ended = self._state.clock.now()
                 steps[change.name] = replace(change, ended_at=ended)
+                if change.status is StepStatus.REUSED:
+                    self._state.used[change.original_run, change.original_step] = self._state.clock.now()
             for completion in completions:
                 self._accept(run, epoch, completion)
 
@@ -262,6 +274,16 @@ class MemoryReuse:
             claim = self._state.claims.get(key)
             if claim is not None and claim[:2] == (run, epoch):
                 del self._state.claims[key]
+
+    def kept(self) -> Sequence[Kept]:
+        """All completions that may be reused."""
+        found = sorted(self._state.reusable.values(), key=lambda item: (item.created_at, item.key))
+        return [self._kept(item) for item in found]
+
+    def _kept(self, item: Completion) -> Kept:
+        step = self._state.steps.get(item.run, {}).get(item.step)
+        causes = tuple(dict.fromkeys(reason.cause for reason in step.reasons)) if step else ()
+        return Kept(item.key, item.run, item.step, self._state.runs[item.run].pipeline, item.created_at, causes)
 
     def revoke(self, keys: Sequence[str], why: str) -> int:
         """Make completions unusable."""

@@ -5,19 +5,24 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import BinaryIO
 
 from pipelinekit.domain.digests import PREFIX, digest_bytes, is_digest
+from pipelinekit.domain.upkeep import BlobEntry, Leftover
 from pipelinekit.errors import IntegrityError
+from pipelinekit.ports import Clock
+from pipelinekit.testing.clock import HandClock
 
 
 class MemoryBlobs:
     """Twin of `storage.blobs.FolderBlobs`. Blobs can be damaged on purpose with `damage`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.contents: dict[str, bytes] = {}
+        self.used: dict[str, float] = {}
+        self._clock = clock or HandClock()
         self._folder = Path(tempfile.mkdtemp(prefix="pipelinekit-blobs-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
@@ -26,6 +31,7 @@ class MemoryBlobs:
         data = source if isinstance(source, bytes) else source.read()
         digest = digest_bytes(data)
         self.contents.setdefault(digest, data)
+        self.used[digest] = self._clock.now()
         return digest, len(data)
 
     def put_file(self, path: Path, *, move: bool = False) -> tuple[str, int]:
@@ -56,7 +62,9 @@ class MemoryBlobs:
 
     def missing(self, digests: Iterable[str]) -> set[str]:
         """Which of these are not in the store."""
-        return {digest for digest in digests if digest not in self.contents}
+        wanted = set(digests)
+        self.used.update(dict.fromkeys(wanted & self.contents.keys(), self._clock.now()))
+        return wanted - self.contents.keys()
 
     def discard(self, digest: str) -> None:
         """Remove a blob."""
@@ -65,6 +73,72 @@ class MemoryBlobs:
     def damage(self, digest: str) -> None:
         """Change the bytes of a blob behind the store's back."""
         self.contents[digest] = self.contents[digest] + b"!"
+
+
+class MemorySweeper:
+    """Twin of `storage.sweeping.FolderSweeper`."""
+
+    def __init__(self, blobs: MemoryBlobs) -> None:
+        self._blobs = blobs
+        self.files: dict[str, Leftover] = {}
+
+    def blobs(self) -> Iterator[BlobEntry]:
+        """Every blob."""
+        for digest, data in self._blobs.contents.items():
+            yield BlobEntry(digest, len(data), self._blobs.used[digest])
+
+    def remove(self, digests: Iterable[str], before: float) -> list[str]:
+        """Remove blobs that were last used before a time."""
+        old = {digest for digest in digests if digest in self._blobs.contents and self._blobs.used[digest] < before}
+        for digest in old:
+            del self._blobs.contents[digest]
+        return sorted(old)
+
+    def read(self, digest: str) -> bytes:
+        """A blob's bytes, verified."""
+        if why := self.verify(digest):
+            raise IntegrityError(f"blob {digest} is {why}", digest=digest)
+        return self._blobs.contents[digest]
+
+    def verify(self, digest: str) -> str:
+        """Whether a blob is whole."""
+        if digest not in self._blobs.contents:
+            return "missing"
+        return "" if digest_bytes(self._blobs.contents[digest]) == digest else "damaged"
+
+    def discard(self, digest: str) -> None:
+        """Remove a blob."""
+        self._blobs.discard(digest)
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """What a test has put there."""
+        yield from list(self.files.values())
+
+    def remove_leftover(self, leftover: Leftover, before: float) -> bool:
+        """Remove a file that was written before a time."""
+        return leftover.used_at < before and self.files.pop(leftover.path, None) is not None
+
+    def set_aside(self, leftover: Leftover) -> None:
+        """Put a foreign file aside."""
+        found = self.files.pop(leftover.path)
+        self.files[f"damaged/{found.path}"] = Leftover("set aside", f"damaged/{found.path}", found.size, found.used_at)
+
+
+class MemoryFolders:
+    """Twin of `storage.leftovers.HomeSweeper`: there are no folders."""
+
+    def leftovers(self, sources: Set[str], before: float) -> Iterator[Leftover]:  # noqa: ARG002 - the port's
+        """Nothing."""
+        return iter(())
+
+    def forget_source(self, snapshot: str) -> None:
+        """Nothing."""
+
+    def take_away(self, leftover: Leftover) -> None:
+        """Nothing."""
+
+    def empty(self) -> None:
+        """Nothing."""
 
 
 class MemoryCache:

@@ -107,6 +107,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "outputs": {name: show_value(value) for name, value in run.outputs.items()},
         "compute": run.options.compute,
     }
+    document.update({name: True for name in ("pinned", "removed") if getattr(run, name)})
     if run.failure is not None:
         document["error"] = failure_to_json(run.failure)
     return document

@@ -16,9 +16,10 @@ from pipelinekit.domain.names import check_name, run_id
 from pipelinekit.domain.parameters import bind
 from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord, RunStatus
+from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.types import PathRef, paths_in
-from pipelinekit.domain.values import StoredValue, dict_of, list_of
-from pipelinekit.errors import Fault, ParameterError
+from pipelinekit.domain.values import StoredValue, dict_of, list_of, manifests
+from pipelinekit.errors import Fault, IntegrityError, ParameterError
 from pipelinekit.formats.storing import store_plain
 from pipelinekit.ports import Blobs, Cache, Clock, Documents, RunRecords
 from pipelinekit.wire.graphs import graph_digest, graph_text
@@ -72,6 +73,32 @@ class Pipelines:
         if isinstance(value, dict):
             return dict_of({key: self._stored(item, resolved) for key, item in value.items()})
         return list_of(self._stored(item, resolved) for item in value)
+
+    def find_stored(self, graph: Graph, arguments: Arguments) -> None:
+        """Look for everything in the store that a stored graph and its arguments name; clean-up then leaves it alone.
+
+        Raises IntegrityError when something is not there.
+        """
+        snapshots = {step.snapshot for step in graph.steps if step.snapshot}
+        if self._incomplete(snapshots, snapshots):
+            raise IntegrityError(
+                "the code of this graph is not in the workspace's store",
+                hint="compile it in this workspace: 'pipelinekit compile FILE -o graph.json' keeps the code there",
+            )
+        values = [*arguments.values.values(), *arguments.paths.values()]
+        blobs = {blob for value in values for blob in value.blobs()}
+        if self._incomplete(blobs, {manifest for value in values for manifest in manifests(value)}):
+            raise IntegrityError(
+                f"an input of pipeline {graph.name!r} is no longer in the workspace's store",
+                hint="run the pipeline from its source, with the input at hand",
+            )
+
+    def _incomplete(self, blobs: set[str], trees_of: set[str]) -> bool:
+        """Whether one of these blobs, or a file of one of these trees, is not in the store."""
+        if self.blobs.missing(blobs):
+            return True
+        trees = [parse_manifest(self.blobs.read(manifest)) for manifest in trees_of]
+        return bool(self.blobs.missing({entry.digest for tree in trees for entry in tree.entries}))
 
     def submit(
         self,

@@ -64,18 +64,22 @@ class SourceTree:
         return data
 
     def keep(self, blobs: Blobs) -> str:
-        """Put the tree into the store; its digest. What is there already is not read."""
+        """Put the tree into the store; its digest. What is there already is not read.
+
+        Every file is looked for, also where the manifest is there: some may have been removed, or set aside as damaged.
+        """
         tree = self.tree()
         digest = tree.digest()
-        if blobs.missing([digest]):
-            wanted = {entry.digest: entry.path for entry in tree.entries}
-            for missing in blobs.missing(wanted):
-                if wanted[missing] in self._texts:
-                    blobs.put(self._texts[wanted[missing]])
-                    continue
-                stored, _ = blobs.put_file(self.places[wanted[missing]])
-                if stored != missing:
-                    raise _changed(self.places[wanted[missing]])
+        wanted = {entry.digest: entry.path for entry in tree.entries}
+        missing = blobs.missing([digest, *wanted])
+        for absent in missing - {digest}:
+            if wanted[absent] in self._texts:
+                blobs.put(self._texts[wanted[absent]])
+                continue
+            stored, _ = blobs.put_file(self.places[wanted[absent]])
+            if stored != absent:
+                raise _changed(self.places[wanted[absent]])
+        if digest in missing:
             blobs.put(tree.manifest())
         return digest
 

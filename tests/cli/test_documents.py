@@ -57,7 +57,11 @@ def test_every_command_gives_one_document(project):
             ("runs", "outputs", run, "--save", "saved"),
             ("runs", "cancel", run),
             ("runs", "resume", run),
+            ("runs", "pin", run),
+            ("runs", "unpin", run),
         ],
+        "fsck": [("fsck",), ("fsck", "--quick"), ("fsck", "--repair")],
+        "gc": [("gc", "--dry-run"), ("gc", "--keep-runs", "20")],
         "graph": [
             ("graph", "steps.py:good"),
             ("graph", run),
@@ -65,6 +69,7 @@ def test_every_command_gives_one_document(project):
             ("graph", "latest", "--all"),
         ],
         "compile": [("compile", "steps.py:good"), ("compile", "steps.py:good", "-o", "graph.json")],
+        "reuse": [("reuse", "stats"), ("reuse", "stats", "--since", "2001-01-31")],
         "settings": [("settings",)],
     }
     assert set(asked) == set(COMMANDS)

@@ -15,8 +15,14 @@ import pytest
 from pipelinekit.cli.main import COMMANDS
 
 GOLDEN = Path(__file__).with_name("golden")
-VERBS = ("list", "show", "logs", "outputs", "cancel", "resume", "verify", "drive")
-ASKED = [(), *((name,) for name in COMMANDS), *(("runs", verb) for verb in VERBS)]
+VERBS = ("list", "show", "logs", "outputs", "cancel", "resume", "verify", "pin", "unpin", "drive")
+ASKED = [
+    (),
+    *((name,) for name in COMMANDS),
+    *(("runs", verb) for verb in VERBS),
+    ("reuse", "invalidate"),
+    ("reuse", "stats"),
+]
 
 
 def said(*words, columns=100, **variables):

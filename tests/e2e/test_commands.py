@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from pipelinekit.storage.database import migrations
+
 STEPS = """
     from pipelinekit import pipeline, step, File
 
@@ -335,7 +337,7 @@ def test_a_workspace_of_a_newer_release_is_refused(steps):
     connection.execute("pragma user_version = 99")
     connection.close()
     found = steps("runs", "list", code=1)
-    assert "schema 99, newer than the 1 that this release knows" in found.err
+    assert f"schema 99, newer than the {migrations()[-1][0]} that this release knows" in found.err
 
 
 def test_damaged_records_are_told(steps):

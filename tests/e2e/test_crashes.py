@@ -66,6 +66,7 @@ def finish(project):
     go(project, 1, 2, 3, 4)
     document = project.run(*project.arguments)
     assert document["outputs"] == {"output": EXPECTED}
+    assert project("fsck").out == "no faults\n"
     return {step["name"]: step["status"] for step in document["steps"]}
 
 

@@ -113,3 +113,26 @@ def test_check_executes_twice_and_fails_when_outputs_differ(project):
 def test_a_share_is_checked_as_early_as_possible(project):
     project.write(steps=STEPS)
     assert "from 0 to 1" in project("run", "steps.py:aging", "--verify", "7", code=2).err
+
+
+def test_results_are_invalidated_by_step_run_age_and_cause(project):
+    project.write(steps=STEPS)
+    project.run("steps.py:canonical")
+    assert "which results are meant" in project("reuse", "invalidate", code=2).err
+    dry = project("reuse", "invalidate", "--step", "tot*", "--dry-run", "--json").json
+    assert [item["step"] for item in dry["results"]] == ["total"]
+    assert project.executed("steps.py:canonical") == []
+    told = project("reuse", "invalidate", "--step", "tot*", "--why", "the sum was wrong").out
+    assert "1 result will no longer be reused" in told
+    planned = project("plan", "steps.py:canonical", "--json").json["steps"][1]
+    assert (planned["decision"], planned["reasons"][0]["cause"]) == ("run", "invalidated")
+    assert "the sum was wrong" in planned["reasons"][0]["message"]
+    run = project.run("steps.py:canonical")
+    assert [step["status"] for step in run["steps"]] == ["Reused", "Completed"]
+    by_run = project("reuse", "invalidate", "--run", run["id"], "--dry-run", "--json").json["results"]
+    assert [item["step"] for item in by_run] == ["total"]
+    by_cause = project("reuse", "invalidate", "--cause", "invalidated", "--dry-run", "--json").json["results"]
+    assert [item["step"] for item in by_cause] == ["total"]
+    assert project("reuse", "invalidate", "--older-than", "7d", "--json").json["results"] == []
+    assert len(project("reuse", "invalidate", "--older-than", "0s", "--json").json["results"]) == 2
+    assert project.executed("steps.py:canonical") == ["shuffled", "total"]

@@ -8,7 +8,10 @@ from seams import Child, small_disk
 
 from pipelinekit.errors import StorageError
 from pipelinekit.storage.database import migrations
-from pipelinekit.storage.sqlite import SQLiteDatabase, wal_is_safe
+from pipelinekit.storage.runs import SQLRuns
+from pipelinekit.storage.sqlite import APPLICATION_ID, SQLiteDatabase, wal_is_safe
+from pipelinekit.storage.upkeep import SQLUpkeep
+from pipelinekit.testing.clock import HandClock
 
 LATEST = migrations()[-1][0]
 
@@ -268,3 +271,29 @@ def test_what_was_acknowledged_is_synced_on_every_connection(tmp_path):
         database = SQLiteDatabase(tmp_path / "records.db")
         assert database._connection.execute("pragma synchronous").fetchone()[0] == 2
         database.close()
+
+
+def test_records_of_the_first_schema_are_brought_up_with_what_they_hold(tmp_path):
+    path = tmp_path / "records.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in migrations()[0][1].split(";\n"):
+        connection.execute(statement)
+    connection.execute("insert into experiments values ('exp', 1, 0)")
+    connection.execute(
+        "insert into runs values ('00000000000001', 1, 'exp', 'pipe', 'graph', 'Completed', 0, 0, 0, '{}', '[]', '{}',"
+        " '{\"regenerate\": [], \"continue_on_step_failure\": false, \"compute\": \"local\"}', null, '', '{}', '', 1, 0, 0, 0, 0)"
+    )
+    connection.execute("insert into completions values ('00000000000001', 'a', 1, 'k', 'd', '{}', 1, 5, 1)")
+    connection.execute(f"pragma application_id = {APPLICATION_ID}")
+    connection.execute("pragma user_version = 1")
+    connection.close()
+    database = SQLiteDatabase(path)
+    (run,) = SQLRuns(database, HandClock()).list()
+    assert (run.id, run.pinned) == ("00000000000001", False)
+    (item,) = SQLUpkeep(database, HandClock()).inventory().completions
+    assert (item.used_at, item.reusable) == (5, True)
+    assert database.check() == []
+    database.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("pragma user_version").fetchone()[0] == LATEST
+    connection.close()

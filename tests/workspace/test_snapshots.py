@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from seams import Child, obey_permissions
 
 from pipelinekit.compute.sources import bring_snapshot
+from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.errors import UsageError
 from pipelinekit.testing.stores import MemoryBlobs, MemoryCache
 from pipelinekit.workspace import snapshots
@@ -296,3 +297,14 @@ def test_a_file_that_may_not_be_read_can_be_ignored(root):
         print(sorted(SourceTree(Path(sys.argv[1]), MemoryCache(), compile_patterns).entries))
     """
     assert Child(script, root, preexec_fn=obey_permissions).end() == "['main.py']\n"
+
+
+def test_a_snapshot_is_completed_where_its_manifest_alone_is_left(tmp_path):
+    (tmp_path / "a.py").write_text("a = 1\n")
+    (tmp_path / "b.py").write_text("b = 1\n")
+    blobs = MemoryBlobs()
+    digest = SourceTree(tmp_path, MemoryCache(), compile_patterns).keep(blobs)
+    gone = next(entry.digest for entry in parse_manifest(blobs.read(digest)).entries)
+    blobs.discard(gone)
+    assert SourceTree(tmp_path, MemoryCache(), compile_patterns).keep(blobs) == digest
+    assert blobs.missing([gone]) == set()

@@ -16,6 +16,12 @@ returning key
 -- name: supersede
 update completions set reusable = 0 where key = ? and reusable = 1
 
+-- name: kept_completions
+select completions.key, completions.run, completions.step, completions.created_at, runs.pipeline, step_runs.reasons
+from completions join runs on runs.id = completions.run
+left join step_runs on step_runs.run = completions.run and step_runs.step = completions.step
+where completions.reusable = 1 order by completions.created_at, completions.key
+
 -- name: revoke
 update completions set reusable = 0, revoked = ? where key = ? and reusable = 1
 
@@ -47,3 +53,6 @@ select definition, avg(seconds) as seconds from completions where definition in 
 
 -- name: drop_claims
 delete from claims where key = ? and run = ? and epoch = ?
+
+-- name: use_completion
+update completions set used_at = ? where run = ? and step = ?

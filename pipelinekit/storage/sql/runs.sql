@@ -12,16 +12,16 @@ values (?, ?, ?, ?, ?, ?, ?, null, null, ?, ?, '{}', ?, null, ?, ?, '', 0, 0, 0,
 select * from runs where id >= ? and id < ? order by id limit 2
 
 -- name: newest_run
-select * from runs order by id desc limit 1
+select * from runs where removed_at is null order by id desc limit 1
 
 -- name: list_runs
 select * from runs
-where (? = '' or experiment = ?) and (? = '' or status = ?) and (? = '' or id < ?)
+where removed_at is null and (? = '' or experiment = ?) and (? = '' or status = ?) and (? = '' or id < ?)
 order by id desc limit ?
 
 -- name: list_experiments
 select experiments.name, experiments.runs, max(runs.created_at) as newest
-from experiments join runs on runs.experiment = experiments.name
+from experiments join runs on runs.experiment = experiments.name and runs.removed_at is null
 group by experiments.name, experiments.runs order by newest desc
 
 -- name: steps_of_run

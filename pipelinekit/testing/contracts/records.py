@@ -357,6 +357,18 @@ class RecordsContract:
         assert records.reuse.find([key("a")]) == {}
         assert records.reuse.revoked([key("a"), key("unknown")]) == {key("a"): "it is wrong"}
 
+    def test_what_may_be_reused_is_listed_with_why_it_ran(self) -> None:
+        records = self.make()
+        run = self.started(records, "1")
+        assert records.reuse.kept() == []
+        records.reuse.claim(run.id, run.epoch, {"a": key("a")}, frozenset())
+        ran = change(run.id, "a", StepStatus.COMPLETED, reasons=(Reason("code", "x"), Reason("code", "y")))
+        records.driving.record(run.id, run.epoch, [ran], [completion(run.id, "a", 1)])
+        (found,) = records.reuse.kept()
+        assert (found.run, found.step, found.pipeline, found.causes) == (run.id, "a", run.pipeline, ("code",))
+        records.reuse.revoke([found.key], "wrong")
+        assert records.reuse.kept() == []
+
     def test_the_newest_reason_for_revoking_counts(self) -> None:
         records = self.make()
         for name, why in (("1", "old"), ("2", "new")):

@@ -1,0 +1,31 @@
+"""What reuse saved and what executions cost, as the records tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelinekit.domain.runs import StepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class StepUse:
+    """A step run for the accounts: what its execution took, and the causes for which it ran (none if it was reused)."""
+
+    run: str
+    pipeline: str
+    created_at: float
+    status: StepStatus
+    seconds: float
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A completion that may be reused: where and when it was made, and why its step ran then."""
+
+    key: str
+    run: str
+    step: str
+    pipeline: str
+    created_at: float
+    causes: tuple[str, ...]

@@ -1,0 +1,117 @@
+"""Rules that the records of a workspace keep at all times, checked on an inventory; ARCHITECTURE.md numbers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from pipelinekit.domain.runs import RunStatus, StepStatus
+from pipelinekit.domain.upkeep import CompletionEntry, History, Inventory, RunEntry, StepEntry, StoreFault
+
+_BACKUP = "this cannot be mended; the run's own record is wrong: restore the records from a backup, or remove the run"
+
+
+def record_faults(inventory: Inventory, histories: Mapping[str, History]) -> Iterator[StoreFault]:
+    """Everything in the records that contradicts something else in them."""
+    steps: dict[str, list[StepEntry]] = {}
+    for step in inventory.steps:
+        steps.setdefault(step.run, []).append(step)
+    for run in inventory.runs.values():
+        if run.removed:
+            continue
+        own = steps.get(run.id, [])
+        if run.id in histories:
+            yield from _event_faults(run, own, histories[run.id])
+        yield from _status_faults(run, own)
+    yield from _shown_faults(inventory)
+    yield from _completion_faults(inventory)
+    yield from _claim_faults(inventory)
+
+
+def _event_faults(run: RunEntry, steps: list[StepEntry], history: History) -> Iterator[StoreFault]:
+    """I1: events have no gaps, a run ends once, and what the events say is what the records say."""
+    where = f"run {run.id}"
+    numbers = [event.sequence for event in history.events]
+    if numbers[:1] not in ([], [1]) or any(after != before + 1 for before, after in pairwise(numbers)):
+        yield StoreFault("I1", where, "its events have gaps", _BACKUP)
+    elif len(numbers) != history.counted:
+        yield StoreFault("I1", where, f"it counts {history.counted} events, but has {len(numbers)}", _BACKUP)
+    ends = [event for event in history.events if event.ended]
+    if len(ends) > 1 or (ends and ends[0] is not history.events[-1]):
+        yield StoreFault("I1", where, "its events go on after its end", _BACKUP)
+    elif ends and ends[0].ended != run.status:
+        yield StoreFault("I1", where, f"it ended as {ends[0].ended}, but is recorded as {run.status}", _BACKUP)
+    elif ends:
+        told = {name: status for event in history.events for name, status in event.steps}
+        wrong = [step for step in steps if told.get(step.step) != step.status]
+        if wrong:
+            words = f"step {wrong[0].step!r} is {wrong[0].status}, but became {told.get(wrong[0].step, 'nothing')}"
+            yield StoreFault("I1", where, words, _BACKUP)
+
+
+def _status_faults(run: RunEntry, steps: list[StepEntry]) -> Iterator[StoreFault]:
+    """I3: the status of a run follows from those of its steps."""
+    unfinished = [step.step for step in steps if not step.status.final]
+    if run.status.final and unfinished:
+        yield StoreFault("I3", f"run {run.id}", f"it has ended, but step {unfinished[0]!r} has not", _BACKUP)
+    broken = [step for step in steps if step.status in (StepStatus.FAILED, StepStatus.CANCELED)]
+    if run.status is RunStatus.COMPLETED and broken:
+        words = f"it completed, but step {broken[0].step!r} is {broken[0].status}"
+        yield StoreFault("I3", f"run {run.id}", words, _BACKUP)
+
+
+def _shown_faults(inventory: Inventory) -> Iterator[StoreFault]:
+    """I2: a step run that is good has a completion whose outputs it shows."""
+    made = {item.place for item in inventory.completions}
+    for step in inventory.steps:
+        if step.status.good and step.shown not in made:
+            yield StoreFault(
+                "I2",
+                f"step {step.step!r} of run {step.run}",
+                f"it is {step.status}, but the outputs of step {step.shown[1]!r} of run {step.shown[0]} are not there",
+                "run the pipeline again",
+            )
+
+
+def _completion_faults(inventory: Inventory) -> Iterator[StoreFault]:
+    """I5: a result that may be reused belongs to a step run with its key."""
+    keys = {(step.run, step.step): step.key for step in inventory.steps}
+    for item in inventory.completions:
+        if item.reusable and keys.get(item.place) != item.key:
+            yield StoreFault(
+                "I5",
+                _named(item),
+                "it may be reused, but its step run has another key, or is not there",
+                repair="it is not reused any more",
+            )
+
+
+def _claim_faults(inventory: Inventory) -> Iterator[StoreFault]:
+    """I6 and I12: a claim is held by an open run, under an epoch that this has had."""
+    for claim in inventory.claims:
+        where = f"claim of step {claim.step!r} of run {claim.run}"
+        if claim.status is None or claim.status.final:
+            words = "its run has ended" if claim.status else "its run is not there"
+            yield StoreFault("I12", where, words, repair="it is ended")
+        elif claim.run_epoch is not None and claim.epoch > claim.run_epoch:
+            words = f"it was made under epoch {claim.epoch}, but the run has only had {claim.run_epoch}"
+            yield StoreFault("I6", where, words, repair="it is ended")
+
+
+def _named(item: CompletionEntry) -> str:
+    return f"result of step {item.step!r} of run {item.run}"
+
+
+def mended_claims(inventory: Inventory) -> list[str]:
+    """The keys of claims that nobody can hold."""
+    return [
+        claim.key
+        for claim in inventory.claims
+        if claim.status is None or claim.status.final or (claim.run_epoch is not None and claim.epoch > claim.run_epoch)
+    ]
+
+
+def unowned_keys(inventory: Inventory) -> set[str]:
+    """The keys of results that may be reused and belong to no step run."""
+    keys = {(step.run, step.step): step.key for step in inventory.steps}
+    return {item.key for item in inventory.completions if item.reusable and keys.get(item.place) != item.key}

@@ -1,0 +1,87 @@
+-- name: pin_run
+update runs set pinned = ? where id = ? and removed_at is null
+
+-- name: keep_compiled
+insert into compiled_graphs (graph, compiled_at) values (?, ?)
+on conflict (graph) do update set compiled_at = excluded.compiled_at
+
+-- name: list_compiled
+select graph, compiled_at from compiled_graphs
+
+-- name: all_runs
+select id, pipeline, graph, status, created_at, arguments, paths, outputs, pinned, removed_at from runs
+
+-- name: all_steps
+select run, step, status, key, original_run, original_step, attempt from step_runs
+
+-- name: all_completions
+select run, step, attempt, key, definition, outputs, seconds, coalesce(used_at, created_at) as used_at, reusable, doomed_at
+from completions
+
+-- name: all_claims
+select claims.key, claims.run, claims.step, claims.epoch, runs.epoch as run_epoch, runs.status
+from claims left join runs on runs.id = claims.run
+
+-- name: all_losses
+select blob from losses
+
+-- name: document_sizes
+select digest, length(body) as size from documents
+
+-- name: log_sizes
+select run, step, sum(length(body)) as size from logs group by run, step
+
+-- name: hide_run
+update runs set removed_at = ?, arguments = '{}', paths = '[]', outputs = '{}', failure = null, details = '{}', events = 0
+where id = ?
+
+-- name: revoke_completion
+update completions set reusable = 0 where run = ? and step = ? and attempt = ?
+
+-- name: doom_completion
+update completions set doomed_at = ? where run = ? and step = ? and attempt = ? and reusable = 0
+
+-- name: delete_completion
+delete from completions where run = ? and step = ? and attempt = ? and reusable = 0
+
+-- name: steps_of
+select step from step_runs where run = ?
+
+-- name: logged_steps_of
+select distinct step from logs where run = ?
+
+-- name: delete_step
+delete from step_runs where run = ? and step = ?
+
+-- name: delete_log
+delete from logs where run = ? and step = ?
+
+-- name: delete_events
+delete from events where run = ?
+
+-- name: delete_claims
+delete from claims where run = ?
+
+-- name: delete_run
+delete from runs where id = ?
+
+-- name: delete_document
+delete from documents where digest = ?
+
+-- name: delete_compiled
+delete from compiled_graphs where graph = ?
+
+-- name: add_loss
+insert into losses (blob, found_at) values (?, ?) on conflict (blob) do nothing
+
+-- name: drop_loss
+delete from losses where blob = ?
+
+-- name: all_events
+select run, sequence, body from events order by run, sequence
+
+-- name: event_counts
+select id, events from runs where removed_at is null
+
+-- name: end_claim
+delete from claims where key = ?

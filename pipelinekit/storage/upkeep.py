@@ -1,0 +1,166 @@
+"""Upkeep of the records in the database: one look at everything that names something, and what is removed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipelinekit.domain.runs import RunStatus, StepStatus
+from pipelinekit.domain.upkeep import (
+    ClaimEntry,
+    CompletionEntry,
+    EventEntry,
+    History,
+    Inventory,
+    Place,
+    Removal,
+    RunEntry,
+    StepEntry,
+)
+from pipelinekit.errors import NotFoundError
+from pipelinekit.ports import Clock
+from pipelinekit.storage.database import Database, Row
+from pipelinekit.wire.runs import paths_from_json
+from pipelinekit.wire.values import loads, values_from_json
+
+
+class SQLUpkeep:
+    """Implements `ports.UpkeepRecords` on a database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def pin(self, run: str, *, pinned: bool) -> None:
+        """Keep a run whatever the policy says, or no longer."""
+        if self._database.write("pin_run", (int(pinned), run)) == 0:
+            raise NotFoundError(f"there is no run {run!r}", hint="'pipelinekit runs list' shows the runs")
+
+    def keep_compiled(self, graph: str) -> None:
+        """Note that a graph was compiled to a document, which may be submitted later."""
+        self._database.write("keep_compiled", (graph, self._clock.now()))
+
+    def inventory(self) -> Inventory:
+        """Everything that names something else, at one moment."""
+        read = self._database.read
+        with self._database.transaction():
+            self._database.lock()
+            runs, steps, completions = read("all_runs"), read("all_steps"), read("all_completions")
+            compiled, claims, losses = read("list_compiled"), read("all_claims"), read("all_losses")
+        return Inventory(
+            {row["id"]: _run(row) for row in runs},
+            tuple(map(_step, steps)),
+            tuple(map(_completion, completions)),
+            {row["graph"]: row["compiled_at"] for row in compiled},
+            tuple(map(_claim, claims)),
+            frozenset(row["blob"] for row in losses),
+        )
+
+    def documents(self) -> Mapping[str, int]:
+        """The digest and length of every document."""
+        return {row["digest"]: row["size"] for row in self._database.read("document_sizes")}
+
+    def logs(self) -> Mapping[Place, int]:
+        """The length of the log of every step that wrote one."""
+        return {(row["run"], row["step"]): row["size"] for row in self._database.read("log_sizes")}
+
+    def remove(self, removal: Removal, documents: Iterable[str]) -> None:
+        """Do to the records what was decided, and delete documents."""
+        write = self._database.write_many
+        now = self._clock.now()
+        with self._database.transaction():
+            write("revoke_completion", [_place(item) for item in removal.revoked])
+            write("doom_completion", [(now, *_place(item)) for item in removal.doomed])
+            write("delete_completion", [_place(item) for item in removal.deleted])
+            hidden = set(removal.removed) - set(removal.erased)
+            write("hide_run", [(now, run) for run in hidden])
+            stubs = {run for run, _ in removal.stays}
+            for run in sorted({*removal.removed, *removal.erased, *stubs}):
+                self._strip(run, removal.stays)
+            write("delete_run", [(run,) for run in removal.erased])
+            write("delete_compiled", [(graph,) for graph in removal.graphs])
+            write("delete_document", [(digest,) for digest in documents])
+
+    def histories(self) -> Mapping[str, History]:
+        """The events of every run that is not removed."""
+        events: dict[str, list[EventEntry]] = {}
+        with self._database.transaction():
+            self._database.lock()
+            counts = self._database.read("event_counts")
+            rows = self._database.read("all_events")
+        for row in rows:
+            body = loads(row["body"])
+            steps = tuple((name, status) for name, status in body.get("steps", ()))
+            events.setdefault(row["run"], []).append(EventEntry(row["sequence"], steps, body.get("status", "")))
+        return {row["id"]: History(row["events"], tuple(events.get(row["id"], ()))) for row in counts}
+
+    def damages(self) -> Sequence[str]:
+        """What the database finds wrong with its file."""
+        return self._database.check()
+
+    def end_claims(self, keys: Iterable[str]) -> None:
+        """End claims."""
+        self._database.write_many("end_claim", [(key,) for key in keys])
+
+    def lose(self, blobs: Iterable[str]) -> None:
+        """Note that blobs are lost for good, so that it is known."""
+        now = self._clock.now()
+        self._database.write_many("add_loss", [(blob, now) for blob in blobs])
+
+    def regain(self, blobs: Iterable[str]) -> None:
+        """Note that blobs that were lost are there again."""
+        self._database.write_many("drop_loss", [(blob,) for blob in blobs])
+
+    def _strip(self, run: str, stays: frozenset[Place]) -> None:
+        """Leave of a removed run only the steps whose results stay, with their logs."""
+        for query, delete in (("steps_of", "delete_step"), ("logged_steps_of", "delete_log")):
+            leaving = [(run, row["step"]) for row in self._database.read(query, (run,))]
+            self._database.write_many(delete, [place for place in leaving if place not in stays])
+        self._database.write("delete_events", (run,))
+        self._database.write("delete_claims", (run,))
+
+
+def _place(item: CompletionEntry) -> tuple[str, str, int]:
+    return item.run, item.step, item.attempt
+
+
+def _run(row: Row) -> RunEntry:
+    values = (
+        *values_from_json(loads(row["arguments"])).values(),
+        *paths_from_json(loads(row["paths"])).values(),
+        *values_from_json(loads(row["outputs"])).values(),
+    )
+    return RunEntry(
+        row["id"],
+        row["pipeline"],
+        row["graph"],
+        RunStatus(row["status"]),
+        row["created_at"],
+        values,
+        bool(row["pinned"]),
+        row["removed_at"] is not None,
+    )
+
+
+def _step(row: Row) -> StepEntry:
+    shown = (row["original_run"], row["original_step"]) if row["original_run"] else (row["run"], row["step"])
+    return StepEntry(row["run"], row["step"], StepStatus(row["status"]), row["key"], shown, row["attempt"])
+
+
+def _completion(row: Row) -> CompletionEntry:
+    return CompletionEntry(
+        row["run"],
+        row["step"],
+        row["attempt"],
+        row["key"],
+        row["definition"],
+        tuple(values_from_json(loads(row["outputs"])).values()),
+        row["seconds"],
+        row["used_at"],
+        bool(row["reusable"]),
+        row["doomed_at"],
+    )
+
+
+def _claim(row: Row) -> ClaimEntry:
+    status = RunStatus(row["status"]) if row["status"] else None
+    return ClaimEntry(row["key"], row["run"], row["step"], row["epoch"], row["run_epoch"], status)
