@@ -285,7 +285,7 @@ def test_what_a_step_does_to_its_process_does_not_reach_the_next_step(project):
 
         @step
         def changes() -> int:
-            os.environ["LEFT"] = "behind"
+            os.environ["LEFT_BY_CHANGES"] = "behind"
             sys.path.insert(0, "/nowhere")
             return os.getpid()
 
@@ -298,7 +298,7 @@ def test_what_a_step_does_to_its_process_does_not_reach_the_next_step(project):
         @step
         def looks() -> list:
             print("looking")
-            return [os.environ.get("LEFT"), "/nowhere" in sys.path]
+            return [os.environ.get("LEFT_BY_CHANGES"), "/nowhere" in sys.path]
 
         @pipeline
         def leaks():
