@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
 from dataclasses import asdict
 
 from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.output import print_json, table
+from pipelinekit.domain.steps import parse_size
 from pipelinekit.domain.texts import counted, seconds_text, size_text
 from pipelinekit.domain.upkeep import GRACE_SECONDS, SHORTEST_GRACE, RetentionPolicy
 from pipelinekit.errors import UsageError
 from pipelinekit.workspace.upkeep import Collection, Collector, Freed
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,9 +104,7 @@ def _number(text: str) -> float:
 
 
 def _size(text: str) -> int:
-    """A size in bytes: `20GB`, `512 MiB`, `1000000`. Units are powers of 1000, with an `i` of 1024."""
-    found = _SIZE.fullmatch(text.strip())
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 20GB, 512MiB or 1000000")
-    number, unit, binary = found.groups()
-    return int(float(number) * (1024 if binary else 1000) ** _POWERS[unit.lower()])
+    try:
+        return parse_size(text)
+    except UsageError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 20GB, 512MiB or 1000000") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,11 @@ def parse_parameters(parameters: Sequence[Parameter], texts: dict[str, str]) -> 
     if faults:
         raise ParameterError("the parameters do not fit", faults=faults)
     return values
+
+
+def keep_target(words: list[str]) -> list[str]:
+    """Words in which a file right after `--regenerate` is the pipeline's, not a step pattern."""
+    return [
+        "--regenerate=*" if word == "--regenerate" and os.path.isfile(following.partition(":")[0]) else word
+        for word, following in zip(words, [*words[1:], ""], strict=False)
+    ]

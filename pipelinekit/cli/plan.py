@@ -7,12 +7,14 @@ from typing import Any
 
 from pipelinekit.bootstrap import Workspace, open_services
 from pipelinekit.cli.output import element_groups, print_json, reasons_text, table
-from pipelinekit.cli.parameters import add_parameter_arguments
+from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.runs import RunOptions
 from pipelinekit.domain.texts import counted, seconds_text
 from pipelinekit.runtime.planner import PlannedStep, plan
 from pipelinekit.wire.runs import reason_to_json
+
+rewrite = keep_target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

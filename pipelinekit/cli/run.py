@@ -12,13 +12,14 @@ from types import FrameType
 
 from pipelinekit.bootstrap import IN_PROCESS, Services, Workspace, open_services
 from pipelinekit.cli.output import print_json
-from pipelinekit.cli.parameters import add_parameter_arguments
+from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
 from pipelinekit.cli.progress import Progress, Quiet, summary_lines
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.runs import RunOptions, RunStatus
 from pipelinekit.engine.verification import DIFFERENT
 from pipelinekit.runtime.driver import Driver
 
+rewrite = keep_target
 CODES = {RunStatus.COMPLETED: 0, RunStatus.CANCELED: 130}
 
 
@@ -43,14 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--continue-on-step-failure", action="store_true", help="after a failure skip only what depends on it"
     )
-
-
-def rewrite(words: list[str]) -> list[str]:
-    """A file right after `--regenerate` is the pipeline's, not a step pattern."""
-    return [
-        "--regenerate=*" if word == "--regenerate" and os.path.isfile(following.partition(":")[0]) else word
-        for word, following in zip(words, [*words[1:], ""], strict=False)
-    ]
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -83,14 +76,16 @@ def drive(services: Services, run: str, *, as_json: bool) -> int:
         status = driver.drive(run)
     observer.close()
     handle = services.runs.get(run)
-    steps = [step.record for step in handle.steps]
     if as_json:
-        print_json(handle.document())
+        document = handle.document()
+        print_json(document)
+        verified = [step.get("verified") for step in document["steps"]]
     else:
+        steps = [step.record for step in handle.steps]
         print("\n".join(summary_lines(handle.record, steps)))
-    if (handle.record.options.check or handle.record.options.verify == 1.0) and any(
-        step.verified == DIFFERENT for step in steps
-    ):
+        verified = [step.verified for step in steps]
+    options = handle.record.options
+    if DIFFERENT in verified and (options.check or options.verify == 1.0):
         return 1
     return CODES.get(status, 1)
 

@@ -10,6 +10,8 @@ from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Port, Resources
 from pipelinekit.domain.values import StoredValue
 
+ABSENT = "absent"  # stands for the digest of an undeclared file that is not there
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

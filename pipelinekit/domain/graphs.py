@@ -97,8 +97,8 @@ class CompiledStep:
 
     def keyed(self, digests: Mapping[str, str]) -> dict[str, str]:
         """Those of these input digests by port that enter the key."""
-        unkeyed = {port.name for port in self.inputs if not port.keyed}
-        return {name: digest for name, digest in digests.items() if name not in unkeyed}
+        unkeyed = [port.name for port in self.inputs if not port.keyed]
+        return {name: digest for name, digest in digests.items() if name not in unkeyed} if unkeyed else dict(digests)
 
 
 @dataclass(frozen=True, slots=True)

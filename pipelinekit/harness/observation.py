@@ -15,14 +15,15 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipelinekit.domain.attempts import ABSENT
 from pipelinekit.domain.digests import digest_stream
 from pipelinekit.domain.snapshots import normal_path
 
 EVERYTHING = "*"
-ABSENT = "absent"
 CHANGED = "changed while the step ran"  # equals no content, so that the result is never reused
 MOST = 1_000  # files that are told one by one
 SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/run/")
@@ -40,9 +41,7 @@ class Observation:
     def __init__(self, source: Path | None, known: Iterable[str], ignored: Iterable[Path]) -> None:
         self._source = f"{source}{os.sep}" if source else ""
         self._known = frozenset(known)
-        home = os.path.expanduser("~")
-        self._hidden = os.path.join(home, ".")
-        self._ignored = tuple({*SYSTEM, *_software(), *(f"{folder}{os.sep}" for folder in ignored)})
+        self._ignored = _unnoted(tuple(ignored))
         self._read: dict[str, _State | None] = {}
         self._written: set[str] = set()
         self.hosts: dict[str, None] = {}
@@ -71,7 +70,7 @@ class Observation:
     def _counts(self, text: str) -> bool:
         if self._source and text.startswith(self._source):
             return EVERYTHING not in self._known and self._relative(text) not in self._known
-        return not text.startswith((*self._ignored, self._hidden)) and not text.endswith(".py")
+        return not text.startswith(self._ignored) and not text.endswith(".py")
 
     def _relative(self, text: str) -> str:
         return normal_path(text[len(self._source) :].replace(os.sep, "/"))
@@ -123,11 +122,14 @@ def _only_reads(mode: Any, flags: Any) -> bool:
     return isinstance(flags, int) and flags & os.O_ACCMODE == os.O_RDONLY
 
 
-def _software() -> list[str]:
-    """Folders of installed software, which is told by version."""
+@cache
+def _unnoted(ignored: tuple[Path, ...]) -> tuple[str, ...]:
+    """What the paths begin with that are not noted: installed software is told by version."""
     places = {*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()}
     own = str(Path(__file__).parent.parent)
-    return [f"{place}{os.sep}" for place in {*places, sys.prefix, sys.base_prefix, own} if place != os.sep]
+    folders = {*places, sys.prefix, sys.base_prefix, own, *map(str, ignored)}
+    hidden = os.path.join(os.path.expanduser("~"), ".")
+    return (*SYSTEM, hidden, *(f"{folder}{os.sep}" for folder in folders if folder != os.sep))
 
 
 def _state(text: str) -> _State | None:

@@ -32,6 +32,8 @@ class Surroundings:
 
     def __init__(self, source: Path) -> None:
         self._source = str(source) + os.sep
+        self._loaded = 0  # modules in the process when the author's were looked for
+        self._own: dict[str, ModuleType] = {}
         self._process = _process_state()
         self._plots = _plot_settings()
         self._modules = self._module_states()
@@ -48,11 +50,10 @@ class Surroundings:
             return True
 
     def _module_states(self) -> dict[str, Any]:
-        return {
-            name: _Reader(self._source).shape(vars(module), DEPTH)
-            for name, module in list(sys.modules.items())
-            if _is_from(module, self._source)
-        }
+        if len(sys.modules) != self._loaded:
+            self._loaded = len(sys.modules)
+            self._own = {name: module for name, module in list(sys.modules.items()) if _is_from(module, self._source)}
+        return {name: _Reader(self._source).shape(vars(module), DEPTH) for name, module in self._own.items()}
 
 
 def _process_state() -> tuple[Any, ...]:

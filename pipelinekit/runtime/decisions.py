@@ -65,10 +65,10 @@ class Decisions:
 
     def _observed_keys(self, asked: LookUp) -> dict[str, list[str]]:
         """Keys of steps whose earlier executions opened undeclared files: one for each set of files, as they are."""
-        definitions = {step: self.definition_digest(step) for step in asked.keys}
-        sets = self._reuse.observed(set(definitions.values()))
+        sets = self._reuse.observed(set(self._definitions))
         found: dict[str, list[str]] = {}
-        for step, definition in definitions.items():
+        for step in asked.keys if sets else ():
+            definition = self.definition_digest(step)
             for files in sets.get(definition, ()):
                 digests = self._now(step, files)
                 found.setdefault(step, []).append(
@@ -89,6 +89,8 @@ class Decisions:
 
     def _oldest(self, steps: Iterable[str]) -> dict[str, float]:
         """Since when a completion must be, for the steps whose results age."""
+        if not any(step.options.max_age for step in self._graph.steps):
+            return {}
         now = self._clock.now()
         ages = {step: self._graph.step_of(self.node_of(step)).options.max_age for step in steps}
         return {step: now - age for step, age in ages.items() if age}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import BinaryIO
 
+from pipelinekit.domain.attempts import ABSENT
 from pipelinekit.domain.digests import PREFIX, digest_bytes, is_digest
 from pipelinekit.domain.upkeep import BlobEntry, Leftover
 from pipelinekit.errors import IntegrityError
@@ -164,4 +165,4 @@ class MemoryFiles:
 
     def digests(self, snapshot: str, symbols: Iterable[str]) -> Mapping[str, str]:  # noqa: ARG002 - the port's
         """The digest of each file."""
-        return {symbol: self.now.get(symbol, "absent") for symbol in symbols}
+        return {symbol: self.now.get(symbol, ABSENT) for symbol in symbols}

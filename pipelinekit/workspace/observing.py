@@ -7,12 +7,11 @@ import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pipelinekit.domain.attempts import ABSENT
 from pipelinekit.domain.snapshots import Tree, parse_manifest
 from pipelinekit.errors import IntegrityError
 from pipelinekit.ports import Blobs, Cache
 from pipelinekit.workspace.files import FileDigests
-
-ABSENT = "absent"
 
 
 class ObservedFiles:

@@ -137,4 +137,5 @@ def test_what_modules_print_while_they_are_loaded_stays_out_of_the_document(proj
 def test_a_file_after_regenerate_is_the_pipeline(project):
     project.write(talks=TALKS)
     project.run("talks.py")
+    assert project("plan", "--regenerate", "talks.py", "--json").json["summary"]["run"] == 1
     assert project.executed("--regenerate", "talks.py") == ["one"]

@@ -48,7 +48,12 @@ def where(x):
 def litter(x):
     open("left-behind", "w").close()
     os.environ["LEFT"] = "behind"
+    os.environ.pop("HOME", None)
+    sys.path.insert(0, "/left/behind")
     return 1
+
+def surroundings(x):
+    return [os.environ.get("LEFT"), "HOME" in os.environ, "/left/behind" in sys.path]
 
 def stubborn(x):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -190,6 +195,12 @@ class ComputeContract:
         assert entries == []
         assert (mode, step) == ("fast", "where")
         assert not Path(folder).exists()
+
+    def test_what_an_attempt_changes_around_it_reaches_no_other(self) -> None:
+        names = [f"look{number}" for number in range(4)]
+        found = self.run(self.attempt("litter", "litter", 1), *(self.attempt(n, "surroundings", 1) for n in names))
+        for name in names:
+            assert found.ended[name].outputs["output"].inline == [None, True, False]
 
     def test_many_short_attempts_all_end_once(self) -> None:
         watched = self.run(*(self.attempt(f"n{number}", "double", number) for number in range(150)))
