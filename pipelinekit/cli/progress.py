@@ -14,6 +14,7 @@ from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import counted, seconds_text
 from pipelinekit.engine.verification import DIFFERENT, EQUAL
 
+NOTED = 5  # so many notes of steps are told at the end of a run
 LISTED = 20  # so many changes of one kind at once are told one by one; more are counted
 
 
@@ -116,18 +117,23 @@ def summary_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
     if counts[StepStatus.REUSED]:
         everything = counts[StepStatus.REUSED] == len(steps)
         lines.append(f"{'everything was reused; ' if everything else ''}reuse saved {seconds_text(saved)} of work")
-    lines.extend(_verified_lines(steps))
+    lines.extend(_noted_lines(steps))
     if run.status is RunStatus.FAILED:
         lines.extend(failure_lines(run, steps))
     return lines
 
 
-def _verified_lines(steps: Sequence[StepRecord]) -> list[str]:
-    """What repeated executions showed."""
+def _noted_lines(steps: Sequence[StepRecord]) -> list[str]:
+    """What repeated executions showed, and what executions read that no key named."""
     equal = sum(step.verified == EQUAL for step in steps)
-    different = [step for step in steps if step.verified == DIFFERENT]
     lines = [f"{counted(equal, 'step')} executed again with equal outputs"] if equal else []
-    return lines + [f"step {step.name!r}: {step.note}; it will not be reused" for step in different]
+    noted = [step for step in steps if step.status is StepStatus.COMPLETED and step.verified != EQUAL]
+    told = [f"step {step.name!r}: {step.note}" + _consequence(step) for step in noted if step.note]
+    return lines + told[:NOTED] + ([f"and {len(told) - NOTED} more steps with notes"] if len(told) > NOTED else [])
+
+
+def _consequence(step: StepRecord) -> str:
+    return "; it will not be reused" if step.verified == DIFFERENT else ""
 
 
 def failure_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:

@@ -74,6 +74,8 @@ def test_a_file_elsewhere_counts_once_it_was_opened(project, tmp_path):
     assert "data.txt without declaring it" in steps_of(project.run(*words))["elsewhere"]["note"]
     assert project.executed(*words) == []
     data.write_text("b")
+    told = project("run", *words).out
+    assert f"step 'elsewhere': it opened {data} without declaring it" in told
     assert project.run(*words)["outputs"]["output"] == "bb"
     data.write_text("a")
     assert project.executed(*words) == []

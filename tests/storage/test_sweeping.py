@@ -26,8 +26,9 @@ USER = """
     scratch.mkdir()
     numbers = random.Random(seed).sample(range(count), count)
     print("ready", flush=True)
-    sys.stdin.readline()
-    for number in numbers:
+    for position, number in enumerate(numbers):
+        if position % 20 == 0:
+            sys.stdin.readline()
         data = b"content %d" % number
         if how == "put":
             store.put(data)
@@ -60,10 +61,12 @@ def test_what_is_stored_or_found_while_old_blobs_are_removed_stays(store, tmp_pa
     sweeper = FolderSweeper(store.folder)
     before = time.time() - 1000
     with children(USER, store.folder, how, COUNT, count=2) as users:
-        for user in users:
-            user.tell()
         removed = []
         for start in range(0, COUNT, 20):
+            for (
+                user
+            ) in users:  # who use as many as are removed meanwhile, so that neither side is done before the other
+                user.tell()
             removed += sweeper.remove(digests[start : start + 20], before)
         used = {int(line) for user in users for line in user.end().split()}
     assert removed
