@@ -45,6 +45,12 @@ def elements_of(
     return elements, lists, None
 
 
+def has_lists(work: Work, resolver: Resolver, works: list[Work]) -> bool:
+    """Whether there is something to map over: False when a list comes from a step that was skipped."""
+    bindings = [work.node.inputs[port] for port in work.node.each]
+    return all(_children(item, works) is not None or resolver.value(item) is not None for item in bindings)
+
+
 def make_children(work: Work, elements: Elements) -> list[Work]:
     """One work for each position in the lists; each waits for the works among its elements that have not ended."""
     count = len(next(iter(elements.values()), ()))

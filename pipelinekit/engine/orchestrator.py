@@ -32,7 +32,7 @@ from pipelinekit.engine.events import (
     Stop,
     Woken,
 )
-from pipelinekit.engine.expansion import Elements, elements_of, make_children
+from pipelinekit.engine.expansion import Elements, elements_of, has_lists, make_children
 from pipelinekit.engine.fingerprint import Fingerprint, observed_key
 from pipelinekit.engine.outbox import Outbox
 from pipelinekit.engine.retries import retry_delay
@@ -133,10 +133,10 @@ class Orchestrator:
                 if not holds:
                     self._end(work, StepStatus.SKIPPED, note="its condition does not hold")
                     return
-            if work.mapped:
+            if work.mapped and has_lists(work, self.resolver, self.works):
                 self._expand(work)
                 return
-        if self._gather(work):
+        if not work.mapped and self._gather(work):
             self._identify(work)
         else:
             self._end(work, StepStatus.SKIPPED, note="an input comes from a step that was skipped")

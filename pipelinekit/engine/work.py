@@ -151,6 +151,7 @@ def broken_cause(work: Work, works: list[Work]) -> str:
     """What before this work did not complete, so that it cannot run; empty when nothing."""
     elements = {value.position: value for value in work.fixed.values() if isinstance(value, Work)}
     shared = shared_sources(work, works) if work.mapped else set()
+    shared = {position for position in shared if works[position].children is not None}  # else there are no elements
     for position in sorted(predecessors(work.node) - shared):
         earlier = elements.get(position, works[position])
         if earlier.broken and earlier.state is State.DONE:

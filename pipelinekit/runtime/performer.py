@@ -75,6 +75,7 @@ class Performer:
         self._blobs = blobs
         self._clock = clock
         self._changes: dict[str, StepRecord] = {}
+        self._results = False  # whether a result is among the changes that are not written yet
         self._documents: dict[str, str] = {}
         self._timers: list[tuple[float, str]] = []
         self.decisions = Decisions(graph, run.id, records.reuse, records.documents, blobs, clock, files)
@@ -147,7 +148,10 @@ class Performer:
         match instruction:
             case Record(changes=changes):
                 self._changes.update((change.name, change) for change in changes)
+                self._results = self._results or any(_is_result(change) for change in changes)
             case LookUp():
+                if self._results:  # what follows a step may have its very key
+                    self._write(handover)
                 return self.decisions.look_up(instruction)
             case Claim(keys=keys, forced=forced):
                 granted, held, landed = self._records.reuse.claim(self._run.id, self._run.epoch, keys, forced)
@@ -198,7 +202,7 @@ class Performer:
             self._documents = {}
         if self._changes:
             changes = list(self._changes.values())
-            self._changes = {}
+            self._changes, self._results = {}, False
             completions = [self._completion(change) for change in changes if _is_result(change)]
             self._records.driving.record(self._run.id, self._run.epoch, changes, completions)
             for change in changes:
