@@ -1,0 +1,307 @@
+"""Are the tests strong enough? Seeds bugs into a copy of the package, one after another, and sees which test kills each.
+
+    python tests/proofs/seeded_bugs.py            all of them
+    python tests/proofs/seeded_bugs.py epoch key  those whose name holds one of these words
+
+Ends with exit code 1 if a bug survives, and at once if a text that it replaces is not there exactly once.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROOF = "tests/reuse/test_proof.py"
+SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A fault: in `file`, `old` becomes `new`. `tests` are those that must notice it, the state machine by default."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple = (PROOF,)
+
+
+BUGS = (
+    Bug("cache_version not in the key", "domain/graphs.py", '            "cache_version": self.cache_version,\n', ""),
+    Bug("software not in the key", "domain/graphs.py", '            "software": self.software.document(),\n', ""),
+    Bug("variables not in the key", "domain/environments.py", '            "variables": dict(self.variables),\n', ""),
+    Bug("lock not in the key", "domain/environments.py", '            "lock": list(self.lock),\n', ""),
+    Bug("entry not in the key", "domain/graphs.py", '            "entry": self.entry,\n', ""),
+    Bug(
+        "arguments not in the key",
+        "domain/graphs.py",
+        '            "arguments": list(self.arguments),\n',
+        "",
+        ("tests/reuse/test_keyed_fields.py",),
+    ),
+    Bug(
+        "outputs not in the key",
+        "domain/graphs.py",
+        '            "outputs": {port.name: _output_identity(port) for port in self.outputs},\n',
+        "",
+        ("tests/reuse/test_keyed_fields.py",),
+    ),
+    Bug(
+        "code not in the key",
+        "domain/graphs.py",
+        '"code": {item.symbol: item.digest for item in self.code},',
+        '"code": {},',
+    ),
+    Bug(
+        "an input port not in the key",
+        "domain/graphs.py",
+        "unkeyed = {port.name for port in self.inputs if not port.keyed}",
+        'unkeyed = {port.name for port in self.inputs if not port.keyed} | {"data"}',
+    ),
+    Bug(
+        "inputs that are not keyed enter the key",
+        "domain/graphs.py",
+        "unkeyed = {port.name for port in self.inputs if not port.keyed}",
+        "unkeyed = set()",
+    ),
+    Bug(
+        "places of code in the key",
+        "domain/graphs.py",
+        "{item.symbol: item.digest for",
+        "{item.symbol: [item.digest, item.line] for",
+    ),
+    Bug(
+        "completeness not checked",
+        "runtime/decisions.py",
+        "        missing = self._blobs.missing(wanted)\n",
+        "        missing = set()\n",
+    ),
+    Bug(
+        "completeness of folders not checked",
+        "runtime/decisions.py",
+        'if value.format == "folder":',
+        'if value.format == "no folder":',
+    ),
+    Bug(
+        "keys of ancestors instead of their content",
+        "engine/orchestrator.py",
+        "        work.key = self.fingerprints[work.node.step].key(digests)\n",
+        "        above = [self.works[item].key or '-' for item in sorted(set().union(*map(sources, work.node.inputs.values())))]\n"
+        "        digests = {**digests, **({'xs': Fingerprint.key(self.fingerprints[0], {'xs': digest(above)})} if above else {})}\n"
+        "        work.key = self.fingerprints[work.node.step].key(digests)\n",
+    ),
+    Bug(
+        "epoch predicate dropped",
+        "storage/sql/runs.sql",
+        "update runs set events = events + 1\nwhere id = ? and epoch = ? and status",
+        "update runs set events = events + 1\nwhere id = ? and ? > 0 and status",
+        ("tests/contracts/test_records.py",),
+    ),
+    Bug(
+        "writes of a run that has ended are accepted",
+        "storage/sql/runs.sql",
+        "where id = ? and epoch = ? and status in ('Running', 'CancelRequested')\nreturning events",
+        "where id = ? and ? > 0\nreturning events",
+    ),
+    Bug("supersede skipped", "storage/runs.py", "        if claimed:\n", "        if False:\n"),
+    Bug(
+        "claims of dead drivers are honoured",
+        "storage/reuse.py",
+        'if row["run"] != run and _holds(row)',
+        'if row["run"] != run',
+    ),
+    Bug("claims of others are not honoured", "storage/reuse.py", 'if row["run"] != run and _holds(row)', "if False"),
+    Bug(
+        "claims outlive their run",
+        "storage/runs.py",
+        '                    self._database.write("drop_claims_of_run", (row["id"],))\n',
+        "",
+    ),
+    Bug(
+        "blobs written in place",
+        "storage/blobs.py",
+        "        handle, name = tempfile.mkstemp(dir=self._staging)\n        staged = Path(name)\n",
+        "        data = source.read()\n        staged = self._place(digest_bytes(data))\n"
+        "        staged.parent.mkdir(exist_ok=True)\n        source = BytesIO(data)\n"
+        "        handle = os.open(staged, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)\n",
+        ("tests/storage/test_blobs.py", "tests/contracts/test_stores.py"),
+    ),
+    Bug(
+        "reads are not verified",
+        "storage/blobs.py",
+        "                if found != digest:\n",
+        "                if False:\n",
+    ),
+    Bug(
+        "a verified blob is trusted for ever",
+        "storage/blobs.py",
+        "if self._verified.get(digest) != state:",
+        "if digest not in self._verified:",
+    ),
+    Bug(
+        "a failed step leaves a reusable row",
+        "runtime/performer.py",
+        "return change.status is StepStatus.COMPLETED and change.attempt > 0",
+        "return change.status.final and change.attempt > 0",
+    ),
+    Bug(
+        "allow_reuse ignored",
+        "engine/orchestrator.py",
+        "        if not work.step.options.allow_reuse:\n",
+        "        if False:\n",
+    ),
+    Bug(
+        "a forced step is answered by an old completion",
+        "storage/reuse.py",
+        "if step not in forced and key in completed}",
+        "if key in completed}\n            landed |= {step: found[key] for found in [self.find(keys.values())] for step, key in keys.items() if key in found}",
+    ),
+    Bug("max_age ignored", "engine/reuse.py", "elif completion.created_at < oldest.get(step, 0.0):", "elif False:"),
+    Bug(
+        "a list's order does not count",
+        "domain/values.py",
+        'digest(["list", [item.digest for item in items]])',
+        'digest(["list", sorted(item.digest for item in items)])',
+    ),
+    Bug(
+        "1 and True encoded alike",
+        "domain/digests.py",
+        'parts.append(b"T" if value else b"F")',
+        'parts.append(b"i1:1" if value else b"i1:0")',
+    ),
+    Bug(
+        "1 and 1.0 encoded alike",
+        "domain/digests.py",
+        '        parts.append(b"f" + (_DOUBLE.pack(value) if value == value else _NAN))\n',
+        '        parts.append(b"i%d:%x" % (len(b"%x" % int(value)), int(value)) if value == value and abs(value) < 1e9 and value == int(value) else b"f" + _NAN)\n',
+    ),
+    Bug(
+        "order of a dict counts",
+        "domain/digests.py",
+        "in sorted((encode(k), v) for k, v in value.items()):",
+        "in ((encode(k), v) for k, v in value.items()):",
+    ),
+    Bug("NFC not applied", "domain/snapshots.py", 'unicodedata.normalize("NFC", path)', "path"),
+    Bug(
+        "executable bit dropped from trees",
+        "formats/paths.py",
+        "return bool(state.st_mode & stat.S_IXUSR)",
+        "return False",
+    ),
+    Bug(
+        "suffix of files not in their identity",
+        "domain/values.py",
+        'return digest(["file", suffix, blob])',
+        'return digest(["file", blob])',
+    ),
+    Bug(
+        "files changed just now are trusted",
+        "workspace/files.py",
+        "SETTLED_NANOSECONDS = 50_000_000",
+        "SETTLED_NANOSECONDS = -1",
+        ("tests/workspace/test_inputs.py", "tests/workspace/test_snapshots.py"),
+    ),
+    Bug(
+        "only size and time of files count",
+        "workspace/files.py",
+        "{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino} {state.st_dev} ",
+        "{state.st_size} {state.st_mtime_ns} ",
+        ("tests/workspace/test_inputs.py",),
+    ),
+    Bug(
+        "a mapped element that is made again is counted twice",
+        "engine/orchestrator.py",
+        "if parent.open_children > 0 or parent.state is State.DONE:",
+        "if parent.open_children > 1 or parent.state is State.DONE:",
+    ),
+    Bug(
+        "code that star imports bring is not counted",
+        "engine/code/closure.py",
+        "        for star in module.summary.stars:\n",
+        "        for star in ():\n",
+        ("tests/engine/test_code.py",),
+    ),
+    Bug(
+        "base classes are not counted as code",
+        "engine/code/scopes.py",
+        "        for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:\n",
+        "        for base in ():\n",
+        ("tests/engine/test_code.py",),
+    ),
+    Bug(
+        "defaults are not counted as code",
+        "engine/code/closure.py",
+        "            for parameter in unbound & statement.defaults.keys():\n",
+        "            for parameter in ():\n",
+        ("tests/engine/test_code.py",),
+    ),
+    Bug(
+        "a look-up does not see results of its own turn",
+        "runtime/performer.py",
+        "                if self._results:",
+        "                if False:",
+    ),
+)
+
+
+def main(words):
+    chosen = [bug for bug in BUGS if (not words or any(word in bug.name for word in words))]
+    survived = []
+    for bug in chosen:
+        began = time.monotonic()
+        killer = killed_by(bug)
+        if not killer:
+            survived.append(bug.name)
+        print(f"{bug.name:58} {killer or 'SURVIVED':70} {time.monotonic() - began:5.0f} s", flush=True)
+    print(
+        f"{len(chosen) - len(survived)} of {len(chosen)} killed" + "".join(f"\nsurvived: {name}" for name in survived)
+    )
+    return 1 if survived else 0
+
+
+def killed_by(bug):
+    """The first test that notices the bug; empty when none does."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "project")
+        shutil.copytree(ROOT / "pipelinekit", copy / "pipelinekit", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "tests", copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        seed(bug, copy / "pipelinekit" / bug.file)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-m",
+            "not slow",
+            "-p",
+            "no:cacheprovider",
+            "--tb=no",
+            *bug.tests,
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "REUSE_HASTE": "1"}
+        done = subprocess.run(
+            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        if done.returncode not in (0, 1):
+            sys.exit(f"the tests for {bug.name!r} could not be run:\n{done.stdout}\n{done.stderr}")
+        failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        if done.returncode and not failed:
+            sys.exit(f"the tests for {bug.name!r} failed without a name:\n{done.stdout}\n{done.stderr}")
+        return failed[0].removeprefix("tests/") if failed else ""
+
+
+def seed(bug, path):
+    text = path.read_text(encoding="utf-8")
+    if text.count(bug.old) != 1:
+        sys.exit(f"{bug.name}: {bug.file} holds the text {text.count(bug.old)} times, not once:\n{bug.old}")
+    path.write_text(text.replace(bug.old, bug.new), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
