@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check proof clean
+.PHONY: demo test check proof seeded-bugs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/flight_delays/demo.py
@@ -23,6 +23,10 @@ check: $(VENV)/.dev
 # Proofs that take minutes.
 proof: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
+
+# Are the tests strong enough? Bugs are seeded into a copy of the package, and each must be noticed.
+seeded-bugs: $(VENV)/.dev
+	$(BIN)/python tests/proofs/seeded_bugs.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c "import sys; assert (3, 11) <= sys.version_info < (3, 14), 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12'"

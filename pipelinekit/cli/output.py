@@ -17,7 +17,12 @@ T = TypeVar("T")
 
 def print_json(document: Any) -> None:
     """One document on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # what the outlet put in its place would be no JSON
+        text = json.dumps(document, indent=2)
+    sys.stdout.write(text + "\n")
 
 
 def print_error(error: PipelinekitError, *, as_json: bool) -> None:

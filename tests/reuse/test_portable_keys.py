@@ -27,7 +27,7 @@ TOOLS = "import os\n\ndef words(sizes, names):\n    return f'{sorted(sizes)} {na
 OTHERS = {
     "user and home": {"HOME": "/nonexistent", "USER": "somebody", "LOGNAME": "somebody"},
     "hash seed": {"PYTHONHASHSEED": "4711"},
-    "locale": {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "locale": {"LC_ALL": "C", "LANG": "C", "PYTHONIOENCODING": "ascii"},
     "time zone": {"TZ": "Pacific/Chatham"},
     "temporary folder": {"TMPDIR": "/"},
     "terminal": {"COLUMNS": "20", "TERM": "dumb", "NO_COLOR": "1"},
