@@ -381,6 +381,7 @@ class Orchestrator:
     def _reopen(self, work: Work) -> None:
         if work.parent is not None:
             work.parent.outputs = {}
+            work.parent.open_children += 1
         self.open += 1
         work.state = State.WAITING
         work.status = StepStatus.NOT_STARTED

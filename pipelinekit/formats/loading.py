@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pipelinekit.domain.values import PLAIN, StoredValue
+from pipelinekit.errors import IntegrityError
 from pipelinekit.formats.paths import File, Folder, place_file, place_folder
 from pipelinekit.formats.registry import find_format
 from pipelinekit.ports import Blobs
@@ -28,7 +29,11 @@ def load_value(value: StoredValue, annotation: Any, blobs: Blobs, place: Path, *
             place_file(value.blob, target, blobs, share=share)
             return wanted(target) if wanted in (File, str) else target
         case "folder":
-            place_folder(value.blob, place, blobs, share=share)
+            try:
+                place_folder(value.blob, place, blobs, share=share)
+            except IntegrityError as error:  # whoever made the folder is known by its tree
+                digest = error.fields.get("digest", "")
+                raise IntegrityError(error.message, hint=error.hint, digest=digest, folder=value.blob) from error
             return wanted(place) if wanted in (Folder, str) else place
         case "list":
             item = _argument(wanted, 0)

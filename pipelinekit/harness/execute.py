@@ -67,7 +67,7 @@ def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
         except KeyboardInterrupt:
             failure = Failure("canceled", "the step was interrupted")
         except IntegrityError as error:
-            damaged = (str(error.fields.get("digest", "")),)
+            damaged = tuple(str(error.fields[name]) for name in ("digest", "folder") if name in error.fields)
             failure = Failure("input", error.message, hint=error.hint)
         except OutputError as error:
             failure = Failure("output", error.message, hint=error.hint)

@@ -56,7 +56,7 @@ class Crash(BaseException):
 def source_text(world):
     """The code of a world: what its steps' functions look like to the compiler."""
     parts = [
-        "# " * world.place,
+        "#\n" * world.place,
         f"def unused():\n    return {world.unused}\n",
         f"def helper():\n    return {world.helper}\n",
     ]
@@ -179,6 +179,7 @@ class Programs:
     def advance(self):
         if not self.queue:
             return False
+        self.queue.rotate(self.bench.order.randrange(len(self.queue)))
         attempt = self.queue.popleft()
         self.before(attempt)
         self.sink(AttemptStarted(attempt.id, self.bench.clock.now()))
@@ -329,6 +330,7 @@ class Bench:
     """One workspace folder, and the drivers on it."""
 
     def __init__(self):
+        self.order = random.Random(0)  # which of the attempts that wait is executed next
         self.folder = Path(tempfile.mkdtemp(dir=FAST_DISK, prefix="reuse-"))
         self.clock = HandClock()
         self.worlds = {}

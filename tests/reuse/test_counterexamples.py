@@ -1,12 +1,16 @@
 """What the state machine found, each as a plain test."""
 
+import bench
+import worlds
 from graphs import Drawing
+from model import evaluate
 from test_driver import Bench, chain, step
-from world import World
+from world import Damaged, World
 
+from pipelinekit.domain.digests import digest
 from pipelinekit.domain.graphs import Graph, Literal, Node, OutputRef
 from pipelinekit.domain.runs import RunOptions, RunStatus
-from pipelinekit.domain.values import plain
+from pipelinekit.domain.values import StoredValue, plain
 
 
 def test_a_step_mapped_over_a_skipped_list_is_skipped():
@@ -37,3 +41,48 @@ def test_a_step_whose_input_makes_its_key_that_of_the_step_before_is_reused():
     assert bench.executed == ["a"]
     assert (str(bench.steps["b"].status), bench.steps["b"].original_step) == ("Reused", "a")
     assert bench.drive(chain("c"), name="2") is RunStatus.COMPLETED
+
+
+def test_an_element_that_is_made_again_does_not_end_its_mapped_step_before_the_others():
+    """`a[0]` is reused and found damaged while `a[1]` still executes: who reads all of `a` waits for both."""
+    lengths, damaged = [], set()
+
+    def function(name, inputs, attempt):
+        if name.startswith("a"):
+            damaged.discard(digest(["blob", inputs["x"]]))
+            return StoredValue(digest(inputs["x"]), "bytes", 1, digest(["blob", inputs["x"]]))
+        if name == "b[0]" and damaged:
+            raise Damaged(*damaged)
+        if name == "total":
+            lengths.append(len(inputs["x"]))
+        return 0
+
+    def last(count):
+        return next((n for n, event in enumerate(world.events) if getattr(event, "step", "") != "a[1]"), 0)
+
+    drawing = Drawing().node("a", Literal([1, 2]), each=("x",)).node("b", "a", each=("x",)).node("total", "a")
+    world = World(function, pick=last)
+    world.run(drawing.graph())
+    world.kept = {key: kept for key, kept in world.kept.items() if kept.step == "a[0]"}
+    damaged.add(digest(["blob", 1]))
+    assert world.run(drawing.graph()).status is RunStatus.COMPLETED
+    assert lengths == [2, 2]
+    assert sorted(world.executed) == ["a[0]", "a[1]", "b[0]", "b[0]", "b[1]", "total"]
+
+
+def test_a_damaged_file_inside_a_stored_folder_is_made_again():
+    functions = tuple(worlds.Function(kind, worlds.OPS[kind][0]) for kind in worlds.KINDS)
+    maker, reader = worlds.Step("maker", 3), worlds.Step("reader", 1, (0,), direct=True)
+    one = bench.Bench()
+    try:
+        world = worlds.World(functions, (maker, reader), worlds.FILES)
+        assert one.drive(one.submit(world, one.options())) is RunStatus.COMPLETED
+        inside = min(data for _, data, _ in evaluate(world, None)[0][0].value.files)
+        path = one.stored()[inside]
+        path.chmod(0o644)
+        path.write_bytes(b"damaged")
+        run = one.submit(world, one.options(forced="reader"))
+        assert one.drive(run) is RunStatus.COMPLETED
+        assert [step for owner, step in one.executed if owner == run] == ["maker", "reader"]
+    finally:
+        one.close()

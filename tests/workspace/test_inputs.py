@@ -2,18 +2,21 @@
 
 import os
 import shutil
+import time
 from pathlib import Path, PurePath
 
 import pytest
+from conftest import wait_for
 from seams import Child, obey_permissions, opened
 
+from pipelinekit.domain.digests import digest_bytes
 from pipelinekit.domain.types import ANY, PathRef, PortType
 from pipelinekit.errors import ParameterError
 from pipelinekit.formats.paths import store_file, store_folder
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.cache import FileCache
 from pipelinekit.testing.stores import MemoryBlobs, MemoryCache
-from pipelinekit.workspace.files import SETTLED_NANOSECONDS
+from pipelinekit.workspace.files import SETTLED_NANOSECONDS, FileDigests
 from pipelinekit.workspace.inputs import InputPaths, place_paths
 
 
@@ -253,3 +256,27 @@ FILE, FOLDER_TYPE, PATH, TEXT = PortType("file"), PortType("folder"), PortType("
 def test_texts_become_paths_where_the_type_says_so(tmp_path, value, kind, expected):
     write(tmp_path, {"x": b"", "d/y": b""})
     assert place_paths(value, kind, tmp_path) == expected
+
+
+def test_a_file_changed_just_now_is_not_remembered(tmp_path):
+    cache, path = MemoryCache(), tmp_path / "a.txt"
+    path.write_text("one")
+    os.utime(path, ns=(0, time.time_ns() + 10**12))
+    assert FileDigests(cache).digests({path: path.stat()}) == {path: digest_bytes(b"one")}
+    assert not cache.get("files", [str(path)])
+
+
+def test_a_file_that_took_the_place_of_another_is_read_although_size_and_time_are_equal(tmp_path):
+    cache, path, other = MemoryCache(), tmp_path / "a.txt", tmp_path / "b.txt"
+    path.write_text("one")
+    other.write_text("two")
+    for file in (path, other):
+        os.utime(file, ns=(10**18, 10**18))
+
+    def remembered():
+        FileDigests(cache).digests({path: path.stat()})
+        return cache.get("files", [str(path)])
+
+    assert wait_for(remembered)
+    os.replace(other, path)
+    assert FileDigests(cache).digests({path: path.stat()}) == {path: digest_bytes(b"two")}
