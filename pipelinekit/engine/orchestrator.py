@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from pipelinekit.domain.graphs import Graph, OutputRef, sources
+from pipelinekit.domain.graphs import Graph, OutputRef
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions, RunStatus, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
@@ -492,10 +492,4 @@ class Orchestrator:
             self.finished = RunStatus.CANCELED
         else:
             self.finished = RunStatus.COMPLETED
-        outputs = {}
-        for name, binding in self.graph.outputs:
-            if any(self.works[position].broken for position in sources(binding)):
-                continue
-            if (value := self.resolver.value(binding)) is not None:
-                outputs[name] = value
-        self._out.ask(Finish(self.finished, outputs, self.failure))
+        self._out.ask(Finish(self.finished, self.resolver.sound(self.graph.outputs), self.failure))

@@ -20,6 +20,7 @@ from pipelinekit.domain.graphs import (
     OutputRef,
     ParameterRef,
     predecessors,
+    sources,
 )
 from pipelinekit.domain.runs import Failure, Reason, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
@@ -205,6 +206,11 @@ class Resolver:
                 return dict_of({key: value for key, value in pairs if value is not None})
             case FirstOf(items=items):
                 return next((value for item in items if (value := self.value(item)) is not None), None)
+
+    def sound(self, bindings: Iterable[tuple[str, Binding]]) -> dict[str, StoredValue]:
+        """The values of those bindings that nothing broken and nothing skipped stands behind."""
+        whole = (pair for pair in bindings if not any(self.works[position].broken for position in sources(pair[1])))
+        return {name: value for name, binding in whole if (value := self.value(binding)) is not None}
 
     def literal(self, binding: Literal) -> StoredValue:
         """A literal as a stored value; literals are often shared by many nodes, so each is digested once."""

@@ -42,14 +42,14 @@ BUGS = (
         "domain/graphs.py",
         '            "arguments": list(self.arguments),\n',
         "",
-        ("tests/reuse/test_keyed_fields.py",),
+        ("tests/engine/test_what_is_keyed.py",),
     ),
     Bug(
         "outputs not in the key",
         "domain/graphs.py",
         '            "outputs": {port.name: _output_identity(port) for port in self.outputs},\n',
         "",
-        ("tests/reuse/test_keyed_fields.py",),
+        ("tests/engine/test_what_is_keyed.py",),
     ),
     Bug(
         "code not in the key",

@@ -38,6 +38,7 @@ from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.code import MemoryCode
 from pipelinekit.wire.graphs import graph_digest, graph_text
+from pipelinekit.workspace.observing import ObservedFiles
 from pipelinekit.workspace.pipelines import Pipelines
 
 OUTPUTS = {"file": PortType("file"), "folder": PortType("folder")}
@@ -432,7 +433,7 @@ class Bench:
             return Programs(self, sink, blobs, lambda attempt: (pause(), before(attempt, driver)))
 
         driver = Driver(
-            leases.owner_id(), records, blobs, Hurried(self.clock), make_compute,
+            leases.owner_id(), records, blobs, Hurried(self.clock), ObservedFiles(blobs, self.cache, ()), make_compute,
             lambda: SQLDriving(SQLiteDatabase(self.folder / "records.db"), self.clock), Watcher(pause),
         )  # fmt: skip
         try:
