@@ -60,14 +60,28 @@ BUGS = (
     Bug(
         "an input port not in the key",
         "domain/graphs.py",
-        "unkeyed = {port.name for port in self.inputs if not port.keyed}",
-        'unkeyed = {port.name for port in self.inputs if not port.keyed} | {"data"}',
+        "unkeyed = [port.name for port in self.inputs if not port.keyed]",
+        'unkeyed = [*(port.name for port in self.inputs if not port.keyed), "data"]',
     ),
     Bug(
         "inputs that are not keyed enter the key",
         "domain/graphs.py",
-        "unkeyed = {port.name for port in self.inputs if not port.keyed}",
-        "unkeyed = set()",
+        "unkeyed = [port.name for port in self.inputs if not port.keyed]",
+        "unkeyed: list[str] = []",
+    ),
+    Bug(
+        "files that were opened undeclared do not count",
+        "engine/fingerprint.py",
+        "return digest(key_document(definition, inputs, observed))",
+        "return digest(key_document(definition, inputs, dict.fromkeys(observed, '')))",
+        ("tests/e2e/test_undeclared.py",),
+    ),
+    Bug(
+        "revoked results are taken",
+        "storage/sql/reuse.sql",
+        "update completions set reusable = 0, revoked = ? where key = ? and reusable = 1",
+        "update completions set revoked = ? where key = ? and reusable = 1",
+        ("tests/contracts/test_records.py",),
     ),
     Bug(
         "places of code in the key",
