@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.output import print_json
 from pipelinekit.cli.parameters import add_parameter_arguments
-from pipelinekit.cli.targets import load_target, show_warnings
+from pipelinekit.cli.targets import load_target, show_hints, show_warnings
 from pipelinekit.errors import UsageError
 from pipelinekit.wire.graphs import graph_digest, graph_text
 
@@ -27,6 +27,7 @@ def execute(arguments: argparse.Namespace) -> int:
     services = open_services()
     target = load_target(arguments.target, arguments.parameter, services)
     show_warnings(target.warnings)
+    show_hints(target)
     if target.compilation is not None:
         target.compilation.keep(services.blobs)
     text = graph_text(target.graph)

@@ -8,7 +8,7 @@ from typing import Any
 from pipelinekit.bootstrap import Workspace, open_services
 from pipelinekit.cli.output import element_groups, print_json, reasons_text, table
 from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
-from pipelinekit.cli.targets import load_target, show_warnings
+from pipelinekit.cli.targets import load_target, show_hints, show_warnings
 from pipelinekit.domain.runs import RunOptions
 from pipelinekit.domain.texts import counted, seconds_text
 from pipelinekit.runtime.planner import PlannedStep, plan
@@ -28,6 +28,7 @@ def execute(arguments: argparse.Namespace) -> int:
     services = open_services()
     target = load_target(arguments.target, arguments.parameter, services)
     show_warnings(target.warnings)
+    show_hints(target)
     given = target.arguments(Workspace.on(services), keep=False)
     records = services.records
     options = RunOptions(tuple(arguments.regenerate or ()))

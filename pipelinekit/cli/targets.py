@@ -73,3 +73,9 @@ def show_warnings(warnings: tuple[Fault, ...]) -> None:
     """Warnings of a compilation, on standard error."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
+
+
+def show_hints(target: Target) -> None:
+    """Calls whose results differ from time to time, on standard error."""
+    for hint in target.compilation.hints if target.compilation else ():
+        print(f"hint: {hint}; a reused result keeps what it gave", file=sys.stderr)

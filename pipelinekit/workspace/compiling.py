@@ -24,11 +24,15 @@ LockEnvironment = Callable[[Environment], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """A compiled graph, the warnings that came up, and the source trees that it names."""
+    """A compiled graph, the warnings that came up, and the source trees that it names.
+
+    `hints` name calls whose results differ from time to time, in steps whose results are reused.
+    """
 
     graph: Graph
     warnings: tuple[Fault, ...]
     trees: tuple[SourceTree, ...]
+    hints: tuple[Fault, ...] = ()
 
     def keep(self, blobs: Blobs) -> None:
         """Put the snapshots into the store."""
@@ -60,6 +64,7 @@ class Compiler:
         code = SourceCode(tree, self._cache, self._installed)
         faults: list[Fault] = []
         warnings: dict[Fault, None] = {}
+        hints: dict[Fault, None] = {}
         trees: dict[str, SourceTree] = {}
         definitions: list[Definition] = []
         known: list[tuple[str, ...]] = []
@@ -68,6 +73,8 @@ class Compiler:
                 if declaration.kind == "python":
                     closure = closure_of(_roots(declaration), code, unbound=declaration.unbound)
                     warnings.update(dict.fromkeys(closure.warnings))
+                    if declaration.options.allow_reuse:
+                        hints.update(dict.fromkeys(closure.hints))
                 else:
                     closure = self._script_closure(declaration, draft, trees)
                 definitions.append(self._definition(declaration, closure))
@@ -82,7 +89,7 @@ class Compiler:
             replace(_compiled(declaration, definition, trees, snapshot), known=files)
             for declaration, definition, files in zip(draft.steps, definitions, known, strict=True)
         ]
-        return Compilation(assemble(draft, steps, snapshot), tuple(warnings), (tree, *trees.values()))
+        return Compilation(assemble(draft, steps, snapshot), tuple(warnings), (tree, *trees.values()), tuple(hints))
 
     def _script_closure(self, declaration: StepDeclaration, draft: Draft, trees: dict[str, SourceTree]) -> Closure:
         """Scripts and commands are keyed on their whole source folder after the ignore rules."""

@@ -9,8 +9,11 @@ import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "when-does-a-step-run-again.md"
 
+HINTED = ("time.time", "random.random")
 SOURCE = """
     import os
+    import random
+    import time
     from pathlib import Path
     from pipelinekit import File, Folder, pipeline, step
     import tools
@@ -51,6 +54,14 @@ SOURCE = """
     @pipeline
     def variables():
         return variable()
+
+    @step
+    def unsteady() -> float:
+        return time.time() + random.random()
+
+    @pipeline
+    def clocks():
+        return unsteady()
 
     @step(max_age=0.001)
     def aging() -> int:
@@ -249,6 +260,16 @@ def check_back(project):
     assert project.executed("page.py:words") == ["count"]
     project.edit("tools.py", ">", ">=")
     assert project.executed("page.py:words") == []
+
+
+@sentence("when the clock or a random number would differ now; `plan` hints at calls for them", NOT_AGAIN)
+def check_unsteady(project):
+    assert project.executed("page.py:clocks") == ["unsteady"]
+    assert project.executed("page.py:clocks") == []
+    line = next(n for n, text in enumerate(SOURCE.splitlines(), 1) if "time.time()" in text)
+    hints = [text for text in project("plan", "page.py:clocks").err.splitlines() if text.startswith("hint: ")]
+    assert [hint.split("()")[0] for hint in hints] == [f"hint: page.py:{line}: {name}" for name in HINTED]
+    assert project("run", "page.py:clocks").err.count("hint: ") == 0
 
 
 @pytest.fixture

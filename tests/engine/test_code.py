@@ -122,6 +122,46 @@ def test_a_module_with_an_error_is_told():
         closure("import bad\ndef run(x):\n    return bad.go(x)\n", bad="def go(:\n")
 
 
+UNSTEADY = [
+    ("import time\ndef run(x):\n    return time.time()\n", "time.time() reads the clock"),
+    (
+        "from datetime import datetime as d\ndef run(x):\n    return d.now()\n",
+        "datetime.datetime.now() reads the clock",
+    ),
+    ("import time\ndef run(x):\n    return time.localtime()\n", "time.localtime() reads the clock"),
+    ("import time\ndef run(x):\n    return time.localtime(x)\n", ""),
+    ("import time\ndef run(x):\n    return time.perf_counter()\n", ""),
+    ("import time\ndef other():\n    return time.time()\ndef run(x):\n    return x\n", ""),
+    ("def run(x):\n    import uuid\n    return uuid.uuid4()\n", "uuid.uuid4() draws at random"),
+    ("import secrets\ndef run(x):\n    return secrets.token_hex()\n", "secrets.token_hex() draws at random"),
+    ("from random import shuffle\ndef run(x):\n    shuffle(x)\n", "random.shuffle() draws at random"),
+    ("import random\ndef run(x):\n    random.seed(x)\n    return random.random()\n", ""),
+    ("import random\ndef run(x):\n    random.seed()\n    return random.random()\n", "random.random() draws"),
+    ("import random\nrandom.seed(1)\ndef run(x):\n    return random.random()\n", ""),
+    ("import random\ndef run(x):\n    return random.Random(x).random()\n", ""),
+    ("import numpy as np\ndef run(x):\n    return np.random.normal()\n", "numpy.random.normal() draws"),
+    ("import numpy as np\ndef run(x):\n    return np.random.default_rng()\n", "numpy.random.default_rng() draws"),
+    ("import numpy as np\ndef run(x):\n    return np.random.default_rng(seed=x)\n", ""),
+    (
+        "import numpy as np, random\ndef run(x):\n    random.seed(x)\n    return np.random.rand()\n",
+        "numpy.random.rand()",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "words"), UNSTEADY)
+def test_calls_for_the_clock_and_for_chance_are_hinted_at(source, words):
+    found = closure(source)
+    assert found.warnings == ()
+    if not words:
+        assert found.hints == ()
+        return
+    (hint,) = found.hints
+    assert hint.message.startswith(words)
+    assert hint.file == "main.py"
+    assert words.split("(")[0].rpartition(".")[2] in source.splitlines()[hint.line - 1]
+
+
 def test_long_chains_of_calls_do_not_recurse():
     lines = ["def run(x):\n    return f0(x)\n"]
     lines += [f"def f{n}(x):\n    return f{n + 1}(x)\n" for n in range(5000)]

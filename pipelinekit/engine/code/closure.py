@@ -16,6 +16,7 @@ from typing import Protocol
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.graphs import CodeItem
+from pipelinekit.engine.code import unsteady
 from pipelinekit.engine.code.modules import Statement, Summary
 from pipelinekit.engine.code.scopes import Read
 from pipelinekit.errors import Fault
@@ -61,7 +62,8 @@ class CodeBase(Protocol):
 class Closure:
     """What a step reaches: code, third-party modules by dotted name, environment variables, and warnings.
 
-    `known` are the first-party files that were read to tell, `*` for all.
+    `known` are the first-party files that were read to tell, `*` for all. `hints` name calls whose results differ from
+    time to time.
     """
 
     code: tuple[CodeItem, ...]
@@ -69,6 +71,7 @@ class Closure:
     variables: tuple[str, ...]
     warnings: tuple[Fault, ...]
     known: tuple[str, ...] = ()
+    hints: tuple[Fault, ...] = ()
 
 
 def closure_of(roots: Iterable[tuple[str, str]], base: CodeBase, *, unbound: Iterable[str] = ()) -> Closure:
@@ -113,6 +116,8 @@ class _Walk:
         self.installed: set[str] = set()
         self.variables: set[str] = set()
         self.warnings: dict[Fault, None] = {}
+        self.hints: dict[Fault, None] = {}
+        self.seeded: set[str] = set()
         self.queue: list[tuple[str, str]] = []
         self.loose = False  # an input may be of any type, so that every format that is registered counts
         self.effectful: dict[tuple[str, str, int], bool] = {}
@@ -160,8 +165,14 @@ class _Walk:
             cause = self.whole_source
             items.append(CodeItem(WHOLE, self.base.source_digest(), cause.file, cause.line, cause.line))
         known = (WHOLE,) if self.whole_source else tuple(sorted({module.file for module in self.loaded.values()}))
+        hints = [hint for hint in self.hints if not unsteady.is_void(hint.message, self.seeded)]
         return Closure(
-            tuple(items), tuple(sorted(self.installed)), tuple(sorted(self.variables)), tuple(self.warnings), known
+            tuple(items),
+            tuple(sorted(self.installed)),
+            tuple(sorted(self.variables)),
+            tuple(self.warnings),
+            known,
+            tuple(sorted(hints, key=lambda hint: (hint.file, hint.line))),
         )
 
     # -- modules ---------------------------------------------------------------------------------------------------
@@ -259,6 +270,12 @@ class _Walk:
             self.note_foreign(target)
 
     def follow_dynamic(self, module: SourceModule, reach: str, line: int, words: str) -> None:
+        if reach == unsteady.HINT:
+            self.hints[Fault(words, module.file, line)] = None
+            return
+        if reach == unsteady.SEEDED:
+            self.seeded.add(words)
+            return
         scope = {"source": "the whole source counts", "module": f"the whole module {module.name} counts"}.get(reach)
         fault = Fault(f"{words}: {scope or 'its value is not part of the key'}", module.file, line)
         self.warnings[fault] = None

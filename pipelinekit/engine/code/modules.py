@@ -14,7 +14,7 @@ from pipelinekit.domain.digests import digest
 from pipelinekit.engine.code.scopes import Dynamic, Facts, Read, Target, absolute_module, dotted, facts_of
 from pipelinekit.engine.code.syntax import drop_defaults, is_cosmetic, syntax_digest
 
-SUMMARY_VERSION = 3
+SUMMARY_VERSION = 4
 _OWN_DECORATORS = frozenset({"step", "pipeline"})
 _OWN_PACKAGE = "pipelinekit"
 _ANYTHING = frozenset({"Any", "object"})

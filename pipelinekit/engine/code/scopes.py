@@ -11,9 +11,11 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipelinekit.engine.code import unsteady
+
 Read = tuple[str, str]
 Target = tuple[str, str]  # what an import binds a name to: a module, and an attribute of it unless it is the module
-Dynamic = tuple[str, int, str]  # how far it widens (`source`, `module`, or `note` for not at all), line, words
+Dynamic = tuple[str, int, str]  # how far it widens (`source`, `module`; `note`, `hint`: not at all), line, words
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _EVALUATORS = frozenset({"eval", "exec", "compile"})
@@ -415,6 +417,8 @@ class _Reader:
                 self.note_variable(node.args[0], node.lineno)
         elif known == "getattr":
             self.read_getattr(node)
+        elif found := unsteady.finding(node, known):
+            self.facts.dynamic.append((found[0], node.lineno, found[1]))
         elif known in _NAMESPACES and not node.args:
             self.facts.dynamic.append(("module", node.lineno, f"{known}() reads names that cannot be seen"))
 
