@@ -218,7 +218,7 @@ BUGS = (
         "files changed just now are trusted",
         "workspace/files.py",
         "SETTLED_NANOSECONDS = 50_000_000",
-        "SETTLED_NANOSECONDS = -1",
+        "SETTLED_NANOSECONDS = -(10**18)",
         ("tests/workspace/test_inputs.py", "tests/workspace/test_snapshots.py"),
     ),
     Bug(

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +24,7 @@ from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.runs import Failure, RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.steps import Port, StepOptions
 from pipelinekit.domain.types import ANY, PathRef, PortType
+from pipelinekit.domain.upkeep import RetentionPolicy
 from pipelinekit.engine.code.closure import closure_of
 from pipelinekit.harness.execute import Place, execute, run_python
 from pipelinekit.runtime.driver import Driver
@@ -31,15 +33,19 @@ from pipelinekit.storage import leases
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.cache import FileCache
 from pipelinekit.storage.documents import SQLDocuments
+from pipelinekit.storage.leftovers import HomeSweeper
 from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.reuse import SQLReuse
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.storage.sweeping import FolderSweeper
+from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.code import MemoryCode
 from pipelinekit.wire.graphs import graph_digest, graph_text
 from pipelinekit.workspace.observing import ObservedFiles
 from pipelinekit.workspace.pipelines import Pipelines
+from pipelinekit.workspace.upkeep import Collector, Stores
 
 OUTPUTS = {"file": PortType("file"), "folder": PortType("folder")}
 PORTS = (Port("xs", ANY), Port("k", ANY), Port("data", ANY, required=False), Port("note", ANY, keyed=False))
@@ -484,5 +490,15 @@ class Bench:
             thread.join()
         return ended
 
-    def options(self, forced=""):
-        return RunOptions((forced,) if forced else (), continue_on_step_failure=True, compute="programs")
+    def options(self, forced="", verify=0.0):
+        return RunOptions((forced,) if forced else (), continue_on_step_failure=True, compute="programs", verify=verify)
+
+    def clean_up(self, keep):
+        """Keep the newest runs only, long after all blobs were used."""
+        records, blobs = self.records, self.folder / "blobs"
+        clock = HandClock(time.time() + 1_000_000)
+        stores = Stores(
+            SQLUpkeep(self.database, clock), records.driving, records.reuse, records.documents, records.batch,
+            FolderSweeper(blobs), HomeSweeper(self.folder), clock,
+        )  # fmt: skip
+        return Collector(stores).collect(RetentionPolicy(keep_runs=keep))

@@ -56,7 +56,12 @@ class ReuseMachine(RuleBasedStateMachine):
     def run_again(self):
         self.run()
         self.run()
-        assert not self.reusable_executions, "the same run again executes nothing that may be reused"
+        if not any(self.is_unsteady(step) for step in self.world.steps):
+            assert not self.reusable_executions, "the same run again executes nothing that may be reused"
+
+    def is_unsteady(self, step):
+        """Whether a step gives something else each time."""
+        return self.world.functions[step.function].op == "nonce" and not step.allow_reuse
 
     @precondition(lambda self: self.past)
     @rule(data=st.data())
@@ -162,6 +167,57 @@ class ReuseMachine(RuleBasedStateMachine):
             self.bench.sql("delete from completions where key = ?", (self.model.keys[identity],))
         self.rows = self.completions()
         self.run()
+
+    @rule(keep=st.integers(1, 4))
+    def clean_up(self, keep):
+        """What goes is no longer reused; what stays is whole."""
+        self.bench.clean_up(keep)
+        rows = self.completions()
+        left = {row[0] for row in rows.values() if row[-1]}
+        self.model.seen = {
+            identity: kept for identity, kept in self.model.seen.items() if self.model.keys[identity] in left
+        }
+        self.rows = rows
+        present = self.bench.stored().keys()
+        for value, _ in self.model.seen.values():
+            if not contents(value) & self.model.gone:
+                assert contents(value) <= present, "clean-up took what a reusable result needs"
+        for value, _ in self.model.seen.values():
+            self.model.gone |= contents(value) - present  # of a folder whose tree is lost nobody knows the files
+        runs = self.bench.sql("select id from runs where removed_at is null and status = 'Completed'")
+        for (run,) in runs:
+            for name, value in self.bench.records.runs.get(run).outputs.items():
+                lost = self.bench.blobs.missing(value.blobs())
+                assert not lost or self.model.gone, f"clean-up took output {name} of run {run}"
+        self.run()
+
+    @rule(data=st.data())
+    def invalidate(self, data):
+        known = sorted(self.model.seen.keys() & self.model.keys.keys(), key=repr)
+        if not known:
+            return
+        for identity in data.draw(st.lists(st.sampled_from(known), max_size=3, unique=True), label="invalidated"):
+            del self.model.seen[identity]
+            self.bench.records.reuse.revoke([self.model.keys[identity]], "the test says so")
+        self.rows = self.completions()
+        self.run()
+
+    @precondition(lambda self: not any(self.world.functions[step.function].op == "nonce" for step in self.world.steps))
+    @rule()
+    def verify(self):
+        """Every result is executed again, and found equal."""
+        run = self.bench.submit(self.world, self.bench.options(verify=1.0))
+        self.bench.drive(run)
+        found = evaluate(self.world, self.drawn_in(run))
+        items = [item for each in found for item in each]
+        executed = self.executions(run, items)
+        assert all(executed[item.identity] for item in items if item.identity), "something was not executed again"
+        assert all(times <= sum(item.identity == key for item in items) for key, times in executed.items())
+        self.check_run(run, self.world, found)
+        steps = {step.name: step for step in self.bench.records.runs.steps(run)}
+        assert "different" not in {step.verified for step in steps.values()}
+        self.learn(items, executed)
+        self.audit()
 
     @rule(nth=st.integers(1, 40), after=st.booleans())
     def crash_and_recover(self, nth, after):

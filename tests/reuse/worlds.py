@@ -154,6 +154,9 @@ PARAMETERS = (
 )
 
 
+ALIKE = {0: 1, 1: 2, 2: 3, 3: 0, 4: 5, 5: 6, 6: 7, 7: 4, 10: 11, 11: 10, 12: 13, 13: 12, 15: 16, 16: 15}
+
+
 @dataclass(frozen=True)
 class Function:
     """A step's function. `code` is a statement without effect, `comment` is no code at all."""
@@ -223,7 +226,13 @@ class World:
 
 
 FILES = frozenset(
-    {("a.txt", b"one", False), ("b.csv", b"two", False), ("set/x.txt", b"three", False), ("set/sub/y.txt", b"", False)}
+    {
+        ("a.txt", b"one", False),
+        ("b.csv", b"two", False),
+        ("set/x.txt", b"three", False),
+        ("set/sub/y.txt", b"", False),
+        ("set/é.txt", b"four", False),
+    }
 )
 KINDS = ("bit", "file", "file", "folder", "list", "token")
 
@@ -260,8 +269,9 @@ def worlds(draw):
             draw(st.integers(0, len(KINDS) - 1)),
             sources(draw, position),
             direct=draw(st.booleans()),
-            k=draw(st.sampled_from([0, 0, 1, 5, "p", "q"])),
+            k=draw(st.sampled_from([0, 0, 1, 5, 10, 12, 15, "p", "q"])),
             data=draw(st.sampled_from(["", "", "", "a.txt", "b.csv", "set"])),
+            max_age=draw(st.sampled_from([0.0, 0.0, 0.0, 0.0, 10_000.0])),
         )
         lists = [item for item in range(position) if world.gives_list(item)]
         bits = [item for item in range(position) if world.is_bit(item)]
@@ -276,6 +286,12 @@ def worlds(draw):
 def changed(thing, **fields):
     """A copy with some fields changed."""
     return type(thing)(**{**thing.__dict__, **fields})
+
+
+def _other_form(path):
+    """A name that is the same, in other bytes."""
+    form = "NFD" if unicodedata.is_normalized("NFC", path) else "NFC"
+    return unicodedata.normalize(form, path)
 
 
 # -- edits -------------------------------------------------------------------------------------------------------------
@@ -326,6 +342,11 @@ class Editor:
     def parameter(self):
         return self.step(k=self.pick("p", "q", *range(len(PARAMETERS))))
 
+    def alike(self):
+        """Another value that looks the same: of another type, composed otherwise, or in another order."""
+        parameters = tuple((name, ALIKE.get(k, k)) for name, k in self.world.parameters)
+        return changed(self.step(k=lambda step: ALIKE.get(step.k, step.k)), parameters=parameters)
+
     def argument(self):
         values = {**dict(self.world.parameters), self.pick("p", "q"): self.pick(*range(len(PARAMETERS)))}
         return changed(self.world, parameters=tuple(values.items()))
@@ -351,6 +372,14 @@ class Editor:
         world = changed(self.world, files=frozenset((path, *rest) for path, rest in files.items()))
         steps = tuple(changed(step, data=new if step.data == old else step.data) for step in world.steps)
         return changed(world, steps=steps)
+
+    def spelled(self):
+        """The same names of files, in the other normal form."""
+        files = {(_other_form(path), *rest) for path, *rest in self.world.files}
+        return changed(self.world, files=frozenset(files))
+
+    def reordered(self):
+        return self.step(xs=lambda step: step.xs[::-1])
 
     def touched(self):
         self.disk.append(("touch", self.pick("a.txt", "set/x.txt")))
@@ -402,12 +431,15 @@ EDITS = [
     "helper",
     "calls",
     "parameter",
+    "alike",
     "argument",
     "note",
     "data",
     "executable",
     "added",
     "renamed_file",
+    "spelled",
+    "reordered",
     "touched",
     "read_data",
     "renamed_step",
