@@ -583,23 +583,23 @@ PATTERNS = [
         "format registered for a type of one's own",
         {
             "main.py": STEP + "from sketches import Sketch\n@step\ndef run(x: int) -> Sketch:\n    return Sketch(x)\n",
-            "sketches.py": "from pipelinekit import register_format\nclass Sketch:\n    pass\ndef write(sketch, path):\n    path.write_text('a')\nregister_format(Sketch, 'sketch', write=write)\n",
+            "sketches.py": "from pipelinekit import register_format\nclass Sketch:\n    pass\ndef write(sketch, path):\n    path.write_text('a')\nregister_format(Sketch, 'sketch', write=write, read=print)\n",
         },
-        must=[("sketches.py", "'a'", "'b'"), ("sketches.py", "write=write)", "write=write, read=None)")],
+        must=[("sketches.py", "'a'", "'b'"), ("sketches.py", "read=print)", "read=repr)")],
     ),
     pattern(
         "format registered for another type",
         {
             "main.py": STEP
-            + "import pipelinekit as pk\nclass Sketch:\n    pass\ndef write(sketch, path):\n    path.write_text('a')\npk.register_format(Sketch, 'sketch', write=write)\n@step\ndef run(x: list[int]):\n    return x\n",
+            + "import pipelinekit as pk\nclass Sketch:\n    pass\ndef write(sketch, path):\n    path.write_text('a')\npk.register_format(Sketch, 'sketch', write=write, read=print)\n@step\ndef run(x: list[int]):\n    return x\n",
         },
-        keep=[("main.py", "'a'", "'b'"), ("main.py", "write=write)", "write=write, read=None)")],
+        keep=[("main.py", "'a'", "'b'"), ("main.py", "read=print)", "read=repr)")],
     ),
     pattern(
         "format registered for a type of someone else",
         {
             "main.py": STEP
-            + "import pandas\nfrom pipelinekit import register_format\ndef write(value, path):\n    path.write_text('a')\nregister_format(pandas.Index, 'index', write=write)\n@step\ndef run(x):\n    return x\n",
+            + "import pandas\nfrom pipelinekit import register_format\ndef write(value, path):\n    path.write_text('a')\nregister_format(pandas.Index, 'index', write=write, read=print)\n@step\ndef run(x):\n    return x\n",
         },
         must=[("main.py", "'a'", "'b'")],
     ),
@@ -608,7 +608,7 @@ PATTERNS = [
         {
             "main.py": STEP
             + "from sketches import Base\n@step\ndef run(x: Base, mode: Literal['a', 'b']):\n    return x\n",
-            "sketches.py": "from pipelinekit import register_format\nclass Base:\n    pass\nclass Sketch(Base):\n    pass\ndef write(sketch, path):\n    path.write_text('a')\nregister_format(Sketch, 'sketch', write=write)\n",
+            "sketches.py": "from pipelinekit import register_format\nclass Base:\n    pass\nclass Sketch(Base):\n    pass\ndef write(sketch, path):\n    path.write_text('a')\nregister_format(Sketch, 'sketch', write=write, read=print)\n",
         },
         must=[("sketches.py", "'a'", "'b'")],
     ),
@@ -616,9 +616,9 @@ PATTERNS = [
         "format registered for what an input may be",
         {
             "main.py": STEP
-            + "import pipelinekit as pk\nclass Sketch:\n    pass\ndef write(sketch, path):\n    path.write_text('a')\npk.register_format(Sketch, 'sketch', write=write)\n@step\ndef run(x: list):\n    return x\n",
+            + "import pipelinekit as pk\nclass Sketch:\n    pass\ndef write(sketch, path):\n    path.write_text('a')\npk.register_format(Sketch, 'sketch', write=write, read=print)\n@step\ndef run(x: list):\n    return x\n",
         },
-        must=[("main.py", "'a'", "'b'"), ("main.py", "write=write)", "write=write, read=None)")],
+        must=[("main.py", "'a'", "'b'"), ("main.py", "read=print)", "read=repr)")],
     ),
     pattern(
         "import_module under another name",

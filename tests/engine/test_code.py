@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from code_patterns import PATTERNS
+from patterns import ALL as PATTERNS
 
 from pipelinekit.engine.code.closure import closure_of
 from pipelinekit.engine.code.modules import from_document, summarise, to_document

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PROOF = "tests/reuse/test_proof.py"
-SECONDS = 600
+SECONDS = 1200
 
 
 @dataclass(frozen=True)
@@ -294,6 +294,7 @@ def killed_by(bug):
             "-x",
             "-m",
             "not slow",
+            "--timeout=900",
             "-p",
             "no:cacheprovider",
             "--tb=no",

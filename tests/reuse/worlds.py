@@ -272,6 +272,7 @@ def worlds(draw):
             k=draw(st.sampled_from([0, 0, 1, 5, 10, 12, 15, "p", "q"])),
             data=draw(st.sampled_from(["", "", "", "a.txt", "b.csv", "set"])),
             max_age=draw(st.sampled_from([0.0, 0.0, 0.0, 0.0, 10_000.0])),
+            allow_reuse=draw(st.sampled_from([True, True, True, True, True, False])),
         )
         lists = [item for item in range(position) if world.gives_list(item)]
         bits = [item for item in range(position) if world.is_bit(item)]

@@ -5,7 +5,7 @@ import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
-from code_patterns import PATTERNS
+from patterns import ALL as PATTERNS
 from seams import opened
 
 from pipelinekit.engine.code.closure import closure_of

@@ -25,6 +25,7 @@ _SILENT = frozenset({"__name__", "__file__", "__doc__", "__path__", "__spec__", 
 _LOGGER_MAKERS = ("getLogger", "get_logger")
 EFFECTS = "(on import)"
 WHOLE = "*"
+TEXT = "(text)"
 OWN_PACKAGE = "pipelinekit"  # the engine itself is no part of an identity; its schemas are
 
 
@@ -118,6 +119,7 @@ class _Walk:
         self.warnings: dict[Fault, None] = {}
         self.hints: dict[Fault, None] = {}
         self.seeded: set[str] = set()
+        self.texts = False  # whether docstrings, comments and annotations count too
         self.queue: list[tuple[str, str]] = []
         self.loose = False  # an input may be of any type, so that every format that is registered counts
         self.effectful: dict[tuple[str, str, int], bool] = {}
@@ -161,13 +163,19 @@ class _Walk:
 
     def result(self) -> Closure:
         items = [self.symbols[symbol].item(symbol) for symbol in sorted(self.symbols)]
+        if self.texts:
+            items += [
+                CodeItem(f"{module.name}:{TEXT}", module.digest, module.file, 1, 1)
+                for module in self.loaded.values()
+                if module.digest
+            ]
         if self.whole_source:
             cause = self.whole_source
             items.append(CodeItem(WHOLE, self.base.source_digest(), cause.file, cause.line, cause.line))
         known = (WHOLE,) if self.whole_source else tuple(sorted({module.file for module in self.loaded.values()}))
         hints = [hint for hint in self.hints if not unsteady.is_void(hint.message, self.seeded)]
         return Closure(
-            tuple(items),
+            tuple(sorted(items, key=lambda item: item.symbol)),
             tuple(sorted(self.installed)),
             tuple(sorted(self.variables)),
             tuple(self.warnings),
@@ -276,13 +284,19 @@ class _Walk:
         if reach == unsteady.SEEDED:
             self.seeded.add(words)
             return
-        scope = {"source": "the whole source counts", "module": f"the whole module {module.name} counts"}.get(reach)
+        scope = {
+            "source": "the whole source counts",
+            "module": f"the whole module {module.name} counts",
+            "texts": "the text of every module that the step reaches counts",
+        }.get(reach)
         fault = Fault(f"{words}: {scope or 'its value is not part of the key'}", module.file, line)
         self.warnings[fault] = None
         if reach == "source":
             self.whole_source = self.whole_source or fault
         elif reach == "module":
             self.widen_module(module, None)
+        elif reach == "texts":
+            self.texts = True
 
     def follow_reads(self, module: SourceModule, statement: Statement, reads: Iterable[Read]) -> None:
         for target, name in reads:

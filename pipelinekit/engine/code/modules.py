@@ -14,7 +14,7 @@ from pipelinekit.domain.digests import digest
 from pipelinekit.engine.code.scopes import Dynamic, Facts, Read, Target, absolute_module, dotted, facts_of
 from pipelinekit.engine.code.syntax import drop_defaults, is_cosmetic, syntax_digest
 
-SUMMARY_VERSION = 4
+SUMMARY_VERSION = 5
 _OWN_DECORATORS = frozenset({"step", "pipeline"})
 _OWN_PACKAGE = "pipelinekit"
 _ANYTHING = frozenset({"Any", "object"})
@@ -205,7 +205,7 @@ def _import_statements(node: ast.Import | ast.ImportFrom, package: str) -> Itera
 
 def _statement(node: ast.stmt, package: str, imports: Mapping[str, Target]) -> Statement:
     facts = facts_of(node, package, imports=imports)
-    plain_digest = syntax_digest(node, annotations=_keeps_annotations(node))
+    plain_digest = syntax_digest(node)
     kind, entry_digest = "other", ""
     entry_reads: tuple[Read, ...] = ()
     defaults: dict[str, tuple[str, tuple[Read, ...]]] = {}
@@ -262,11 +262,6 @@ def _is_open(annotation: ast.AST | None) -> bool:
         literal = dotted(annotation.value).rpartition(".")[2] == "Literal"
         return not literal and _is_open(annotation.slice)
     return any(_is_open(item) for item in ast.iter_child_nodes(annotation) if isinstance(item, ast.expr))
-
-
-def _keeps_annotations(node: ast.stmt) -> bool:
-    """A foreign decorator may read annotations (dispatch and validation by type do), so under one they count."""
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and bool(node.decorator_list)
 
 
 def _sorted_reads(facts: Facts) -> tuple[Read, ...]:

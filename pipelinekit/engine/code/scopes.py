@@ -8,14 +8,16 @@ that an import inside a function bound. What cannot be told statically is noted 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pipelinekit.engine.code import unsteady
+from pipelinekit.engine.code.syntax import has_reader
 
 Read = tuple[str, str]
 Target = tuple[str, str]  # what an import binds a name to: a module, and an attribute of it unless it is the module
-Dynamic = tuple[str, int, str]  # how far it widens (`source`, `module`; `note`, `hint`: not at all), line, words
+# how far it widens (`source`, `module`, `texts` of all that is reached; `note`, `hint`: not at all), line, words
+Dynamic = tuple[str, int, str]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _EVALUATORS = frozenset({"eval", "exec", "compile"})
@@ -33,6 +35,21 @@ _FINDERS = frozenset(  # functions of the standard library that find or run code
         "importlib.machinery.SourceFileLoader",
     }
 )
+_TEXTS = frozenset(  # functions that read what is otherwise cosmetic: docstrings, annotations, the text of code
+    {
+        "inspect.getdoc",
+        "inspect.getcomments",
+        "inspect.getsource",
+        "inspect.getsourcelines",
+        "inspect.signature",
+        "inspect.getfullargspec",
+        "inspect.get_annotations",
+        "typing.get_type_hints",
+        "pydoc.getdoc",
+        "pydoc.render_doc",
+    }
+)
+_TEXT_ATTRIBUTES = frozenset({"__doc__", "__annotations__", "__text_signature__", "__code__"})
 
 
 @dataclass(slots=True)
@@ -180,7 +197,7 @@ class _Reader:
         for child in ast.iter_child_nodes(node):
             self.read(child)
 
-    def read_all(self, nodes: list[ast.stmt]) -> None:
+    def read_all(self, nodes: Iterable[ast.AST]) -> None:
         for node in nodes:
             self.read(node)
 
@@ -199,13 +216,15 @@ class _Reader:
                 return []
         return [("", name)]
 
-    def note_read(self, name: str, line: int) -> None:
+    def note_read(self, name: str, line: int, *, loads: bool = True) -> None:
         self.facts.reads.update(self.resolve(name))
         known = self.canonical(name)
         if known in _IMPORTERS:
             self.facts.dynamic.append(("source", line, "a module is imported under a computed name"))
         elif known in _FINDERS or known in _EVALUATORS:
             self.facts.dynamic.append(("source", line, f"{known}() runs code that cannot be seen"))
+        elif known in _TEXTS or (loads and not _TEXT_ATTRIBUTES.isdisjoint(name.split("."))):
+            self.facts.dynamic.append(("texts", line, f"{known or name} reads docstrings, annotations or text of code"))
 
     def canonical(self, name: str) -> str:
         """A dotted name as the module that defines it knows it: `il.import_module` is `importlib.import_module`."""
@@ -240,12 +259,16 @@ class _Reader:
         if not name:
             self.read_attribute_of(node)
             return
-        self.note_read(name, node.lineno)
-        if not isinstance(node.ctx, ast.Load):
+        loads = isinstance(node.ctx, ast.Load)
+        self.note_read(name, node.lineno, loads=loads)
+        if not loads:
             self.note_change(name)
 
     def read_attribute_of(self, node: ast.Attribute) -> None:
         """An attribute of something else than a name: `import_module("plug").clean` is `plug.clean`."""
+        if node.attr in _TEXT_ATTRIBUTES:
+            words = f"{node.attr} reads docstrings, annotations or text of code"
+            self.facts.dynamic.append(("texts", node.lineno, words))
         names, base = [node.attr], node.value
         while isinstance(base, ast.Attribute):
             names.append(base.attr)
@@ -271,7 +294,7 @@ class _Reader:
     def read_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.read_decorators(node.decorator_list)
         # whoever decorates a function may read its annotations: dispatch and validation by type do
-        if self.annotations or node.decorator_list:
+        if self.annotations or has_reader(node):
             self.read_annotations(node)
         self.read_signature(node.args)
         self.read_body(node.args, node.body)
@@ -354,6 +377,14 @@ class _Reader:
 
     # -- statements ----------------------------------------------------------------------------------------------
 
+    def read_Assign(self, node: ast.Assign) -> None:
+        self.read_all(list(node.targets))
+        match node:
+            case ast.Assign(targets=[ast.Attribute(attr="__doc__")], value=ast.Attribute(attr="__doc__", value=owner)):
+                self.read(owner)  # a docstring that is handed on is not read yet
+            case _:
+                self.read(node.value)
+
     def read_AnnAssign(self, node: ast.AnnAssign) -> None:
         self.read(node.target)
         if node.value is not None:
@@ -370,6 +401,11 @@ class _Reader:
             module = absolute_module(node.module, node.level, self.package)
             self.facts.loads.add(module)
             self.facts.loads.update(f"{module}.{alias.name}" for alias in node.names if alias.name != "*")
+        bound = _Scope()
+        _bind_import(node, self.package, bound)
+        for name in bound.names & self.scopes[-1].outer:  # what is behind the global name is told nowhere else
+            self.facts.mutates.add((name, len(self.scopes)))
+            self.facts.reads.update(bound.imports[name])
 
     read_ImportFrom = read_Import
 

@@ -13,22 +13,45 @@ from pipelinekit.domain.digests import digest_bytes, encode
 
 _SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores", "annotation", "returns", "simple"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_HARMLESS = frozenset(  # decorators of the standard library that do not look at annotations, by the end of their name
+    {
+        "staticmethod",
+        "classmethod",
+        "property",
+        "setter",
+        "getter",
+        "deleter",
+        "abstractmethod",
+        "cached_property",
+        "cache",
+        "lru_cache",
+        "wraps",
+        "contextmanager",
+        "asynccontextmanager",
+        "override",
+        "final",
+    }
+)
 
 
 def syntax_digest(node: ast.AST, *, annotations: bool = False) -> str:
     """Digest of the normalised syntax of one statement or expression.
 
     With `annotations`, those of the outermost function's own signature count: they decide how a step's inputs are read.
-    Annotations in class bodies always count, because dataclasses and their kin read them.
+    Annotations in class bodies always count, because dataclasses and their kin read them, and so do those of functions
+    with decorators, because dispatch and validation by type read them.
     """
     parts: list[bytes] = []
-    if annotations and isinstance(node, _FUNCTIONS):
-        for argument in _arguments(node.args):
-            parts.append(argument.arg.encode())
-            _write(argument.annotation, parts)
-        _write(node.returns, parts)
+    if annotations and isinstance(node, _FUNCTIONS) and not has_reader(node):
+        _write_annotations(node, parts)
     _write(node, parts)
     return digest_bytes(b"".join(parts))
+
+
+def has_reader(node: ast.AST) -> bool:
+    """Whether a function has a decorator that may read its annotations."""
+    decorators = node.decorator_list if isinstance(node, _FUNCTIONS) else []
+    return any(_last_name(item) not in _HARMLESS for item in decorators)
 
 
 def is_cosmetic(node: ast.stmt) -> bool:
@@ -59,6 +82,21 @@ def _arguments(arguments: ast.arguments) -> list[ast.arg]:
     return found
 
 
+def _last_name(decorator: ast.expr) -> str:
+    if isinstance(decorator, ast.Call):
+        decorator = decorator.func
+    if isinstance(decorator, ast.Attribute):
+        return decorator.attr
+    return decorator.id if isinstance(decorator, ast.Name) else ""
+
+
+def _write_annotations(node: ast.FunctionDef | ast.AsyncFunctionDef, parts: list[bytes]) -> None:
+    for argument in _arguments(node.args):
+        parts.append(argument.arg.encode())
+        _write(argument.annotation, parts)
+    _write(node.returns, parts)
+
+
 def _write(value: Any, parts: list[bytes], in_class: bool = False) -> None:
     if isinstance(value, ast.AST):
         _write_node(value, parts, in_class)
@@ -74,6 +112,8 @@ def _write_node(node: ast.AST, parts: list[bytes], in_class: bool) -> None:
     if isinstance(node, ast.AnnAssign) and not in_class:
         _write_annotated(node, parts)
         return
+    if isinstance(node, _FUNCTIONS) and has_reader(node):
+        _write_annotations(node, parts)
     parts.append(b"(" + type(node).__name__.encode())
     inside_class = isinstance(node, ast.ClassDef)
     for field in node._fields:
