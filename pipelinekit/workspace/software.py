@@ -18,7 +18,8 @@ from pipelinekit.domain.digests import digest
 from pipelinekit.ports import Cache
 
 SPACE = "installed"
-INDEX_VERSION = 1
+INDEX_VERSION = 2
+_DESCRIPTIONS = (".dist-info", ".egg-info", ".egg-link")
 
 BuildIndex = Callable[[], dict[str, Any]]
 
@@ -75,11 +76,24 @@ def _install_folders() -> list[str]:
 
 
 def _folder_states() -> list[list[Any]]:
-    """Folders on the import path with their modification times, which installing or removing a package changes."""
+    """Folders on the import path as installing or removing a package changes them.
+
+    Of a folder that is made for packages that is its modification time. Any other one, as a source folder or one that
+    packages were put into by hand, changes for many reasons: there the descriptions of packages in it count.
+    """
     states: list[list[Any]] = []
     for folder in dict.fromkeys([*sys.path, *_install_folders()]):
         try:
-            states.append([folder, os.stat(folder).st_mtime_ns])
+            if "-packages" in folder:
+                states.append([folder, os.stat(folder).st_mtime_ns])
+            elif found := _descriptions(folder):
+                states.append([folder, found])
         except OSError:
             continue
-    return [state for state in states if "-packages" in str(state[0])]
+    return states
+
+
+def _descriptions(folder: str) -> list[list[Any]]:
+    with os.scandir(folder or ".") as entries:
+        found = [entry for entry in entries if entry.name.endswith(_DESCRIPTIONS)]
+        return sorted([entry.name, entry.stat().st_mtime_ns] for entry in found)

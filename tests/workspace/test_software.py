@@ -179,3 +179,30 @@ def test_this_interpreter_knows_its_own_packages():
     software = InstalledSoftware(MemoryCache(), build_index)
     assert software.owns("xxhash")
     assert "dask" in dict(software.packages(["distributed"]))
+
+
+def test_an_upgrade_in_any_folder_on_the_path_is_seen(tmp_path, monkeypatch):
+    """As of `pip install --target vendor`; the folder of the sources itself is on the path too."""
+    vendor = Site(tmp_path / "vendor")
+    monkeypatch.setattr(sys, "path", [str(vendor.folder)])
+    cache = MemoryCache()
+    vendor.install("tiny", "1.0", ["tiny.py"])
+    assert InstalledSoftware(cache, build_index).packages(["tiny"]) == (("tiny", "1.0"),)
+    vendor.install("tiny", "1.1", ["tiny.py"])
+    assert InstalledSoftware(cache, build_index).packages(["tiny"]) == (("tiny", "1.1"),)
+
+
+def test_what_else_is_written_into_a_folder_on_the_path_reads_nothing_anew(tmp_path, monkeypatch):
+    vendor = Site(tmp_path / "vendor")
+    monkeypatch.setattr(sys, "path", [str(vendor.folder)])
+    vendor.install("tiny", "1.0", ["tiny.py"])
+    cache, built = MemoryCache(), []
+
+    def build():
+        built.append(1)
+        return build_index()
+
+    for number in range(3):
+        (vendor.folder / f"output{number}.txt").write_text("")
+        assert InstalledSoftware(cache, build).packages(["tiny"]) == (("tiny", "1.0"),)
+    assert built == [1]
