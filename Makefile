@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check proof seeded-bugs clean
+.PHONY: demo test check proof seeded-bugs histories clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/flight_delays/demo.py
@@ -27,6 +27,10 @@ proof: $(VENV)/.dev
 # Are the tests strong enough? Bugs are seeded into a copy of the package, and each must be noticed.
 seeded-bugs: $(VENV)/.dev
 	$(BIN)/python tests/proofs/seeded_bugs.py
+
+# Reuse on the released versions of real projects; needs the package registry.
+histories: $(VENV)/.dev
+	$(BIN)/python tests/proofs/histories.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c "import sys; assert (3, 11) <= sys.version_info < (3, 14), 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12'"

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelinekit.domain.runs import Reason
 from pipelinekit.domain.texts import counted
-from pipelinekit.engine.code.closure import WHOLE
+from pipelinekit.engine.code.closure import TEXT, WHOLE
 from pipelinekit.engine.code.syntax import is_cosmetic, syntax_digest
 
 FIRST_RUN = Reason("first run", "it has not run before")
@@ -133,7 +133,17 @@ def _code(before: Identity, after: Identity) -> list[Reason]:
     reasons += [
         _code_reason(name, before, "is no longer reached", old[name], "") for name in sorted(old.keys() - new.keys())
     ]
-    return reasons
+    return _without_echoes(reasons)
+
+
+def _without_echoes(reasons: list[Reason]) -> list[Reason]:
+    """A text that counts whole changes with the code in it: it is a cause of its own only where nothing else is."""
+    texts = [reason for reason in reasons if reason.name.endswith(f":{TEXT}")]
+    others = [reason for reason in reasons if reason not in texts]
+    if any(reason.name == WHOLE for reason in others):
+        return others
+    files = {reason.file for reason in others}
+    return others + [reason for reason in texts if reason.file not in files]
 
 
 def _code_reason(symbol: str, side: Identity, words: str, before: str, after: str) -> Reason:
@@ -141,6 +151,9 @@ def _code_reason(symbol: str, side: Identity, words: str, before: str, after: st
     place = f" at {file}:{line}" if file else ""
     if symbol == WHOLE:
         words = f"the source folder, which counts whole because of {file}:{line}, {words}"
+        return Reason("code", words, symbol, file, line, before, after)
+    if symbol.endswith(f":{TEXT}"):
+        words = f"the text of {file}, which counts whole because text of code is read, {words}"
         return Reason("code", words, symbol, file, line, before, after)
     return Reason("code", f"{symbol.replace(':', '.')}{place} {words}", symbol, file, line, before, after)
 

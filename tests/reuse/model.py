@@ -172,13 +172,14 @@ class Model:
             if item.outcome != "value" or not item.step.allow_reuse:
                 continue
             if item.step.name == forced or not self.usable(item, now):
-                executed[item.identity] = max(executed[item.identity], 1 + self._volatile(items, item.identity))
+                executed[item.identity] = max(executed[item.identity], 1 + self.volatile(items, item.identity))
         if damaged is not None:
             self._rewound(items, executed, damaged)
         return executed
 
     @staticmethod
-    def _volatile(items, identity):
+    def volatile(items, identity):
+        """How many of these items execute an identity whatever was kept."""
         return sum(item.identity == identity and not item.step.allow_reuse for item in items)
 
     @staticmethod

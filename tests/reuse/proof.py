@@ -359,7 +359,10 @@ class ReuseMachine(RuleBasedStateMachine):
         expected = self.model.expected(items, self.bench.clock.now(), forced, damaged)
         self.compare(executed, expected, items)
         self.reusable_executions = [
-            item.name for item in items if executed[item.identity] and item.outcome == "value" and item.step.allow_reuse
+            item.name
+            for item in items
+            if item.outcome == "value" and item.step.allow_reuse
+            if executed[item.identity] > self.model.volatile(items, item.identity)
         ]
         self.check_run(run, world, found)
         self.learn(items, executed)
