@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Mapping
 
 from pipelinekit.domain.digests import digest, digest_bytes
-from pipelinekit.engine.code.closure import SourceModule
+from pipelinekit.engine.code.effects import SourceModule
 from pipelinekit.engine.code.modules import Summary, summarise
 
 

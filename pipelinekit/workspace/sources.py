@@ -9,7 +9,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from pipelinekit.domain.digests import digest
-from pipelinekit.engine.code.closure import OWN_PACKAGE, SourceModule
+from pipelinekit.engine.code.closure import OWN_PACKAGE
+from pipelinekit.engine.code.effects import SourceModule
 from pipelinekit.engine.code.modules import SUMMARY_VERSION, Summary, from_document, summarise, to_document
 from pipelinekit.errors import CompileError, Fault
 from pipelinekit.ports import Cache

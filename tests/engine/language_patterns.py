@@ -364,4 +364,57 @@ LANGUAGE = [
         },
         must=[(MAIN, "configure(3)", "configure(4)"), ("conf.py", "_rate = rate", "_rate = rate + 1")],
     ),
+    pattern(
+        "calls on import that change what is not reached",
+        {
+            MAIN: STEP + "import urls\nimport tools\n@step\ndef run(x):\n    return tools.go(x)\n",
+            "tools.py": "SEEN = []\ndef go(x):\n    return x + 1\ndef note(x):\n    SEEN.append(x)\n    return x\n",
+            "urls.py": "import re\nimport tools\nPATTERN = re.compile('a+')\ndef parse(text):\n    return bool(PATTERN.match(text))\nDEFAULT = parse('aa')\nNOTED = tools.note(3)\n",
+        },
+        must=[("tools.py", "x + 1", "x + 2")],
+        keep=[
+            ("urls.py", "parse('aa')", "parse('ab')"),
+            ("urls.py", "'a+'", "'b+'"),
+            ("urls.py", "note(3)", "note(4)"),
+            ("tools.py", "SEEN.append(x)", "SEEN.append(-x)"),
+        ],
+    ),
+    pattern(
+        "calls on import that change what is reached",
+        {
+            MAIN: STEP + "import urls\nimport tools\n@step\ndef run(x):\n    return tools.SEEN * x\n",
+            "tools.py": "SEEN = []\ndef note(x):\n    keep(x)\n    return x\ndef keep(x):\n    SEEN.append(x)\n",
+            "urls.py": "import tools\nNOTED = tools.note(3)\nOTHER = abs(-3)\n",
+        },
+        must=[("urls.py", "note(3)", "note(4)"), ("tools.py", "SEEN.append(x)", "SEEN.append(-x)")],
+        keep=[("urls.py", "abs(-3)", "abs(-4)")],
+    ),
+    pattern(
+        "class attribute that a function sets on import",
+        {
+            MAIN: STEP + "import conf\nimport setting\n@step\ndef run(x):\n    return conf.Conf.rate * x\n",
+            "conf.py": "class Conf:\n    rate = 1\n",
+            "setting.py": "import conf\ndef configure(rate):\n    conf.Conf.rate = rate\n    return rate\nDONE = configure(3)\n",
+        },
+        must=[("setting.py", "configure(3)", "configure(4)"), ("setting.py", "conf.Conf.rate = rate", "conf.Conf.rate = -rate")],
+    ),
+    pattern(
+        "functions that change something, one calling the other in a circle",
+        {
+            MAIN: STEP + "import ring\nimport use\n@step\ndef run(x):\n    return ring.SEEN * x\n",
+            "ring.py": "SEEN = []\ndef one(n):\n    return two(n - 1) if n else 0\ndef two(n):\n    SEEN.append(n)\n    return one(n)\n",
+            "use.py": "import ring\nFIRST = ring.one(0)\nSECOND = ring.one(2)\n",
+        },
+        must=[("use.py", "ring.one(2)", "ring.one(3)"), ("ring.py", "n - 1", "n - 2 + 1 * (n < 2)")],
+    ),
+    pattern(
+        "subclasses found by __subclasses__",
+        {
+            MAIN: STEP + "import base\nimport kinds\n@step\ndef run(x):\n    return [kind().go(x) for kind in base.Kind.__subclasses__()]\n",
+            "base.py": "class Kind:\n    pass\n",
+            "kinds.py": "from base import Kind\nclass One(Kind):\n    def go(self, x):\n        return x + 1\n",
+        },
+        must=[("kinds.py", "x + 1", "x + 2")],
+        warns="finds classes in whatever was imported",
+    ),
 ]  # fmt: skip

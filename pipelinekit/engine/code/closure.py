@@ -10,53 +10,22 @@ Third-party code ends the walk: it is noted by module name and enters the key th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.graphs import CodeItem
 from pipelinekit.engine.code import unsteady
+from pipelinekit.engine.code.effects import CodeBase, Effects, Place, SourceModule
 from pipelinekit.engine.code.modules import Statement, Summary
 from pipelinekit.engine.code.scopes import Read
 from pipelinekit.errors import Fault
 
 _SILENT = frozenset({"__name__", "__file__", "__doc__", "__path__", "__spec__", "__package__", "__dict__", "__all__"})
-_LOGGER_MAKERS = ("getLogger", "get_logger")
 EFFECTS = "(on import)"
 WHOLE = "*"
 TEXT = "(text)"
 OWN_PACKAGE = "pipelinekit"  # the engine itself is no part of an identity; its schemas are
-
-
-@dataclass(frozen=True, slots=True)
-class SourceModule:
-    """A first-party module: its summary, or only its digest when it is compiled code.
-
-    `file` is relative to the source.
-    """
-
-    name: str
-    file: str
-    digest: str
-    summary: Summary | None
-    bindings: Mapping[str, list[int]]
-
-
-class CodeBase(Protocol):
-    """Where modules come from. `module` gives first-party ones; `origin` tells of the others."""
-
-    def module(self, name: str) -> SourceModule | None:
-        """The first-party module of that name; None when there is none.
-
-        Raises CompileError when it cannot be parsed.
-        """
-
-    def origin(self, name: str) -> str:
-        """`standard`, `installed` or `missing`, for a module that is not first-party."""
-
-    def source_digest(self) -> str:
-        """Digest of all first-party source files together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +88,13 @@ class _Walk:
         self.warnings: dict[Fault, None] = {}
         self.hints: dict[Fault, None] = {}
         self.seeded: set[str] = set()
-        self.texts = False  # whether docstrings, comments and annotations count too
+        self.texts = False  # whether docstrings, comments and annotations of the code that is reached count too
+        self.whole_texts: set[str] = set()  # modules whose text counts as it is written
+        self.all_imported = False  # whether that of every imported module does
+        self.noted: set[tuple[str, int]] = set()
         self.queue: list[tuple[str, str]] = []
         self.loose = False  # an input may be of any type, so that every format that is registered counts
-        self.effectful: dict[tuple[str, str, int], bool] = {}
+        self.effects = Effects(base)
 
     # -- entry points ----------------------------------------------------------------------------------------------
 
@@ -163,12 +135,7 @@ class _Walk:
 
     def result(self) -> Closure:
         items = [self.symbols[symbol].item(symbol) for symbol in sorted(self.symbols)]
-        if self.texts:
-            items += [
-                CodeItem(f"{module.name}:{TEXT}", module.digest, module.file, 1, 1)
-                for module in self.loaded.values()
-                if module.digest
-            ]
+        items += [item for module in self.loaded.values() for item in self.text_items(module)]
         if self.whole_source:
             cause = self.whole_source
             items.append(CodeItem(WHOLE, self.base.source_digest(), cause.file, cause.line, cause.line))
@@ -182,6 +149,18 @@ class _Walk:
             known,
             tuple(sorted(hints, key=lambda hint: (hint.file, hint.line))),
         )
+
+    def text_items(self, module: SourceModule) -> list[CodeItem]:
+        """Text that counts as it is written: of the whole module, or of its statements that are reached."""
+        if module.summary is None or not module.digest:
+            return []
+        identity = ""
+        if self.all_imported or module.name in self.whole_texts:
+            identity = module.digest
+        elif self.texts:
+            reached = sorted(position for name, position in self.noted if name == module.name)
+            identity = digest([module.summary.statements[position].text for position in reached]) if reached else ""
+        return [CodeItem(f"{module.name}:{TEXT}", identity, module.file, 1, 1)] if identity else []
 
     # -- modules ---------------------------------------------------------------------------------------------------
 
@@ -223,11 +202,6 @@ class _Walk:
                     if not attribute and name not in read:
                         self.follow_load(target)
 
-    def submodule(self, module: SourceModule, name: str) -> SourceModule | None:
-        if module.summary is None or not module.summary.is_package:
-            return None
-        return self.base.module(f"{module.name}.{name}")
-
     def note_foreign(self, name: str) -> None:
         """A module that is not first-party: installed ones count, the standard library is the interpreter's."""
         if name.partition(".")[0] == OWN_PACKAGE:
@@ -262,6 +236,7 @@ class _Walk:
     def note_part(
         self, module: SourceModule, name: str, position: int, part: str, identity: str, statement: Statement
     ) -> None:
+        self.noted.add((module.name, position))
         symbol = self.symbols.setdefault(f"{module.name}:{name}", _Symbol(module.file))
         symbol.parts[position, part] = (identity, statement.line, statement.end)
 
@@ -287,7 +262,9 @@ class _Walk:
         scope = {
             "source": "the whole source counts",
             "module": f"the whole module {module.name} counts",
-            "texts": "the text of every module that the step reaches counts",
+            "texts": "the text of all code that the step reaches counts",
+            "text": f"the text of {module.file} counts",
+            "imported": "the text of every module that is imported counts",
         }.get(reach)
         fault = Fault(f"{words}: {scope or 'its value is not part of the key'}", module.file, line)
         self.warnings[fault] = None
@@ -297,6 +274,10 @@ class _Walk:
             self.widen_module(module, None)
         elif reach == "texts":
             self.texts = True
+        elif reach == "text":
+            self.whole_texts.add(module.name)
+        elif reach == "imported":
+            self.all_imported = True
 
     def follow_reads(self, module: SourceModule, statement: Statement, reads: Iterable[Read]) -> None:
         for target, name in reads:
@@ -324,7 +305,7 @@ class _Walk:
         name, rest = names[0], names[1:]
         if name in module.bindings:
             self.resolve_binding(module, name, rest, reader, statement)
-        elif self.submodule(module, name) is not None:
+        elif self.effects.submodule(module, name) is not None:
             self.resolve(f"{target}.{name}", rest, reader, statement)
         elif not self.resolve_star(module, name, rest, reader, statement):
             self.resolve_unbound(module, name, reader, statement)
@@ -384,17 +365,22 @@ class _Walk:
         for position, statement in enumerate(module.summary.statements):
             if (module.name, position) in self.included:
                 continue
-            touched = any(self.is_reached(module.name, name) for name in statement.touches)
+            touched = any(self.is_reached(module.name, name) for name in statement.touches) or any(
+                self.is_needed(place) for place in self.effects.of(module, position)
+            )
             if touched or (statement.registers and (self.loose or self.may_be_given(module.name, statement.registers))):
                 self.include(module, position, EFFECTS)
 
     def is_reached(self, module_name: str, name: str) -> bool:
-        target = self.owner(module_name, name.split("."))
-        return target is not None and (target in self.needed or target in self.entries or target[0] in self.whole)
+        target = self.effects.owner(module_name, name.split("."))
+        return target is not None and self.is_needed(target)
+
+    def is_needed(self, place: Place) -> bool:
+        return place in self.needed or place in self.entries or place[0] in self.whole
 
     def may_be_given(self, module_name: str, name: str, depth: int = 8) -> bool:
         """Whether a class or one of its bases is reached: where a base is expected, the class may come."""
-        target = self.owner(module_name, name.split("."))
+        target = self.effects.owner(module_name, name.split("."))
         home = self.base.module(target[0]) if target else None
         if target is None or home is None or home.summary is None or depth == 0:
             return False
@@ -406,71 +392,8 @@ class _Walk:
         ]
         return self.is_reached(*target) or any(self.may_be_given(target[0], base, depth - 1) for base in bases)
 
-    def owner(self, module_name: str, names: list[str]) -> tuple[str, str] | None:
-        """The symbol that holds the object which a dotted name leads to; None when it is foreign or local."""
-        for _ in range(32):  # chains of re-exports are short; a cycle of them ends here
-            module = self.base.module(module_name)
-            if module is None or module.summary is None or not names:
-                return None
-            name, rest = names[0], names[1:]
-            imports = [
-                target
-                for position in module.bindings.get(name, ())
-                for target in module.summary.statements[position].imported.get(name, ())
-            ]
-            if imports:
-                module_name, attribute = imports[0]
-                names = [attribute, *rest] if attribute else rest
-            elif name in module.bindings:
-                return module_name, name
-            elif self.submodule(module, name) is not None:
-                module_name, names = f"{module_name}.{name}", rest
-            else:
-                return None
-        return None
-
     def acts_on_import(self, module: SourceModule, statement: Statement) -> bool:
-        """Whether a statement may change something beyond the names it binds when its module is imported."""
-        if statement.registers and self.owner(module.name, statement.registers.split(".")):
+        """Whether a statement is a call for its effect, which cannot be told, when its module is imported."""
+        if statement.registers and self.effects.owner(module.name, statement.registers.split(".")):
             return False  # it changes what its own type means, and belongs to whoever reaches the type
-        if statement.ambient:
-            return True
-        return any(self.call_has_effect(module, name, factory) for name, factory in statement.calls)
-
-    def call_has_effect(self, module: SourceModule, name: str, factory: bool) -> bool:
-        target = self.owner(module.name, name.split("."))
-        return target is not None and self.has_effect(target, 2 if factory else 1)
-
-    def has_effect(self, target: tuple[str, str], depth: int) -> bool:
-        """Whether calling (or subclassing) a first-party symbol may change global state, up to a depth of nesting."""
-        memo = (*target, depth)
-        if memo in self.effectful:
-            return self.effectful[memo]
-        self.effectful[memo] = False  # recursion ends here
-        module = self.base.module(target[0])
-        if module is None or module.summary is None:
-            return False
-        for position in module.bindings.get(target[1], ()):
-            statement = module.summary.statements[position]
-            if any(level <= depth and self.is_variable(module, name) for name, level in statement.mutates):
-                self.effectful[memo] = True
-                return True
-            for base, read in statement.reads:
-                owner = self.owner(base or module.name, read.split(".")) if read else None
-                if owner and owner != target and self.has_effect(owner, 1):
-                    self.effectful[memo] = True
-                    return True
-        return False
-
-    def is_variable(self, module: SourceModule, name: str) -> bool:
-        """Whether a global name stands for an object that a call could change: no function, class, module or logger."""
-        owner = self.owner(module.name, name.split("."))
-        home = self.base.module(owner[0]) if owner else None
-        if owner is None or home is None or home.summary is None:
-            return False
-        statements = [home.summary.statements[position] for position in home.bindings.get(owner[1], ())]
-        return any(
-            statement.kind == "other"
-            and not any(call.rpartition(".")[2] in _LOGGER_MAKERS for call, _ in statement.calls)
-            for statement in statements
-        )
+        return statement.ambient

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelinekit.domain.digests import digest
+from pipelinekit.domain.digests import digest, digest_bytes
 from pipelinekit.engine.code.scopes import Dynamic, Facts, Read, Target, absolute_module, dotted, facts_of
 from pipelinekit.engine.code.syntax import drop_defaults, is_cosmetic, syntax_digest
 
-SUMMARY_VERSION = 5
+SUMMARY_VERSION = 6
 _OWN_DECORATORS = frozenset({"step", "pipeline"})
 _OWN_PACKAGE = "pipelinekit"
 _ANYTHING = frozenset({"Any", "object"})
@@ -28,6 +28,7 @@ class Statement:
     `digest` counts it as code that something calls; `entry_digest` as a step's own function, whose annotations count
     and whose defaults do not, because they are inputs. `defaults` gives each default's own digest and reads. `kind` is
     `import`, `function`, `class` or `other`. `loose` says of a function that a parameter takes a value of any type.
+    `text` is the digest of its lines as they are written.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Statement:
     ambient: bool = False
     registers: str = ""
     loose: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def summarise(source: bytes, name: str, is_package: bool) -> Summary:
     body = list(_effective(tree.body))
     own = _own_decorators(body)
     imports = _imported_names(body, package)
+    lines = source.splitlines(keepends=True)
     statements: list[Statement] = []
     loads: list[str] = []
     stars: list[str] = []
@@ -94,7 +97,7 @@ def summarise(source: bytes, name: str, is_package: bool) -> Summary:
             statements.extend(_import_statements(node, package))
         else:
             _strip_own(node, own)
-            statements.append(_statement(node, package, imports))
+            statements.append(_statement(node, package, imports, lines))
     return Summary(name, is_package, tuple(statements), tuple(dict.fromkeys(loads)), tuple(stars), _exported(body))
 
 
@@ -203,7 +206,7 @@ def _import_statements(node: ast.Import | ast.ImportFrom, package: str) -> Itera
         )
 
 
-def _statement(node: ast.stmt, package: str, imports: Mapping[str, Target]) -> Statement:
+def _statement(node: ast.stmt, package: str, imports: Mapping[str, Target], lines: list[bytes]) -> Statement:
     facts = facts_of(node, package, imports=imports)
     plain_digest = syntax_digest(node)
     kind, entry_digest = "other", ""
@@ -241,6 +244,7 @@ def _statement(node: ast.stmt, package: str, imports: Mapping[str, Target]) -> S
         facts.ambient,
         facts.registers,
         kind == "function" and _takes_anything(node),
+        digest_bytes(b"".join(lines[first - 1 : node.end_lineno])),
     )
 
 

@@ -16,7 +16,8 @@ from pipelinekit.engine.code.syntax import has_reader
 
 Read = tuple[str, str]
 Target = tuple[str, str]  # what an import binds a name to: a module, and an attribute of it unless it is the module
-# how far it widens (`source`, `module`, `texts` of all that is reached; `note`, `hint`: not at all), line, words
+# how far it widens, line, words. It widens to the `source`, the `module`, the `text` of the module, the `texts` of all
+# that is reached, of all that is `imported`; `note` and `hint` widen to nothing.
 Dynamic = tuple[str, int, str]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -49,7 +50,14 @@ _TEXTS = frozenset(  # functions that read what is otherwise cosmetic: docstring
         "pydoc.render_doc",
     }
 )
-_TEXT_ATTRIBUTES = frozenset({"__doc__", "__annotations__", "__text_signature__", "__code__"})
+_READS = "reads docstrings, annotations or text of code"
+_TEXT_ATTRIBUTES = {
+    "__doc__": _READS,
+    "__annotations__": _READS,
+    "__text_signature__": _READS,
+    "__code__": _READS,
+    "__subclasses__": "finds classes in whatever was imported",
+}
 
 
 @dataclass(slots=True)
@@ -223,8 +231,15 @@ class _Reader:
             self.facts.dynamic.append(("source", line, "a module is imported under a computed name"))
         elif known in _FINDERS or known in _EVALUATORS:
             self.facts.dynamic.append(("source", line, f"{known}() runs code that cannot be seen"))
-        elif known in _TEXTS or (loads and not _TEXT_ATTRIBUTES.isdisjoint(name.split("."))):
-            self.facts.dynamic.append(("texts", line, f"{known or name} reads docstrings, annotations or text of code"))
+        elif known in _TEXTS:
+            self.facts.dynamic.append(("texts", line, f"{known} {_READS}"))
+        elif loads and (found := _TEXT_ATTRIBUTES.keys() & name.split(".")):
+            self.note_text(name, min(found), line)
+
+    def note_text(self, name: str, attribute: str, line: int) -> None:
+        """Something is read that the digest of code leaves out, or that no name leads to."""
+        reach = "imported" if attribute == "__subclasses__" else "text" if name == "__doc__" else "texts"
+        self.facts.dynamic.append((reach, line, f"{name} {_TEXT_ATTRIBUTES[attribute]}"))
 
     def canonical(self, name: str) -> str:
         """A dotted name as the module that defines it knows it: `il.import_module` is `importlib.import_module`."""
@@ -267,8 +282,7 @@ class _Reader:
     def read_attribute_of(self, node: ast.Attribute) -> None:
         """An attribute of something else than a name: `import_module("plug").clean` is `plug.clean`."""
         if node.attr in _TEXT_ATTRIBUTES:
-            words = f"{node.attr} reads docstrings, annotations or text of code"
-            self.facts.dynamic.append(("texts", node.lineno, words))
+            self.note_text(f"(…).{node.attr}", node.attr, node.lineno)
         names, base = [node.attr], node.value
         while isinstance(base, ast.Attribute):
             names.append(base.attr)
