@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -44,9 +45,9 @@ def write(folder):
     return folder
 
 
-def command(folder, *words, env=None, umask=0o022):
+def command(folder, *words, env=None, umask=0o022, prefix=()):
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "pipelinekit", *words],
+        [*prefix, sys.executable, "-P", "-m", "pipelinekit", *words],
         cwd=folder,
         env={**os.environ, **(env or {})},
         capture_output=True,
@@ -85,3 +86,10 @@ def test_documents_and_keys_do_not_depend_on_the_umask(first, tmp_path, umask):
     finally:
         os.umask(before)
     assert told(folder, umask=umask) == first
+
+
+def test_documents_and_keys_do_not_depend_on_the_host(first, tmp_path):
+    prefix = ["unshare", "--map-root-user", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*prefix, "true"], capture_output=True).returncode:
+        pytest.skip("no other host name may be set here")
+    assert told(write(tmp_path / "other"), prefix=prefix) == first
