@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
+from pipelinekit.domain.graphs import Graph, predecessors
 from pipelinekit.domain.runs import RunStatus, StepStatus
 from pipelinekit.domain.upkeep import CompletionEntry, History, Inventory, RunEntry, StepEntry, StoreFault
 
+_BEGUN = (StepStatus.QUEUED, StepStatus.RUNNING, StepStatus.COMPLETED, StepStatus.REUSED)  # inputs were put together
 _BACKUP = "this cannot be mended; the run's own record is wrong: restore the records from a backup, or remove the run"
 
 
-def record_faults(inventory: Inventory, histories: Mapping[str, History]) -> Iterator[StoreFault]:
-    """Everything in the records that contradicts something else in them."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What comes before what in a graph, by name; and which nodes are mapped."""
+
+    before: Mapping[str, tuple[str, ...]]
+    mapped: frozenset[str]
+
+
+def order_of(graph: Graph) -> Order:
+    """The order of a graph's nodes."""
+    names = [node.name for node in graph.nodes]
+    before = {node.name: tuple(names[position] for position in predecessors(node)) for node in graph.nodes}
+    return Order(before, frozenset(node.name for node in graph.nodes if node.each))
+
+
+def record_faults(
+    inventory: Inventory, histories: Mapping[str, History], orders: Mapping[str, Order] | None = None
+) -> Iterator[StoreFault]:
+    """Everything in the records that contradicts something else in them. `orders` are those of graphs by digest."""
     steps: dict[str, list[StepEntry]] = {}
     for step in inventory.steps:
         steps.setdefault(step.run, []).append(step)
@@ -22,6 +42,8 @@ def record_faults(inventory: Inventory, histories: Mapping[str, History]) -> Ite
         own = steps.get(run.id, [])
         if run.id in histories:
             yield from _event_faults(run, own, histories[run.id])
+            if orders and run.graph in orders:
+                yield from _order_faults(run, histories[run.id], orders[run.graph])
         yield from _status_faults(run, own)
     yield from _shown_faults(inventory)
     yield from _completion_faults(inventory)
@@ -47,6 +69,34 @@ def _event_faults(run: RunEntry, steps: list[StepEntry], history: History) -> It
         if wrong:
             words = f"step {wrong[0].step!r} is {wrong[0].status}, but became {told.get(wrong[0].step, 'nothing')}"
             yield StoreFault("I1", where, words, _BACKUP)
+
+
+def _order_faults(run: RunEntry, history: History, order: Order) -> Iterator[StoreFault]:
+    """I4: no step began before all that comes before it had ended; by the order of events, so that no clock matters.
+
+    Of two mapped nodes elements follow elements, which is not looked into.
+    """
+    elements: dict[str, set[str]] = {}
+    for name in {name for event in history.events for name, _ in event.steps}:
+        node = name.rpartition("[")[0]
+        elements.setdefault(node if node in order.mapped else name, set()).add(name)
+    ended: set[str] = set()
+    begun: set[str] = set()
+    for event in history.events:
+        ended.update(name for name, status in event.steps if StepStatus(status).final)
+        for name, status in event.steps:
+            if status not in _BEGUN or name in begun:
+                continue
+            begun.add(name)
+            node = name.rpartition("[")[0]
+            mapped = node in order.mapped
+            earlier = [
+                item for item in order.before.get(node if mapped else name, ()) if not (mapped and item in order.mapped)
+            ]
+            open_ones = sorted(set().union(*(elements.get(item, {item}) for item in earlier)) - ended)
+            if open_ones:
+                words = f"it began before step {open_ones[0]!r}, which comes before it, had ended"
+                yield StoreFault("I4", f"step {name!r} of run {run.id}", words, _BACKUP)
 
 
 def _status_faults(run: RunEntry, steps: list[StepEntry]) -> Iterator[StoreFault]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pipelinekit.domain.digests import digest, digest_bytes
 from pipelinekit.domain.texts import counted
 from pipelinekit.domain.upkeep import Inventory, Removal, StoreFault
-from pipelinekit.engine.checking import mended_claims, record_faults, unowned_keys
+from pipelinekit.engine.checking import Order, mended_claims, order_of, record_faults, unowned_keys
 from pipelinekit.engine.upkeep import shown_completions
+from pipelinekit.errors import PipelinekitError
 from pipelinekit.ports import SLACK_SECONDS
+from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.values import loads
 from pipelinekit.workspace.references import References
 from pipelinekit.workspace.upkeep import Stores
@@ -54,7 +57,7 @@ class Checker:
         with stores.batch():
             inventory = stores.upkeep.inventory()
             histories = stores.upkeep.histories()
-        found.faults += record_faults(inventory, histories)
+        found.faults += record_faults(inventory, histories, self._orders(inventory))
         found.keys |= unowned_keys(inventory)
         references = References(stores.blobs, stores.documents)
         self._check_documents(inventory, references, found)
@@ -63,6 +66,15 @@ class Checker:
         if repair:
             self._repair(inventory, references, found)
         return found.faults
+
+    def _orders(self, inventory: Inventory) -> dict[str, Order]:
+        """The order of every graph that can be read; those that cannot are told as documents."""
+        wanted = {run.graph for run in inventory.runs.values() if not run.removed}
+        found = {}
+        for name, text in self._stores.documents.get(wanted).items():
+            with suppress(PipelinekitError):
+                found[name] = order_of(parse_graph(text, f"graph {name}"))
+        return found
 
     # -- documents ---------------------------------------------------------------------------------------------------
 

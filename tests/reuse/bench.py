@@ -25,6 +25,7 @@ from pipelinekit.domain.runs import Failure, RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.steps import Port, StepOptions
 from pipelinekit.domain.types import ANY, PathRef, PortType
 from pipelinekit.domain.upkeep import RetentionPolicy
+from pipelinekit.engine.checking import order_of, record_faults
 from pipelinekit.engine.code.closure import closure_of
 from pipelinekit.harness.execute import Place, execute, run_python
 from pipelinekit.runtime.driver import Driver
@@ -343,6 +344,7 @@ class Bench:
         self.folder = Path(tempfile.mkdtemp(dir=FAST_DISK, prefix="reuse-"))
         self.clock = HandClock()
         self.worlds = {}
+        self.orders = {}
         self.executed = []
         self.count = 0
         self.misnamed = set()
@@ -418,6 +420,7 @@ class Bench:
         self.count += 1
         graph = graph_of(world)
         text = graph_text(graph)
+        self.orders[graph_digest(text)] = order_of(graph)
         pipelines = Pipelines(self.records.runs, self.records.documents, self.blobs, self.cache, self.clock, None)
         values = {name: PARAMETERS[position] for name, position in world.parameters}
         arguments = pipelines.arguments(graph, values, self.folder)
@@ -492,6 +495,12 @@ class Bench:
 
     def options(self, forced="", verify=0.0):
         return RunOptions((forced,) if forced else (), continue_on_step_failure=True, compute="programs", verify=verify)
+
+    def faults(self):
+        """Where the records contradict themselves, as `fsck` tells it: rule, object and words."""
+        upkeep = SQLUpkeep(self.database, self.clock)
+        found = record_faults(upkeep.inventory(), upkeep.histories(), self.orders)
+        return [(fault.rule, fault.object, fault.message) for fault in found]
 
     def clean_up(self, keep):
         """Keep the newest runs only, long after all blobs were used."""

@@ -175,6 +175,11 @@ def test_a_claim_that_nobody_holds_is_ended(kept):
             "I3",
             "it completed, but step 'spell' is Failed",
         ),
+        (
+            """update events set body = '{"steps":[["join","Queued"]]}' where sequence = 2""",
+            "I4",
+            "it began before step 'spell', which comes before it, had ended",
+        ),
         ("delete from completions where step = 'spell'", "I2", "the outputs of step 'spell'"),
         ("update step_runs set key = 'x' where step = 'spell'", "I5", "its step run has another key"),
         ("delete from documents where body like '%pipelinekit.graph%'", "I5", "it is not in the records"),
