@@ -153,9 +153,13 @@ def _code_reason(symbol: str, side: Identity, words: str, before: str, after: st
         words = f"the source folder, which counts whole because of {file}:{line}, {words}"
         return Reason("code", words, symbol, file, line, before, after)
     if symbol.endswith(f":{TEXT}"):
-        words = f"the text of {file}, which counts whole because text of code is read, {words}"
-        return Reason("code", words, symbol, file, line, before, after)
+        return Reason("code", text_words(file, words), symbol, file, line, before, after)
     return Reason("code", f"{symbol.replace(':', '.')}{place} {words}", symbol, file, line, before, after)
+
+
+def text_words(place: str, words: str) -> str:
+    """What is told of text that counts as it is written."""
+    return f"the text of {place}, which counts because the step reads text of code, {words}"
 
 
 def _software(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Reason]:
@@ -205,6 +209,14 @@ def changed_line(before: str, after: str) -> int:
     except SyntaxError:
         return 1
     return 0 if syntax_digest(old) == syntax_digest(new) else _first_line(old, new)
+
+
+def changed_text(before: str, after: str) -> int:
+    """The line of `after`, from 1, with the first difference of any kind."""
+    old, new = before.splitlines(), after.splitlines()
+    return next(
+        (number for number, pair in enumerate(zip(old, new, strict=False), start=1) if pair[0] != pair[1]), len(new)
+    )
 
 
 def _first_line(old: ast.AST, new: ast.AST) -> int:

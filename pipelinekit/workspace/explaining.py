@@ -9,7 +9,8 @@ from typing import Any
 
 from pipelinekit.domain.runs import Reason, RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.snapshots import parse_manifest
-from pipelinekit.engine.explain import Identity, changed_line, difference
+from pipelinekit.engine.code.closure import TEXT
+from pipelinekit.engine.explain import Identity, changed_line, changed_text, difference, text_words
 from pipelinekit.errors import IntegrityError
 from pipelinekit.ports import Blobs, Documents, ReuseRecords
 from pipelinekit.wire.values import loads
@@ -90,11 +91,13 @@ class Explainer:
                 before, _ = self._source(reason.name, old)
                 after, first = self._source(reason.name, new)
                 if before and after:
-                    line = first + max(changed_line(before, after) - 1, 0)
+                    as_text = reason.name.endswith(f":{TEXT}")
+                    line = first + max((changed_text if as_text else changed_line)(before, after) - 1, 0)
                     diffs[reason.name] = _diff(before, after, reason.file)
-                    reason = replace(
-                        reason, line=line, message=f"{reason.name.replace(':', '.')} at {reason.file}:{line} changed"
-                    )
+                    words = text_words(f"{reason.file}:{line}", "changed")
+                    if not as_text:
+                        words = f"{reason.name.replace(':', '.')} at {reason.file}:{line} changed"
+                    reason = replace(reason, line=line, message=words)
             exact.append(reason)
         return exact, diffs
 

@@ -234,6 +234,36 @@ def test_explain_names_function_file_and_line(months):
     assert "reused: code, software and inputs equal those of run " in text
 
 
+def test_explain_names_the_line_of_text_that_is_read(project):
+    project.write(
+        main="""
+        from pipelinekit import pipeline, step
+
+        def helper(x: int) -> int:
+            '''Adds one.'''
+            return x + 1
+
+        @step
+        def described(x: int) -> str:
+            return f"{helper.__doc__} {helper(x)}"
+
+        @pipeline
+        def main(x: int = 1):
+            return described(x)
+        """
+    )
+    assert project.run("main.py")["outputs"] == {"output": "Adds one. 2"}
+    project.edit("main.py", "Adds one", "Adds 1")
+    assert project.run("main.py")["outputs"] == {"output": "Adds 1. 2"}
+    (reason,) = project("explain", "--json").json["steps"][0]["reasons"]
+    assert (reason["cause"], reason["file"], reason["line"]) == ("code", "main.py", 5)
+    assert reason["message"] == "the text of main.py:5, which counts because the step reads text of code, changed"
+    project.edit("main.py", "x + 1", "x + 2")
+    project.run("main.py")
+    reasons = project("explain", "--json").json["steps"][0]["reasons"]
+    assert [(reason["name"], reason["line"]) for reason in reasons] == [("main:helper", 6)]
+
+
 def test_explain_lists_two_changes_at_once(months):
     months.edit("calendar_rules.py", "value >= 0", "value >= 3")
     months.run("months.py", "-p", "limit=50")

@@ -160,7 +160,8 @@ class _Walk:
         elif self.texts:
             reached = sorted(position for name, position in self.noted if name == module.name)
             identity = digest([module.summary.statements[position].text for position in reached]) if reached else ""
-        return [CodeItem(f"{module.name}:{TEXT}", identity, module.file, 1, 1)] if identity else []
+        end = module.summary.statements[-1].end if module.summary.statements else 1
+        return [CodeItem(f"{module.name}:{TEXT}", identity, module.file, 1, end)] if identity else []
 
     # -- modules ---------------------------------------------------------------------------------------------------
 
