@@ -417,4 +417,22 @@ LANGUAGE = [
         must=[("kinds.py", "x + 1", "x + 2")],
         warns="finds classes in whatever was imported",
     ),
+    pattern(
+        "list of what cannot be changed, that a call on import grows",
+        {
+            MAIN: STEP + "import known\nimport use\n@step\ndef run(x):\n    return [item.pattern for item in known.PATTERNS] * x\n",
+            "known.py": "import re\nPATTERNS = [re.compile('a')]\ndef add(text):\n    PATTERNS.append(re.compile(text))\n    return text\n",
+            "use.py": "import known\nADDED = known.add('b')\n",
+        },
+        must=[("use.py", "'b'", "'c'")],
+    ),
+    pattern(
+        "object of one's own made by a function with a known name",
+        {
+            MAIN: STEP + "import known\nimport use\n@step\ndef run(x):\n    return known.NAMES * x\n",
+            "known.py": "def getLogger(text):\n    return [text]\nNAMES = getLogger('a')\ndef add(text):\n    NAMES.append(text)\n    return text\n",
+            "use.py": "import known\nADDED = known.add('b')\n",
+        },
+        must=[("use.py", "'b'", "'c'"), ("known.py", "return [text]", "return [text, text]")],
+    ),
 ]  # fmt: skip

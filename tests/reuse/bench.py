@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from model import surroundings
+from stopping import Counted
 from worlds import PARAMETERS, File, Folder, Items, Plain, Refused, freeze, run_op, thaw
 
 from pipelinekit.domain.attempts import AttemptEnded, AttemptStarted
@@ -273,7 +274,7 @@ class Effects:
         self.dead = False
 
     def wrap(self, port, *names):
-        return Wrapped(port, names, self)
+        return Counted(port, self, *names)
 
     def perform(self, effect):
         self.left -= 1
@@ -292,21 +293,6 @@ class Effects:
         with transaction():
             yield
         self.perform(lambda: None)
-
-
-class Wrapped:
-    """A port some of whose methods are effects."""
-
-    def __init__(self, port, names, effects):
-        self._port = port
-        self._names = names
-        self._effects = effects
-
-    def __getattr__(self, name):
-        method = getattr(self._port, name)
-        if name not in self._names:
-            return method
-        return lambda *args, **options: self._effects.perform(lambda: method(*args, **options))
 
 
 class Turns:

@@ -10,12 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipelinekit.engine.code.modules import Summary
+from pipelinekit.engine.code.modules import Statement, Summary
 
 Place = tuple[str, str]  # module and symbol
-_FIXED_MAKERS = frozenset(  # what they give is not changed by its own methods, or only how it logs
-    {"getLogger", "get_logger", "compile", "frozenset", "namedtuple", "NewType", "TypeVar"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +123,12 @@ class Effects:
         if owner is None or home is None or home.summary is None:
             return None
         for statement in (home.summary.statements[position] for position in home.bindings.get(owner[1], ())):
-            makers = {call.rpartition(".")[2] for call, _ in statement.calls}
-            if statement.kind == "other" and makers.isdisjoint(_FIXED_MAKERS):
+            if statement.kind == "other" or (statement.kind == "fixed" and self._is_made_here(home, statement)):
                 return owner
             if statement.kind in ("function", "class") and "." in name and not name.endswith(owner[1]):
                 return owner
         return None
+
+    def _is_made_here(self, module: SourceModule, statement: Statement) -> bool:
+        """Whether a call in a statement is one of a first-party function, which may give anything under any name."""
+        return any(self.owner(module.name, call.split(".")) is not None for call, _ in statement.calls)

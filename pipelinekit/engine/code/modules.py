@@ -14,7 +14,10 @@ from pipelinekit.domain.digests import digest, digest_bytes
 from pipelinekit.engine.code.scopes import Dynamic, Facts, Read, Target, absolute_module, dotted, facts_of
 from pipelinekit.engine.code.syntax import drop_defaults, is_cosmetic, syntax_digest
 
-SUMMARY_VERSION = 6
+SUMMARY_VERSION = 7
+_FIXED_MAKERS = frozenset(  # what they give is not changed by its own methods, or only how it logs
+    {"getLogger", "get_logger", "compile", "frozenset", "namedtuple", "NewType", "TypeVar"}
+)
 _OWN_DECORATORS = frozenset({"step", "pipeline"})
 _OWN_PACKAGE = "pipelinekit"
 _ANYTHING = frozenset({"Any", "object"})
@@ -27,8 +30,8 @@ class Statement:
 
     `digest` counts it as code that something calls; `entry_digest` as a step's own function, whose annotations count
     and whose defaults do not, because they are inputs. `defaults` gives each default's own digest and reads. `kind` is
-    `import`, `function`, `class` or `other`. `loose` says of a function that a parameter takes a value of any type.
-    `text` is the digest of its lines as they are written.
+    `import`, `function`, `class`, `fixed` for a name of what its own methods do not change, or `other`. `loose` says of
+    a function that a parameter takes a value of any type. `text` is the digest of its lines as they are written.
     """
 
     kind: str
@@ -222,6 +225,8 @@ def _statement(node: ast.stmt, package: str, imports: Mapping[str, Target], line
         entry_reads = _sorted_reads(facts_of(node, package, annotations=True, imports=imports))
     elif isinstance(node, ast.ClassDef):
         kind = "class"
+    elif _is_fixed(node):
+        kind = "fixed"
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(item.lineno for item in decorators)])
     return Statement(
@@ -246,6 +251,12 @@ def _statement(node: ast.stmt, package: str, imports: Mapping[str, Target], line
         kind == "function" and _takes_anything(node),
         digest_bytes(b"".join(lines[first - 1 : node.end_lineno])),
     )
+
+
+def _is_fixed(node: ast.stmt) -> bool:
+    """Whether a statement gives a name to the very result of a call like `re.compile(...)`, not to what holds it."""
+    value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+    return isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] in _FIXED_MAKERS
 
 
 def _takes_anything(node: ast.stmt) -> bool:
