@@ -97,7 +97,7 @@ def _observed(before: Mapping[str, str], after: Mapping[str, str]) -> list[Reaso
     return [
         Reason("undeclared", f"{name}, which it opened without declaring it, changed", name, name, 0, old, new)
         for symbol, old in before.items()
-        if (new := after.get(symbol, "")) != old
+        if (new := after.get(symbol, old)) != old  # what was not opened again has not changed
         for name in [symbol.partition(":")[2]]
     ]
 

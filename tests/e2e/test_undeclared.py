@@ -1,5 +1,8 @@
 """Files that a step opens without declaring them: noticed, told, and counted from then on."""
 
+import importlib
+from pathlib import Path
+
 STEPS = """
     import json
     import socket
@@ -101,3 +104,71 @@ def test_the_network_is_told_and_not_guessed_at(project):
         found = steps_of(project.run("steps.py:network", "-p", f"port={port}"))
         assert f"connected to 127.0.0.1:{port}" in found["talks"]["note"]
         assert project.executed("steps.py:network", "-p", f"port={port}") == []
+
+
+def test_resources_and_compiled_modules_of_the_source_count(project):
+    """Files by `importlib.resources` and beside the module, and an extension of the user's own, by its bytes."""
+    extension = Path(importlib.import_module("xxhash._xxhash").__file__)
+    for name in ("pkg", "ext"):
+        (project.folder / name).mkdir()
+        (project.folder / name / "__init__.py").touch()
+    project.write(
+        main="""
+            import importlib.resources
+            import json
+            from pathlib import Path
+            from pipelinekit import pipeline, step
+
+            @step
+            def resource() -> int:
+                return json.loads(importlib.resources.files("pkg").joinpath("x.json").read_text())
+
+            @step
+            def beside() -> int:
+                return json.loads((Path(__file__).parent / "pkg" / "y.json").read_text())
+
+            @step
+            def native(x: int) -> int:
+                from ext import _xxhash
+                return len(_xxhash.xxh32_hexdigest(b"x")) - x
+
+            @pipeline
+            def main():
+                return [resource(), beside(), native(7)]
+        """,
+    )
+    copy = project.folder / "ext" / extension.name
+    copy.write_bytes(extension.read_bytes())
+    for name in ("x.json", "y.json"):
+        (project.folder / "pkg" / name).write_text("1")
+    assert project.run("main.py")["outputs"] == {"output": [1, 1, 1]}
+    assert project.executed("main.py") == []
+    for name, step in {"x.json": "resource", "y.json": "beside"}.items():
+        (project.folder / "pkg" / name).write_text("2")
+        assert project.executed("main.py") == [step]
+    copy.write_bytes(extension.read_bytes() + b"\0")
+    assert project.executed("main.py") == ["native"]
+
+
+def test_a_file_that_was_not_opened_again_is_not_told_to_have_changed(project):
+    project.write(
+        main="""
+            from pathlib import Path
+            from pipelinekit import pipeline, step
+
+            @step
+            def read(x: int) -> str:
+                if x > 1:
+                    raise ValueError(x)
+                return (Path(__file__).parent / "words.txt").read_text()
+
+            @pipeline
+            def main(x: int = 1):
+                return read(x)
+        """
+    )
+    (project.folder / "words.txt").write_text("one")
+    project.run("main.py")
+    project.run("main.py", "-p", "x=2", code=1)
+    (step,) = project("explain", "--json").json["steps"]
+    assert [reason["cause"] for reason in step["reasons"]] == ["parameter"]
