@@ -249,10 +249,10 @@ def test_logs_and_documents_of_removed_runs_go(project):
     with sqlite3.connect(project.home / "records.db") as database:
         counts = {
             table: database.execute(f"select count(*) from {table}").fetchone()[0]
-            for table in ("runs", "step_runs", "completions", "logs")
+            for table in ("runs", "step_runs", "completions", "(select distinct run, step from logs)")
         }
     database.close()
-    assert counts == {"runs": 1, "step_runs": 1, "completions": 1, "logs": 1}
+    assert set(counts.values()) == {1}, counts  # one line of a log may have come in several pieces
     assert "parameter 'x' changed: 1 -> 2" in project("explain").out
 
 
