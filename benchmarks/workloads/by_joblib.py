@@ -1,0 +1,17 @@
+"""joblib.Memory: calls in this process, one after another; each result is pickled to a file under a key of its arguments."""
+
+import bodies
+import joblib
+
+workload, count, change, state = bodies.arguments()
+memory = joblib.Memory(f"{state}/cache", verbose=0)
+if workload == "chain":
+    increment = memory.cache(bodies.increment)
+    answer = 1
+    for _ in range(count):
+        answer = increment(answer)
+else:
+    source, leaf, join = memory.cache(bodies.source), memory.cache(bodies.leaf), memory.cache(bodies.join)
+    first = source()
+    answer = join([leaf(first, i, x) for i, x in enumerate(bodies.extras(count, change))])
+bodies.check(workload, count, change, answer)
