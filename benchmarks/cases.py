@@ -295,8 +295,9 @@ def environment_of(side: Side, folder: Path) -> dict[str, str]:
     """The environment variables of a measured process."""
     own = {name: text.format(folder=folder) for name, text in side.variables.items()}
     binaries = FOLDER / side.environment / "bin"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIPELINEKIT_"))}
     return {
-        **os.environ,
+        **inherited,
         "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": str(WORKLOADS) if side.environment != OWN else "",
         "PYTHONHASHSEED": "0",

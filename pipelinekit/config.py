@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.errors import UsageError
 
@@ -19,7 +19,7 @@ CONFIG_FILE = "config.toml"
 PREFIX = "PIPELINEKIT_"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """All settings with their defaults; the text of each says what it is for."""
 
@@ -38,12 +38,12 @@ class Settings:
 
 def names() -> list[str]:
     """The names of all settings."""
-    return [item.name for item in fields(Settings) if item.name != "origins"]
+    return [name for name in Settings.__match_args__ if name != "origins"]
 
 
 def text_of(name: str) -> str:
     """What a setting is for."""
-    return str(next(item.metadata["text"] for item in fields(Settings) if item.name == name))
+    return str(Settings.__dataclass_fields__[name].metadata["text"])
 
 
 def load_settings(

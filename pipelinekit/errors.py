@@ -17,11 +17,12 @@ Errors cross process borders, so every class pickles by its fields. They know no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from pipelinekit.classes import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Fault:
     """One thing wrong with what an author wrote, and where.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import datetime
 import enum
+import importlib
 import inspect
 import types
 import typing
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.names import is_port_name
 from pipelinekit.domain.steps import Canonical, Port
 from pipelinekit.domain.types import ANY, NONE, PortType
@@ -127,7 +128,7 @@ def _name(kind: type) -> str:
 # -- signatures --------------------------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """The ports of a function.
 
@@ -191,13 +192,18 @@ def output_fields(annotation: Any) -> dict[str, Any]:
     if isinstance(annotation, type) and custom_format_of(annotation) is not None:
         return {}
     is_tuple = isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
-    if not is_tuple and not (isinstance(annotation, type) and dataclasses.is_dataclass(annotation)):
+    if not is_tuple and not (isinstance(annotation, type) and hasattr(annotation, "__dataclass_fields__")):
         return {}
     hints = typing.get_type_hints(annotation, include_extras=True)
-    names = annotation._fields if is_tuple else [field.name for field in dataclasses.fields(annotation)]
+    names = annotation._fields if is_tuple else _field_names(annotation)
     return {name: hints.get(name, Any) for name in names}
 
 
 def is_none(kind: PortType) -> bool:
     """Whether a type is None alone."""
     return kind == NONE
+
+
+def _field_names(kind: Any) -> list[str]:
+    fields = importlib.import_module("dataclasses").fields(kind)  # loaded already by whoever made the class
+    return [field.name for field in fields]

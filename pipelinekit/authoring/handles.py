@@ -11,9 +11,9 @@ import enum
 import operator
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
+from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.graphs import Binding, Condition, Literal, OutputRef, ParameterRef
 from pipelinekit.domain.values import why_not_plain
 
@@ -178,7 +178,7 @@ class FirstHandle:
         self.items = items
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fixed:
     """An argument of `step.map` that every element shares."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pipelinekit.authoring.notebooks import NOTEBOOK_MODULE, in_notebook
+from pipelinekit.classes import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourcePlace:
     """`module` as a step's process imports it, from the source folder `root`; both empty without a source."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
@@ -13,6 +12,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 from pipelinekit.authoring.annotations import Signature, read_signature
 from pipelinekit.authoring.modules import SourcePlace, find_entry, source_place
 from pipelinekit.authoring.tracing import Traced, current_tracer, plain_value, shorten_path, why_not_given
+from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.pipelines import StepDeclaration
@@ -25,7 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepSettings:
     """The options of a step as its author gives them; see `step`."""
 

@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from pipelinekit.authoring.handles import (
     OutputsHandle,
     ParameterHandle,
 )
+from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.graphs import Binding, Condition, DictOf, FirstOf, ListOf, Literal
 from pipelinekit.domain.names import Namer
 from pipelinekit.domain.parameters import unknown_names
@@ -45,7 +45,7 @@ def current_tracer() -> Tracer | None:
     return _current.get()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Traced:
     """A step as the tracer needs it: its declaration, and where it came from, so that equal ones are declared once."""
 

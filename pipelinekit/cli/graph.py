@@ -8,10 +8,10 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipelinekit.bootstrap import open_services
+from pipelinekit.classes import frozen
 from pipelinekit.cli.output import print_json
 from pipelinekit.cli.parameters import add_parameter_arguments
 from pipelinekit.cli.targets import load_target, show_warnings
@@ -23,7 +23,7 @@ from pipelinekit.wire.graphs import parse_graph
 SUFFIXES = (".svg", ".html", ".htm")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Subject:
     """What is drawn: a graph, and the run and its steps where it is one."""
 

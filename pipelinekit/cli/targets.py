@@ -6,11 +6,11 @@ import importlib
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelinekit.bootstrap import Services, Workspace
+from pipelinekit.classes import frozen
 from pipelinekit.cli.parameters import parse_parameters, split_parameters
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunOptions, RunRecord
@@ -20,7 +20,7 @@ from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A graph with the values given for its parameters; freshly compiled, or from a document (then without sources)."""
 

@@ -14,10 +14,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from pipelinekit.classes import frozen
 from pipelinekit.compute import watchdog
 from pipelinekit.wire.frames import HEADER, body_length, pack
 from pipelinekit.wire.values import loads
@@ -32,7 +32,7 @@ OnLog = Callable[[str, str], None]
 OnTick = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Death:
     """How a step process ended during an attempt. `cause` is `timeout`, `memory`, `canceled`, or empty for its own."""
 

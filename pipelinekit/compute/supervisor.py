@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipelinekit.classes import frozen
 from pipelinekit.compute.processes import GRACE_SECONDS, Death, StepProcess, Watchdog
 from pipelinekit.compute.sources import bring_snapshot
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk
@@ -44,7 +44,7 @@ Emit = Callable[[Sequence[AttemptEvent]], None]
 PythonFor = Callable[[Attempt], str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Kind:
     """What a step process is warm for."""
 

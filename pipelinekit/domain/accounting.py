@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from pipelinekit.classes import frozen
 from pipelinekit.domain.runs import StepStatus
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepUse:
     """A step run for the accounts: what its execution took, and the causes for which it ran (none if it was reused)."""
 
@@ -19,7 +18,7 @@ class StepUse:
     causes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """A completion that may be reused: where and when it was made, and why its step ran then."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Port, Resources
 from pipelinekit.domain.values import StoredValue
@@ -13,7 +13,7 @@ from pipelinekit.domain.values import StoredValue
 ABSENT = "absent"  # stands for the digest of an undeclared file that is not there
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attempt:
     """Everything that a worker needs to execute a step once; it carries digests, never data or code.
 
@@ -47,7 +47,7 @@ class Attempt:
         return f"{self.run}/{self.step}/{self.number}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttemptStarted:
     """The step's process began the attempt at `at`."""
 
@@ -55,7 +55,7 @@ class AttemptStarted:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttemptEnded:
     """The attempt ended at `at` after `seconds` of execution: with outputs, or with a failure.
 
@@ -73,7 +73,7 @@ class AttemptEnded:
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogChunk:
     """Text that an attempt wrote to `stdout` or `stderr`, in the order of `sequence`."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.digests import digest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Environment:
     """An environment as its author declares it: packages to install and process variables to set.
 
@@ -24,7 +24,7 @@ class Environment:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Software:
     """The software identity of a step: what must be equal for a result to be taken again.
 

@@ -7,9 +7,9 @@ topological order. A graph holds everything that is needed to submit it later wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.environments import Software
 from pipelinekit.domain.parameters import Parameter
@@ -19,7 +19,7 @@ from pipelinekit.domain.types import PathRef
 DEFINITION_SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CodeItem:
     """One piece of code that a step reaches: `symbol` is `module:name`; file and lines say where it stands.
 
@@ -33,7 +33,7 @@ class CodeItem:
     end: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Definition:
     """The identity of a step, apart from its inputs: what is run, of which code, in which software, to which outputs.
 
@@ -76,7 +76,7 @@ def _output_identity(port: Port) -> list[Any]:
     return [str(port.type), port.type.format, *([form.order, form.decimals] if form else [])]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CompiledStep:
     """A definition with what is needed to run it: ports, options, and the snapshot that holds its code.
 
@@ -101,21 +101,21 @@ class CompiledStep:
         return {name: digest for name, digest in digests.items() if name not in unkeyed} if unkeyed else dict(digests)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Literal:
     """A value written in the pipeline: plain data, or a path on this machine."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParameterRef:
     """The value of a pipeline parameter."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutputRef:
     """One output of an earlier node; of a mapped node, the list of that output over all elements."""
 
@@ -123,21 +123,21 @@ class OutputRef:
     output: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListOf:
     """A list put together of several bindings."""
 
     items: tuple[Binding, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DictOf:
     """A dict put together of several bindings, by key."""
 
     entries: tuple[tuple[str, Binding], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirstOf:
     """The first of several bindings whose producer was not skipped: where branches meet again."""
 
@@ -147,7 +147,7 @@ class FirstOf:
 Binding = Literal | ParameterRef | OutputRef | ListOf | DictOf | FirstOf
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition:
     """A node runs only if `subject` compares so with `other`.
 
@@ -165,7 +165,7 @@ class Condition:
         return self.subject, self.other
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """One use of a step in a pipeline.
 
@@ -184,7 +184,7 @@ class Node:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Graph:
     """A compiled pipeline. `outputs` names what the pipeline returns; `snapshot` is the tree of its source folder."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.types import PortType, coerce, problem, shorten
 from pipelinekit.errors import Fault
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """One parameter of a pipeline.
 

@@ -6,9 +6,9 @@ the compiler says all that is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.graphs import Binding, Condition
 from pipelinekit.domain.parameters import Parameter
@@ -16,7 +16,7 @@ from pipelinekit.domain.steps import Port, StepOptions
 from pipelinekit.errors import Fault
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepDeclaration:
     """A step as declared.
 
@@ -41,7 +41,7 @@ class StepDeclaration:
     line: int = 0
 
 
-@dataclass(slots=True)
+@mutable
 class Call:
     """One call of a step inside a pipeline function. `step` and all references are positions in the draft.
 
@@ -66,7 +66,7 @@ class Call:
         return "/".join((*self.scope, self.name)) if self.scope else self.name
 
 
-@dataclass(slots=True)
+@mutable
 class Draft:
     """A traced pipeline. `root` is the source folder that files and relative paths refer to.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import UsageError
@@ -62,7 +62,7 @@ FINAL_STEPS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunOptions:
     """How a run is to be carried out.
 
@@ -82,7 +82,7 @@ class RunOptions:
             raise UsageError(f"a share of {self.verify} cannot be verified", hint="give a number from 0 to 1")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """Why a step or a run did not complete.
 
@@ -101,7 +101,7 @@ class Failure:
     peak_memory: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reason:
     """Why a step ran, or may not be reused: one cause, in words and in fields.
 
@@ -119,7 +119,7 @@ class Reason:
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepRecord:
     """The record of one step in one run. Times are seconds since 1970, UTC; `seconds` is what the execution took.
 
@@ -149,7 +149,7 @@ class StepRecord:
     claim: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunRecord:
     """The record of one execution of a graph. `number` counts within the experiment; times as in `StepRecord`.
 
@@ -180,7 +180,7 @@ class RunRecord:
     removed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completion:
     """An accepted result of one step execution, under its key: what reuse hands out.
 

@@ -10,15 +10,15 @@ import itertools
 import json
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import digest_bytes, is_digest
 from pipelinekit.errors import IntegrityError
 
 MANIFEST_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TreeEntry:
     """One file of a tree. `path` is relative, with `/` and in Unicode's NFC form; `size` is in bytes."""
 
@@ -28,7 +28,7 @@ class TreeEntry:
     executable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tree:
     """Files by relative path, in the order of their paths."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import UsageError
 
@@ -28,7 +28,7 @@ _SIZES = {
 _DURATIONS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Canonical:
     """What does not matter in an output: `Annotated[Table, Canonical(order=True, decimals=6)]`.
 
@@ -40,7 +40,7 @@ class Canonical:
     decimals: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Port:
     """One input or output of a step. An input with `required=False` has a default of its own.
 
@@ -54,7 +54,7 @@ class Port:
     canonical: Canonical | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resources:
     """What one execution of a step needs: `cpu` cores, `gpu` devices, `memory` in bytes or as text (`"4GiB"`).
 
@@ -77,7 +77,7 @@ class Resources:
         return int(self.memory)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retry:
     """How often a failed step is tried again, after what delay, and for which errors.
 
@@ -104,7 +104,7 @@ class Retry:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepOptions:
     """How a step is run and whether its result may be reused. None of this enters the key, except `cache_version`.
 

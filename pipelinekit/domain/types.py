@@ -10,15 +10,16 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from pipelinekit.classes import frozen
 
 SCALARS = frozenset({"none", "bool", "int", "float", "str", "bytes", "date", "datetime", "enum", "literal"})
 STORED_AS = {"table": "arrow", "array": "numpy", "bytes": "bytes", "file": "file", "folder": "folder"}
 PATHS = frozenset({"file", "folder", "path"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PathRef:
     """A file or folder on this machine, given as a value; `path` is relative to the source folder, or absolute."""
 
@@ -26,7 +27,7 @@ class PathRef:
     folder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PortType:
     """One type.
 

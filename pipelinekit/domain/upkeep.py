@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.runs import RunStatus, StepStatus
 from pipelinekit.domain.values import StoredValue
 
@@ -15,7 +15,7 @@ SHORTEST_GRACE = 3600.0  # a run must have been submitted, with all its inputs, 
 Place = tuple[str, str]  # a run and a step of it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RetentionPolicy:
     """What clean-up may remove, beside what nothing refers to; None for what it may not.
 
@@ -31,7 +31,7 @@ class RetentionPolicy:
     grace: float = GRACE_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunEntry:
     """A run as upkeep sees it. Of a run that was `removed` only results that are still needed are there."""
 
@@ -45,7 +45,7 @@ class RunEntry:
     removed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepEntry:
     """A step run: `shown` is the place whose outputs it shows, its own or that of the original."""
 
@@ -57,7 +57,7 @@ class StepEntry:
     attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CompletionEntry:
     """A completion: `used_at` is when it was made or last reused; a `doomed_at` one waits to be removed."""
 
@@ -78,7 +78,7 @@ class CompletionEntry:
         return self.run, self.step
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClaimEntry:
     """A claim on a key; its epoch and that of its run."""
 
@@ -90,7 +90,7 @@ class ClaimEntry:
     status: RunStatus | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventEntry:
     """One event of a run: its number, the step runs that changed, and the status that the run ended with, if it did."""
 
@@ -99,7 +99,7 @@ class EventEntry:
     ended: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class History:
     """The events of a run in the order of their numbers, and how many the run has counted."""
 
@@ -107,7 +107,7 @@ class History:
     events: tuple[EventEntry, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inventory:
     """Everything in the records that names something else, as it was at one moment.
 
@@ -122,7 +122,7 @@ class Inventory:
     losses: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removal:
     """What is to be done to the records.
 
@@ -140,7 +140,7 @@ class Removal:
     graphs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlobEntry:
     """A blob in the store, and when it was last stored, looked for or read."""
 
@@ -149,7 +149,7 @@ class BlobEntry:
     used_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leftover:
     """A file or folder that belongs to nothing any more: its place below the workspace, its bytes, its time."""
 
@@ -159,7 +159,7 @@ class Leftover:
     used_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoreFault:
     """Something wrong in a workspace: which rule is broken, by which object, in what way, and what to do.
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import digest
 
 PLAIN = "json"  # the format of plain data: None, bool, int, float, str, bytes, date, datetime, lists and dicts of them
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredValue:
     """One value in the store.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph, predecessors
 from pipelinekit.domain.runs import RunStatus, StepStatus
 from pipelinekit.domain.upkeep import CompletionEntry, History, Inventory, RunEntry, StepEntry, StoreFault
@@ -14,7 +14,7 @@ _BEGUN = (StepStatus.QUEUED, StepStatus.RUNNING, StepStatus.COMPLETED, StepStatu
 _BACKUP = "this cannot be mended; the run's own record is wrong: restore the records from a backup, or remove the run"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What comes before what in a graph, by name; and which nodes are mapped."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
+from pipelinekit.classes import replace
 from pipelinekit.domain.graphs import (
     Binding,
     CompiledStep,

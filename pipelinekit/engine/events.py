@@ -6,15 +6,15 @@ Events go into the orchestrator, instructions come out. A step is named by its f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunStatus, StepRecord
 from pipelinekit.domain.values import StoredValue
 
 # -- events ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LookedUp:
     """Answer to `LookUp`: the valid completions by step, and why each of the other steps has to run.
 
@@ -26,7 +26,7 @@ class LookedUp:
     unusable: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claimed:
     """Answer to `Claim`: steps whose key is ours now, those another run executes, and those just completed."""
 
@@ -35,7 +35,7 @@ class Claimed:
     landed: Mapping[str, Completion] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expanded:
     """Answer to `Expand`: the elements by port, or why the value is no list."""
 
@@ -44,7 +44,7 @@ class Expanded:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Started:
     """An attempt began to execute at `at`."""
 
@@ -53,7 +53,7 @@ class Started:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """An attempt ended at `at`: with outputs, or with a failure; it executed for `seconds`.
 
@@ -72,14 +72,14 @@ class Ended:
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Woken:
     """The time that `Sleep` asked for has passed."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelRequested:
     """Somebody wants the run to end."""
 
@@ -89,14 +89,14 @@ Event = LookedUp | Claimed | Expanded | Started | Ended | Woken | CancelRequeste
 # -- instructions ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """Write these step runs as they stand now; all other instructions of the same answer come after it."""
 
     changes: tuple[StepRecord, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LookUp:
     """Find valid completions for these keys, by step. `inputs` are what the keys are made of, to explain a miss."""
 
@@ -104,7 +104,7 @@ class LookUp:
     inputs: Mapping[str, Mapping[str, StoredValue]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """Claim these keys for execution, by step. `forced` steps want a new result even if a completion exists."""
 
@@ -112,14 +112,14 @@ class Claim:
     forced: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Release:
     """Give these claimed keys up without a result."""
 
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expand:
     """Take stored lists apart into their elements, by port."""
 
@@ -127,7 +127,7 @@ class Expand:
     lists: Mapping[str, StoredValue]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Observed:
     """Remember that a step with these inputs opened undeclared files: its result is filed under `key`, with them."""
 
@@ -137,7 +137,7 @@ class Observed:
     files: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Start:
     """Execute an attempt of a step with these inputs. `position` is the step's place in the graph's steps."""
 
@@ -148,7 +148,7 @@ class Start:
     inputs: Mapping[str, StoredValue]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stop:
     """Stop an attempt that is queued or running; it then ends as any other."""
 
@@ -156,7 +156,7 @@ class Stop:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sleep:
     """Send `Woken` for this step after so many seconds."""
 
@@ -164,7 +164,7 @@ class Sleep:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finish:
     """The run has ended, with these outputs as far as they are there."""
 

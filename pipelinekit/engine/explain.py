@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.runs import Reason
 from pipelinekit.domain.texts import counted
 from pipelinekit.engine.code.closure import TEXT, WHOLE
@@ -18,7 +18,7 @@ from pipelinekit.engine.code.syntax import is_cosmetic, syntax_digest
 FIRST_RUN = Reason("first run", "it has not run before")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """What one execution was made of.
 

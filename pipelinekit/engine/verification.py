@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.values import StoredValue
 
@@ -12,7 +12,7 @@ EQUAL = "equal"
 DIFFERENT = "different"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expected:
     """Outputs that an execution is compared with; `origin` says whose they are."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from pipelinekit.classes import entity, field
 from pipelinekit.domain.graphs import (
     Binding,
     CompiledStep,
@@ -42,7 +42,7 @@ class State(Enum):
     DONE = auto()
 
 
-@dataclass(slots=True, eq=False)
+@entity
 class Work:
     """One step of the run: a node, a mapped node that stands for its elements, or one element.
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipelinekit.classes import frozen
 from pipelinekit.errors import UsageError
 
 
@@ -24,7 +24,7 @@ class ValueFormat(Protocol):
         """The value in a file, as the class that the reader's annotation asks for. The file must not be changed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Format:
     """Says in an annotation how an object is stored: `Annotated[LinearRegression, Format("joblib")]`.
 
@@ -35,7 +35,7 @@ class Format:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CustomFormat:
     """A format of an author's own; see `register_format`."""
 

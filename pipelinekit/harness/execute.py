@@ -13,10 +13,10 @@ import time
 import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Port
@@ -32,7 +32,7 @@ STEP_FUNCTION = "step_function"  # where a decorated step keeps the plain functi
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep  # as it was imported: perhaps through a link
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where an attempt runs: its store, its own empty folder, and the folder that its code is imported from.
 

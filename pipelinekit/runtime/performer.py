@@ -10,8 +10,8 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 
+from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.attempts import Attempt
 from pipelinekit.domain.environments import variable_identity
 from pipelinekit.domain.graphs import Graph
@@ -41,7 +41,7 @@ from pipelinekit.ports import Blobs, Clock, Documents, DriverRecords, Files, Log
 from pipelinekit.runtime.decisions import Decisions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Records:
     """All records of a workspace, on one connection. `batch` groups what is written inside it into one transaction."""
 
@@ -53,7 +53,7 @@ class Records:
     batch: Callable[[], AbstractContextManager[None]]
 
 
-@dataclass(slots=True)
+@mutable
 class Handover:
     """What is to be done after the commit."""
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph, predecessors, sources
 from pipelinekit.domain.runs import Reason, RunOptions, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
@@ -21,7 +21,7 @@ from pipelinekit.ports import Blobs, Clock, Documents, Files, ReuseRecords
 from pipelinekit.runtime.decisions import Decisions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedStep:
     """What would become of one step.
 
@@ -66,7 +66,7 @@ def plan(
     return planned
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class History:
     """What is known of a step from earlier runs.
 

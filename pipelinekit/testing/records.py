@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 
+from pipelinekit.classes import field, mutable, replace
 from pipelinekit.domain.accounting import Kept
 from pipelinekit.domain.attempts import LogChunk, split_id
 from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
@@ -15,7 +15,7 @@ from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
 from pipelinekit.ports import Clock
 
 
-@dataclass(slots=True)
+@mutable
 class MemoryState:
     """Everything that the twins of one workspace share. `dead` names the owners that count as dead."""
 
@@ -41,7 +41,7 @@ class MemoryState:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written inside, or none of it."""
-        kept = {name: copy.copy(getattr(self, name)) for name in self.__slots__}
+        kept = {name: copy.copy(getattr(self, name)) for name in self.__match_args__}
         kept["steps"] = {run: dict(steps) for run, steps in self.steps.items()}
         kept["events"] = {run: list(events) for run, events in self.events.items()}
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
+from pipelinekit.classes import replace
 from pipelinekit.domain.runs import Completion
 from pipelinekit.domain.upkeep import (
     ClaimEntry,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 
+from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.digests import digest, digest_bytes
 from pipelinekit.domain.texts import counted
 from pipelinekit.domain.upkeep import Inventory, Removal, StoreFault
@@ -21,7 +21,7 @@ from pipelinekit.workspace.upkeep import Stores
 Progress = Callable[[int, int, int], None]  # blobs read, bytes read, blobs in all
 
 
-@dataclass(slots=True)
+@mutable
 class _Findings:
     """What is wrong, as far as it can be mended."""
 
@@ -32,7 +32,7 @@ class _Findings:
     keys: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Owners:
     """Who names each blob, in words, and the keys of the reusable results among them."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.environments import Environment, Software, python_identity, variable_identity
 from pipelinekit.domain.graphs import CodeItem, CompiledStep, Definition, Graph
 from pipelinekit.domain.pipelines import Draft, StepDeclaration
@@ -22,7 +22,7 @@ from pipelinekit.workspace.sources import SourceCode
 LockEnvironment = Callable[[Environment], tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Compilation:
     """A compiled graph, the warnings that came up, and the source trees that it names.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.runs import Reason, RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.engine.code.closure import TEXT
@@ -16,7 +16,7 @@ from pipelinekit.ports import Blobs, Documents, ReuseRecords
 from pipelinekit.wire.values import loads
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """Why one step ran or was reused.
 

@@ -7,10 +7,10 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph, path_refs
 from pipelinekit.domain.names import check_name, run_id
 from pipelinekit.domain.parameters import bind
@@ -27,7 +27,7 @@ from pipelinekit.workspace.compiling import Compilation, Compiler
 from pipelinekit.workspace.inputs import InputPaths
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arguments:
     """What a run is given: values of the parameters, and of the paths written in the graph."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from pipelinekit.classes import frozen, mutable
 from pipelinekit.domain.accounting import Kept, StepUse
 from pipelinekit.domain.runs import StepStatus
 
 
-@dataclass(slots=True)
+@mutable
 class Account:
     """Steps and seconds of one run, or of one week: `saved` by reuse, `spent` on executions."""
 
@@ -32,7 +32,7 @@ class Account:
             self.spent += use.seconds
 
 
-@dataclass(slots=True)
+@mutable
 class Cause:
     """Why steps ran: how many did for this cause, and the seconds that they took.
 
@@ -44,7 +44,7 @@ class Cause:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReuseStatistics:
     """Accounts of runs, newest first, of weeks by their Monday, oldest first, and causes, the dearest first."""
 
@@ -88,7 +88,7 @@ def _without_gaps(weeks: dict[datetime.date, Account]) -> Iterable[Account]:
         monday += datetime.timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Criteria:
     """Which results are meant: all that fit every criterion given.
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.upkeep import Inventory, Leftover, Removal, RetentionPolicy, RunEntry
 from pipelinekit.engine.upkeep import after, decide, needed_values, oldest_open, removable_runs, shown_values
 from pipelinekit.ports import (
@@ -25,7 +25,7 @@ from pipelinekit.ports import (
 from pipelinekit.workspace.references import References
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stores:
     """What upkeep works on. `batch` groups what is done inside it into one transaction."""
 
@@ -39,7 +39,7 @@ class Stores:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Freed:
     """One kind of thing that went, or would go. `seconds` is what it took to compute it."""
 
@@ -49,7 +49,7 @@ class Freed:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collection:
     """What a clean-up did, or would do.
 
@@ -65,7 +65,7 @@ class Collection:
     waits_for: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Decided:
     """What was found and decided while the records stood still."""
 

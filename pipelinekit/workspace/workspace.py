@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord
@@ -20,7 +20,7 @@ from pipelinekit.workspace.runs import Run, RunCollection
 Launch = Callable[[RunRecord], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Defaults:
     """What a submission gets that does not say otherwise; an empty experiment is the pipeline's own name."""
 

@@ -11,8 +11,8 @@ Third-party code ends the walk: it is noted by module name and enters the key th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
+from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.graphs import CodeItem
 from pipelinekit.engine.code import unsteady
@@ -28,7 +28,7 @@ TEXT = "(text)"
 OWN_PACKAGE = "pipelinekit"  # the engine itself is no part of an identity; its schemas are
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Closure:
     """What a step reaches: code, third-party modules by dotted name, environment variables, and warnings.
 
@@ -60,7 +60,7 @@ def closure_of(roots: Iterable[tuple[str, str]], base: CodeBase, *, unbound: Ite
     return walk.result()
 
 
-@dataclass(slots=True)
+@mutable
 class _Symbol:
     """The statements that make one code item, in order of their position."""
 

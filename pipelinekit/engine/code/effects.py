@@ -7,15 +7,15 @@ registry that a decorator fills, a setting that a function makes, a list of subc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from pipelinekit.classes import frozen
 from pipelinekit.engine.code.modules import Statement, Summary
 
 Place = tuple[str, str]  # module and symbol
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceModule:
     """A first-party module: its summary, or only its digest when it is compiled code.
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.digests import digest, digest_bytes
 from pipelinekit.engine.code.scopes import Dynamic, Facts, Read, Target, absolute_module, dotted, facts_of
 from pipelinekit.engine.code.syntax import drop_defaults, is_cosmetic, syntax_digest
@@ -24,7 +24,7 @@ _ANYTHING = frozenset({"Any", "object"})
 _COLLECTIONS = frozenset({"list", "dict", "tuple", "List", "Dict", "Tuple", "Sequence", "Mapping", "Iterable"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement:
     """One top-level statement, or one name of an import statement.
 
@@ -56,7 +56,7 @@ class Statement:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """What is known of one module. `loads` are the modules that importing it imports, in order of appearance."""
 
@@ -302,7 +302,7 @@ def to_document(summary: Summary) -> dict[str, Any]:
         "loads": summary.loads,
         "stars": summary.stars,
         "exported": summary.exported,
-        "statements": [[getattr(item, name) for name in Statement.__slots__] for item in summary.statements],
+        "statements": [[getattr(item, name) for name in Statement.__match_args__] for item in summary.statements],
     }
 
 
@@ -329,7 +329,7 @@ def _revived(document: dict[str, Any]) -> Summary:
 
 
 def _revive(row: list[Any]) -> Statement:
-    values = dict(zip(Statement.__slots__, row, strict=True))
+    values = dict(zip(Statement.__match_args__, row, strict=True))
     for name in ("reads", "entry_reads", "calls", "mutates", "dynamic"):
         values[name] = tuple(tuple(item) for item in values[name])
     for name in ("binds", "touches", "loads", "variables"):

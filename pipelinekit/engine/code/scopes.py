@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
+from pipelinekit.classes import field, mutable
 from pipelinekit.engine.code import unsteady
 from pipelinekit.engine.code.syntax import has_reader
 
@@ -60,7 +60,7 @@ _TEXT_ATTRIBUTES = {
 }
 
 
-@dataclass(slots=True)
+@mutable
 class Facts:
     """What is known of one statement.
 
@@ -85,7 +85,7 @@ class Facts:
     registers: str = ""
 
 
-@dataclass(slots=True)
+@mutable
 class _Scope:
     names: set[str] = field(default_factory=set)
     outer: set[str] = field(default_factory=set)  # declared global here

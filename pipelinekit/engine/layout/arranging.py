@@ -7,10 +7,10 @@ a frame, both sides meet in one point. Frames therefore hold what belongs to the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import networkx
 
+from pipelinekit.classes import field, mutable
 from pipelinekit.engine.layout.fitting import shelve
 from pipelinekit.engine.layout.groups import shared_groups
 from pipelinekit.engine.layout.levels import Edges, Level, Signal, lay_out
@@ -21,7 +21,7 @@ USUAL = Spacing()
 Origin = tuple[int, float]  # a box and where lines leave it: what travels together
 
 
-@dataclass(slots=True)
+@mutable
 class _Group:
     """A group while it is laid out: its members, and the ends that each origin has in it (None for the outside)."""
 

@@ -6,8 +6,8 @@ Coordinates are `along` the direction and `across` it; a level does not know whi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.engine.layout.layering import layers_of
 from pipelinekit.engine.layout.ordering import Web, build_web, order
 from pipelinekit.engine.layout.placing import place
@@ -18,7 +18,7 @@ CLIMB = 0.12  # so much longer is the way between layers, for each unit that a l
 WIDEST = 5.0  # at most so many times the usual way
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signal:
     """An origin of lines in a level: a member, or -1 for the border where lines enter the group; and its ends.
 
@@ -30,7 +30,7 @@ class Signal:
     ends: tuple[tuple[int, float], ...]
 
 
-@dataclass(slots=True)
+@mutable
 class Level:
     """A level laid out: its size, the members' (along, across) beginnings, and lines by signal and member."""
 
@@ -41,7 +41,7 @@ class Level:
     doors: dict[tuple[int, bool], float] = field(default_factory=dict)  # (signal, leaving): across, where on the border
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edges:
     """Room that a level keeps free at its borders: before and after, along and across."""
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+from pipelinekit.classes import field, mutable
 
 CAREFUL = 400  # up to so many vertices, neighbours are also swapped one by one
 
 
-@dataclass(slots=True)
+@mutable
 class Web:
     """Vertices in layers, with the lines between neighbouring layers.
 

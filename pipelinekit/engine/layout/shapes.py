@@ -5,15 +5,16 @@ Nothing here knows what the boxes stand for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pipelinekit.classes import frozen
 
 Direction = Literal["right", "down"]
 Point = tuple[float, float]
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Box:
     """A box to be placed, and the path of the groups that it lies in: `("outer", "inner")`."""
 
@@ -22,7 +23,7 @@ class Box:
     group: Path = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """A line from one box to another, by their positions in the list of boxes.
 
@@ -35,7 +36,7 @@ class Link:
     leaves: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spacing:
     """Distances that a layout keeps, in the unit of the boxes."""
 
@@ -50,7 +51,7 @@ class Spacing:
     margin: float = 16.0  # around everything
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placed:
     """Where a box stands: its upper left corner and its size."""
 
@@ -60,7 +61,7 @@ class Placed:
     height: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frame:
     """The frame around a group."""
 
@@ -68,7 +69,7 @@ class Frame:
     place: Placed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """A finished layout: places by box, outer frames before inner ones, and a route for each link.
 

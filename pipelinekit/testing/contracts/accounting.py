@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
+from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.accounting import StepUse
 from pipelinekit.domain.runs import Reason, StepStatus
 from pipelinekit.domain.upkeep import Removal
@@ -11,7 +10,7 @@ from pipelinekit.ports import AccountRecords, UpkeepRecords
 from pipelinekit.testing.contracts.records import MadeRecords, change, new_run
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MadeAccounts:
     """The accounts under test, and the records that they are about."""
 

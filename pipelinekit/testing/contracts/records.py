@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.runs import (
@@ -28,7 +28,7 @@ from pipelinekit.ports import Documents, DriverRecords, LogRecords, ReuseRecords
 from pipelinekit.testing.clock import HandClock
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MadeRecords:
     """The records under test, and the owners to use with them."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from pipelinekit.classes import frozen
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.digests import digest_bytes
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepStatus
@@ -15,7 +14,7 @@ from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.records import MadeRecords, change, completion, key, new_run, refused
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MadeUpkeep:
     """The upkeep under test, and the records that it is about."""
 
@@ -203,7 +202,7 @@ class UpkeepContract:
         assert made.upkeep.inventory().losses == {"b"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MadeStore:
     """The store under test, with its upkeep."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
+from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.graphs import Binding, DictOf, FirstOf, Graph, ListOf, Literal, Node, OutputRef
 from pipelinekit.domain.runs import RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.texts import STATUS_MARKS, seconds_text
@@ -22,7 +22,7 @@ UNKNOWN_MARK = "○"  # of a graph that is not a run
 WORDS = {status: re.sub(r"(?<=.)([A-Z])", r" \1", str(status)).lower() for status in StepStatus}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shape:
     """One box: a node, or several that are alike.
 
@@ -69,7 +69,7 @@ class Shape:
         return f"{WORDS[self.status]}{took}{saved}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrow:
     """A link between two shapes: `data`, `condition` or `order`; `port` is an output of a source that has ports."""
 
@@ -79,7 +79,7 @@ class Arrow:
     kind: str = "data"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Picture:
     """All that is to be drawn. `merged` says whether nodes that are alike are drawn as one."""
 

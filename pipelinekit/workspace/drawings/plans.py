@@ -6,9 +6,9 @@ Between the picture, which knows no sizes, and the SVG, which only writes down w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from pipelinekit.classes import frozen
 from pipelinekit.engine.layout.arranging import arrange
 from pipelinekit.engine.layout.fitting import suggest_direction
 from pipelinekit.engine.layout.groups import drawable_groups
@@ -27,7 +27,7 @@ MOST_PORTS = 8  # of a step with more outputs, lines leave the box at one point
 STACK = 4.0  # how far the boxes behind a box stick out
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Port:
     """An output on the border of a box, `off` the middle of the side that lines leave from."""
 
@@ -35,7 +35,7 @@ class Port:
     off: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """What is written in a box: the name, what `many` adds to it, and smaller lines with the kind of each."""
 
@@ -45,7 +45,7 @@ class Text:
     ports: tuple[Port, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """A picture with its layout, and the texts of its boxes."""
 

@@ -1,0 +1,171 @@
+"""Classes that hold values: what `dataclass(slots=True)` makes, at a fraction of the cost.
+
+`dataclasses` compiles six functions for each class whenever it is imported, which was a third of what a run cost in
+which nothing was new. Here one function is compiled for a class, its `__init__`; the rest is shared. Such a class is a
+dataclass for everybody who asks (`dataclasses.fields`, `asdict` and `replace` work), but its fields are made only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any, TypeVar, dataclass_transform, overload
+
+T = TypeVar("T")
+_MISSING: Any = object()
+
+
+class Field:
+    """A default that is made anew for each instance, or metadata; see `field`."""
+
+    __slots__ = ("default", "factory", "metadata")
+
+    def __init__(self, default: Any, factory: Callable[[], Any] | None, metadata: Mapping[str, Any]) -> None:
+        self.default = default
+        self.factory = factory
+        self.metadata = metadata
+
+
+@overload
+def field(*, default_factory: Callable[[], T], metadata: Mapping[str, Any] | None = None) -> T: ...
+@overload
+def field(*, default: T, metadata: Mapping[str, Any] | None = None) -> T: ...
+def field(
+    *,
+    default: Any = _MISSING,
+    default_factory: Callable[[], Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Any:
+    """The default of a field, where it is not one value that all instances may share."""
+    return Field(default, default_factory, metadata or {})
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def frozen(kind: type[T]) -> type[T]:
+    """A class whose instances are values: equal by content, hashable, never changed."""
+    made: type[T] = _make(kind, {"__setattr__": _refuse, "__delattr__": _refuse, "__eq__": _equal, "__hash__": _hash})
+    return made
+
+
+@dataclass_transform(field_specifiers=(field,))
+def mutable(kind: type[T]) -> type[T]:
+    """A class whose instances hold what changes; equal by content, and not hashable."""
+    made: type[T] = _make(kind, {"__eq__": _equal, "__hash__": None})
+    return made
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(field,))
+def entity(kind: type[T]) -> type[T]:
+    """A class whose instances hold what changes, each equal to itself alone."""
+    made: type[T] = _make(kind, {})
+    return made
+
+
+def replace(value: T, **changes: Any) -> T:
+    """A copy of an instance with some fields changed. Raises TypeError for a name that is no field."""
+    kept = {name: getattr(value, name) for name in value.__match_args__ if name not in changes}  # type: ignore[attr-defined]
+    return type(value)(**kept, **changes)
+
+
+# -- making a class ----------------------------------------------------------------------------------------------------
+
+
+def _make(kind: Any, methods: Mapping[str, Any]) -> Any:
+    names = tuple(vars(kind).get("__annotations__", ()))
+    defaults = {name: kind.__dict__[name] for name in names if name in kind.__dict__}
+    body = {key: item for key, item in kind.__dict__.items() if key not in (*names, "__dict__", "__weakref__")}
+    body.update(__slots__=names, __match_args__=names, __dataclass_fields__=_Fields(names, defaults))
+    body.update(_state=staticmethod(_getter(names)), __reduce__=_reduce)
+    body.setdefault("__repr__", _repr)
+    body.update(methods)
+    made = type(kind)(kind.__name__, kind.__bases__, body)
+    made.__qualname__ = kind.__qualname__
+    made.__init__ = _init(made, names, defaults, "__post_init__" in body)
+    return made
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    """All fields of an instance at once, as something that can be compared and hashed."""
+    return attrgetter(*names) if names else _nothing
+
+
+def _nothing(_: Any) -> tuple[()]:
+    return ()
+
+
+def _init(kind: type, names: tuple[str, ...], defaults: Mapping[str, Any], checks: bool) -> Any:
+    """`__init__` with the fields as parameters; slots are set directly, past a `__setattr__` that refuses."""
+    space: dict[str, Any] = {"_MISSING": _MISSING}
+    head, lines = ["self"], []
+    for name in names:
+        space[f"_set_{name}"] = kind.__dict__[name].__set__
+        value = name
+        if name in defaults:
+            given = defaults[name]
+            factory = given.factory if isinstance(given, Field) else None
+            space[f"_default_{name}"] = _MISSING if factory else given.default if isinstance(given, Field) else given
+            head.append(f"{name}=_default_{name}")
+            if factory:
+                space[f"_make_{name}"] = factory
+                value = f"_make_{name}() if {name} is _MISSING else {name}"
+        else:
+            head.append(name)
+        lines.append(f" _set_{name}(self, {value})")
+    if checks:
+        lines.append(" self.__post_init__()")
+    exec(f"def __init__({', '.join(head)}):\n" + "\n".join(lines or [" pass"]), space)  # noqa: S102 - names of fields
+    made = space["__init__"]
+    made.__qualname__ = f"{kind.__qualname__}.__init__"
+    made.__module__ = kind.__module__
+    return made
+
+
+# -- what all such classes share ---------------------------------------------------------------------------------------
+
+
+def _equal(self: Any, other: Any) -> Any:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    return self._state(self) == self._state(other)
+
+
+def _hash(self: Any) -> int:
+    return hash(self._state(self))
+
+
+def _repr(self: Any) -> str:
+    fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+    return f"{type(self).__qualname__}({fields})"
+
+
+def _reduce(self: Any) -> tuple[Any, ...]:
+    return type(self), tuple(getattr(self, name) for name in self.__match_args__)
+
+
+def _refuse(self: Any, name: str, *_: Any) -> None:
+    raise AttributeError(f"{type(self).__qualname__} is a value: its {name!r} cannot be changed")
+
+
+class _Fields:
+    """Fields as `dataclasses` knows them, made when somebody asks."""
+
+    __slots__ = ("_defaults", "_made", "_names")
+
+    def __init__(self, names: tuple[str, ...], defaults: Mapping[str, Any]) -> None:
+        self._names = names
+        self._defaults = defaults
+        self._made: Any = None
+
+    def __get__(self, _: Any, kind: type) -> Any:
+        if self._made is None:
+            import dataclasses  # noqa: PLC0415 - the import is what is to be saved
+
+            body: dict[str, Any] = {"__annotations__": dict.fromkeys(self._names, Any)}
+            for name, given in self._defaults.items():
+                body[name] = given
+                if isinstance(given, Field):
+                    factory: Any = {"default_factory": given.factory} if given.factory else {"default": given.default}
+                    body[name] = dataclasses.field(metadata=given.metadata, **factory)
+            shadow: Any = dataclasses.dataclass(type(kind.__name__, (), body))
+            self._made = shadow.__dataclass_fields__
+        return self._made
