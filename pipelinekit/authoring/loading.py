@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -70,7 +69,7 @@ def _import(path: Path) -> ModuleType:
 def _fault(error: Exception, root: str) -> Fault:
     frames = [
         frame
-        for frame in traceback.extract_tb(error.__traceback__)
+        for frame in importlib.import_module("traceback").extract_tb(error.__traceback__)
         if not frame.filename.startswith((_OWN_FOLDER, "<frozen"))
     ]
     file, line = (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import functools
+import importlib
 import inspect
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,16 +16,16 @@ from typing import Any, overload
 from pipelinekit.authoring.annotations import Signature, output_fields, read_signature
 from pipelinekit.authoring.handles import FirstHandle, LookedAtParameterError, OutputHandle, OutputsHandle
 from pipelinekit.authoring.modules import SourcePlace, source_place
-from pipelinekit.authoring.notebooks import NOTEBOOK_FILE, NOTEBOOK_MODULE, notebook_source
+from pipelinekit.authoring.notebooks import NOTEBOOK_FILE, NOTEBOOK_MODULE
 from pipelinekit.authoring.tracing import Tracer, current_tracer, plain_value, shorten_path, why_not_given
 from pipelinekit.bootstrap import Workspace
 from pipelinekit.domain.graphs import Binding
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.pipelines import Draft
+from pipelinekit.domain.steps import WHOLE_OUTPUT
 from pipelinekit.domain.types import ANY, coerce, problem
 from pipelinekit.errors import Fault, PipelinekitError, UsageError
-from pipelinekit.harness.execute import WHOLE_OUTPUT
 from pipelinekit.workspace.runs import Run
 
 _GUARD = "steps import the script again: put what submits under  if __name__ == '__main__':"
@@ -84,6 +83,13 @@ class Pipeline:
         return draft
 
     @property
+    def parameters(self) -> list[Parameter]:
+        """The parameters as they are declared, before the function has run; what is wrong with them is told by `trace`."""
+        draft = Draft(self.name, self.place.root)
+        self._declare_parameters(draft)
+        return draft.parameters
+
+    @property
     def signature_names(self) -> list[str]:
         """Names of the parameters."""
         return [port.name for port in self.signature.inputs]
@@ -135,7 +141,9 @@ class Pipeline:
 
     def _fault_of(self, error: Exception, root: str) -> Fault:
         frames = [
-            frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OWN_FOLDER)
+            frame
+            for frame in importlib.import_module("traceback").extract_tb(error.__traceback__)
+            if not frame.filename.startswith(_OWN_FOLDER)
         ]
         file, line = (frames[-1].filename, frames[-1].lineno or 0) if frames else self._place()
         words = str(error) if isinstance(error, LookedAtParameterError) else f"{type(error).__name__}: {error}"
@@ -156,7 +164,8 @@ class Pipeline:
     def _add_notebook(self, draft: Draft) -> None:
         entries = [step.name for step in draft.steps if step.module == NOTEBOOK_MODULE]
         if entries:
-            draft.texts[NOTEBOOK_FILE] = notebook_source(entries)
+            cells = importlib.import_module("pipelinekit.authoring.cells")
+            draft.texts[NOTEBOOK_FILE] = cells.notebook_source(entries)
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name!r}>"
@@ -211,6 +220,7 @@ def refuse_submit_on_import(name: str) -> None:
         or frame.f_globals.get("__name__") != "__main__"
     ):
         return
+    ast: Any = importlib.import_module("ast")
     for node in ast.parse(Path(file).read_bytes()).body:
         if node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno) and not isinstance(node, ast.If):
             raise UsageError(f"{file}:{frame.f_lineno}: submit() at the top level of a script", hint=_GUARD)

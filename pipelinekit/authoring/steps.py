@@ -70,7 +70,7 @@ class Step(Generic[P, R]):
         """
         return Step(self.step_function, override_settings(self.settings, overrides, self._title()), self._origin)
 
-    @property
+    @functools.cached_property
     def prepared(self) -> Traced:
         """The step as the tracer takes it."""
         declaration = self._declaration

@@ -6,6 +6,7 @@ What is wrong is noted and tracing goes on, so that all faults are told at once.
 from __future__ import annotations
 
 import enum
+import functools
 import itertools
 import os
 import sys
@@ -28,15 +29,15 @@ from pipelinekit.domain.graphs import Binding, Condition, DictOf, FirstOf, ListO
 from pipelinekit.domain.names import Namer
 from pipelinekit.domain.parameters import unknown_names
 from pipelinekit.domain.pipelines import Call, Draft, StepDeclaration
-from pipelinekit.domain.steps import Port
+from pipelinekit.domain.steps import WHOLE_OUTPUT, Port
 from pipelinekit.domain.types import ANY, PortType, coerce, map_paths, paths_in
 from pipelinekit.domain.values import why_not_plain
 from pipelinekit.errors import Fault
 from pipelinekit.formats.loading import revive
-from pipelinekit.harness.execute import WHOLE_OUTPUT
 from pipelinekit.workspace.inputs import place_paths
 
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
+_NUMBERS = frozenset({int, float, bool, type(None)})  # the commonest literals, and plain data as they are
 _current: ContextVar[Tracer | None] = ContextVar("pipelinekit_tracer", default=None)
 
 
@@ -283,6 +284,8 @@ class Tracer:
         return DictOf(tuple((key, item) for key, item in bindings.items() if item is not None))
 
     def _literal(self, value: Any, kind: PortType, fault: Callable[[str], None]) -> Binding | None:
+        if type(value) in _NUMBERS:
+            return Literal(coerce(kind, value))
         plain = plain_value(value, kind, Path(self.draft.root))
         if why := why_not_given(plain):
             hint = "make it inside a step, or give it as a file"
@@ -318,6 +321,7 @@ def _name_members(value: Any) -> Any:
     return value
 
 
+@functools.cache
 def shorten_path(file: str, root: str) -> str:
     """A path relative to the source folder where it lies in it."""
     if root and file.startswith(root + os.sep):

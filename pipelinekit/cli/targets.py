@@ -55,8 +55,7 @@ def load_target(target: str, parameters: list[str], services: Services) -> Targe
     loading = importlib.import_module("pipelinekit.authoring.loading")
     with redirect_stdout(sys.stderr):  # standard output is the command's; what the author's modules print goes beside
         pipeline = loading.load_pipeline(target)
-        declared = pipeline.trace().parameters if texts else []
-        given = parse_parameters(declared, texts) if texts else {}
+        given = parse_parameters(pipeline.parameters, texts) if texts else {}
         compilation: Compilation = services.compiler.compile(pipeline.trace(given))
     return Target(compilation.graph, given, target, compilation.warnings, compilation)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -58,7 +58,7 @@ def unknown_names(given: Iterable[str], known: Iterable[str]) -> list[Fault]:
     faults = []
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
+            near = importlib.import_module("difflib").get_close_matches(name, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
             faults.append(Fault(f"there is no parameter {name!r}", hint=hint))
     return faults

@@ -27,6 +27,8 @@ _SIZES = {
 
 _DURATIONS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
+WHOLE_OUTPUT = "output"  # the output of a step that returns one value without a name
+
 
 @frozen
 class Canonical:

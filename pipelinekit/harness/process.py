@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,7 @@ def main(arguments: list[str]) -> None:
     except (BrokenPipeError, KeyboardInterrupt):
         pass
     except BaseException:
-        traceback.print_exc()
+        importlib.import_module("traceback").print_exc()
         raise SystemExit(70) from None
     # what a step left running (threads, atexit hooks) must not keep the process alive
     sys.stdout.flush()

@@ -11,7 +11,6 @@ import errno
 import fcntl
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -107,10 +106,9 @@ class FolderBlobs:
 
     def _write(self, source: BinaryIO) -> tuple[str, int]:
         self._staging.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._staging)
-        staged = Path(name)
+        staged = self._staging / os.urandom(8).hex()
         try:
-            with os.fdopen(handle, "wb") as target:
+            with staged.open("xb") as target:
                 hasher = Hasher()
                 while block := source.read(CHUNK):
                     hasher.update(block)

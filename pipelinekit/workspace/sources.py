@@ -5,29 +5,32 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.engine.code.closure import OWN_PACKAGE
 from pipelinekit.engine.code.effects import SourceModule
-from pipelinekit.engine.code.modules import SUMMARY_VERSION, Summary, from_document, summarise, to_document
+from pipelinekit.engine.code.summaries import SUMMARY_VERSION, Summary, from_document, to_document
 from pipelinekit.errors import CompileError, Fault
 from pipelinekit.ports import Cache
 from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import InstalledSoftware
 
 SPACE = f"summaries {SUMMARY_VERSION} python {sys.version_info.major}.{sys.version_info.minor}"
+Summarise = Callable[[bytes, str, bool], Summary]
 CATALOGUE = "pipelinekit_steps"  # our own catalogue of steps counts by content, as if it were the author's
 
 
 class SourceCode:
-    """Implements `engine.code.closure.CodeBase` on a source tree."""
+    """Implements `engine.code.closure.CodeBase` on a source tree. `summarise` reads a module that is new."""
 
-    def __init__(self, tree: SourceTree, cache: Cache, installed: InstalledSoftware) -> None:
+    def __init__(self, tree: SourceTree, cache: Cache, installed: InstalledSoftware, summarise: Summarise) -> None:
         self._tree = tree
         self._cache = cache
         self._installed = installed
+        self._summarise = summarise
         self._modules: dict[str, SourceModule | None] = {}
         self._origins: dict[str, str] = {}
         self._folders = _folders(tree)
@@ -94,7 +97,7 @@ class SourceCode:
         summary = from_document(json.loads(kept)) if kept else None
         if summary is None:
             try:
-                summary = summarise(self._tree.read(path), name, is_package)
+                summary = self._summarise(self._tree.read(path), name, is_package)
             except SyntaxError as error:
                 fault = Fault(f"the module cannot be parsed: {error.msg}", path, error.lineno or 0)
                 raise CompileError(f"module {name!r} cannot be parsed", faults=[fault]) from None

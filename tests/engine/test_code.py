@@ -6,7 +6,8 @@ import pytest
 from patterns import ALL as PATTERNS
 
 from pipelinekit.engine.code.closure import closure_of
-from pipelinekit.engine.code.modules import from_document, summarise, to_document
+from pipelinekit.engine.code.modules import summarise
+from pipelinekit.engine.code.summaries import from_document, to_document
 from pipelinekit.testing.code import MemoryCode
 
 INSTALLED = {"pandas", "polars", "numpy", "sklearn", "plugin_for_effect"}

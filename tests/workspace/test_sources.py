@@ -9,6 +9,7 @@ from patterns import ALL as PATTERNS
 from seams import opened
 
 from pipelinekit.engine.code.closure import closure_of
+from pipelinekit.engine.code.modules import summarise
 from pipelinekit.errors import CompileError
 from pipelinekit.storage.cache import FileCache
 from pipelinekit.testing.code import MemoryCode
@@ -40,7 +41,7 @@ def write(root, files):
 
 def code_of(root, cache=None):
     cache = cache or MemoryCache()
-    return SourceCode(SourceTree(root, cache, compile_patterns), cache, InstalledSoftware(cache, index))
+    return SourceCode(SourceTree(root, cache, compile_patterns), cache, InstalledSoftware(cache, index), summarise)
 
 
 def said(closure):

@@ -17,8 +17,7 @@ from pipelinekit.domain.digests import digest
 from pipelinekit.domain.graphs import CodeItem
 from pipelinekit.engine.code import unsteady
 from pipelinekit.engine.code.effects import CodeBase, Effects, Place, SourceModule
-from pipelinekit.engine.code.modules import Statement, Summary
-from pipelinekit.engine.code.scopes import Read
+from pipelinekit.engine.code.summaries import Read, Statement, Summary
 from pipelinekit.errors import Fault
 
 _SILENT = frozenset({"__name__", "__file__", "__doc__", "__path__", "__spec__", "__package__", "__dict__", "__all__"})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from pipelinekit.classes import frozen
-from pipelinekit.engine.code.modules import Statement, Summary
+from pipelinekit.engine.code.summaries import Statement, Summary
 
 Place = tuple[str, str]  # module and symbol
 

@@ -12,13 +12,9 @@ from collections.abc import Iterable, Mapping
 
 from pipelinekit.classes import field, mutable
 from pipelinekit.engine.code import unsteady
+from pipelinekit.engine.code.summaries import Dynamic, Read, Target
 from pipelinekit.engine.code.syntax import has_reader
 
-Read = tuple[str, str]
-Target = tuple[str, str]  # what an import binds a name to: a module, and an attribute of it unless it is the module
-# how far it widens, line, words. It widens to the `source`, the `module`, the `text` of the module, the `texts` of all
-# that is reached, of all that is `imported`; `note` and `hint` widen to nothing.
-Dynamic = tuple[str, int, str]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _EVALUATORS = frozenset({"eval", "exec", "compile"})

@@ -5,7 +5,10 @@ Code that calls one gets a hint, and nothing else: what it does with the result 
 
 from __future__ import annotations
 
-import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ast
 
 HINT = "hint"  # how far such a finding widens: not at all
 SEEDED = "seeded"  # a hint about this source of randomness is void
