@@ -84,7 +84,7 @@ class Pipeline:
 
     @property
     def parameters(self) -> list[Parameter]:
-        """The parameters as they are declared, before the function has run; what is wrong with them is told by `trace`."""
+        """The parameters as they are declared, before the function has run; `trace` tells what is wrong with them."""
         draft = Draft(self.name, self.place.root)
         self._declare_parameters(draft)
         return draft.parameters

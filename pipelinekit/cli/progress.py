@@ -39,6 +39,7 @@ class Progress:
         self._run: RunRecord | None = None
         self._graph: Graph | None = None
         self._earlier: list[StepRecord] = []
+        self._steps: dict[str, StepRecord] = {}
 
     def begun(self, run: RunRecord, graph: Graph) -> None:
         """Say which run this is."""
@@ -47,6 +48,7 @@ class Progress:
 
     def changed(self, changes: Sequence[StepRecord]) -> None:
         """Show changes."""
+        self._steps.update((change.name, change) for change in changes)
         if self._live is None and self._wants_live:
             if any(change.status is StepStatus.QUEUED for change in changes):
                 module = importlib.import_module("pipelinekit.cli.live")
@@ -58,6 +60,11 @@ class Progress:
             self._live.changed(changes)
         else:
             _print_changes(changes)
+
+    @property
+    def steps(self) -> list[StepRecord]:
+        """The steps as they stand, in the order of the graph."""
+        return sorted(self._steps.values(), key=lambda step: (step.node, step.element, step.name))
 
     def logged(self, chunks: Sequence[LogChunk]) -> None:
         """Logs are kept, and shown by `runs logs`."""

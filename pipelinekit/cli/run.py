@@ -15,6 +15,7 @@ from pipelinekit.cli.output import print_json
 from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
 from pipelinekit.cli.progress import Progress, Quiet, summary_lines
 from pipelinekit.cli.targets import load_target, show_warnings
+from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunOptions, RunStatus
 from pipelinekit.engine.verification import DIFFERENT
 from pipelinekit.runtime.driver import Driver
@@ -63,17 +64,17 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.check,
     )
     record = target.record(workspace, arguments.experiment or services.settings.experiment, options)
-    return drive(services, record.id, as_json=arguments.json)
+    return drive(services, record.id, as_json=arguments.json, graph=target.graph)
 
 
-def drive(services: Services, run: str, *, as_json: bool) -> int:
+def drive(services: Services, run: str, *, as_json: bool, graph: Graph | None = None) -> int:
     """Drive a recorded run in this process and show how it goes; its exit code."""
     observer = Quiet() if as_json else Progress(services.settings.progress)
     driver = services.driver(observer)
     in_process = services.records.runs.get(run).options.compute == IN_PROCESS
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()  # the document stands alone on standard output
     with _interruptible(driver, in_process), aside:
-        status = driver.drive(run)
+        status = driver.drive(run, graph)
     observer.close()
     handle = services.runs.get(run)
     if as_json:
@@ -81,9 +82,9 @@ def drive(services: Services, run: str, *, as_json: bool) -> int:
         print_json(document)
         verified = [step.get("verified") for step in document["steps"]]
     else:
-        steps = [step.record for step in handle.steps]
-        print("\n".join(summary_lines(handle.record, steps)))
-        verified = [step.verified for step in steps]
+        assert isinstance(observer, Progress)
+        print("\n".join(summary_lines(handle.record, observer.steps)))
+        verified = [step.verified for step in observer.steps]
     options = handle.record.options
     if DIFFERENT in verified and (options.check or options.verify == 1.0):
         return 1

@@ -203,22 +203,25 @@ class Graph:
 
 def sources(binding: Binding) -> Iterator[int]:
     """Positions of the nodes that a binding takes its value from."""
-    match binding:
-        case OutputRef(node=node):
-            yield node
-        case ListOf(items=items) | FirstOf(items=items):
-            for item in items:
-                yield from sources(item)
-        case DictOf(entries=entries):
-            for _, item in entries:
-                yield from sources(item)
+    stack = [binding]
+    while stack:
+        match stack.pop():
+            case OutputRef(node=node):
+                yield node
+            case ListOf(items=items) | FirstOf(items=items):
+                stack.extend(reversed(items))
+            case DictOf(entries=entries):
+                stack.extend(item for _, item in reversed(entries))
 
 
 def predecessors(node: Node) -> set[int]:
     """Positions of all nodes that must end before this one: by data, by condition, by order."""
     found = set(node.after)
     for binding in node.inputs.values():
-        found.update(sources(binding))
+        if type(binding) is OutputRef:  # by far the commonest that has a source
+            found.add(binding.node)
+        elif type(binding) is not Literal:
+            found.update(sources(binding))
     for condition in node.conditions:
         for side in condition.sides:
             found.update(sources(side))

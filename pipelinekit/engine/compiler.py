@@ -176,6 +176,7 @@ class _Checker:
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.parameters = {parameter.name: parameter.type for parameter in draft.parameters}
+        self.outputs = [{port.name: port.type for port in step.outputs} for step in draft.steps]
 
     def declaration(self, step: StepDeclaration) -> list[Fault]:
         return [
@@ -281,8 +282,7 @@ class _Checker:
                 return self.parameters.get(name, ANY)
             case OutputRef(node=node, output=output):
                 call = self.draft.calls[node]
-                ports = {port.name: port.type for port in self.draft.steps[call.step].outputs}
-                found = ports.get(output, ANY)
+                found = self.outputs[call.step].get(output, ANY)
                 return PortType("list", (found,)) if call.each else found
             case FirstOf(items=items) if items:
                 return self.type_of(items[0])

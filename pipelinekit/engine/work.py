@@ -27,6 +27,8 @@ from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, dict_of, list_of, plain
 from pipelinekit.engine.verification import Expected
 
+_TOLD_BY_VALUE = frozenset({int, str, bool})  # not float: 0.0 equals -0.0
+
 
 class State(Enum):
     """Where the orchestrator stands with a step; the statuses that people see follow from it."""
@@ -184,7 +186,7 @@ class Resolver:
         self.arguments = arguments
         self.paths = paths
         self.works = works
-        self._literals: dict[int, StoredValue] = {}
+        self._literals: dict[Any, StoredValue] = {}
 
     def value(self, binding: Binding) -> StoredValue | None:
         """The value of a binding; None when it comes from a step that was skipped.
@@ -213,12 +215,12 @@ class Resolver:
         return {name: value for name, binding in whole if (value := self.value(binding)) is not None}
 
     def literal(self, binding: Literal) -> StoredValue:
-        """A literal as a stored value; literals are often shared by many nodes, so each is digested once."""
-        known = self._literals.get(id(binding))
+        """A literal as a stored value; many nodes share literals, or have equal ones, so each is digested once."""
+        value = binding.value
+        place = (type(value), value) if type(value) in _TOLD_BY_VALUE else id(binding)
+        known = self._literals.get(place)
         if known is None:
-            value = binding.value
-            known = self.paths[value] if isinstance(value, PathRef) else plain(value)
-            self._literals[id(binding)] = known
+            known = self._literals[place] = self.paths[value] if isinstance(value, PathRef) else plain(value)
         return known
 
     def holds(self, condition: Condition) -> bool | Failure:

@@ -89,10 +89,13 @@ class Driver:
         for compute in self._computes.values():
             compute.close(now=True)
 
-    def drive(self, run_id: str) -> RunStatus:
-        """Take the run and drive it to its end. Raises LeaseLostError when it belongs to another driver."""
+    def drive(self, run_id: str, graph: Graph | None = None) -> RunStatus:
+        """Take the run and drive it to its end. Raises LeaseLostError when it belongs to another driver.
+
+        `graph` is the run's graph where it is at hand; else it is read from the records.
+        """
         run = self._records.driving.take(run_id, self._owner)
-        graph = self._graph(run)
+        graph = graph or self._graph(run)
         self._observer.begun(run, graph)
         orchestrator = Orchestrator(run.id, graph, run.arguments, run.options, run.paths)
         performer = Performer(run, graph, self._records, self._blobs, self._clock, self._files)

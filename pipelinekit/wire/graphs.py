@@ -27,7 +27,7 @@ from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.steps import Canonical, Port, Resources, Retry, StepOptions
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import UsageError
-from pipelinekit.wire.values import dumps, loads, plain_from_json, plain_to_json
+from pipelinekit.wire.values import dumps, loads_strictly, plain_from_json, plain_to_json
 
 GRAPH_VERSION = 1
 
@@ -45,7 +45,7 @@ def graph_digest(text: str) -> str:
 def parse_graph(text: str | bytes, source: str = "graph document") -> Graph:
     """Read a graph's text. Raises UsageError when it is no graph, or of another version, or inconsistent."""
     try:
-        document = loads(text)
+        document = loads_strictly(text)
     except ValueError as error:
         raise UsageError(f"{source} is not JSON: {error}") from None
     if not isinstance(document, dict) or document.get("kind") != "pipelinekit.graph":

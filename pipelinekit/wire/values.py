@@ -16,14 +16,22 @@ from typing import Any
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import PLAIN, StoredValue
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_decode = json.JSONDecoder().decode
+
 
 def dumps(document: Any) -> str:
     """Canonical JSON text: sorted keys, no spaces, ASCII."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _encode(document)
 
 
 def loads(text: str | bytes) -> Any:
-    """Read JSON; a key twice in one object is an error. Raises ValueError."""
+    """Read JSON that was written here. Raises ValueError."""
+    return _decode(text if isinstance(text, str) else text.decode("utf-8"))
+
+
+def loads_strictly(text: str | bytes) -> Any:
+    """Read JSON that anybody may have written: a key twice in one object is an error. Raises ValueError."""
     return json.loads(text, object_pairs_hook=_unique)
 
 

@@ -59,9 +59,10 @@ class Pipelines:
         values, faults = bind(graph.parameters, given)
         raise_parameter_faults(graph.name, faults)
         inputs = InputPaths(self.blobs, self._cache, keep=keep)
-        resolved = inputs.resolve([*paths_in(values), *path_refs(graph)], root)
+        written = list(path_refs(graph))
+        resolved = inputs.resolve([*paths_in(values), *written], root)
         stored = {name: self._stored(value, resolved) for name, value in values.items()}
-        return Arguments(stored, {ref: resolved[ref] for ref in path_refs(graph)})
+        return Arguments(stored, {ref: resolved[ref] for ref in written})
 
     def _stored(self, value: Any, resolved: Mapping[PathRef, StoredValue]) -> StoredValue:
         """A parameter's value as a stored one; lists and dicts that hold paths are put together of their items."""
