@@ -33,8 +33,6 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_CANCELED = 130
 GARBAGE_THRESHOLD = 50_000  # graphs are many objects that live as long as the command; they need not be looked through
-    50_000  # a graph is many objects that live as long as the command: to look through them often is waste
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
