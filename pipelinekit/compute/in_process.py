@@ -7,7 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +15,7 @@ from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptStarted, L
 from pipelinekit.domain.runs import Failure
 from pipelinekit.ports import Sink
 
+TURN_SECONDS = 0.05  # short attempts are executed together for so long, and recorded together
 ExecuteAttempt = Callable[[Attempt, Path], AttemptEnded]
 
 
@@ -26,6 +27,7 @@ class InProcessCompute:
         self._scratch = scratch
         self._execute = execute
         self._queue: deque[Attempt] = deque()
+        self._number = 1  # of the scratch folder
 
     def start(self, attempts: Sequence[Attempt]) -> None:
         """Queue attempts; `advance` runs them."""
@@ -40,23 +42,32 @@ class InProcessCompute:
             self._sink(AttemptEnded(attempt.id, time.time(), 0.0, failure=failure))
 
     def advance(self) -> bool:
-        """Run the next attempt here and now."""
-        if not self._queue:
-            return False
-        attempt = self._queue.popleft()
+        """Run attempts here and now: the next one, and those that fit into a turn with it."""
+        until = time.monotonic() + TURN_SECONDS
+        ran = False
+        while self._queue and not (ran and time.monotonic() > until):
+            self._execute_one(self._queue.popleft())
+            ran = True
+        return ran
+
+    def _execute_one(self, attempt: Attempt) -> None:
         self._sink(AttemptStarted(attempt.id, time.time()))
         out = _Tee(sys.stdout, lambda text: self._sink(LogChunk(attempt.id, "stdout", text)))
         err = _Tee(sys.stderr, lambda text: self._sink(LogChunk(attempt.id, "stderr", text)))
         with redirect_stdout(out), redirect_stderr(err):
-            ended = self._execute(attempt, self._scratch / attempt.id.replace("/", "_"))
+            ended = self._execute(attempt, self._scratch / str(self._number))
+        if not (self._scratch / str(self._number)).is_dir():
+            self._number += 1  # it was used, and is gone
         out.finish()
         err.finish()
         self._sink(ended)
-        return True
 
     def close(self, *, now: bool = False) -> None:  # noqa: ARG002 - the port's
         """Drop what is queued."""
         self._queue.clear()
+        for folder in (self._scratch / str(self._number), self._scratch):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 class _Tee(io.TextIOBase):

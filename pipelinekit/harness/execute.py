@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import sys
@@ -19,7 +20,7 @@ from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import WHOLE_OUTPUT, Port
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError, PipelinekitError, StorageError
-from pipelinekit.formats.loading import load_value
+from pipelinekit.formats.loading import load_value, revive
 from pipelinekit.formats.storing import OutputError, store_value
 from pipelinekit.harness.observation import Observation, observed
 from pipelinekit.ports import Blobs
@@ -56,7 +57,7 @@ def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
     failure: Failure | None = None
     damaged: tuple[str, ...] = ()
     observation = Observation(place.code, attempt.known, place.ignored)
-    with _inside(place.scratch), _variables(attempt):
+    with _inside(place.scratch, observation), _variables(attempt):
         try:
             with observed(observation):
                 outputs = runner(attempt, place)
@@ -85,11 +86,14 @@ def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None
     """Call a Python step's function with its inputs and store what it returns. `find` finds functions by entry."""
     function = (find or find_function)(attempt.entry)
     hints = type_hints(function)
-    arguments = {}
-    links: dict[Path, tuple[int, int, int]] = {}
-    for name, value in attempt.inputs.items():
-        arguments[name] = load_value(value, hints.get(name, Any), place.blobs, place.scratch / "inputs" / name)
-    _note_links(place.scratch / "inputs", links)
+    inputs = place.scratch / "inputs"
+    arguments = {
+        name: revive(value.inline, hints.get(name, Any))
+        if value.is_inline
+        else load_value(value, hints.get(name, Any), place.blobs, inputs / name)
+        for name, value in attempt.inputs.items()
+    }
+    links = _links(inputs) if any(not value.is_inline for value in attempt.inputs.values()) else {}
     result = call(function, arguments)
     try:
         outputs = {
@@ -132,14 +136,17 @@ def _member(module: Any, name: str) -> Any:
     return getattr(found, STEP_FUNCTION, found)
 
 
-def type_hints(function: Any) -> dict[str, Any]:
+def type_hints(function: Any) -> Mapping[str, Any]:
     """The annotations of a function; none where they cannot be resolved."""
     try:
-        return typing.get_type_hints(function, include_extras=True)
-    except (
-        Exception
-    ):  # annotations are the author's expressions: whatever they raise, values are then loaded as they are
+        return _type_hints(function)
+    except Exception:  # annotations are the author's expressions: whatever they raise, values are loaded as they are
         return {}
+
+
+@functools.lru_cache
+def _type_hints(function: Any) -> Mapping[str, Any]:
+    return typing.get_type_hints(function, include_extras=True)
 
 
 def call(function: Any, arguments: dict[str, Any]) -> Any:
@@ -171,14 +178,16 @@ def _parts(result: Any, attempt: Attempt) -> list[Any]:
 # -- inputs must stay as they are --------------------------------------------------------------------------------------
 
 
-def _note_links(folder: Path, links: dict[Path, tuple[int, int, int]]) -> None:
-    if folder.is_dir():
-        for parent, _, names in os.walk(folder):
-            for name in names:
-                path = Path(parent, name)
-                state = path.stat()
-                if state.st_nlink > 1:
-                    links[path] = (state.st_ino, state.st_size, state.st_mtime_ns)
+def _links(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    """Files of a folder that share their bytes with others, as they are now."""
+    links = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            state = path.stat()
+            if state.st_nlink > 1:
+                links[path] = (state.st_ino, state.st_size, state.st_mtime_ns)
+    return links
 
 
 def check_links(links: Mapping[Path, tuple[int, int, int]]) -> None:
@@ -196,23 +205,30 @@ def check_links(links: Mapping[Path, tuple[int, int, int]]) -> None:
 
 
 @contextlib.contextmanager
-def _inside(scratch: Path) -> Iterator[None]:
-    scratch.mkdir(parents=True, exist_ok=True)
-    before = Path.cwd()
+def _inside(scratch: Path, observation: Observation) -> Iterator[None]:
+    """Be in a scratch folder of one's own. One that nobody has written to stays there, for the next attempt."""
+    try:
+        os.mkdir(scratch)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        scratch.mkdir(parents=True, exist_ok=True)
+    before = os.getcwd()
     os.chdir(scratch)
     try:
         yield
     finally:
         os.chdir(before)
-        _remove(scratch)
+        if observation.forked or _is_used(scratch):
+            importlib.import_module("shutil").rmtree(scratch, ignore_errors=True)
 
 
-def _remove(scratch: Path) -> None:
-    """Remove a scratch folder, which is empty more often than not."""
+def _is_used(scratch: Path) -> bool:
     try:
-        os.rmdir(scratch)
+        with os.scandir(scratch) as entries:
+            return any(True for _ in entries)
     except OSError:
-        importlib.import_module("shutil").rmtree(scratch, ignore_errors=True)
+        return True
 
 
 @contextlib.contextmanager

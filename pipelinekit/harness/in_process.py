@@ -16,6 +16,7 @@ from pipelinekit.compute.sources import bring_snapshot
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
 from pipelinekit.harness.execute import Place, execute, find_live_function, run_python
 from pipelinekit.harness.scripts import run_command
+from pipelinekit.harness.surroundings import variables
 from pipelinekit.ports import Blobs
 
 
@@ -34,11 +35,12 @@ def executor(home: Path, blobs: Blobs) -> Callable[[Attempt, Path], AttemptEnded
 
 @contextlib.contextmanager
 def _put_back() -> Iterator[None]:
-    variables, path = dict(os.environ), list(sys.path)
+    before, path = variables(), list(sys.path)
     try:
         yield
     finally:
-        for name in os.environ.keys() - variables.keys():
-            del os.environ[name]
-        os.environ.update({name: value for name, value in variables.items() if os.environ.get(name) != value})
+        if (after := variables()) != before:
+            for name in after.keys() - before.keys():
+                del os.environ[os.fsdecode(name)]
+            os.environ.update({os.fsdecode(name): os.fsdecode(before[name]) for name in before})
         sys.path[:] = path

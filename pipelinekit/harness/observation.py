@@ -23,6 +23,7 @@ from pipelinekit.domain.attempts import ABSENT
 from pipelinekit.domain.digests import digest_stream
 from pipelinekit.domain.snapshots import normal_path
 
+FORKS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.exec"})
 EVERYTHING = "*"
 CHANGED = "changed while the step ran"  # equals no content, so that the result is never reused
 MOST = 1_000  # files that are told one by one
@@ -45,6 +46,7 @@ class Observation:
         self._read: dict[str, _State | None] = {}
         self._written: set[str] = set()
         self.hosts: dict[str, None] = {}
+        self.forked = False  # whether other processes were started, which may outlive the attempt
 
     def opened(self, path: Any, mode: Any, flags: Any) -> None:
         """Note that a file is about to be opened."""
@@ -112,6 +114,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
             _current.opened(*arguments)
         elif event == "socket.connect":
             _current.connected(arguments[1])
+        elif event in FORKS:
+            _current.forked = True
     except Exception:  # noqa: S110 - an odd argument is the step's own matter, and must not be ours
         pass
 

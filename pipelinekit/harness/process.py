@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,9 @@ def serve(inbox: int, outbox: int) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     _warm_up(setup["modules"])
     send(outbox, {"ready": os.getpid()})
-    number, pid = 0, os.getpid()
+    number, pid = 1, os.getpid()
     surroundings = Surroundings(source)
     while (message := receive(inbox)) is not None:
-        number += 1
         place = Place(blobs, scratch / f"{pid}-{number}", source, source, (blobs.folder.parent,))
         result = event_to_json(_attempt(message, place))
         if os.getpid() != pid:
@@ -44,6 +44,10 @@ def serve(inbox: int, outbox: int) -> None:
         if surroundings.changed():
             result["spoiled"] = True
         send(outbox, result)
+        if not os.path.isdir(place.scratch):
+            number += 1  # it was used, and is gone
+    with suppress(OSError):
+        os.rmdir(scratch / f"{pid}-{number}")
 
 
 def _attempt(message: dict[str, Any], place: Place) -> AttemptEnded:

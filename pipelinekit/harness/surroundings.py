@@ -56,10 +56,16 @@ class Surroundings:
         return {name: _Reader(self._source).shape(vars(module), DEPTH) for name, module in self._own.items()}
 
 
+def variables() -> dict[Any, Any]:
+    """The environment variables of this process as they are kept: undecoded, which is ten times as fast."""
+    kept = getattr(os.environ, "_data", None)
+    return dict(kept if isinstance(kept, dict) else os.environ)
+
+
 def _process_state() -> tuple[Any, ...]:
     streams = [(id(stream), stream.closed) for stream in (sys.stdout, sys.stderr)]
     threads = {thread.ident for thread in threading.enumerate() if not thread.daemon}
-    return dict(os.environ), list(sys.path), streams, _file_behind(1), _file_behind(2), threads, _umask(), _settings()
+    return variables(), list(sys.path), streams, _file_behind(1), _file_behind(2), threads, _umask(), _settings()
 
 
 def _file_behind(descriptor: int) -> tuple[int, int] | None:
