@@ -43,7 +43,7 @@ class StepProcess:
         os.close(theirs_in)
         os.close(theirs_out)
         setup = {"blobs": folder / "blobs", "source": folder / "source", "scratch": folder / "scratch"}
-        send(self._inbox, {**{name: str(path) for name, path in setup.items()}, "modules": list(modules)})
+        send(self._inbox, {**{name: str(path) for name, path in setup.items()}, "pycache": str(setup["source"]) + "-pycache", "modules": list(modules)})
         self.read = [0, 0]
 
     def answer(self, seconds=60):

@@ -78,11 +78,12 @@ class Supervisor:
     def run_bundle(self, attempts: Sequence[Attempt], emit: Emit) -> tuple[list[AttemptEvent], list[str]]:
         """Execute attempts one after another: the events not yet emitted, and the ids of those that were not begun."""
         report = _Report(emit)
+        kills = _oom_kills()
         began = time.monotonic()
         for position, attempt in enumerate(attempts):
             if position and time.monotonic() - began > BUNDLE_SECONDS:
                 return report.rest(), [item.id for item in attempts[position:]]
-            report.add(self._run(attempt, report))
+            report.add(self._run(attempt, report, kills))
         return report.rest(), []
 
     def cancel(self, attempts: Sequence[str]) -> None:
@@ -125,7 +126,7 @@ class Supervisor:
 
     # -- one attempt -------------------------------------------------------------------------------------------------
 
-    def _run(self, attempt: Attempt, report: _Report) -> AttemptEnded:
+    def _run(self, attempt: Attempt, report: _Report, kills: int) -> AttemptEnded:
         began = time.time()
         try:
             process, kind = self._acquire(attempt, modules_of([attempt]))
@@ -138,7 +139,6 @@ class Supervisor:
             self._release(attempt, process, kind)
             return _ended(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
         report.add(AttemptStarted(attempt.id, began))
-        kills = _oom_kills()
         outcome = process.run(
             attempt_to_json(attempt),
             timeout=attempt.timeout,
@@ -178,6 +178,7 @@ class Supervisor:
             "blobs": str(self._blobs_folder),
             "source": str(source),
             "scratch": str(self._scratch),
+            "pycache": str(self._home / "pycache"),
             "modules": list(modules),
         }
         command = [kind.python, "-P", "-u", "-m", "pipelinekit.harness"]
@@ -198,7 +199,6 @@ class Supervisor:
         environment = {**threaded, **os.environ} if threads == 1 else {**os.environ, **threaded}
         environment["PYTHONHASHSEED"] = "0"
         environment["PYTHONPATH"] = str(own_package(self._home))
-        environment["PYTHONPYCACHEPREFIX"] = str(self._home / "pycache")
         environment["PIPELINEKIT_STEP_PROCESS"] = "1"
         environment["TMPDIR"] = str(self._scratch)
         environment.pop("PYTHONSAFEPATH", None)

@@ -31,6 +31,7 @@ def serve(inbox: int, outbox: int) -> None:
     blobs = FolderBlobs(Path(setup["blobs"]))
     source, scratch = Path(setup["source"]), Path(setup["scratch"])
     sys.path.insert(0, str(source))
+    _keep_bytecode(setup["pycache"])
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     _warm_up(setup["modules"])
     send(outbox, {"ready": os.getpid()})
@@ -53,6 +54,15 @@ def serve(inbox: int, outbox: int) -> None:
 def _attempt(message: dict[str, Any], place: Place) -> AttemptEnded:
     attempt = attempt_from_json(message)
     return execute(attempt, place, run_python if attempt.kind == "python" else run_command)
+
+
+def _keep_bytecode(folder: str) -> None:
+    """Keep the bytecode of the author's modules outside of the snapshot, here and in processes that steps start.
+
+    Not from the start of the process: our own modules and the standard library have theirs already.
+    """
+    sys.pycache_prefix = folder
+    os.environ["PYTHONPYCACHEPREFIX"] = folder
 
 
 def _warm_up(modules: list[str]) -> None:

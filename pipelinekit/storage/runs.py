@@ -141,8 +141,8 @@ class SQLDriving:
             if self._database.write_many("put_step", rows) != len(rows):
                 names = ", ".join(change.name for change in changes[:5])
                 raise LeaseLostError(f"run {run}: a step that has ended cannot move again (among {names})")
-            for completion in completions:
-                self._accept(run, epoch, completion, now)
+            if completions:
+                self._accept(run, epoch, completions, now)
             reused = [change for change in changes if change.status is StepStatus.REUSED]
             if reused:
                 used = [(now, change.original_run, change.original_step) for change in reused]
@@ -195,13 +195,18 @@ class SQLDriving:
             raise LeaseLostError(f"run {run} is driven by another process, or has ended")
         self._database.write("add_event", (run, rows[0]["events"], self._clock.now(), dumps(body)))
 
-    def _accept(self, run: str, epoch: int, completion: Completion, now: float) -> None:
-        claim = completion.claim or completion.key
-        claimed = bool(self._database.write_returning("drop_claim", (claim, run, epoch)))
-        if claimed:
-            self._database.write("supersede", (completion.key,))
-        self._database.write(
-            "add_completion",
+    def _accept(self, run: str, epoch: int, completions: Sequence[Completion], now: float) -> None:
+        """Keep completions. Those whose claim is held take the place of what was reusable under their key."""
+        claims = [completion.claim or completion.key for completion in completions]
+        held = {row["key"] for row in self._database.read_keys("claims_of_driver", claims, (), (run, epoch))}
+        self._database.write_many("drop_claims", [(claim, run, epoch) for claim in held])
+        reusable = []
+        for claim in claims:
+            reusable.append(claim in held)
+            held.discard(claim)  # a claim counts once
+        superseding = [(item.key,) for item, counts in zip(completions, reusable, strict=True) if counts]
+        self._database.write_many("supersede", superseding)
+        rows = [
             (
                 run,
                 completion.step,
@@ -211,9 +216,11 @@ class SQLDriving:
                 dumps(values_to_json(completion.outputs)),
                 completion.seconds,
                 now,
-                int(claimed),
-            ),
-        )
+                int(counts),
+            )
+            for completion, counts in zip(completions, reusable, strict=True)
+        ]
+        self._database.write_many("add_completion", rows)
 
 
 def _step_row(step: StepRecord, pipeline: str, now: float) -> tuple[Any, ...]:

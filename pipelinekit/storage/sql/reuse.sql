@@ -9,9 +9,8 @@ from claims join runs on runs.id = claims.run where claims.key in ({})
 insert into claims (key, run, epoch, step) values (?, ?, ?, ?)
 on conflict (key) do update set run = excluded.run, epoch = excluded.epoch, step = excluded.step
 
--- name: drop_claim
-delete from claims where key = ? and run = ? and epoch = ?
-returning key
+-- name: claims_of_driver
+select key from claims where key in ({}) and run = ? and epoch = ?
 
 -- name: supersede
 update completions set reusable = 0 where key = ? and reusable = 1
