@@ -242,9 +242,9 @@ class Services:
 
     def python_for(self, attempt: Attempt) -> str:
         """The interpreter for an attempt's environment; a declared environment is built when it is first needed."""
-        if not attempt.lock:
+        if not attempt.task.lock:
             return sys.executable
-        interpreter: str = self._environments.python(attempt.lock)
+        interpreter: str = self._environments.python(attempt.task.lock)
         return interpreter
 
 

@@ -9,12 +9,12 @@ import textwrap
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from pipelinekit.domain.attempts import Attempt
+from pipelinekit.domain.attempts import Attempt, Task
 from pipelinekit.domain.steps import Port
 from pipelinekit.domain.types import ANY
 from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.storage.blobs import FolderBlobs
-from pipelinekit.wire.attempts import attempt_to_json, event_from_json
+from pipelinekit.wire.attempts import attempt_to_json, event_from_json, task_to_json
 from pipelinekit.wire.frames import receive, send
 
 
@@ -43,7 +43,14 @@ class StepProcess:
         os.close(theirs_in)
         os.close(theirs_out)
         setup = {"blobs": folder / "blobs", "source": folder / "source", "scratch": folder / "scratch"}
-        send(self._inbox, {**{name: str(path) for name, path in setup.items()}, "pycache": str(setup["source"]) + "-pycache", "modules": list(modules)})
+        send(
+            self._inbox,
+            {
+                **{name: str(path) for name, path in setup.items()},
+                "pycache": str(setup["source"]) + "-pycache",
+                "modules": list(modules),
+            },
+        )
         self.read = [0, 0]
 
     def answer(self, seconds=60):
@@ -62,8 +69,10 @@ class StepProcess:
         }
         ports = tuple(Port(name, ANY) for name in stored)
         entry = f"steps:{function}" if kind == "python" else function
-        attempt = Attempt("run", step, 1, kind, entry, "", stored, ports, tuple(outputs))
-        send(self._inbox, attempt_to_json(replace(attempt, **details)))
+        own = {name: details.pop(name) for name in ("run", "number") if name in details}
+        task = Task(kind, entry, "", ports, tuple(outputs), **details)
+        attempt = replace(Attempt("run", step, 1, task, stored), **own)
+        send(self._inbox, {**attempt_to_json(attempt), "task": task_to_json(task)})
 
     def run(self, function, *words, **details):
         """Execute an attempt; how it ended."""

@@ -27,13 +27,20 @@ from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Resources
 from pipelinekit.errors import ComputeError
 from pipelinekit.ports import Sink
-from pipelinekit.wire.attempts import attempt_to_json, event_from_json
+from pipelinekit.wire.attempts import attempts_to_json, event_from_json
 from pipelinekit.wire.values import dumps, loads
 
 BUNDLE_TARGET = 0.15  # seconds of execution that one message is worth
 BUNDLE_MAX = 64
 IN_FLIGHT = 2  # bundles on their way for each slot
 CONNECT_SECONDS = 15.0
+EMBEDDED = {  # nobody looks at what a worker inside this process does, and there is none to take work from it
+    "distributed.admin.tick.interval": "10s",
+    "distributed.admin.system-monitor.interval": "60s",
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.worker.profile.enabled": False,
+}
 _numbers = itertools.count()
 
 Limits = dict[
@@ -70,7 +77,7 @@ class DaskCompute:
                 self._open[attempt.id] = attempt
                 self._pending.append(attempt)
         for attempt in attempts:
-            if why := self._unfit(attempt.resources):
+            if why := self._unfit(attempt.task.resources):
                 self._end(attempt.id, Failure("compute", f"step {attempt.step!r} can never run here: {why}"))
         self._dispatch()
 
@@ -114,14 +121,14 @@ class DaskCompute:
         bundle = [first]
         while self._pending and len(bundle) < size:
             following = self._pending[0]
-            if (following.resources, following.snapshot) != (first.resources, first.snapshot):
+            if (following.task.resources, following.task.snapshot) != (first.task.resources, first.task.snapshot):
                 break
             bundle.append(self._pending.popleft())
         return bundle
 
     def _bundle_size(self, attempt: Attempt) -> int:
         """How many attempts like this one make a message: one at first, more as they turn out to be short."""
-        seconds = self._durations.get(attempt.entry)
+        seconds = self._durations.get(attempt.task.entry)
         if seconds is None:
             return 1
         share = -(-len(self._pending) // self._slots) or 1
@@ -133,7 +140,7 @@ class DaskCompute:
                 "home": self._home,
                 "maker": self._maker,
                 "topic": self._topic,
-                "attempts": [attempt_to_json(attempt) for attempt in bundle],
+                **attempts_to_json(bundle),
             }
         )
         number = next(_numbers)
@@ -144,7 +151,7 @@ class DaskCompute:
             key=key,
             pure=False,
             priority=-number,  # first come, first served
-            resources=self._request(bundle[0].resources),
+            resources=self._request(bundle[0].task.resources),
             retries=0,
         )
         self._bundles[key] = bundle
@@ -184,8 +191,8 @@ class DaskCompute:
                 attempt = self._open.pop(event.attempt, None)
             if attempt is None:
                 return  # told twice: once ahead of its bundle, once with it
-            known = self._durations.get(attempt.entry, event.seconds)
-            self._durations[attempt.entry] = 0.5 * known + 0.5 * event.seconds
+            known = self._durations.get(attempt.task.entry, event.seconds)
+            self._durations[attempt.task.entry] = 0.5 * known + 0.5 * event.seconds
         elif isinstance(event, AttemptStarted) and event.attempt not in self._open:
             return
         self._sink(event)
@@ -243,7 +250,7 @@ class EmbeddedCompute(DaskCompute):
             "memory_limit": 0,
             "protocol": "inproc://",
         }
-        with dask.config.set({"distributed.admin.tick.interval": "10s", "distributed.scheduler.allowed-failures": 0}):
+        with dask.config.set(EMBEDDED):
             self._cluster = SpecCluster(
                 workers={0: {"cls": _QuietWorker, "options": options}},
                 scheduler={"cls": _QuietScheduler, "options": {"protocol": "inproc://", "dashboard": False}},

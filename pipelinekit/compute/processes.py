@@ -19,6 +19,8 @@ from typing import IO, Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.compute import watchdog
+from pipelinekit.domain.attempts import Attempt, Task
+from pipelinekit.wire.attempts import attempt_to_json, task_to_json
 from pipelinekit.wire.frames import HEADER, body_length, pack
 from pipelinekit.wire.values import loads
 
@@ -101,14 +103,14 @@ class StepProcess:
             self._selector.register(handle, selectors.EVENT_READ, stream)
         os.set_blocking(self._outbox, False)
         self._selector.register(self._outbox, selectors.EVENT_READ, "result")
-        self._ready = False
+        self._task: Task | None = None
         self._log = _Log()
         self._write(setup)
 
     # -- one attempt -------------------------------------------------------------------------------------------------
 
     def run(
-        self, message: Mapping[str, Any], *, timeout: float, memory: int, on_log: OnLog, on_tick: OnTick
+        self, attempt: Attempt, *, timeout: float, memory: int, on_log: OnLog, on_tick: OnTick
     ) -> dict[str, Any] | Death:
         """Execute one attempt and return its result message, or how the process died instead.
 
@@ -116,7 +118,7 @@ class StepProcess:
         writes as it appears, `on_tick` is called now and then while it runs.
         """
         self._log = _Log(on_log)
-        self._write(message)
+        self._write_attempt(attempt)
         limit = time.monotonic() + timeout if timeout else None
         while True:
             result = self._poll(TICK_SECONDS)
@@ -155,6 +157,14 @@ class StepProcess:
         self._close_pipes()
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _write_attempt(self, attempt: Attempt) -> None:
+        """Send an attempt, and its task where that is not the one that was sent before."""
+        message = attempt_to_json(attempt)
+        if attempt.task is not self._task:
+            self._task = attempt.task
+            message["task"] = task_to_json(attempt.task)
+        self._write(message)
 
     def _write(self, message: Mapping[str, Any]) -> None:
         view = memoryview(pack(message))

@@ -26,7 +26,7 @@ from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.runs import Failure
 from pipelinekit.errors import ComputeError, PipelinekitError
 from pipelinekit.ports import Blobs
-from pipelinekit.wire.attempts import attempt_to_json, event_from_json
+from pipelinekit.wire.attempts import event_from_json
 
 BUNDLE_SECONDS = 0.25  # after so long, a bundle's remaining attempts are given back
 REPORT_SECONDS = 0.25  # results do not wait longer than this for the rest of their bundle
@@ -140,9 +140,9 @@ class Supervisor:
             return _ended(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
         report.add(AttemptStarted(attempt.id, began))
         outcome = process.run(
-            attempt_to_json(attempt),
-            timeout=attempt.timeout,
-            memory=attempt.resources.memory_bytes,
+            attempt,
+            timeout=attempt.task.timeout,
+            memory=attempt.task.resources.memory_bytes,
             on_log=lambda stream, text: report.now(LogChunk(attempt.id, stream, text)),
             on_tick=report.flush_if_due,
         )
@@ -169,7 +169,7 @@ class Supervisor:
         return self._start(kind, modules), kind
 
     def _kind(self, attempt: Attempt) -> _Kind:
-        return _Kind(self._python_for(attempt), attempt.snapshot, math.ceil(attempt.resources.cpu))
+        return _Kind(self._python_for(attempt), attempt.task.snapshot, math.ceil(attempt.task.resources.cpu))
 
     def _start(self, kind: _Kind, modules: Sequence[str]) -> StepProcess:
         source = bring_snapshot(self._home, kind.snapshot, self._blobs)
@@ -292,7 +292,7 @@ class _Report:
 
 def modules_of(attempts: Sequence[Attempt]) -> list[str]:
     """The modules that these attempts import."""
-    return sorted({attempt.entry.partition(":")[0] for attempt in attempts if attempt.kind == "python"})
+    return sorted({attempt.task.entry.partition(":")[0] for attempt in attempts if attempt.task.kind == "python"})
 
 
 def _ended(attempt: Attempt, began: float, failure: Failure, death: Death | None = None) -> AttemptEnded:
@@ -319,9 +319,9 @@ def failure_of_death(attempt: Attempt, death: Death, out_of_memory: bool) -> Fai
     if death.cause == "canceled":
         return Failure("canceled", "the attempt was canceled", **details)
     if death.cause == "timeout":
-        return Failure("timeout", f"the step ran longer than its timeout of {attempt.timeout:g} s", **details)
+        return Failure("timeout", f"the step ran longer than its timeout of {attempt.task.timeout:g} s", **details)
     if death.cause == "memory":
-        limit = attempt.resources.memory_bytes / 2**20
+        limit = attempt.task.resources.memory_bytes / 2**20
         hint = "give it more in resources, or use less"
         return Failure("memory", f"the step used more than its {limit:.0f} MiB of memory", hint=hint, **details)
     if death.signal == "SIGKILL" and out_of_memory:

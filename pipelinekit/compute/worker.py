@@ -21,7 +21,7 @@ from pipelinekit.compute.supervisor import Emit, Supervisor
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent
 from pipelinekit.domain.environments import python_identity
 from pipelinekit.domain.runs import Failure
-from pipelinekit.wire.attempts import attempt_from_json, event_to_json
+from pipelinekit.wire.attempts import attempts_from_json, event_to_json
 from pipelinekit.wire.values import dumps, loads
 
 _lock = threading.Lock()
@@ -46,13 +46,17 @@ def run_bundle(payload: str) -> str:
     """Execute a bundle. Dask calls this; nothing else travels through it but JSON."""
     message = loads(payload)
     home = message["home"]
-    attempts = [attempt_from_json(item) for item in message["attempts"]]
+    attempts = attempts_from_json(message)
     supervisor = _supervisor(home, message["maker"])
     refused = [_refusal(attempt, why) for attempt in attempts if (why := _misfit(attempt, home))]
     known = {event.attempt for event in refused}
     fitting = [attempt for attempt in attempts if attempt.id not in known]
     events, unstarted = supervisor.run_bundle(fitting, _emitter(home, message["topic"]))
-    return dumps({"events": [event_to_json(event) for event in [*refused, *events]], "unstarted": unstarted})
+    events = [*refused, *events]
+    if home in _sinks:  # the driver is in this process
+        _sinks[home](events)
+        events = []
+    return dumps({"events": [event_to_json(event) for event in events], "unstarted": unstarted})
 
 
 def cancel(home: str, attempts: Sequence[str]) -> None:
@@ -104,11 +108,11 @@ def _emitter(home: str, topic: str) -> Emit:
 
 def _misfit(attempt: Attempt, home: str) -> str:
     """Why this worker's software is not what the attempt was keyed with; empty when it is."""
-    if home in _sinks or attempt.lock:
+    if home in _sinks or attempt.task.lock:
         return ""
-    if attempt.python != python_identity():
-        return f"the step was keyed for Python {attempt.python}, this worker has {python_identity()}"
-    for name, version in attempt.packages:
+    if attempt.task.python != python_identity():
+        return f"the step was keyed for Python {attempt.task.python}, this worker has {python_identity()}"
+    for name, version in attempt.task.packages:
         found = _version(name)
         if found != version:
             return f"the step was keyed with {name} {version}, this worker has {found or 'none'}"

@@ -14,21 +14,17 @@ ABSENT = "absent"  # stands for the digest of an undeclared file that is not the
 
 
 @frozen
-class Attempt:
-    """Everything that a worker needs to execute a step once; it carries digests, never data or code.
+class Task:
+    """What all attempts of one step have in common.
 
     `snapshot` is the tree that the code is imported from. `lock` names the built environment, empty for the worker's
     own; `packages` are the versions that the code was keyed with, and that the worker must have. `variables` are set in
     the step's process. `known` are the files of the snapshot that the key takes care of, `*` for all.
     """
 
-    run: str
-    step: str
-    number: int
     kind: str
     entry: str
     snapshot: str
-    inputs: Mapping[str, StoredValue]
     input_ports: tuple[Port, ...]
     outputs: tuple[Port, ...]
     arguments: tuple[Any, ...] = ()
@@ -40,6 +36,17 @@ class Attempt:
     lock: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     known: tuple[str, ...] = ()
+
+
+@frozen
+class Attempt:
+    """Everything that a worker needs to execute a step once; it carries digests, never data or code."""
+
+    run: str
+    step: str
+    number: int
+    task: Task
+    inputs: Mapping[str, StoredValue]
 
     @property
     def id(self) -> str:

@@ -175,6 +175,8 @@ class Orchestrator:
 
     def regenerated(self, work: Work) -> bool:
         """Whether a new result of this work was asked for."""
+        if not self.options.regenerate:
+            return False
         name = work.parent.name if work.parent else work.name
         return any(fnmatchcase(work.name, pattern) or fnmatchcase(name, pattern) for pattern in self.options.regenerate)
 

@@ -72,6 +72,8 @@ def bare(annotation: Any) -> Any:
 
 def revive(data: Any, annotation: Any) -> Any:
     """Plain data as the annotation asks: enum members by name, tuples from lists, also inside lists and dicts."""
+    if data is None or type(data) in (int, float, bool):
+        return data
     wanted = bare(annotation)
     origin = get_origin(wanted)
     if isinstance(wanted, type) and issubclass(wanted, enum.Enum) and isinstance(data, str):

@@ -56,7 +56,7 @@ def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
     outputs: Mapping[str, StoredValue] = {}
     failure: Failure | None = None
     damaged: tuple[str, ...] = ()
-    observation = Observation(place.code, attempt.known, place.ignored)
+    observation = Observation(place.code, attempt.task.known, place.ignored)
     with _inside(place.scratch, observation), _variables(attempt):
         try:
             with observed(observation):
@@ -76,7 +76,7 @@ def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
             failure = failure_of(error, place.source)
         _flush()
     seconds = time.perf_counter() - began
-    if failure is not None or attempt.kind != "python":
+    if failure is not None or attempt.task.kind != "python":
         return AttemptEnded(attempt.id, time.time(), seconds, outputs, failure, damaged)
     opened, hosts = observation.digests(), tuple(observation.hosts)
     return AttemptEnded(attempt.id, time.time(), seconds, outputs, observed=opened, hosts=hosts)
@@ -84,7 +84,7 @@ def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
 
 def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None = None) -> Mapping[str, StoredValue]:
     """Call a Python step's function with its inputs and store what it returns. `find` finds functions by entry."""
-    function = (find or find_function)(attempt.entry)
+    function = (find or find_function)(attempt.task.entry)
     hints = type_hints(function)
     inputs = place.scratch / "inputs"
     arguments = {
@@ -98,7 +98,7 @@ def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None
     try:
         outputs = {
             port.name: store_value(_canonical(value, port), port.type, place.blobs, place.scratch)
-            for port, value in zip(attempt.outputs, _parts(result, attempt), strict=True)
+            for port, value in zip(attempt.task.outputs, _parts(result, attempt), strict=True)
         }
     except IntegrityError as error:  # what was returned cannot be kept; no input is damaged
         raise OutputError(error.message, hint=error.hint) from error
@@ -161,7 +161,7 @@ def call(function: Any, arguments: dict[str, Any]) -> Any:
 
 def _parts(result: Any, attempt: Attempt) -> list[Any]:
     """The returned value, taken apart by the declared outputs."""
-    ports = attempt.outputs
+    ports = attempt.task.outputs
     if not ports:
         return []
     if len(ports) == 1 and ports[0].name == WHOLE_OUTPUT and not hasattr(result, "_fields"):
@@ -238,7 +238,7 @@ def _variables(attempt: Attempt) -> Iterator[None]:
         "PIPELINEKIT_RUN": attempt.run,
         "PIPELINEKIT_STEP": attempt.step,
         "PIPELINEKIT_ATTEMPT": str(attempt.number),
-        **attempt.variables,
+        **attempt.task.variables,
     }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -12,14 +12,14 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from pipelinekit.domain.attempts import AttemptEnded
+from pipelinekit.classes import replace
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, Task
 from pipelinekit.harness.execute import Place, execute, run_python
 from pipelinekit.harness.scripts import run_command
 from pipelinekit.harness.surroundings import Surroundings
 from pipelinekit.storage.blobs import FolderBlobs
-from pipelinekit.wire.attempts import attempt_from_json, event_to_json
+from pipelinekit.wire.attempts import attempt_from_json, event_to_json, task_from_json
 from pipelinekit.wire.frames import receive, send
 
 
@@ -37,9 +37,13 @@ def serve(inbox: int, outbox: int) -> None:
     send(outbox, {"ready": os.getpid()})
     number, pid = 1, os.getpid()
     surroundings = Surroundings(source)
+    place = Place(blobs, scratch / f"{pid}-{number}", source, source, (blobs.folder.parent,))
+    task: Task | None = None
     while (message := receive(inbox)) is not None:
-        place = Place(blobs, scratch / f"{pid}-{number}", source, source, (blobs.folder.parent,))
-        result = event_to_json(_attempt(message, place))
+        if "task" in message:  # else it is that of the attempt before
+            task = task_from_json(message["task"])
+        assert task is not None
+        result = event_to_json(_attempt(attempt_from_json(message, task), place))
         if os.getpid() != pid:
             os._exit(0)  # a child that the step forked has come back here; the result is its parent's to give
         if surroundings.changed():
@@ -47,13 +51,13 @@ def serve(inbox: int, outbox: int) -> None:
         send(outbox, result)
         if not os.path.isdir(place.scratch):
             number += 1  # it was used, and is gone
+            place = replace(place, scratch=scratch / f"{pid}-{number}")
     with suppress(OSError):
-        os.rmdir(scratch / f"{pid}-{number}")
+        os.rmdir(place.scratch)
 
 
-def _attempt(message: dict[str, Any], place: Place) -> AttemptEnded:
-    attempt = attempt_from_json(message)
-    return execute(attempt, place, run_python if attempt.kind == "python" else run_command)
+def _attempt(attempt: Attempt, place: Place) -> AttemptEnded:
+    return execute(attempt, place, run_python if attempt.task.kind == "python" else run_command)
 
 
 def _keep_bytecode(folder: str) -> None:

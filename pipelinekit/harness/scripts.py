@@ -35,7 +35,7 @@ def run_command(attempt: Attempt, place: Place) -> Mapping[str, StoredValue]:
         shutil.copytree(place.source, folder, copy_function=shutil.copy)
     folder.mkdir(exist_ok=True)
     texts = {name: _input_text(name, value, place) for name, value in attempt.inputs.items()}
-    paths = {port.name: _output_path(port, place) for port in attempt.outputs}
+    paths = {port.name: _output_path(port, place) for port in attempt.task.outputs}
     command = _command(attempt, texts, paths)
     environment = {**os.environ, **_variables(texts, paths)}
     try:
@@ -48,7 +48,7 @@ def run_command(attempt: Attempt, place: Place) -> Mapping[str, StoredValue]:
         raise CommandFailedError(f"the command was ended by signal {signal.Signals(-ended.returncode).name}")
     if ended.returncode > 0:
         raise CommandFailedError(f"the command ended with exit code {ended.returncode}")
-    return {port.name: _store_output(port, paths[port.name], place) for port in attempt.outputs}
+    return {port.name: _store_output(port, paths[port.name], place) for port in attempt.task.outputs}
 
 
 def _input_text(name: str, value: StoredValue, place: Place) -> str:
@@ -83,9 +83,9 @@ def _store_output(port: Port, path: Path, place: Place) -> StoredValue:
 
 
 def _command(attempt: Attempt, texts: Mapping[str, str], paths: Mapping[str, Path]) -> Sequence[str]:
-    words = [_word(item, texts, paths) for item in attempt.arguments]
-    if attempt.kind == "script":
-        return [sys.executable, "-u", attempt.entry, *words]
+    words = [_word(item, texts, paths) for item in attempt.task.arguments]
+    if attempt.task.kind == "script":
+        return [sys.executable, "-u", attempt.task.entry, *words]
     return words
 
 

@@ -172,8 +172,8 @@ class Driver:
                     self._refuse([attempt], Failure("environment", why))
                 else:
                     attempts.append(attempt)
-            for target in dict.fromkeys(attempt.compute for attempt in attempts):
-                self._start(target, [attempt for attempt in attempts if attempt.compute == target])
+            for target in dict.fromkeys(attempt.task.compute for attempt in attempts):
+                self._start(target, [attempt for attempt in attempts if attempt.task.compute == target])
         if handover.stops:
             self._stop(run, handover.stops)
 

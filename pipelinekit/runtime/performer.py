@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from pipelinekit.classes import field, frozen, mutable
-from pipelinekit.domain.attempts import Attempt
+from pipelinekit.domain.attempts import Attempt, Task
 from pipelinekit.domain.environments import variable_identity
-from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.graphs import CompiledStep, Graph
 from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.engine.events import (
@@ -78,6 +78,7 @@ class Performer:
         self._results = False  # whether a result is among the changes that are not written yet
         self._documents: dict[str, str] = {}
         self._timers: list[tuple[float, str]] = []
+        self._tasks: dict[int, Task] = {}
         self.decisions = Decisions(graph, run.id, records.reuse, records.documents, blobs, clock, files)
 
     def perform(self, orchestrator: Orchestrator, instructions: list[Instruction]) -> Handover:
@@ -105,16 +106,16 @@ class Performer:
 
     def attempt(self, start: Start, variables: Mapping[str, str]) -> Attempt:
         """The attempt that a start instruction asks for."""
-        step = self._graph.steps[start.position]
+        if start.position not in self._tasks:
+            self._tasks[start.position] = self._task(self._graph.steps[start.position], variables)
+        return Attempt(self._run.id, start.step, start.attempt, self._tasks[start.position], start.inputs)
+
+    def _task(self, step: CompiledStep, variables: Mapping[str, str]) -> Task:
         definition, options = step.definition, step.options
-        return Attempt(
-            self._run.id,
-            start.step,
-            start.attempt,
+        return Task(
             definition.kind,
             definition.entry,
             step.snapshot,
-            start.inputs,
             step.inputs,
             definition.outputs,
             definition.arguments,

@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
 from pipelinekit.domain.steps import Resources
 from pipelinekit.wire.graphs import ports_from_json, ports_to_json
 from pipelinekit.wire.runs import failure_from_json, failure_to_json
 from pipelinekit.wire.values import plain_from_json, plain_to_json, values_from_json, values_to_json
 
 
-def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
-    """An attempt as JSON data."""
+def task_to_json(task: Task) -> dict[str, Any]:
+    """A task as JSON data."""
     return {
-        "run": attempt.run,
-        "step": attempt.step,
-        "number": attempt.number,
-        "kind": attempt.kind,
-        "entry": attempt.entry,
-        "snapshot": attempt.snapshot,
-        "inputs": values_to_json(attempt.inputs),
-        "input_ports": ports_to_json(attempt.input_ports),
-        "outputs": ports_to_json(attempt.outputs),
-        "arguments": [plain_to_json(item) for item in attempt.arguments],
-        "timeout": attempt.timeout,
-        "resources": [attempt.resources.cpu, attempt.resources.gpu, attempt.resources.memory_bytes],
-        "compute": attempt.compute,
-        "python": attempt.python,
-        "packages": [list(item) for item in attempt.packages],
-        "lock": list(attempt.lock),
-        "variables": dict(attempt.variables),
-        "known": list(attempt.known),
+        "kind": task.kind,
+        "entry": task.entry,
+        "snapshot": task.snapshot,
+        "input_ports": ports_to_json(task.input_ports),
+        "outputs": ports_to_json(task.outputs),
+        "arguments": [plain_to_json(item) for item in task.arguments],
+        "timeout": task.timeout,
+        "resources": [task.resources.cpu, task.resources.gpu, task.resources.memory_bytes],
+        "compute": task.compute,
+        "python": task.python,
+        "packages": [list(item) for item in task.packages],
+        "lock": list(task.lock),
+        "variables": dict(task.variables),
+        "known": list(task.known),
     }
 
 
-def attempt_from_json(document: Mapping[str, Any]) -> Attempt:
-    """An attempt from JSON data."""
-    return Attempt(
-        document["run"],
-        document["step"],
-        document["number"],
+def task_from_json(document: Mapping[str, Any]) -> Task:
+    """A task from JSON data."""
+    return Task(
         document["kind"],
         document["entry"],
         document["snapshot"],
-        values_from_json(document["inputs"]),
         ports_from_json(document["input_ports"]),
         ports_from_json(document["outputs"]),
         tuple(plain_from_json(item) for item in document["arguments"]),
@@ -60,6 +52,42 @@ def attempt_from_json(document: Mapping[str, Any]) -> Attempt:
     )
 
 
+def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
+    """An attempt as JSON data, without its task."""
+    return {
+        "run": attempt.run,
+        "step": attempt.step,
+        "number": attempt.number,
+        "inputs": values_to_json(attempt.inputs),
+    }
+
+
+def attempt_from_json(document: Mapping[str, Any], task: Task) -> Attempt:
+    """An attempt of a task from JSON data."""
+    inputs = values_from_json(document["inputs"])
+    return Attempt(document["run"], document["step"], document["number"], task, inputs)
+
+
+def attempts_to_json(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """Attempts as JSON data; a task that several of them have is written once."""
+    places: dict[int, int] = {}
+    tasks: list[Task] = []
+    for attempt in attempts:
+        if id(attempt.task) not in places:
+            places[id(attempt.task)] = len(tasks)
+            tasks.append(attempt.task)
+    return {
+        "tasks": [task_to_json(task) for task in tasks],
+        "attempts": [{**attempt_to_json(attempt), "task": places[id(attempt.task)]} for attempt in attempts],
+    }
+
+
+def attempts_from_json(document: Mapping[str, Any]) -> list[Attempt]:
+    """Attempts from JSON data; those of one task share it."""
+    tasks = [task_from_json(item) for item in document["tasks"]]
+    return [attempt_from_json(item, tasks[item["task"]]) for item in document["attempts"]]
+
+
 def event_to_json(event: AttemptEvent) -> dict[str, Any]:
     """An attempt event as JSON data, told apart by `event`."""
     match event:
@@ -68,17 +96,26 @@ def event_to_json(event: AttemptEvent) -> dict[str, Any]:
         case LogChunk():
             return {"event": "log", "attempt": event.attempt, "stream": event.stream, "text": event.text}
         case AttemptEnded():
-            return {
-                "event": "ended",
-                "attempt": event.attempt,
-                "at": event.at,
-                "seconds": event.seconds,
-                "outputs": values_to_json(event.outputs),
-                "failure": failure_to_json(event.failure),
-                "damaged": list(event.damaged),
-                "observed": dict(event.observed),
-                "hosts": list(event.hosts),
-            }
+            return _ended_to_json(event)
+
+
+def _ended_to_json(event: AttemptEnded) -> dict[str, Any]:
+    """How an attempt ended; what there is nothing of is left out."""
+    document: dict[str, Any] = {
+        "event": "ended",
+        "attempt": event.attempt,
+        "at": event.at,
+        "seconds": event.seconds,
+        "outputs": values_to_json(event.outputs),
+    }
+    if event.failure is not None:
+        document["failure"] = failure_to_json(event.failure)
+    for name in ("damaged", "hosts"):
+        if found := getattr(event, name):
+            document[name] = list(found)
+    if event.observed:
+        document["observed"] = dict(event.observed)
+    return document
 
 
 def event_from_json(document: Mapping[str, Any]) -> AttemptEvent:
@@ -94,8 +131,8 @@ def event_from_json(document: Mapping[str, Any]) -> AttemptEvent:
                 document["at"],
                 document["seconds"],
                 values_from_json(document["outputs"]),
-                failure_from_json(document["failure"]),
-                tuple(document["damaged"]),
-                document["observed"],
-                tuple(document["hosts"]),
+                failure_from_json(document.get("failure")),
+                tuple(document.get("damaged", ())),
+                document.get("observed", {}),
+                tuple(document.get("hosts", ())),
             )

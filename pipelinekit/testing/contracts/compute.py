@@ -6,7 +6,7 @@ import queue
 import time
 from pathlib import Path
 
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
 from pipelinekit.domain.environments import python_identity
 from pipelinekit.domain.snapshots import Tree, TreeEntry
 from pipelinekit.domain.steps import Port, Resources
@@ -144,19 +144,16 @@ class ComputeContract:
         """An attempt that calls a function of `SOURCE`."""
         blob, size = self.blobs.put(SOURCE.encode())
         snapshot, _ = self.blobs.put(Tree.of([TreeEntry("contract_steps.py", blob, size)]).manifest())
-        return Attempt(
-            "run",
-            step,
-            1,
+        task = Task(
             "python",
             f"contract_steps:{function}",
             snapshot,
-            {"x": plain(value)},
             (Port("x", ANY),),
             (Port("output", ANY),),
             python=python_identity(),
             **details,  # type: ignore[arg-type]
         )
+        return Attempt("run", step, 1, task, {"x": plain(value)})
 
     def run(self, *attempts: Attempt) -> Watched:
         """Execute attempts to their ends."""
