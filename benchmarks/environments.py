@@ -9,16 +9,17 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / ".environments"
 OWN = "pipelinekit"
+NUMPY = "numpy==2.4.6"  # in each environment, as in those of machine learning teams: some tools load what they find
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
-    OWN: ("-e", str(HERE.parent), "numpy==2.4.6"),
-    "joblib": ("joblib==1.6.0", "numpy==2.4.6"),
-    "doit": ("doit==0.37.0",),
-    "dask": ("dask==2026.8.0", "distributed==2026.8.0"),
-    "hamilton": ("sf-hamilton==1.90.0",),
-    "redun": ("redun==0.44.1",),
-    "prefect": ("prefect==3.8.8",),
-    "dagster": ("dagster==1.13.27",),
+    OWN: ("-e", str(HERE.parent), NUMPY),
+    "joblib": ("joblib==1.6.0", NUMPY),
+    "doit": ("doit==0.37.0", NUMPY),
+    "dask": ("dask==2026.8.0", "distributed==2026.8.0", NUMPY),
+    "hamilton": ("sf-hamilton==1.90.0", NUMPY),
+    "redun": ("redun==0.44.1", NUMPY),
+    "prefect": ("prefect==3.8.8", NUMPY),
+    "dagster": ("dagster==1.13.27", NUMPY),
     "snakemake": ("snakemake==9.27.1",),
     "ninja": ("ninja==1.11.1.4",),
 }

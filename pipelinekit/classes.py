@@ -1,8 +1,9 @@
 """Classes that hold values: what `dataclass(slots=True)` makes, at a fraction of the cost.
 
 `dataclasses` compiles six functions for each class whenever it is imported, which was a third of what a run cost in
-which nothing was new. Here one function is compiled for a class, its `__init__`; the rest is shared. Such a class is a
-dataclass for everybody who asks (`dataclasses.fields`, `asdict` and `replace` work), but its fields are made only then.
+which nothing was new. Here one function is compiled, `__init__`, and not before a class has an instance; the rest is
+shared. Such a class is a dataclass for everybody who asks (`dataclasses.fields`, `asdict` and `replace` work), but its
+fields are made only then.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _make(kind: Any, methods: Mapping[str, Any]) -> Any:
     body.update(methods)
     made = type(kind)(kind.__name__, kind.__bases__, body)
     made.__qualname__ = kind.__qualname__
-    made.__init__ = _init(made, names, defaults, "__post_init__" in body)
+    made.__init__ = _first_init(made, names, defaults)
     return made
 
 
@@ -94,7 +95,17 @@ def _nothing(_: Any) -> tuple[()]:
     return ()
 
 
-def _init(kind: type, names: tuple[str, ...], defaults: Mapping[str, Any], checks: bool) -> Any:
+def _first_init(kind: Any, names: tuple[str, ...], defaults: Mapping[str, Any]) -> Any:
+    """What makes `__init__` when the first instance is made: most commands make none of most classes."""
+
+    def make_and_call(self: Any, *args: Any, **kwargs: Any) -> None:
+        kind.__init__ = _init(kind, names, defaults)
+        kind.__init__(self, *args, **kwargs)
+
+    return make_and_call
+
+
+def _init(kind: type, names: tuple[str, ...], defaults: Mapping[str, Any]) -> Any:
     """`__init__` with the fields as parameters; slots are set directly, past a `__setattr__` that refuses."""
     space: dict[str, Any] = {"_MISSING": _MISSING}
     head, lines = ["self"], []
@@ -112,7 +123,7 @@ def _init(kind: type, names: tuple[str, ...], defaults: Mapping[str, Any], check
         else:
             head.append(name)
         lines.append(f" _set_{name}(self, {value})")
-    if checks:
+    if hasattr(kind, "__post_init__"):
         lines.append(" self.__post_init__()")
     exec(f"def __init__({', '.join(head)}):\n" + "\n".join(lines or [" pass"]), space)  # noqa: S102 - names of fields
     made = space["__init__"]

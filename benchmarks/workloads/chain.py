@@ -1,6 +1,7 @@
 """`count` steps, each of which needs the one before."""
 
 import bodies
+
 from pipelinekit import pipeline, step
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import bodies
 import numpy
 import pyarrow
+
 from pipelinekit import Folder, pipeline, step
 
 MEGABYTE = 1_000_000

@@ -1,6 +1,7 @@
 """One source, `count` leaves and a join; `change` is the input of one leaf."""
 
 import bodies
+
 from pipelinekit import pipeline, step
 
 

@@ -1,6 +1,7 @@
 """One step mapped over a list of `count` numbers; a change is a change of one element."""
 
 import bodies
+
 from pipelinekit import pipeline, step
 
 

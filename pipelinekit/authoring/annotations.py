@@ -6,12 +6,12 @@ import collections.abc
 import datetime
 import enum
 import importlib
-import inspect
 import types
 import typing
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pipelinekit.authoring.functions import Empty, arguments_of, has_return_annotation
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import is_port_name
 from pipelinekit.domain.steps import WHOLE_OUTPUT, Canonical, Port
@@ -47,7 +47,7 @@ _DICTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 def to_type(annotation: Any) -> PortType:
     """The port type of an annotation. Classes that nothing is known of become objects without a format."""
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if annotation is Any or annotation is object or annotation is inspect.Parameter.empty:
+    if annotation is Any or annotation is object or annotation is Empty:
         return ANY
     if isinstance(annotation, typing.TypeVar) or origin is typing.Final:
         return ANY
@@ -151,17 +151,18 @@ def read_signature(function: Any) -> Signature:
         problems.append(f"its annotations cannot be read: {type(error).__name__}: {error}")
         hints = {}
     inputs, defaults = [], {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    for argument in arguments_of(function):
+        name = argument.name
+        if argument.kind == "variadic":
             problems.append(f"it takes *{name}: every input needs a name of its own (take a list or a dict instead)")
             continue
-        if parameter.kind is parameter.POSITIONAL_ONLY:
+        if argument.kind == "positional":
             problems.append(f"its parameter {name!r} is positional-only: inputs are passed by name")
             continue
-        if parameter.default is not parameter.empty:
-            defaults[name] = parameter.default
-        inputs.append(Port(name, to_type(hints.get(name, parameter.annotation)), name not in defaults))
-    has_return = "return" in hints or inspect.signature(function).return_annotation is not inspect.Signature.empty
+        if argument.default is not Empty:
+            defaults[name] = argument.default
+        inputs.append(Port(name, to_type(hints.get(name, argument.annotation)), name not in defaults))
+    has_return = "return" in hints or has_return_annotation(function)
     outputs = _outputs(hints.get("return", Any)) if has_return else (Port(WHOLE_OUTPUT, ANY),)
     problems += [f"{port.name!r} cannot name a port" for port in [*inputs, *outputs] if not is_port_name(port.name)]
     return Signature(tuple(inputs), outputs, defaults, hints, tuple(problems))

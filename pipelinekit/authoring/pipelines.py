@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from pipelinekit.authoring.annotations import Signature, output_fields, read_signature
+from pipelinekit.authoring.functions import unwrapped
 from pipelinekit.authoring.handles import FirstHandle, LookedAtParameterError, OutputHandle, OutputsHandle
 from pipelinekit.authoring.modules import SourcePlace, source_place
 from pipelinekit.authoring.notebooks import NOTEBOOK_FILE, NOTEBOOK_MODULE
 from pipelinekit.authoring.tracing import Tracer, current_tracer, plain_value, shorten_path, why_not_given
-from pipelinekit.bootstrap import Workspace
 from pipelinekit.domain.graphs import Binding
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.parameters import Parameter
@@ -26,7 +25,10 @@ from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.steps import WHOLE_OUTPUT
 from pipelinekit.domain.types import ANY, coerce, problem
 from pipelinekit.errors import Fault, PipelinekitError, UsageError
-from pipelinekit.workspace.runs import Run
+
+if TYPE_CHECKING:  # steps import this module too, and need no workspace
+    from pipelinekit.bootstrap import Workspace
+    from pipelinekit.workspace.runs import Run
 
 _GUARD = "steps import the script again: put what submits under  if __name__ == '__main__':"
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
@@ -39,7 +41,7 @@ class Pipeline:
         functools.update_wrapper(self, function)
         self.function = function
         self.name = check_name("pipeline", name or function.__name__)
-        self.description = description or (inspect.getdoc(function) or "").partition("\n")[0]
+        self.description = description or (function.__doc__ or "").strip().partition("\n")[0]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run this pipeline's steps inside another pipeline; elsewhere call the function, with plain values."""
@@ -111,7 +113,8 @@ class Pipeline:
     ) -> Run:
         """Compile and submit; returns the run at once. See `Workspace.submit`."""
         refuse_submit_on_import(self.name)
-        return (workspace or Workspace.open()).submit(
+        opened: Workspace = workspace or importlib.import_module("pipelinekit.bootstrap").Workspace.open()
+        return opened.submit(
             self,
             experiment=experiment,
             parameters=parameters,
@@ -136,7 +139,7 @@ class Pipeline:
             draft.parameters.append(Parameter(port.name, port.type, False, coerce(port.type, default)))
 
     def _place(self) -> tuple[str, int]:
-        code = inspect.unwrap(self.function).__code__
+        code = unwrapped(self.function).__code__
         return shorten_path(code.co_filename, self.place.root), code.co_firstlineno
 
     def _fault_of(self, error: Exception, root: str) -> Fault:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pipelinekit.authoring.annotations import Signature, read_signature
+from pipelinekit.authoring.functions import arguments_of, unwrapped
 from pipelinekit.authoring.modules import SourcePlace, find_entry, source_place
 from pipelinekit.authoring.tracing import Traced, current_tracer, plain_value, shorten_path, why_not_given
 from pipelinekit.classes import field, frozen, replace
@@ -110,7 +110,7 @@ class Step(Generic[P, R]):
 
     @functools.cached_property
     def _declaration(self) -> StepDeclaration:
-        code = inspect.unwrap(self.step_function)
+        code = unwrapped(self.step_function)
         line = getattr(getattr(code, "__code__", None), "co_firstlineno", 0)
         file = getattr(getattr(code, "__code__", None), "co_filename", "")
         place = self.place
@@ -279,7 +279,7 @@ def _format_roots(ports: Sequence[Any]) -> list[tuple[str, str]]:
 
 
 def _map_plain(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-    from_names = list(inspect.signature(function).parameters)
+    from_names = [argument.name for argument in arguments_of(function)]
     given = {**dict(zip(from_names, args, strict=False)), **kwargs}
     shared = {name: value.value for name, value in given.items() if type(value).__name__ == "Fixed"}
     lists = {name: list(value) for name, value in given.items() if name not in shared}

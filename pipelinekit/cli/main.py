@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import importlib
 import io
@@ -11,7 +12,6 @@ import sys
 from collections.abc import Callable, Sequence
 
 import pipelinekit
-from pipelinekit.cli.output import print_error
 from pipelinekit.errors import FaultyError, NotFoundError, PipelinekitError, RunFailedError, UsageError
 
 # command -> module, help; a module has `add_arguments(parser)` and `execute(arguments) -> exit code`, and may have
@@ -47,7 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return guarded(lambda: _no_command(words, command), common)
     position = words.index(command)
     parser = argparse.ArgumentParser(
-        prog=f"pipelinekit {command}", description=COMMANDS[command][1], parents=[_common()], allow_abbrev=False
+        prog=f"pipelinekit {command}",
+        description=COMMANDS[command][1],
+        parents=[_common()],
+        allow_abbrev=False,
+        formatter_class=_formatter,
     )
     module = importlib.import_module(f"pipelinekit.cli.{COMMANDS[command][0]}")
     module.add_arguments(parser)
@@ -59,10 +63,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _common() -> argparse.ArgumentParser:
     """Options that every command has, wherever they stand among its words."""
-    parser = argparse.ArgumentParser(prog="pipelinekit", add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="pipelinekit", add_help=False, allow_abbrev=False, formatter_class=_formatter)
     parser.add_argument("--workspace", metavar="FOLDER", help="the workspace to use, instead of the nearest one upward")
     parser.add_argument("--debug", action="store_true", help="show tracebacks of pipelinekit's own code with errors")
     return parser
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Help as wide as the terminal. argparse makes one for every argument, and would look the width up each time."""
+    return argparse.HelpFormatter(prog, width=_width())
+
+
+@functools.cache
+def _width() -> int:
+    try:
+        return int(os.environ["COLUMNS"]) - 2
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns - 2  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return 78
 
 
 def guarded(action: Callable[[], int], arguments: argparse.Namespace) -> int:
@@ -88,7 +109,7 @@ def guarded(action: Callable[[], int], arguments: argparse.Namespace) -> int:
     except PipelinekitError as error:
         if arguments.debug:
             raise
-        print_error(error, as_json=getattr(arguments, "json", False))
+        importlib.import_module("pipelinekit.cli.output").print_error(error, as_json=getattr(arguments, "json", False))
         usage = isinstance(error, UsageError | FaultyError | NotFoundError)
         return EXIT_USAGE if usage and not isinstance(error, RunFailedError) else EXIT_FAILED
 

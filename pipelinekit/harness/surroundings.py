@@ -14,6 +14,8 @@ import os
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
+from operator import is_
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -34,6 +36,7 @@ class Surroundings:
         self._source = str(source) + os.sep
         self._loaded = 0  # modules in the process when the author's were looked for
         self._own: dict[str, ModuleType] = {}
+        self._probes: list[_Probe] = []
         self._process = _process_state()
         self._plots = _plot_settings()
         self._modules = self._module_states()
@@ -41,19 +44,31 @@ class Surroundings:
     def changed(self) -> bool:
         """Whether anything is not as it was the last time; modules imported since then are new, not changed."""
         process, plots, modules = self._process, self._plots, self._modules
-        self._process, self._plots, self._modules = _process_state(), _plot_settings(), self._module_states()
+        self._process, self._plots = _process_state(), _plot_settings()
+        if len(sys.modules) != self._loaded or not self._untouched():
+            self._modules = self._module_states()
         if self._process != process or (plots is not None and self._plots != plots):
             return True
         try:
-            return any(_differs(state, self._modules.get(name)) for name, state in modules.items())
+            return self._modules is not modules and any(
+                _differs(state, self._modules.get(name)) for name, state in modules.items()
+            )
         except Exception:  # objects of the author's are compared, and may raise anything
             return True
+
+    def _untouched(self) -> bool:
+        try:
+            return all(map(_is_untouched, self._probes))
+        except Exception:  # objects of the author's may raise anything
+            return False
 
     def _module_states(self) -> dict[str, Any]:
         if len(sys.modules) != self._loaded:
             self._loaded = len(sys.modules)
             self._own = {name: module for name, module in list(sys.modules.items()) if _is_from(module, self._source)}
-        return {name: _Reader(self._source).shape(vars(module), DEPTH) for name, module in self._own.items()}
+        self._probes = []
+        readers = {name: _Reader(self._source, self._probes) for name in self._own}
+        return {name: readers[name].shape(vars(module), DEPTH) for name, module in self._own.items()}
 
 
 def variables() -> dict[Any, Any]:
@@ -104,6 +119,9 @@ def _plot_settings() -> dict[str, Any] | None:
 # -- state of the author's modules -------------------------------------------------------------------------------------
 
 
+_Probe = tuple[Callable[[Any], Any], Any, Any]  # how to look into an object, the object, and what was inside
+
+
 class _Same:
     """An object that is told by being itself; it is kept, so that its place in memory is given to no other."""
 
@@ -114,10 +132,14 @@ class _Same:
 
 
 class _Reader:
-    """Reads what can change in a module without its names being bound anew, as nested tuples, dicts and `_Same`."""
+    """Reads what can change in a module without its names being bound anew, as nested tuples, dicts and `_Same`.
 
-    def __init__(self, source: str) -> None:
+    For everything that is looked into a probe is left, by which it can be told soon that it was not touched.
+    """
+
+    def __init__(self, source: str, probes: list[_Probe]) -> None:
         self._source = source
+        self._probes = probes
         self._left = MOST
 
     def shape(self, value: Any, depth: int) -> Any:
@@ -141,24 +163,51 @@ class _Reader:
         """What is inside an object: a dict or tuple of objects, anything else to be compared as it is, or None."""
         if isinstance(value, dict | list | tuple | deque | set):
             if len(value) > LARGE:
-                return len(value)
-            return (
-                dict(value) if isinstance(value, dict) else frozenset(value) if isinstance(value, set) else tuple(value)
+                return self._probed(len, value)
+            return self._probed(
+                dict if isinstance(value, dict) else frozenset if isinstance(value, set) else tuple, value
             )
         if isinstance(value, bytearray):
-            return bytes(value)
+            return self._probed(bytes, value)
         function = (
             getattr(value, "step_function", value) if type(value).__module__.startswith("pipelinekit.") else value
         )
         if isinstance(function, FunctionType):
-            cells = tuple(map(_content, function.__closure__ or ()))
-            if function.__dict__ or cells or function.__kwdefaults__:
-                return function.__dict__, function.__defaults__, function.__kwdefaults__, cells
-            return None if all(type(item) in _ATOMS for item in function.__defaults__ or ()) else function.__defaults__
+            parts = self._probed(_function_parts, function)
+            if parts[0] or parts[2] or len(parts) > 3:
+                return parts
+            return None if all(type(item) in _ATOMS for item in parts[1] or ()) else parts[1]
         kind = value if isinstance(value, type) else type(value)
         if _is_from(sys.modules.get(kind.__module__), self._source):
-            return dict(getattr(value, "__dict__", ()))
+            return self._probed(_members, value)
         return None
+
+    def _probed(self, look: Callable[[Any], Any], value: Any) -> Any:
+        """What is inside an object now; to be compared with what is inside it later."""
+        inside = look(value)
+        self._probes.append((look, value, inside))
+        return inside
+
+
+def _is_untouched(probe: _Probe) -> bool:
+    """Whether an object still holds the very same objects."""
+    look, value, before = probe
+    now = look(value)
+    if isinstance(now, dict):
+        return len(now) == len(before) and all(map(is_, now.values(), before.values())) and list(now) == list(before)
+    if isinstance(now, tuple):
+        return len(now) == len(before) and all(map(is_, now, before))
+    return bool(now == before)
+
+
+def _members(value: Any) -> dict[str, Any]:
+    return dict(getattr(value, "__dict__", ()))
+
+
+def _function_parts(function: FunctionType) -> tuple[Any, ...]:
+    """What a function carries that can change: its attributes, defaults and the contents of its closure."""
+    cells = tuple(map(_content, function.__closure__ or ()))
+    return function.__dict__ or None, function.__defaults__, function.__kwdefaults__, *cells
 
 
 def _content(cell: Any) -> Any:
