@@ -73,7 +73,11 @@ def ours(workload: str, count: int, *options: str, name: str = OWN, change: int 
         parameters = ["-p", f"count={count}", "-p", f"change={extra}"]
         return pipelinekit("run", f"{workload}.py", *parameters, *options)
 
-    steps = {"chain": {"cold": count, "warm": 0}, "fan": {"cold": count + 2, "warm": 0, "change": 2}}
+    steps = {
+        "chain": {"cold": count, "warm": 0},
+        "fan": {"cold": count + 2, "warm": 0, "change": 2},
+        "mapped": {"cold": count, "warm": 0, "change": 1},
+    }
     return Side(name, OWN, command, copy_project(f"{workload}.py", "bodies.py"), {}, steps.get(workload))
 
 
@@ -177,8 +181,11 @@ STARTUP = (
 
 def data(kind: str) -> Side:
     """A pipeline of ours that hands something large from one step to the next."""
-    run = pipelinekit("run", "data.py:" + kind)
-    return Side(OWN, OWN, lambda _, __: run, copy_project("data.py", "bodies.py"))
+
+    def command(_: Path, phase: str) -> list[str]:
+        return pipelinekit("run", "data.py:" + kind, *(["-p", f"change={CHANGE}"] if phase == "change" else []))
+
+    return Side(OWN, OWN, command, copy_project("data.py", "bodies.py"))
 
 
 def raw(kind: str) -> Side:

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.main import main
+from pipelinekit.compute import in_process
 from pipelinekit.runtime.performer import Records
 from pipelinekit.storage import leases
 
@@ -54,7 +55,11 @@ class Counted:
 
 
 def instrument(effects):
-    """From now on the services of a workspace count what they do."""
+    """From now on the services of a workspace count what they do.
+
+    Steps in this process are executed in turns as long as can be, so that the count does not depend on their speed.
+    """
+    in_process.TURN_SECONDS = 60.0
     plain, blobs = Services.records.func, Services.blobs.func
 
     def records(services):

@@ -7,7 +7,7 @@ from pipelinekit import pipeline, step
 
 @step
 def numbers(count: int, change: int) -> list[int]:
-    return bodies.extras(count, change)
+    return [number + extra * count for number, extra in enumerate(bodies.extras(count, change))]
 
 
 @step

@@ -52,11 +52,7 @@ class OutputHandle:
         self._output = output
         self._step = step
         self._note = note
-
-    @property
-    def binding(self) -> Binding:
-        """The reference that the graph keeps."""
-        return OutputRef(self._node, self._output)
+        self.binding: Binding = OutputRef(node, output)  # the reference that the graph keeps
 
     @property
     def nodes(self) -> tuple[int, ...]:

@@ -6,12 +6,12 @@ What is wrong is noted and tracing goes on, so that all faults are told at once.
 from __future__ import annotations
 
 import enum
-import functools
 import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from pipelinekit.domain.graphs import Binding, Condition, DictOf, FirstOf, ListO
 from pipelinekit.domain.names import Namer
 from pipelinekit.domain.parameters import unknown_names
 from pipelinekit.domain.pipelines import Call, Draft, StepDeclaration
-from pipelinekit.domain.steps import WHOLE_OUTPUT, Port
+from pipelinekit.domain.steps import WHOLE_OUTPUT
 from pipelinekit.domain.types import ANY, PortType, coerce, map_paths, paths_in
 from pipelinekit.domain.values import why_not_plain
 from pipelinekit.errors import Fault
@@ -66,6 +66,7 @@ class Tracer:
         self._values = dict(values)
         self._annotations = annotations
         self._steps: dict[int, int] = {}
+        self._input_kinds: dict[int, Mapping[str, PortType]] = {}
         self._kept: list[object] = []
         self._scopes: list[str] = []
         self._scope_namers: dict[tuple[str, ...], Namer] = {}
@@ -115,34 +116,34 @@ class Tracer:
             file=file,
             line=line,
         )
-        ports = {port.name: port for port in declaration.inputs}
-        after = [*step.after, *(_as_list(named.pop("after")) if "after" in named and "after" not in ports else [])]
-        given = self._bind(call, declaration, arguments, named)
+        kinds = self._kinds(call.step)
+        after = [*step.after, *(_as_list(named.pop("after")) if "after" in named and "after" not in kinds else [])]
+        given = self._bind(call, list(kinds), arguments, named)
         if mapped:
             call.each = tuple(name for name, value in given.items() if not isinstance(value, Fixed))
             if not call.each:
                 self.fault(call, f"step {call.name!r} is mapped over no list")
         for name, argument in given.items():
             value = argument.value if isinstance(argument, Fixed) else argument
-            kind = ports[name].type
-            if name in call.each:
-                kind = PortType("list", (kind,))
-            binding = self.binding(value, kind, self._input_fault(call, name))
+            kind = PortType("list", (kinds[name],)) if name in call.each else kinds[name]
+            binding = self.binding(value, kind, partial(self._input_fault, call, name))
             if binding is None:
                 call.faulty.add(name)
             else:
                 call.inputs[name] = binding
-        self._bind_defaults(call, step, ports)
-        call.after = sorted(self._nodes(after))
+        self._bind_defaults(call, step, kinds)
+        if after:
+            call.after = sorted(self._nodes(after))
         node = len(self.draft.calls)
         self.draft.calls.append(call)
         return self._handle(node, declaration)
 
     def _handle(self, node: int, declaration: StepDeclaration) -> OutputHandle | OutputsHandle:
         """What a call gives back to the pipeline function."""
-        names = tuple(port.name for port in declaration.outputs)
-        if names == (WHOLE_OUTPUT,):
+        outputs = declaration.outputs
+        if len(outputs) == 1 and outputs[0].name == WHOLE_OUTPUT:
             return OutputHandle(node, WHOLE_OUTPUT, declaration.title, self.note)
+        names = tuple(port.name for port in outputs)
         return OutputsHandle(node, names, declaration.title, self.note)
 
     def note(self, words: str) -> None:
@@ -150,13 +151,18 @@ class Tracer:
         file, line = self._place()
         self.draft.faults.append(Fault(words, file, line))
 
-    def _bind(
-        self, call: Call, declaration: StepDeclaration, arguments: tuple[Any, ...], named: dict[str, Any]
-    ) -> dict[str, Any]:
-        names = [port.name for port in declaration.inputs]
+    def _kinds(self, step: int) -> Mapping[str, PortType]:
+        """The types of a step's inputs."""
+        if step not in self._input_kinds:
+            self._input_kinds[step] = {port.name: port.type for port in self.draft.steps[step].inputs}
+        return self._input_kinds[step]
+
+    def _bind(self, call: Call, names: list[str], arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
         given: dict[str, Any] = dict(zip(names, arguments, strict=False))
         if len(arguments) > len(names):
             self.fault(call, f"takes {len(names)} inputs, but {len(arguments)} were given")
+        if not named:
+            return given
         for fault in unknown_names(named, names):
             self.fault(call, fault.message.replace("there is no parameter", "has no input"), fault.hint)
         for name, value in named.items():
@@ -166,11 +172,11 @@ class Tracer:
                 given[name] = value
         return given
 
-    def _bind_defaults(self, call: Call, step: Traced, ports: Mapping[str, Port]) -> None:
+    def _bind_defaults(self, call: Call, step: Traced, kinds: Mapping[str, PortType]) -> None:
         """Defaults that are plain data are inputs like any other: giving them in words makes the same key."""
         for name, default in step.defaults.items():
-            if name not in call.inputs and name in ports:
-                binding = self.binding(default, ports[name].type, self._input_fault(call, name))
+            if name not in call.inputs and name in kinds:
+                binding = self.binding(default, kinds[name], partial(self._input_fault, call, name))
                 call.inputs[name] = binding or Literal(default)
 
     def _declare(self, step: Traced) -> int:
@@ -181,8 +187,8 @@ class Tracer:
             self.draft.steps.append(step.declaration)
         return self._steps[step.identity]
 
-    def _input_fault(self, call: Call, name: str) -> Callable[[str], None]:
-        return lambda words: self.fault(call, f"input {name!r}: {words}")
+    def _input_fault(self, call: Call, name: str, words: str) -> None:
+        self.fault(call, f"input {name!r}: {words}")
 
     def fault(self, call: Call, words: str, hint: str = "") -> None:
         """Note a fault of a call."""
@@ -242,6 +248,12 @@ class Tracer:
 
     def binding(self, value: Any, kind: PortType, fault: Callable[[str], None]) -> Binding | None:
         """How a value given in the pipeline function reaches a port; None, with a fault noted, when it cannot."""
+        kind_of = type(value)
+        if kind_of is OutputHandle:
+            reference: Binding = value.binding
+            return reference
+        if kind_of in _NUMBERS:
+            return Literal(coerce(kind, value))
         match value:
             case OutputHandle() | ParameterHandle():
                 return value.binding
@@ -284,8 +296,6 @@ class Tracer:
         return DictOf(tuple((key, item) for key, item in bindings.items() if item is not None))
 
     def _literal(self, value: Any, kind: PortType, fault: Callable[[str], None]) -> Binding | None:
-        if type(value) in _NUMBERS:
-            return Literal(coerce(kind, value))
         plain = plain_value(value, kind, Path(self.draft.root))
         if why := why_not_given(plain):
             hint = "make it inside a step, or give it as a file"
@@ -321,7 +331,7 @@ def _name_members(value: Any) -> Any:
     return value
 
 
-@functools.cache
+@cache
 def shorten_path(file: str, root: str) -> str:
     """A path relative to the source folder where it lies in it."""
     if root and file.startswith(root + os.sep):

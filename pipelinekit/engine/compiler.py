@@ -177,6 +177,8 @@ class _Checker:
         self.draft = draft
         self.parameters = {parameter.name: parameter.type for parameter in draft.parameters}
         self.outputs = [{port.name: port.type for port in step.outputs} for step in draft.steps]
+        self.fitting: set[tuple[int, int]] = set()
+        self.lists: dict[int, PortType] = {}
 
     def declaration(self, step: StepDeclaration) -> list[Fault]:
         return [
@@ -252,6 +254,15 @@ class _Checker:
 
     def misfit(self, target: PortType, binding: Binding) -> str:
         """Why a binding does not fit a port type; empty when it does."""
+        if type(binding) is OutputRef:
+            given = self.type_of(binding)
+            known = (id(target), id(given))  # types live as long as the draft, and few pairs of them meet
+            if known in self.fitting:
+                return ""
+            if accepts(target, given):
+                self.fitting.add(known)
+                return ""
+            return f"expected {describe(target)}, got {describe(given)} from {self.source(binding)}"
         match binding:
             case Literal(value=value):
                 return problem(target, value)
@@ -283,7 +294,7 @@ class _Checker:
             case OutputRef(node=node, output=output):
                 call = self.draft.calls[node]
                 found = self.outputs[call.step].get(output, ANY)
-                return PortType("list", (found,)) if call.each else found
+                return self.listed(found) if call.each else found
             case FirstOf(items=items) if items:
                 return self.type_of(items[0])
             case ListOf(items=items):
@@ -292,6 +303,10 @@ class _Checker:
                 return PortType("none" if value is None else type(value).__name__)
             case _:
                 return ANY
+
+    def listed(self, kind: PortType) -> PortType:
+        """The type of a list of these, of which there is one."""
+        return self.lists.setdefault(id(kind), PortType("list", (kind,)))
 
     def named(self, binding: Binding, given: PortType) -> str:
         """A binding's value or type, for messages."""

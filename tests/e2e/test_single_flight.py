@@ -33,7 +33,7 @@ STEPS = """
     def main(log: str, count: int = 2):
         return total([work(n + 1, log) for n in range(count)], log)
 """
-EFFECTS = 21  # of a run with two works: what `stopping.py 0` says
+EFFECTS = 19  # of a run with two works: what `stopping.py 0` says
 
 
 def expected(count):
@@ -101,7 +101,7 @@ def test_a_holder_that_is_killed_anywhere_leaves_one_result_of_each_key(flight, 
     out, err = other.communicate(timeout=60)
     assert other.returncode == 0, err
     assert f'"output": {expected(2)}' in out
-    check(flight, 2, at_most_twice=1)
+    check(flight, 2, at_most_twice=2)  # both works are executed in one turn, and recorded together
 
 
 @pytest.mark.parametrize(("nth", "when"), marked(POINTS))
