@@ -31,7 +31,7 @@ from pipelinekit.wire.attempts import attempts_to_json, event_from_json
 from pipelinekit.wire.values import dumps, loads
 
 BUNDLE_TARGET = 0.15  # seconds of execution that one message is worth
-BUNDLE_MAX = 64
+BUNDLE_MAX = 256
 IN_FLIGHT = 2  # bundles on their way for each slot
 CONNECT_SECONDS = 15.0
 EMBEDDED = {  # nobody looks at what a worker inside this process does, and there is none to take work from it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
 from collections import deque
@@ -27,7 +28,8 @@ class InProcessCompute:
         self._scratch = scratch
         self._execute = execute
         self._queue: deque[Attempt] = deque()
-        self._number = 1  # of the scratch folder
+        self._number = 1
+        self._folder = scratch / "1"
 
     def start(self, attempts: Sequence[Attempt]) -> None:
         """Queue attempts; `advance` runs them."""
@@ -55,9 +57,10 @@ class InProcessCompute:
         out = _Tee(sys.stdout, lambda text: self._sink(LogChunk(attempt.id, "stdout", text)))
         err = _Tee(sys.stderr, lambda text: self._sink(LogChunk(attempt.id, "stderr", text)))
         with redirect_stdout(out), redirect_stderr(err):
-            ended = self._execute(attempt, self._scratch / str(self._number))
-        if not (self._scratch / str(self._number)).is_dir():
-            self._number += 1  # it was used, and is gone
+            ended = self._execute(attempt, self._folder)
+        if not os.path.isdir(self._folder):  # it was used, and is gone
+            self._number += 1
+            self._folder = self._scratch / str(self._number)
         out.finish()
         err.finish()
         self._sink(ended)
@@ -65,7 +68,7 @@ class InProcessCompute:
     def close(self, *, now: bool = False) -> None:  # noqa: ARG002 - the port's
         """Drop what is queued."""
         self._queue.clear()
-        for folder in (self._scratch / str(self._number), self._scratch):
+        for folder in (self._folder, self._scratch):
             with suppress(OSError):
                 folder.rmdir()
 

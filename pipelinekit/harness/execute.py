@@ -86,14 +86,14 @@ def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None
     """Call a Python step's function with its inputs and store what it returns. `find` finds functions by entry."""
     function = (find or find_function)(attempt.task.entry)
     hints = type_hints(function)
-    inputs = place.scratch / "inputs"
     arguments = {
         name: revive(value.inline, hints.get(name, Any))
         if value.is_inline
-        else load_value(value, hints.get(name, Any), place.blobs, inputs / name)
+        else load_value(value, hints.get(name, Any), place.blobs, place.scratch / "inputs" / name)
         for name, value in attempt.inputs.items()
     }
-    links = _links(inputs) if any(not value.is_inline for value in attempt.inputs.values()) else {}
+    inline = all(value.is_inline for value in attempt.inputs.values())
+    links = {} if inline else _links(place.scratch / "inputs")
     result = call(function, arguments)
     try:
         outputs = {
@@ -123,8 +123,10 @@ def find_live_function(entry: str) -> Any:
     module_name, _, name = entry.partition(":")
     main = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
+    if module_name in sys.modules:
+        return _member(sys.modules[module_name], name)
     is_main = file is None or Path(file).stem == module_name.rpartition(".")[2]
-    if module_name not in sys.modules and main is not None and is_main and hasattr(main, name.partition(".")[0]):
+    if main is not None and is_main and hasattr(main, name.partition(".")[0]):
         return _member(main, name)
     return find_function(entry)
 
@@ -207,14 +209,12 @@ def check_links(links: Mapping[Path, tuple[int, int, int]]) -> None:
 @contextlib.contextmanager
 def _inside(scratch: Path, observation: Observation) -> Iterator[None]:
     """Be in a scratch folder of one's own. One that nobody has written to stays there, for the next attempt."""
+    before = os.getcwd()
     try:
-        os.mkdir(scratch)
-    except FileExistsError:
-        pass
+        os.chdir(scratch)
     except FileNotFoundError:
         scratch.mkdir(parents=True, exist_ok=True)
-    before = os.getcwd()
-    os.chdir(scratch)
+        os.chdir(scratch)
     try:
         yield
     finally:

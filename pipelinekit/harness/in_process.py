@@ -22,10 +22,11 @@ from pipelinekit.ports import Blobs
 
 def executor(home: Path, blobs: Blobs) -> Callable[[Attempt, Path], AttemptEnded]:
     """A function that executes an attempt in a scratch folder. Scripts and commands run as they do anywhere."""
+    here, ignored = Path.cwd(), (home,)
 
     def run(attempt: Attempt, scratch: Path) -> AttemptEnded:
         if attempt.task.kind == "python":
-            place = Place(blobs, scratch, Path.cwd(), ignored=(home,))
+            place = Place(blobs, scratch, here, ignored=ignored)
             with _put_back():
                 return execute(attempt, place, partial(run_python, find=find_live_function))
         return execute(attempt, Place(blobs, scratch, bring_snapshot(home, attempt.task.snapshot, blobs)), run_command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelinekit.domain.graphs import Binding, DictOf, Graph, ListOf, Literal, Node, ParameterRef, sources
+from pipelinekit.domain.graphs import Binding, DictOf, Graph, ListOf, Literal, Node, OutputRef, ParameterRef, sources
 from pipelinekit.domain.runs import Completion, Reason, StepRecord
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.types import PathRef
@@ -132,10 +132,15 @@ class Decisions:
         return found
 
     def _origin(self, binding: Binding) -> str:
-        if isinstance(binding, ParameterRef):
-            return f"parameter {binding.name!r}"
-        if isinstance(binding, Literal) and isinstance(binding.value, PathRef):
-            return f"{'folder' if binding.value.folder else 'file'} {binding.value.path!r}"
+        match binding:
+            case OutputRef(node=node):
+                return f"step {self._graph.nodes[node].name!r}"
+            case ParameterRef(name=name):
+                return f"parameter {name!r}"
+            case Literal(value=PathRef() as ref):
+                return f"{'folder' if ref.folder else 'file'} {ref.path!r}"
+            case Literal():
+                return ""
         names = [self._graph.nodes[position].name for position in sources(binding)]
         return f"step {names[0]!r}" if len(names) == 1 else f"{len(names)} steps" if names else ""
 

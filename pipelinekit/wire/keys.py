@@ -23,6 +23,8 @@ def key_text(document: Mapping[str, Any], inputs: Mapping[str, StoredValue], ori
 
 def _parts(value: StoredValue) -> dict[str, list[str]]:
     """Digest and short text of each part of a list or dict, by its place; empty when there are none, or too many."""
+    if value.is_inline and type(value.inline) not in (dict, list, tuple):
+        return {}
     found = {place: [item.digest, show(item)] for place, item in islice(_leaves(value, ""), PARTS + 1) if place}
     return found if len(found) <= PARTS else {}
 
