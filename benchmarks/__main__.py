@@ -62,7 +62,7 @@ def _run(cases: Sequence[Case], rounds: int, wanted: Sequence[str]) -> dict[str,
             for side in chosen[case.name]:
                 samples.extend({"round": number, **sample} for sample in _side(case, side))
     return {
-        "date": datetime.date.today().isoformat(),
+        "date": datetime.datetime.now().date().isoformat(),
         "machine": _machine(),
         "versions": environments.versions(names),
         "samples": samples,

@@ -1,4 +1,4 @@
-"""From measurements to figures: each is a ratio of things that were measured in one run, so that machines matter little."""
+"""From measurements to figures: ratios of things that were measured in one run, so that machines matter little."""
 
 from __future__ import annotations
 

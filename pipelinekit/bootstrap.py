@@ -5,14 +5,13 @@ Implementing modules are imported when they are first asked for: a run that is w
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config
 from pipelinekit.domain.attempts import Attempt
@@ -22,6 +21,7 @@ from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.late import late
 from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver, Observer
 from pipelinekit.runtime.performer import Records
@@ -39,6 +39,31 @@ from pipelinekit.workspace.ignores import Pattern
 from pipelinekit.workspace.observing import ObservedFiles
 from pipelinekit.workspace.pipelines import Pipelines
 from pipelinekit.workspace.runs import RunCollection
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from pipelinekit.compute import dask_cluster, environments, in_process, supervisor
+    from pipelinekit.engine.code import modules
+    from pipelinekit.harness import in_process as own_process
+    from pipelinekit.storage import accounting, leftovers, sweeping
+    from pipelinekit.storage import upkeep as upkeep_records
+    from pipelinekit.workspace import ignore_patterns, installed_index, upkeep
+else:
+    subprocess = late("subprocess")
+    dask_cluster = late("pipelinekit.compute.dask_cluster")
+    environments = late("pipelinekit.compute.environments")
+    in_process = late("pipelinekit.compute.in_process")
+    supervisor = late("pipelinekit.compute.supervisor")
+    modules = late("pipelinekit.engine.code.modules")
+    own_process = late("pipelinekit.harness.in_process")
+    accounting = late("pipelinekit.storage.accounting")
+    leftovers = late("pipelinekit.storage.leftovers")
+    sweeping = late("pipelinekit.storage.sweeping")
+    upkeep_records = late("pipelinekit.storage.upkeep")
+    ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
+    installed_index = late("pipelinekit.workspace.installed_index")
+    upkeep = late("pipelinekit.workspace.upkeep")
 
 IN_PROCESS = "in-process"
 LOCAL = "local"
@@ -106,25 +131,24 @@ class Services:
         )
 
     @cached_property
-    def upkeep(self) -> Any:
-        """What clean-up and checks work on: `workspace.upkeep.Stores`."""
+    def upkeep(self) -> upkeep.Stores:
+        """What clean-up and checks work on."""
         records, home = self.records, self.home
-        return importlib.import_module("pipelinekit.workspace.upkeep").Stores(
-            importlib.import_module("pipelinekit.storage.upkeep").SQLUpkeep(self.database, self.clock),
+        return upkeep.Stores(
+            upkeep_records.SQLUpkeep(self.database, self.clock),
             records.driving,
             records.reuse,
             records.documents,
             records.batch,
-            importlib.import_module("pipelinekit.storage.sweeping").FolderSweeper(home / "blobs"),
-            importlib.import_module("pipelinekit.storage.leftovers").HomeSweeper(home),
+            sweeping.FolderSweeper(home / "blobs"),
+            leftovers.HomeSweeper(home),
             self.clock,
         )
 
     @cached_property
     def accounts(self) -> AccountRecords:
         """What reuse saved."""
-        accounts: AccountRecords = importlib.import_module("pipelinekit.storage.accounting").SQLAccounts(self.database)
-        return accounts
+        return accounting.SQLAccounts(self.database)
 
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""
@@ -141,12 +165,11 @@ class Services:
 
     def lock_environment(self, environment: Environment) -> tuple[str, ...]:
         """Resolve a declared environment to exact requirements."""
-        locked: tuple[str, ...] = self._environments.lock(environment)
-        return locked
+        return self._environments.lock(environment)
 
     @cached_property
-    def _environments(self) -> Any:
-        return importlib.import_module("pipelinekit.compute.environments").Environments(self.home, self.cache)
+    def _environments(self) -> environments.Environments:
+        return environments.Environments(self.home, self.cache)
 
     @cached_property
     def pipelines(self) -> Pipelines:
@@ -189,7 +212,6 @@ class Services:
 
     def launch(self, record: RunRecord) -> None:
         """Start a driver process for a run; it outlives this one."""
-        subprocess: Any = importlib.import_module("subprocess")
         log = self.home / "cache" / "drivers.log"
         with log.open("ab") as stream:
             self._launched[record.id] = subprocess.Popen(
@@ -211,9 +233,7 @@ class Services:
         if target == LOCAL:
             return self._embedded(sink, attempts)
         if target.startswith(ADDRESSES):
-            module = importlib.import_module("pipelinekit.compute.dask_cluster")
-            attached: Compute = module.AttachedCompute(target, sink, self.home, MAKER)
-            return attached
+            return dask_cluster.AttachedCompute(target, sink, self.home, MAKER)
         raise _unknown_compute(target)
 
     def check_compute(self, target: str) -> None:
@@ -222,37 +242,28 @@ class Services:
             raise _unknown_compute(target)
 
     def _in_process(self, sink: Sink) -> Compute:
-        module = importlib.import_module("pipelinekit.compute.in_process")
-        harness = importlib.import_module("pipelinekit.harness.in_process")
-        execute = harness.executor(self.home, self.blobs)
-        compute: Compute = module.InProcessCompute(sink, self.home / "scratch" / str(os.getpid()), execute)
-        return compute
+        execute = own_process.executor(self.home, self.blobs)
+        return in_process.InProcessCompute(sink, self.home / "scratch" / str(os.getpid()), execute)
 
     def _embedded(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
-        supervisors = importlib.import_module("pipelinekit.compute.supervisor")
         slots = self.settings.cores or os.cpu_count() or 1
-        supervisor = make_supervisor(self.home)
-        first = attempts[0]
+        owner = make_supervisor(self.home)
         # step processes boot while Dask is imported
-        supervisor.prepare(first, supervisors.modules_of(attempts), min(slots, len(attempts)))
-        module = importlib.import_module("pipelinekit.compute.dask_cluster")
+        owner.prepare(attempts[0], supervisor.modules_of(attempts), min(slots, len(attempts)))
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        compute: Compute = module.EmbeddedCompute(sink, self.home, supervisor, slots=slots, memory=memory)
-        return compute
+        return dask_cluster.EmbeddedCompute(sink, self.home, owner, slots=slots, memory=memory)
 
     def python_for(self, attempt: Attempt) -> str:
         """The interpreter for an attempt's environment; a declared environment is built when it is first needed."""
         if not attempt.task.lock:
             return sys.executable
-        interpreter: str = self._environments.python(attempt.task.lock)
-        return interpreter
+        return self._environments.python(attempt.task.lock)
 
 
-def make_supervisor(home: Path) -> Any:
+def make_supervisor(home: Path) -> supervisor.Supervisor:
     """The owner of step processes for the workspace at `home`: in a driver, or in a Dask worker elsewhere."""
     services = Services(home, config.Settings())
-    module = importlib.import_module("pipelinekit.compute.supervisor")
-    return module.Supervisor(home, services.blobs, home / "blobs", services.python_for)
+    return supervisor.Supervisor(home, services.blobs, home / "blobs", services.python_for)
 
 
 class Workspace(workspace.Workspace):
@@ -318,16 +329,12 @@ def _unknown_compute(target: str) -> UsageError:
 
 
 def _build_index() -> dict[str, Any]:
-    index: dict[str, Any] = importlib.import_module("pipelinekit.workspace.installed_index").build_index()
-    return index
+    return installed_index.build_index()
 
 
 def _compile_patterns(text: str) -> Sequence[Pattern]:
-    module = importlib.import_module("pipelinekit.workspace.ignore_patterns")
-    patterns: Sequence[Pattern] = module.compile_patterns(text)
-    return patterns
+    return ignore_patterns.compile_patterns(text)
 
 
 def _summarise(source: bytes, name: str, is_package: bool) -> Summary:
-    summary: Summary = importlib.import_module("pipelinekit.engine.code.modules").summarise(source, name, is_package)
-    return summary
+    return modules.summarise(source, name, is_package)

@@ -8,10 +8,16 @@ fields are made only then.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any, TypeVar, dataclass_transform, overload
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
+
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import dataclasses
+else:
+    dataclasses = late("dataclasses")
 
 T = TypeVar("T")
 _MISSING: Any = object()
@@ -170,7 +176,6 @@ class _Fields:
 
     def __get__(self, _: Any, kind: type) -> Any:
         if self._made is None:
-            dataclasses: Any = importlib.import_module("dataclasses")
             body: dict[str, Any] = {"__annotations__": dict.fromkeys(self._names, Any)}
             for name, given in self._defaults.items():
                 body[name] = given

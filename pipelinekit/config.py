@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.errors import UsageError
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import tomllib
+else:
+    tomllib = late("tomllib")
 
 CONFIG_FILE = "config.toml"
 PREFIX = "PIPELINEKIT_"
@@ -70,7 +75,6 @@ def load_settings(
 
 
 def _read(file: Path) -> dict[str, Any]:
-    tomllib: Any = importlib.import_module("tomllib")
     try:
         found: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
         return found

@@ -1,4 +1,4 @@
-"""What the steps of every tool do. Each execution appends one byte to the file named by BENCH_MARKS, and is so counted."""
+"""What the steps of every tool do. Executions are counted: each appends a byte to the file named by BENCH_MARKS."""
 
 import os
 import sys

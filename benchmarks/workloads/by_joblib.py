@@ -1,4 +1,4 @@
-"""joblib.Memory: calls in this process, one after another; each result is pickled to a file under a key of its arguments."""
+"""joblib.Memory: calls in this process, one by one; results are pickled to files, by a key of their arguments."""
 
 import bodies
 import joblib

@@ -11,7 +11,7 @@ def increment(value: int) -> int:
 
 
 @pipeline
-def chain(count: int = 50, change: int = 0):
+def chain(count: int = 50, change: int = 0):  # noqa: ARG001 - all workloads have it
     value = 1
     for _ in range(int(count)):
         value = increment(value)

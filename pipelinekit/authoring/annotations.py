@@ -5,11 +5,10 @@ from __future__ import annotations
 import collections.abc
 import datetime
 import enum
-import importlib
 import types
 import typing
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pipelinekit.authoring.functions import Empty, arguments_of, has_return_annotation
 from pipelinekit.classes import frozen
@@ -18,6 +17,12 @@ from pipelinekit.domain.steps import WHOLE_OUTPUT, Canonical, Port
 from pipelinekit.domain.types import ANY, NONE, PortType
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.registry import Format, custom_format_of, data_kind
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import dataclasses
+else:
+    dataclasses = late("dataclasses")
 
 _SCALARS: dict[Any, str] = {
     bool: "bool",
@@ -205,5 +210,5 @@ def is_none(kind: PortType) -> bool:
 
 
 def _field_names(kind: Any) -> list[str]:
-    fields = importlib.import_module("dataclasses").fields(kind)  # loaded already by whoever made the class
+    fields = dataclasses.fields(kind)  # loaded already by whoever made the class
     return [field.name for field in fields]

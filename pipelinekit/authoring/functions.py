@@ -6,11 +6,16 @@ those that are wrapped or are no functions of Python's.
 
 from __future__ import annotations
 
-import importlib
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import inspect
+else:
+    inspect = late("inspect")
 
 _VARIADIC, _VARIADIC_NAMED = 0x04, 0x08  # flags of a code object: it has *args, it has **kwargs
 
@@ -45,7 +50,6 @@ def has_return_annotation(function: Any) -> bool:
     """Whether it is said what a function returns."""
     if _is_plain(function):
         return "return" in function.__annotations__
-    inspect: Any = importlib.import_module("inspect")
     return bool(inspect.signature(function).return_annotation is not inspect.Signature.empty)
 
 
@@ -75,8 +79,7 @@ def _read(function: Any) -> list[Argument]:
 
 
 def _inspected(function: Any) -> list[Argument]:
-    inspect: Any = importlib.import_module("inspect")
-    kinds = {
+    kinds: dict[object, str] = {
         inspect.Parameter.POSITIONAL_ONLY: "positional",
         inspect.Parameter.VAR_POSITIONAL: "variadic",
         inspect.Parameter.VAR_KEYWORD: "variadic",

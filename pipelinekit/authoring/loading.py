@@ -7,11 +7,18 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from pipelinekit.authoring.modules import place_of_file
 from pipelinekit.authoring.pipelines import Pipeline
 from pipelinekit.authoring.tracing import shorten_path
 from pipelinekit.errors import CompileError, Fault, NotFoundError, UsageError
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import traceback
+else:
+    traceback = late("traceback")
 
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
 
@@ -69,7 +76,7 @@ def _import(path: Path) -> ModuleType:
 def _fault(error: Exception, root: str) -> Fault:
     frames = [
         frame
-        for frame in importlib.import_module("traceback").extract_tb(error.__traceback__)
+        for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith((_OWN_FOLDER, "<frozen"))
     ]
     file, line = (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)

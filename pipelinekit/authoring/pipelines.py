@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -25,10 +24,21 @@ from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.steps import WHOLE_OUTPUT
 from pipelinekit.domain.types import ANY, coerce, problem
 from pipelinekit.errors import Fault, PipelinekitError, UsageError
+from pipelinekit.late import late
 
 if TYPE_CHECKING:  # steps import this module too, and need no workspace
+    import ast
+    import traceback
+
+    from pipelinekit import bootstrap
+    from pipelinekit.authoring import cells
     from pipelinekit.bootstrap import Workspace
     from pipelinekit.workspace.runs import Run
+else:
+    ast = late("ast")
+    traceback = late("traceback")
+    bootstrap = late("pipelinekit.bootstrap")
+    cells = late("pipelinekit.authoring.cells")
 
 _GUARD = "steps import the script again: put what submits under  if __name__ == '__main__':"
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
@@ -113,7 +123,7 @@ class Pipeline:
     ) -> Run:
         """Compile and submit; returns the run at once. See `Workspace.submit`."""
         refuse_submit_on_import(self.name)
-        opened: Workspace = workspace or importlib.import_module("pipelinekit.bootstrap").Workspace.open()
+        opened: Workspace = workspace or bootstrap.Workspace.open()
         return opened.submit(
             self,
             experiment=experiment,
@@ -144,9 +154,7 @@ class Pipeline:
 
     def _fault_of(self, error: Exception, root: str) -> Fault:
         frames = [
-            frame
-            for frame in importlib.import_module("traceback").extract_tb(error.__traceback__)
-            if not frame.filename.startswith(_OWN_FOLDER)
+            frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OWN_FOLDER)
         ]
         file, line = (frames[-1].filename, frames[-1].lineno or 0) if frames else self._place()
         words = str(error) if isinstance(error, LookedAtParameterError) else f"{type(error).__name__}: {error}"
@@ -167,7 +175,6 @@ class Pipeline:
     def _add_notebook(self, draft: Draft) -> None:
         entries = [step.name for step in draft.steps if step.module == NOTEBOOK_MODULE]
         if entries:
-            cells = importlib.import_module("pipelinekit.authoring.cells")
             draft.texts[NOTEBOOK_FILE] = cells.notebook_source(entries)
 
     def __repr__(self) -> str:
@@ -223,7 +230,6 @@ def refuse_submit_on_import(name: str) -> None:
         or frame.f_globals.get("__name__") != "__main__"
     ):
         return
-    ast: Any = importlib.import_module("ast")
     for node in ast.parse(Path(file).read_bytes()).body:
         if node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno) and not isinstance(node, ast.If):
             raise UsageError(f"{file}:{frame.f_lineno}: submit() at the top level of a script", hint=_GUARD)

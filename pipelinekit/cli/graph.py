@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelinekit.bootstrap import open_services
 from pipelinekit.classes import frozen
@@ -18,7 +18,17 @@ from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, StepRecord
 from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.late import late
 from pipelinekit.wire.graphs import parse_graph
+
+if TYPE_CHECKING:
+    from pipelinekit.workspace.drawings import pages, pictures, plans, svg, text
+else:
+    pages = late("pipelinekit.workspace.drawings.pages")
+    pictures = late("pipelinekit.workspace.drawings.pictures")
+    plans = late("pipelinekit.workspace.drawings.plans")
+    svg = late("pipelinekit.workspace.drawings.svg")
+    text = late("pipelinekit.workspace.drawings.text")
 
 SUFFIXES = (".svg", ".html", ".htm")
 
@@ -56,8 +66,6 @@ def execute(arguments: argparse.Namespace) -> int:
     if path is None and not arguments.json:
         _print_text(subject, whole=whole)
         return 0
-    pictures = importlib.import_module("pipelinekit.workspace.drawings.pictures")
-    plans = importlib.import_module("pipelinekit.workspace.drawings.plans")
     picture = pictures.make_picture(subject.graph, subject.steps, subject.run, merge=False if whole else None)
     plan = plans.make_plan(picture)
     if path is not None:
@@ -90,7 +98,6 @@ def _subject(arguments: argparse.Namespace) -> _Subject:
 
 def _print_text(subject: _Subject, *, whole: bool) -> None:
     terminal = sys.stdout.isatty()
-    text = importlib.import_module("pipelinekit.workspace.drawings.text")
     print(
         text.draw_text(
             subject.graph,
@@ -103,13 +110,10 @@ def _print_text(subject: _Subject, *, whole: bool) -> None:
     )
 
 
-def _write(path: Path, plan: object) -> None:
+def _write(path: Path, plan: plans.Plan) -> None:
     """Write the picture, whole or not at all."""
-    if path.suffix.lower() == ".svg":
-        text = importlib.import_module("pipelinekit.workspace.drawings.svg").svg_text(plan)
-    else:
-        text = importlib.import_module("pipelinekit.workspace.drawings.pages").page_text(plan)
+    drawing = svg.svg_text(plan) if path.suffix.lower() == ".svg" else pages.page_text(plan)
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(drawing, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{str(path)!r} cannot be written: {error.strerror or error}") from None

@@ -10,9 +10,16 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import pipelinekit
 from pipelinekit.errors import FaultyError, NotFoundError, PipelinekitError, RunFailedError, UsageError
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    from pipelinekit.cli import output
+else:
+    output = late("pipelinekit.cli.output")
 
 # command -> module, help; a module has `add_arguments(parser)` and `execute(arguments) -> exit code`, and may have
 # `rewrite(words) -> words`, called before its words are parsed
@@ -109,7 +116,7 @@ def guarded(action: Callable[[], int], arguments: argparse.Namespace) -> int:
     except PipelinekitError as error:
         if arguments.debug:
             raise
-        importlib.import_module("pipelinekit.cli.output").print_error(error, as_json=getattr(arguments, "json", False))
+        output.print_error(error, as_json=getattr(arguments, "json", False))
         usage = isinstance(error, UsageError | FaultyError | NotFoundError)
         return EXIT_USAGE if usage and not isinstance(error, RunFailedError) else EXIT_FAILED
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.cli.output import reasons_text
 from pipelinekit.domain.attempts import LogChunk
@@ -13,6 +12,12 @@ from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import counted, seconds_text
 from pipelinekit.engine.verification import DIFFERENT, EQUAL
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    from pipelinekit.cli import live
+else:
+    live = late("pipelinekit.cli.live")
 
 NOTED = 5  # so many notes of steps are told at the end of a run
 LISTED = 20  # so many changes of one kind at once are told one by one; more are counted
@@ -33,9 +38,9 @@ class Quiet:
 class Progress:
     """Chooses how to show progress: live once a step must execute and standard error is a terminal, else by lines."""
 
-    def __init__(self, live: bool) -> None:
-        self._wants_live = live and sys.stderr.isatty()
-        self._live: Any = None
+    def __init__(self, wants_live: bool) -> None:
+        self._wants_live = wants_live and sys.stderr.isatty()
+        self._live: live.LiveProgress | None = None
         self._run: RunRecord | None = None
         self._graph: Graph | None = None
         self._earlier: list[StepRecord] = []
@@ -49,10 +54,9 @@ class Progress:
     def changed(self, changes: Sequence[StepRecord]) -> None:
         """Show changes."""
         self._steps.update((change.name, change) for change in changes)
-        if self._live is None and self._wants_live:
+        if self._live is None and self._wants_live and self._graph is not None:
             if any(change.status is StepStatus.QUEUED for change in changes):
-                module = importlib.import_module("pipelinekit.cli.live")
-                self._live = module.LiveProgress(self._graph, self._earlier)
+                self._live = live.LiveProgress(self._graph, self._earlier)
             else:
                 self._earlier.extend(changes)
                 return

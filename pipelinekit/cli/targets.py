@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.bootstrap import Services, Workspace
 from pipelinekit.classes import frozen
@@ -15,9 +14,15 @@ from pipelinekit.cli.parameters import parse_parameters, split_parameters
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.errors import Fault, NotFoundError
+from pipelinekit.late import late
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments
+
+if TYPE_CHECKING:
+    from pipelinekit.authoring import loading
+else:
+    loading = late("pipelinekit.authoring.loading")
 
 
 @frozen
@@ -52,7 +57,6 @@ def load_target(target: str, parameters: list[str], services: Services) -> Targe
     if target.endswith(".json"):
         graph = read_graph(Path(target))
         return Target(graph, parse_parameters(graph.parameters, texts), target)
-    loading = importlib.import_module("pipelinekit.authoring.loading")
     with redirect_stdout(sys.stderr):  # standard output is the command's; what the author's modules print goes beside
         pipeline = loading.load_pipeline(target)
         given = parse_parameters(pipeline.parameters, texts) if texts else {}

@@ -16,11 +16,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.environments import Environment, python_identity
 from pipelinekit.errors import ComputeError
+from pipelinekit.late import late
 from pipelinekit.ports import Cache
+
+if TYPE_CHECKING:
+    import uv
+else:
+    uv = late("uv")
 
 SPACE = "locks"
 HARNESS_NEEDS = ("xxhash",)  # what the step's process imports besides the standard library and ourselves
@@ -94,7 +101,7 @@ class Environments:
 def _uv(arguments: Sequence[str], text: str, failure: str) -> str:
     """What uv writes. Raises ComputeError with its own words when it fails."""
     try:
-        program: str = importlib.import_module("uv").find_uv_bin()
+        program: str = uv.find_uv_bin()
     except (ImportError, FileNotFoundError):
         program = shutil.which("uv") or ""
     if not program:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.types import PortType, coerce, problem, shorten
 from pipelinekit.errors import Fault
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = late("difflib")
 
 
 @frozen
@@ -58,7 +63,7 @@ def unknown_names(given: Iterable[str], known: Iterable[str]) -> list[Fault]:
     faults = []
     for name in given:
         if name not in names:
-            near = importlib.import_module("difflib").get_close_matches(name, names, n=1)
+            near = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
             faults.append(Fault(f"there is no parameter {name!r}", hint=hint))
     return faults

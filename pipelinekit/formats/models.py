@@ -6,12 +6,19 @@ and where a person calls `load()`; nothing of the control plane imports this mod
 
 from __future__ import annotations
 
-import importlib
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.formats.registry import ValueFormat
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import joblib
+    import skops.io as skops_io
+else:
+    joblib = late("joblib")
+    skops_io = late("skops.io")
 
 PICKLE_PROTOCOL = 5  # fixed, so that equal objects keep equal bytes when Python's default moves on
 
@@ -37,13 +44,13 @@ class JoblibFormat:
     def write(self, value: Any, path: Path) -> str:
         """Dump the value, uncompressed."""
         with path.open("wb") as stream:
-            importlib.import_module("joblib").dump(value, stream, protocol=PICKLE_PROTOCOL)
+            joblib.dump(value, stream, protocol=PICKLE_PROTOCOL)
         return ""
 
     def read(self, path: Path, annotation: Any) -> Any:  # noqa: ARG002 - the port's
         """Load the value."""
         with path.open("rb") as stream:
-            return importlib.import_module("joblib").load(stream)
+            return joblib.load(stream)
 
 
 class SkopsFormat:
@@ -51,12 +58,12 @@ class SkopsFormat:
 
     def write(self, value: Any, path: Path) -> str:
         """Dump the estimator."""
-        importlib.import_module("skops.io").dump(value, path)
+        skops_io.dump(value, path)
         return ""
 
     def read(self, path: Path, annotation: Any) -> Any:  # noqa: ARG002 - the port's
         """Load the estimator; types that skops does not know are refused by it."""
-        return importlib.import_module("skops.io").load(path)
+        return skops_io.load(path)
 
 
 FORMATS: dict[str, ValueFormat] = {"pickle": PickleFormat(), "joblib": JoblibFormat(), "skops": SkopsFormat()}

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PosixPath
+from typing import TYPE_CHECKING
 
 from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path, parse_manifest
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
 from pipelinekit.errors import UsageError
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs
+
+if TYPE_CHECKING:
+    import shutil
+else:
+    shutil = late("shutil")
 
 
 class File(PosixPath):
@@ -99,7 +105,7 @@ def place_file(digest: str, target: Path, blobs: Blobs, *, executable: bool = Fa
             share = False
         else:
             return
-    importlib.import_module("shutil").copyfile(source, target)
+    shutil.copyfile(source, target)
     os.chmod(target, 0o755 if executable else 0o644)
 
 

@@ -6,10 +6,9 @@ bytes that lie behind nulls; so equal tables are one content however they came a
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +16,12 @@ import pyarrow.compute as pc
 from pipelinekit.domain.digests import Hasher, digest, encode
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.registry import ValueFormat
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import polars
+else:
+    polars = late("polars")
 
 FLAVOUR = b"pipelinekit.flavour"
 
@@ -38,7 +43,7 @@ class TableFormat:
             case "pandas":
                 return table.to_pandas()
             case "polars":
-                return importlib.import_module("polars").from_arrow(_without_flavour(table))
+                return polars.from_arrow(_without_flavour(table))
             case _:
                 return _without_flavour(table)
 

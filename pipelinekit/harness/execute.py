@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
@@ -23,7 +23,20 @@ from pipelinekit.errors import IntegrityError, PipelinekitError, StorageError
 from pipelinekit.formats.loading import load_value, revive
 from pipelinekit.formats.storing import OutputError, store_value
 from pipelinekit.harness.observation import Observation, observed
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs
+
+if TYPE_CHECKING:
+    import shutil
+    import traceback
+
+    from pipelinekit.formats import canonical
+    from pipelinekit.harness import coroutines
+else:
+    shutil = late("shutil")
+    traceback = late("traceback")
+    canonical = late("pipelinekit.formats.canonical")
+    coroutines = late("pipelinekit.harness.coroutines")
 
 STEP_FUNCTION = "step_function"  # where a decorated step keeps the plain function
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep  # as it was imported: perhaps through a link
@@ -109,7 +122,7 @@ def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None
 def _canonical(value: Any, port: Port) -> Any:
     if port.canonical is None:
         return value
-    return importlib.import_module("pipelinekit.formats.canonical").canonical_value(value, port.canonical)
+    return canonical.canonical_value(value, port.canonical)
 
 
 def find_function(entry: str) -> Any:
@@ -155,7 +168,7 @@ def call(function: Any, arguments: dict[str, Any]) -> Any:
     """Call a function; wait for a coroutine; read a generator to its end."""
     result = function(**arguments)
     if isinstance(result, types.CoroutineType):
-        return importlib.import_module("pipelinekit.harness.coroutines").run(result)
+        return coroutines.run(result)
     if isinstance(result, types.GeneratorType):
         return list(result)
     return result
@@ -220,7 +233,7 @@ def _inside(scratch: Path, observation: Observation) -> Iterator[None]:
     finally:
         os.chdir(before)
         if observation.forked or _is_used(scratch):
-            importlib.import_module("shutil").rmtree(scratch, ignore_errors=True)
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _is_used(scratch: Path) -> bool:
@@ -291,9 +304,8 @@ def _class_names(error: BaseException) -> tuple[str, ...]:
 
 def _traceback(error: BaseException, source: Path) -> str:
     """The traceback without the frames of pipelinekit, and with paths as the author knows them."""
-    traceback: Any = importlib.import_module("traceback")  # takes longer to import than most steps to run
     whole = traceback.TracebackException.from_exception(error)
-    stack = whole
+    stack: traceback.TracebackException | None = whole
     while stack is not None:
         kept = [frame for frame in stack.stack if not _is_own(frame.filename)]
         stack.stack = traceback.StackSummary.from_list(kept)

@@ -12,15 +12,22 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, Task
 from pipelinekit.harness.execute import Place, execute, run_python
 from pipelinekit.harness.scripts import run_command
 from pipelinekit.harness.surroundings import Surroundings
+from pipelinekit.late import late
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.wire.attempts import attempt_from_json, event_to_json, task_from_json
 from pipelinekit.wire.frames import receive, send
+
+if TYPE_CHECKING:
+    import traceback
+else:
+    traceback = late("traceback")
 
 
 def serve(inbox: int, outbox: int) -> None:
@@ -92,7 +99,7 @@ def main(arguments: list[str]) -> None:
     except (BrokenPipeError, KeyboardInterrupt):
         pass
     except BaseException:
-        importlib.import_module("traceback").print_exc()
+        traceback.print_exc()
         raise SystemExit(70) from None
     # what a step left running (threads, atexit hooks) must not keep the process alive
     sys.stdout.flush()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.types import shorten
@@ -14,9 +13,15 @@ from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
 from pipelinekit.formats.loading import load_value
 from pipelinekit.formats.paths import place_file, place_folder
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs, LogRecords, RunRecords
 from pipelinekit.wire.runs import whole_document
 from pipelinekit.wire.values import plain_to_json
+
+if TYPE_CHECKING:
+    import tempfile
+else:
+    tempfile = late("tempfile")
 
 SHORTEST_WAIT = 0.02  # seconds between two looks at a run, at first
 LONGEST_WAIT = 0.5
@@ -41,7 +46,7 @@ class Output:
 
         Files and folders are given as copies in a temporary folder; `save` puts them where you want them.
         """
-        folder = Path(importlib.import_module("tempfile").mkdtemp(prefix="pipelinekit-"))
+        folder = Path(tempfile.mkdtemp(prefix="pipelinekit-"))
         return load_value(self._value, kind, self._blobs, folder / self.name, share=False)
 
     def save(self, path: str | Path) -> Path:

@@ -22,22 +22,16 @@ HIDDEN = {
     "steps/pipelinekit_steps/training.py": "a step's own helpers need scikit-learn, which compiling must not load",
 }
 
-# Modules that import by name: each with the reason.
+# Modules that import what only data or authors name: each with the reason.
 BY_NAME = {
     "pipelinekit/__init__.py": "public names cost nothing until they are used",
     "pipelinekit/authoring/loading.py": "imports the author's file",
-    "pipelinekit/bootstrap.py": "names implementations, which are loaded when they are first asked for",
-    "pipelinekit/cli/graph.py": "drawings are loaded by the command that draws",
     "pipelinekit/cli/main.py": "the module of a command is loaded by that command",
-    "pipelinekit/cli/progress.py": "the live display is loaded where somebody looks",
-    "pipelinekit/cli/targets.py": "authoring is loaded for Python files only",
-    "pipelinekit/compute/environments.py": "uv is an extra",
     "pipelinekit/compute/worker.py": "is told by name who makes its supervisor",
-    "pipelinekit/formats/models.py": "joblib and skops are extras",
     "pipelinekit/formats/registry.py": "a format's library is loaded with its first value",
-    "pipelinekit/formats/tables.py": "polars is an extra",
-    "pipelinekit/harness/execute.py": "imports the author's step; asyncio and canonical forms are loaded where used",
+    "pipelinekit/harness/execute.py": "imports the author's step",
     "pipelinekit/harness/process.py": "imports the author's steps",
+    "pipelinekit/late.py": "is how the others load what they name at their top",
 }
 
 
@@ -124,6 +118,34 @@ def test_modules_import_by_name_only_where_it_is_listed_with_a_reason():
 
     found = {name for name, tree in TREES.items() if any(by_name(node) for node in ast.walk(tree))}
     assert found == set(BY_NAME)
+
+
+def late_modules(tree):
+    """Names and modules of `name = late("module")`, and of what type checkers are told these names are."""
+    told, loaded, elsewhere = {}, {}, 0
+    for node in ast.walk(tree):
+        elsewhere += isinstance(node, ast.Call) and getattr(node.func, "id", "") == "late"
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for item in node.body:
+                if isinstance(item, ast.Import):
+                    told.update((alias.asname or alias.name, alias.name) for alias in item.names)
+                elif isinstance(item, ast.ImportFrom):
+                    told.update((alias.asname or alias.name, f"{item.module}.{alias.name}") for alias in item.names)
+            for item in node.orelse:
+                assert isinstance(item, ast.Assign)
+                loaded[ast.unparse(item.targets[0])] = ast.literal_eval(item.value.args[0])
+    return told, loaded, elsewhere - len(loaded)
+
+
+def test_what_is_loaded_late_is_named_at_the_top_and_is_what_type_checkers_and_the_floors_are_told():
+    found = 0
+    for name, tree in TREES.items():
+        told, loaded, elsewhere = late_modules(tree)
+        assert elsewhere == 0, name
+        assert loaded.items() <= told.items(), name
+        found += len(loaded)
+    assert found > 30
 
 
 def imports_of(name, tree):
