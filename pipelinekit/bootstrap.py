@@ -28,6 +28,7 @@ from pipelinekit.runtime.performer import Records
 from pipelinekit.storage import leases
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.cache import FileCache
+from pipelinekit.storage.carrying import SQLCarrying
 from pipelinekit.storage.documents import SQLDocuments
 from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.reuse import SQLReuse
@@ -125,6 +126,7 @@ class Services:
             SQLRuns(database, clock),
             SQLDriving(database, clock),
             SQLReuse(database, clock),
+            SQLCarrying(database, clock),
             SQLDocuments(database),
             SQLLogs(database),
             database.transaction,
@@ -298,7 +300,7 @@ class Silent:
     def begun(self, *_: Any) -> None:
         """Nothing."""
 
-    changed = logged = waiting = begun
+    carried = changed = logged = waiting = begun
 
 
 def open_services(

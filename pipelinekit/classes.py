@@ -88,7 +88,7 @@ def _make(kind: Any, methods: Mapping[str, Any]) -> Any:
     body.update(methods)
     made = type(kind)(kind.__name__, kind.__bases__, body)
     made.__qualname__ = kind.__qualname__
-    made.__init__ = _first_init(made, names, defaults)
+    made.__init__ = _first_init(made, names, defaults, closed="__setattr__" in methods)
     return made
 
 
@@ -101,22 +101,23 @@ def _nothing(_: Any) -> tuple[()]:
     return ()
 
 
-def _first_init(kind: Any, names: tuple[str, ...], defaults: Mapping[str, Any]) -> Any:
+def _first_init(kind: Any, names: tuple[str, ...], defaults: Mapping[str, Any], *, closed: bool) -> Any:
     """What makes `__init__` when the first instance is made: most commands make none of most classes."""
 
     def make_and_call(self: Any, *args: Any, **kwargs: Any) -> None:
-        kind.__init__ = _init(kind, names, defaults)
+        kind.__init__ = _init(kind, names, defaults, closed=closed)
         kind.__init__(self, *args, **kwargs)
 
     return make_and_call
 
 
-def _init(kind: type, names: tuple[str, ...], defaults: Mapping[str, Any]) -> Any:
-    """`__init__` with the fields as parameters; slots are set directly, past a `__setattr__` that refuses."""
+def _init(kind: type, names: tuple[str, ...], defaults: Mapping[str, Any], *, closed: bool) -> Any:
+    """`__init__` with the fields as parameters. In a closed class slots are set past the `__setattr__` that refuses."""
     space: dict[str, Any] = {"_MISSING": _MISSING}
     head, lines = ["self"], []
     for name in names:
-        space[f"_set_{name}"] = kind.__dict__[name].__set__
+        if closed:
+            space[f"_set_{name}"] = kind.__dict__[name].__set__
         value = name
         if name in defaults:
             given = defaults[name]
@@ -128,7 +129,7 @@ def _init(kind: type, names: tuple[str, ...], defaults: Mapping[str, Any]) -> An
                 value = f"_make_{name}() if {name} is _MISSING else {name}"
         else:
             head.append(name)
-        lines.append(f" _set_{name}(self, {value})")
+        lines.append(f" _set_{name}(self, {value})" if closed else f" self.{name} = {value}")
     if hasattr(kind, "__post_init__"):
         lines.append(" self.__post_init__()")
     exec(f"def __init__({', '.join(head)}):\n" + "\n".join(lines or [" pass"]), space)  # noqa: S102 - names of fields

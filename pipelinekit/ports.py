@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
-from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord
+from pipelinekit.domain.runs import (
+    CarriedRecord,
+    Completion,
+    Failure,
+    RunRecord,
+    RunStatus,
+    StepRecord,
+    StepStatus,
+)
 from pipelinekit.domain.values import StoredValue
 
 if TYPE_CHECKING:  # nouns of the few commands that look after a workspace; no run needs to load them
@@ -119,6 +127,28 @@ class ReuseRecords(Protocol):
 
     def definitions(self, definitions: Iterable[str]) -> Mapping[str, float]:
         """Which of these definitions have completed before, with the mean seconds of their newest executions."""
+
+
+class CarryRecords(Protocol):
+    """What a run may take over from the newest completed run of its pipeline."""
+
+    def earlier(self, run: RunRecord) -> RunRecord | None:
+        """The newest completed run of the same pipeline that was submitted before."""
+
+    def spent(self, run: str) -> tuple[set[int], Mapping[int, Sequence[StoredValue]]]:
+        """Nodes of a completed run with a result that may no longer be reused; outputs of others that name blobs."""
+
+    def carry(
+        self, run: str, epoch: int, earlier: str, nodes: Sequence[tuple[str, bool]] | None = None
+    ) -> tuple[Mapping[StepStatus, int], float]:
+        """Record the step runs of an earlier run as reused (or skipped) by this one, with one event.
+
+        `nodes` are names of nodes, each with whether it is mapped; None stands for the whole run. Returns how many step
+        runs there are of each status, and the seconds that executing them had taken. Raises LeaseLostError.
+        """
+
+    def carried(self, run: str) -> Sequence[CarriedRecord]:
+        """What was carried over, with outputs, in the order of nodes and elements."""
 
 
 class Documents(Protocol):

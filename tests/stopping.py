@@ -68,6 +68,7 @@ def instrument(effects):
             Counted(made.runs, effects, "create"),
             Counted(made.driving, effects, "take", "record", "finish"),
             Counted(made.reuse, effects, "claim", "release", "observe"),
+            Counted(made.carrying, effects, "carry"),
             Counted(made.documents, effects, "put"),
             made.logs,
             lambda: effects.batch(made.batch),

@@ -47,6 +47,8 @@ class OutputHandle:
     Looking at its value notes a fault and goes on with something harmless, so that further faults are found too.
     """
 
+    __slots__ = ("_node", "_note", "_output", "_step", "binding")
+
     def __init__(self, node: int, output: str, step: str, note: Note) -> None:
         self._node = node
         self._output = output

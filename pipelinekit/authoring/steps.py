@@ -50,7 +50,7 @@ class Step(Generic[P, R]):
         tracer = current_tracer()
         if tracer is None:
             return self.step_function(*args, **kwargs)
-        return cast("R", tracer.call(self.prepared, args, dict(kwargs), mapped=False))
+        return cast("R", tracer.call(self.prepared, args, kwargs, mapped=False))
 
     def map(self, *args: Any, **kwargs: Any) -> Any:
         """One execution for each element of the lists that are given, each keyed and reused on its own.
@@ -60,7 +60,7 @@ class Step(Generic[P, R]):
         """
         tracer = current_tracer()
         if tracer is not None:
-            return tracer.call(self.prepared, args, dict(kwargs), mapped=True)
+            return tracer.call(self.prepared, args, kwargs, mapped=True)
         return _map_plain(self.step_function, args, kwargs)
 
     def options(self, **overrides: Any) -> Step[P, R]:

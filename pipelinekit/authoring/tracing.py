@@ -37,7 +37,7 @@ from pipelinekit.formats.loading import revive
 from pipelinekit.workspace.inputs import place_paths
 
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
-_NUMBERS = frozenset({int, float, bool, type(None)})  # the commonest literals, and plain data as they are
+_SCALARS = frozenset({int, bool, type(None)})  # plain data as they are, and equal only to their like
 _current: ContextVar[Tracer | None] = ContextVar("pipelinekit_tracer", default=None)
 
 
@@ -67,6 +67,7 @@ class Tracer:
         self._annotations = annotations
         self._steps: dict[int, int] = {}
         self._input_kinds: dict[int, Mapping[str, PortType]] = {}
+        self._literals: dict[tuple[Any, type, int], Literal] = {}
         self._kept: list[object] = []
         self._scopes: list[str] = []
         self._scope_namers: dict[tuple[str, ...], Namer] = {}
@@ -118,20 +119,27 @@ class Tracer:
         )
         kinds = self._kinds(call.step)
         after = [*step.after, *(_as_list(named.pop("after")) if "after" in named and "after" not in kinds else [])]
-        given = self._bind(call, list(kinds), arguments, named)
+        given = self._bind(call, kinds, arguments, named)
         if mapped:
             call.each = tuple(name for name, value in given.items() if not isinstance(value, Fixed))
             if not call.each:
                 self.fault(call, f"step {call.name!r} is mapped over no list")
         for name, argument in given.items():
+            if not mapped and type(argument) is OutputHandle:  # most inputs are
+                call.inputs[name] = argument.binding
+                continue
             value = argument.value if isinstance(argument, Fixed) else argument
             kind = PortType("list", (kinds[name],)) if name in call.each else kinds[name]
+            if type(value) in _SCALARS:
+                call.inputs[name] = self._scalar(value, kind)
+                continue
             binding = self.binding(value, kind, partial(self._input_fault, call, name))
             if binding is None:
                 call.faulty.add(name)
             else:
                 call.inputs[name] = binding
-        self._bind_defaults(call, step, kinds)
+        if step.defaults:
+            self._bind_defaults(call, step, kinds)
         if after:
             call.after = sorted(self._nodes(after))
         node = len(self.draft.calls)
@@ -157,7 +165,9 @@ class Tracer:
             self._input_kinds[step] = {port.name: port.type for port in self.draft.steps[step].inputs}
         return self._input_kinds[step]
 
-    def _bind(self, call: Call, names: list[str], arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    def _bind(
+        self, call: Call, names: Mapping[str, Any], arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> dict[str, Any]:
         given: dict[str, Any] = dict(zip(names, arguments, strict=False))
         if len(arguments) > len(names):
             self.fault(call, f"takes {len(names)} inputs, but {len(arguments)} were given")
@@ -248,12 +258,8 @@ class Tracer:
 
     def binding(self, value: Any, kind: PortType, fault: Callable[[str], None]) -> Binding | None:
         """How a value given in the pipeline function reaches a port; None, with a fault noted, when it cannot."""
-        kind_of = type(value)
-        if kind_of is OutputHandle:
-            reference: Binding = value.binding
-            return reference
-        if kind_of in _NUMBERS:
-            return Literal(coerce(kind, value))
+        if type(value) in _SCALARS:
+            return self._scalar(value, kind)
         match value:
             case OutputHandle() | ParameterHandle():
                 return value.binding
@@ -272,7 +278,18 @@ class Tracer:
             case _:
                 return self._literal(value, kind, fault)
 
+    def _scalar(self, value: Any, kind: PortType) -> Literal:
+        """A literal that every equal value of a port shares; a type lives as long as the draft, so its id tells it."""
+        key = (value, type(value), id(kind))
+        known = self._literals.get(key)
+        if known is None:
+            self._kept.append(kind)
+            known = self._literals[key] = Literal(coerce(kind, value))
+        return known
+
     def _list(self, items: list[Any], kind: PortType, fault: Callable[[str], None]) -> Binding | None:
+        if items and all(type(item) is OutputHandle for item in items):
+            return ListOf(tuple([item.binding for item in items]))
         element = kind.items[0] if kind.kind == "list" else ANY
         bindings = [self.binding(item, element, fault) for item in items]
         if any(binding is None for binding in bindings):

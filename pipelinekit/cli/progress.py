@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit.cli.output import reasons_text
@@ -13,6 +13,7 @@ from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import counted, seconds_text
 from pipelinekit.engine.verification import DIFFERENT, EQUAL
 from pipelinekit.late import late
+from pipelinekit.runtime.carrying import NOTHING, Carried
 
 if TYPE_CHECKING:
     from pipelinekit.cli import live
@@ -29,7 +30,7 @@ class Quiet:
     def begun(self, *_: Any) -> None:
         """Nothing."""
 
-    changed = logged = waiting = begun
+    carried = changed = logged = waiting = begun
 
     def close(self) -> None:
         """Nothing."""
@@ -45,18 +46,29 @@ class Progress:
         self._graph: Graph | None = None
         self._earlier: list[StepRecord] = []
         self._steps: dict[str, StepRecord] = {}
+        self._carried = NOTHING
+        self._read_carried: Callable[[], Sequence[StepRecord]] = tuple
 
     def begun(self, run: RunRecord, graph: Graph) -> None:
         """Say which run this is."""
         self._run, self._graph = run, graph
         print(f"run {run.id}  {run.pipeline}  (experiment {run.experiment}, number {run.number})", file=sys.stderr)
 
+    def carried(self, carried: Carried, read: Callable[[], Sequence[StepRecord]]) -> None:
+        """Show what was carried over: step by step where it is little, else in numbers."""
+        if sum(carried.counts.values()) <= LISTED:
+            self.changed(read())
+            return
+        self._carried, self._read_carried = carried, read
+        lines = [f"{status!s:<9} {count} steps" for status, count in carried.counts.items()]
+        print("\n".join(lines), file=sys.stderr)
+
     def changed(self, changes: Sequence[StepRecord]) -> None:
         """Show changes."""
         self._steps.update((change.name, change) for change in changes)
         if self._live is None and self._wants_live and self._graph is not None:
             if any(change.status is StepStatus.QUEUED for change in changes):
-                self._live = live.LiveProgress(self._graph, self._earlier)
+                self._live = live.LiveProgress(self._graph, [*self._read_carried(), *self._earlier])
             else:
                 self._earlier.extend(changes)
                 return
@@ -67,8 +79,12 @@ class Progress:
 
     @property
     def steps(self) -> list[StepRecord]:
-        """The steps as they stand, in the order of the graph."""
+        """The steps that changed as they stand, in the order of the graph."""
         return sorted(self._steps.values(), key=lambda step: (step.node, step.element, step.name))
+
+    def summary(self, run: RunRecord) -> list[str]:
+        """What came of the run, for people."""
+        return _summary_lines(run, self.steps, self._carried)
 
     def logged(self, chunks: Sequence[LogChunk]) -> None:
         """Logs are kept, and shown by `runs logs`."""
@@ -118,15 +134,17 @@ def first_line(failed: StepRecord) -> str:
     return (lines[0] + (" …" if len(lines) > 1 else "")) if lines else ""
 
 
-def summary_lines(run: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
-    """What came of a run, for people."""
-    counts = {status: sum(step.status is status for step in steps) for status in StepStatus}
-    saved = sum(step.seconds for step in steps if step.status is StepStatus.REUSED)
+def _summary_lines(run: RunRecord, steps: Sequence[StepRecord], carried: Carried) -> list[str]:
+    counts = {
+        status: carried.counts.get(status, 0) + sum(step.status is status for step in steps) for status in StepStatus
+    }
+    number = sum(counts.values())
+    saved = carried.seconds + sum(step.seconds for step in steps if step.status is StepStatus.REUSED)
     took = (run.ended_at or run.created_at) - run.created_at
     words = [f"{count} {str(status).lower()}" for status, count in counts.items() if count]
-    lines = [f"run {run.id} {run.status} in {seconds_text(took)}: {counted(len(steps), 'step')}, {', '.join(words)}"]
+    lines = [f"run {run.id} {run.status} in {seconds_text(took)}: {counted(number, 'step')}, {', '.join(words)}"]
     if counts[StepStatus.REUSED]:
-        everything = counts[StepStatus.REUSED] == len(steps)
+        everything = counts[StepStatus.REUSED] == number
         lines.append(f"{'everything was reused; ' if everything else ''}reuse saved {seconds_text(saved)} of work")
     lines.extend(_noted_lines(steps))
     if run.status is RunStatus.FAILED:

@@ -13,7 +13,7 @@ from types import FrameType
 from pipelinekit.bootstrap import IN_PROCESS, Services, Workspace, open_services
 from pipelinekit.cli.output import print_json
 from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
-from pipelinekit.cli.progress import Progress, Quiet, summary_lines
+from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunOptions, RunStatus
@@ -83,7 +83,7 @@ def drive(services: Services, run: str, *, as_json: bool, graph: Graph | None = 
         verified = [step.get("verified") for step in document["steps"]]
     else:
         assert isinstance(observer, Progress)
-        print("\n".join(summary_lines(handle.record, observer.steps)))
+        print("\n".join(observer.summary(handle.record)))
         verified = [step.verified for step in observer.steps]
     options = handle.record.options
     if DIFFERENT in verified and (options.check or options.verify == 1.0):

@@ -6,8 +6,8 @@ topological order. A graph holds everything that is needed to submit it later wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.digests import digest
@@ -214,11 +214,41 @@ def sources(binding: Binding) -> Iterator[int]:
                 stack.extend(item for _, item in reversed(entries))
 
 
-def predecessors(node: Node) -> set[int]:
+class Referring(Protocol):
+    """What refers to nodes by position: a node, or a call that becomes one."""
+
+    @property
+    def inputs(self) -> Mapping[str, Binding]:
+        """Bindings by port."""
+
+    @property
+    def after(self) -> Sequence[int]:
+        """Positions that come before without data."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Conditions under which it runs."""
+
+
+def points_back(nodes: Sequence[Referring]) -> bool:
+    """Whether every reference is to an earlier position, as those of calls in a function are."""
+    for position, node in enumerate(nodes):
+        for binding in node.inputs.values():
+            if type(binding) is OutputRef:  # by far the commonest that has a source
+                if binding.node >= position:
+                    return False
+            elif type(binding) is not Literal and any(earlier >= position for earlier in sources(binding)):
+                return False
+        if (node.after or node.conditions) and any(earlier >= position for earlier in predecessors(node)):
+            return False
+    return True
+
+
+def predecessors(node: Referring) -> set[int]:
     """Positions of all nodes that must end before this one: by data, by condition, by order."""
     found = set(node.after)
     for binding in node.inputs.values():
-        if type(binding) is OutputRef:  # by far the commonest that has a source
+        if type(binding) is OutputRef:
             found.add(binding.node)
         elif type(binding) is not Literal:
             found.update(sources(binding))
@@ -230,12 +260,15 @@ def predecessors(node: Node) -> set[int]:
 
 def path_refs(graph: Graph) -> Iterator[PathRef]:
     """The paths written in the graph as literals; defaults of parameters are not among them."""
-    stack: list[Binding] = [binding for node in graph.nodes for binding in node.inputs.values()]
-    stack.extend(binding for _, binding in graph.outputs)
+    written = [binding for node in graph.nodes for binding in node.inputs.values() if type(binding) is not OutputRef]
+    stack = [*written, *(binding for _, binding in graph.outputs)]
     while stack:
-        match stack.pop():
-            case Literal(value=PathRef() as ref):
-                yield ref
+        binding = stack.pop()
+        if type(binding) is Literal:
+            if type(binding.value) is PathRef:
+                yield binding.value
+            continue
+        match binding:
             case ListOf(items=items) | FirstOf(items=items):
                 stack.extend(items)
             case DictOf(entries=entries):

@@ -196,3 +196,14 @@ class Completion:
     definition: str = ""
     created_at: float = 0.0
     claim: str = ""
+
+
+@frozen
+class CarriedRecord:
+    """A step run that was carried over from an earlier run; `original` names run and step whose outputs it shows."""
+
+    node: int
+    element: int
+    status: StepStatus
+    outputs: Mapping[str, StoredValue]
+    original: tuple[str, str]

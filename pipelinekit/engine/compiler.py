@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.graphs import (
@@ -19,6 +20,7 @@ from pipelinekit.domain.graphs import (
     Node,
     OutputRef,
     ParameterRef,
+    points_back,
     predecessors,
 )
 from pipelinekit.domain.names import Namer
@@ -29,6 +31,8 @@ from pipelinekit.errors import CompileError, Fault
 
 _NOT_COMPARED = frozenset({"table", "array", "file", "folder", "path", "object"})
 _NUMBERS = frozenset({"bool", "int", "float"})
+_SCALARS = frozenset({bool, int, float, str, type(None)})
+_TOLD_BY_CLASS = frozenset({"any", "bool", "int", "float", "str", "none"})  # whether a scalar fits, its class says
 
 
 def check(draft: Draft) -> None:
@@ -57,9 +61,9 @@ def raise_faults(name: str, faults: Sequence[Fault]) -> None:
 def assemble(draft: Draft, steps: Sequence[CompiledStep], snapshot: str) -> Graph:
     """The graph of a checked draft, whose steps have been compiled in the draft's order."""
     nodes = _name_nodes(draft.calls)
-    order = _order(nodes)
     outputs = tuple(draft.outputs.items())
-    if order != list(range(len(nodes))):
+    if not points_back(nodes):
+        order = _order(nodes)
         position = {old: new for new, old in enumerate(order)}
         nodes = [_move(nodes[old], position) for old in order]
         outputs = tuple((name, _move_binding(binding, position)) for name, binding in outputs)
@@ -73,7 +77,7 @@ def _name_nodes(calls: Sequence[Call]) -> list[Node]:
     namer = Namer(call.full_name for call in calls if call.explicit)
     return [
         Node(
-            call.full_name if call.explicit else namer.next(call.full_name),
+            call.full_name if call.explicit else namer.next(call.full_name if call.scope else call.name),
             call.step,
             call.inputs,
             tuple(call.after),
@@ -102,14 +106,10 @@ def _duplicate_names(calls: Sequence[Call]) -> list[Fault]:
 # -- order -------------------------------------------------------------------------------------------------------------
 
 
-def _predecessors(call: Call) -> set[int]:
-    return predecessors(Node(call.name, call.step, call.inputs, tuple(call.after), call.conditions))
-
-
 def _cycle(calls: Sequence[Call]) -> list[Fault]:
-    before = [_predecessors(call) for call in calls]
-    if all(earlier < position for position, found in enumerate(before) for earlier in found):
-        return []  # every reference points back, as calls in a function do
+    if points_back(calls):
+        return []
+    before = [predecessors(call) for call in calls]
     try:
         TopologicalSorter(dict(enumerate(before))).prepare()
     except CycleError as error:
@@ -124,8 +124,6 @@ def _cycle(calls: Sequence[Call]) -> list[Fault]:
 def _order(nodes: Sequence[Node]) -> list[int]:
     """Positions in topological order; nodes that may come in any order keep the order of their calls."""
     before = [predecessors(node) for node in nodes]
-    if all(earlier < position for position, found in enumerate(before) for earlier in found):
-        return list(range(len(nodes)))
     waiting = [len(found) for found in before]
     followers: list[list[int]] = [[] for _ in nodes]
     for position, found in enumerate(before):
@@ -177,7 +175,7 @@ class _Checker:
         self.draft = draft
         self.parameters = {parameter.name: parameter.type for parameter in draft.parameters}
         self.outputs = [{port.name: port.type for port in step.outputs} for step in draft.steps]
-        self.fitting: set[tuple[int, int]] = set()
+        self.fitting: set[tuple[Any, ...]] = set()
         self.lists: dict[int, PortType] = {}
 
     def declaration(self, step: StepDeclaration) -> list[Fault]:
@@ -197,6 +195,8 @@ class _Checker:
         faults = []
         for port in step.inputs:
             binding = call.inputs.get(port.name)
+            if not call.each and self.has_fitted(port.type, binding):
+                continue
             if binding is None:
                 if port.required and port.name not in call.faulty:
                     faults.append(self.fault(call, f"has no value for its input {port.name!r} ({describe(port.type)})"))
@@ -209,8 +209,17 @@ class _Checker:
                     )
             elif why := self.misfit(port.type, binding):
                 faults.append(self.fault(call, f"input {port.name!r}: {why}"))
-        faults.extend(self.fault(call, f"has a condition {why}") for item in call.conditions if (why := self.odd(item)))
+        if call.conditions:
+            odd = [why for condition in call.conditions if (why := self.odd(condition))]
+            faults.extend(self.fault(call, f"has a condition {why}") for why in odd)
         return faults
+
+    def has_fitted(self, target: PortType, binding: Binding | None) -> bool:
+        """Whether a binding of this kind was seen to fit this port before. Types live as long as the draft."""
+        if type(binding) is OutputRef:
+            maker = self.draft.calls[binding.node]
+            return (id(target), maker.step, binding.output, bool(maker.each)) in self.fitting
+        return type(binding) is Literal and (id(target), type(binding.value)) in self.fitting
 
     def odd(self, condition: Condition) -> str:
         """Why a condition can never be told; empty when it can."""
@@ -254,18 +263,21 @@ class _Checker:
 
     def misfit(self, target: PortType, binding: Binding) -> str:
         """Why a binding does not fit a port type; empty when it does."""
-        if type(binding) is OutputRef:
-            given = self.type_of(binding)
-            known = (id(target), id(given))  # types live as long as the draft, and few pairs of them meet
-            if known in self.fitting:
-                return ""
-            if accepts(target, given):
-                self.fitting.add(known)
-                return ""
-            return f"expected {describe(target)}, got {describe(given)} from {self.source(binding)}"
+        if self.has_fitted(target, binding):
+            return ""
         match binding:
             case Literal(value=value):
-                return problem(target, value)
+                why = problem(target, value)
+                if not why and target.kind in _TOLD_BY_CLASS and type(value) in _SCALARS:
+                    self.fitting.add((id(target), type(value)))
+                return why
+            case OutputRef(node=node, output=output):
+                given = self.type_of(binding)
+                if accepts(target, given):
+                    maker = self.draft.calls[node]
+                    self.fitting.add((id(target), maker.step, output, bool(maker.each)))
+                    return ""
+                return f"expected {describe(target)}, got {describe(given)} from {self.source(binding)}"
             case ListOf(items=items):
                 return self.composed(target, "list", items)
             case DictOf(entries=entries):

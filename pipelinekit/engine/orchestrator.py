@@ -15,6 +15,7 @@ from pipelinekit.domain.graphs import Graph, OutputRef
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions, RunStatus, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
+from pipelinekit.engine.carrying import CarriedStep
 from pipelinekit.engine.events import (
     CancelRequested,
     Claimed,
@@ -46,8 +47,9 @@ HELD_POLL = 0.5  # seconds between two looks at a key that another run executes
 class Orchestrator:
     """Decides what one run does next.
 
-    `arguments` are the values of the pipeline's parameters, `paths` those of the paths written in the graph. Call
-    `start` once, then `handle` for every event, and carry out what they return in its order.
+    `arguments` are the values of the pipeline's parameters, `paths` those of the paths written in the graph, `carried`
+    the nodes by position that were carried over from an earlier run. Call `start` once, then `handle` for every event,
+    and carry out what they return in its order.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Orchestrator:
         arguments: Mapping[str, StoredValue],
         options: RunOptions,
         paths: Mapping[PathRef, StoredValue] | None = None,
+        carried: Mapping[int, CarriedStep] | None = None,
     ) -> None:
         self.run = run
         self.graph = graph
@@ -67,7 +70,11 @@ class Orchestrator:
         self.by_name = {work.name: work for work in self.works}
         self.resolver = Resolver(arguments, paths or {}, self.works)
         self.fingerprints = [Fingerprint(step.definition) for step in graph.steps]
-        self.open = len(self.works)
+        for position, step in (carried or {}).items():
+            work = self.works[position]
+            work.state, work.status = State.DONE, step.status
+            work.outputs, work.original = step.outputs, step.original
+        self.open = len(self.works) - len(carried or ())
         self.stopping = False
         self.canceled = False
         self.finished: RunStatus | None = None
@@ -81,7 +88,7 @@ class Orchestrator:
 
     def start(self) -> list[Instruction]:
         """The first instructions."""
-        self._ready.extend(work for work in self.works if work.waiting == 0)
+        self._ready.extend(work for work in self.works if work.waiting == 0 and work.state is State.WAITING)
         return self._answer()
 
     def handle(self, event: Event) -> list[Instruction]:
@@ -384,6 +391,8 @@ class Orchestrator:
         if work.parent is not None:
             work.parent.outputs = {}
             work.parent.open_children += 1
+        if work.mapped:
+            work.outputs = {}
         self.open += 1
         work.state = State.WAITING
         work.status = StepStatus.NOT_STARTED
@@ -467,7 +476,7 @@ class Orchestrator:
         if parent.open_children > 0 or parent.state is State.DONE:
             return
         parent.broken = any(child.broken for child in parent.children or ())
-        self._end(parent, worst_status(parent.children or ()))
+        self._end(parent, worst_status(child.status for child in parent.children or ()))
 
     def _stop_all(self, cause: Work | None) -> None:
         """End everything that has not ended: what executes is stopped, the rest is canceled at once."""

@@ -131,8 +131,10 @@ class Work:
 def link(works: list[Work]) -> None:
     """Connect works by what they wait for: other works' ends, or only their elements."""
     for work in works:
-        before = predecessors(work.node)
-        shared = shared_sources(work, works)
+        if work.state is State.DONE:
+            continue  # it was carried over
+        before = {position for position in predecessors(work.node) if works[position].state is not State.DONE}
+        shared = shared_sources(work, works) & before
         for position in before - shared:
             works[position].followers.append(work)
         for position in shared:
@@ -171,10 +173,10 @@ def producers(work: Work, works: list[Work]) -> list[Work]:
     return found
 
 
-def worst_status(children: Iterable[Work]) -> StepStatus:
-    """What a mapped step is shown as: the least happy status among its elements."""
+def worst_status(statuses: Iterable[StepStatus]) -> StepStatus:
+    """What a mapped step is shown as: the least happy status among those of its elements."""
     order = (StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED, StepStatus.COMPLETED, StepStatus.REUSED)
-    return min((child.status for child in children), key=order.index)
+    return min(statuses, key=order.index)
 
 
 class Resolver:

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.graphs import Binding, DictOf, Graph, ListOf, Literal, Node, OutputRef, ParameterRef, sources
-from pipelinekit.domain.runs import Completion, Reason, StepRecord
-from pipelinekit.domain.snapshots import parse_manifest
+from pipelinekit.domain.runs import Reason, StepRecord
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.engine.events import LookedUp, LookUp
 from pipelinekit.engine.explain import FIRST_RUN, Identity, difference
 from pipelinekit.engine.fingerprint import key_document, observed_key
 from pipelinekit.engine.reuse import usable
-from pipelinekit.errors import IntegrityError
 from pipelinekit.ports import Blobs, Clock, Documents, Files, ReuseRecords
+from pipelinekit.runtime.completeness import incomplete
 from pipelinekit.wire.keys import definition_body, definition_text, key_text
 from pipelinekit.wire.values import loads
 
@@ -56,7 +55,8 @@ class Decisions:
         filed = {step: next((key for key in keys if key in kept), "") for step, keys in others.items()}
         wanted = {**asked.keys, **{step: key for step, key in filed.items() if key}}
         completions = {key: kept[key] for key in wanted.values() if key in kept}
-        found, refused = usable(wanted, completions, self._incomplete(completions.values()), self._oldest(wanted))
+        values = {key: list(completion.outputs.values()) for key, completion in completions.items()}
+        found, refused = usable(wanted, completions, incomplete(values, self._blobs), self._oldest(wanted))
         misses = {step: key for step, key in asked.keys.items() if step not in found and step not in refused}
         reasons: dict[str, tuple[Reason, ...]] = {step: (reason,) for step, reason in refused.items()}
         if misses:
@@ -143,35 +143,6 @@ class Decisions:
                 return ""
         names = [self._graph.nodes[position].name for position in sources(binding)]
         return f"step {names[0]!r}" if len(names) == 1 else f"{len(names)} steps" if names else ""
-
-    # -- completeness ------------------------------------------------------------------------------------------------
-
-    def _incomplete(self, completions: Iterable[Completion]) -> set[str]:
-        """Keys of the completions that name a blob which is not in the store; folders name one for every file."""
-        wanted: dict[str, list[str]] = {}
-        for completion in completions:
-            for value in completion.outputs.values():
-                for blob in value.blobs():
-                    wanted.setdefault(blob, []).append(completion.key)
-        missing = self._blobs.missing(wanted)
-        incomplete = {key for blob in missing for key in wanted[blob]}
-        for completion in completions:
-            if completion.key not in incomplete and self._folder_incomplete(completion.outputs.values()):
-                incomplete.add(completion.key)
-        return incomplete
-
-    def _folder_incomplete(self, values: Iterable[StoredValue]) -> bool:
-        for value in values:
-            if value.items and self._folder_incomplete(value.items):
-                return True
-            if value.format == "folder":
-                try:
-                    tree = parse_manifest(self._blobs.read(value.blob))
-                except IntegrityError:
-                    return True
-                if self._blobs.missing(entry.digest for entry in tree.entries):
-                    return True
-        return False
 
     # -- reasons -----------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from pipelinekit.engine.events import CancelRequested, Ended, Event, Started, St
 from pipelinekit.engine.orchestrator import Orchestrator
 from pipelinekit.errors import ComputeError, LeaseLostError, NotFoundError, PipelinekitError, UsageError
 from pipelinekit.ports import Blobs, Clock, Compute, DriverRecords, Files, Sink
+from pipelinekit.runtime.carrying import Carried, carry_over
 from pipelinekit.runtime.performer import Handover, Performer, Records
 from pipelinekit.wire.graphs import parse_graph
 
@@ -32,6 +33,9 @@ class Observer(Protocol):
 
     def begun(self, run: RunRecord, graph: Graph) -> None:
         """The driver has taken the run."""
+
+    def carried(self, carried: Carried, read: Callable[[], Sequence[StepRecord]]) -> None:
+        """So many step runs were carried over from an earlier run; `read` gives them."""
 
     def changed(self, changes: Sequence[StepRecord]) -> None:
         """These step runs stand so now."""
@@ -97,7 +101,10 @@ class Driver:
         run = self._records.driving.take(run_id, self._owner)
         graph = graph or self._graph(run)
         self._observer.begun(run, graph)
-        orchestrator = Orchestrator(run.id, graph, run.arguments, run.options, run.paths)
+        carried = self._carry_over(run, graph)
+        if carried.outputs is not None:
+            return RunStatus.COMPLETED
+        orchestrator = Orchestrator(run.id, graph, run.arguments, run.options, run.paths, carried.steps)
         performer = Performer(run, graph, self._records, self._blobs, self._clock, self._files)
         try:
             handover = performer.perform(orchestrator, orchestrator.start())
@@ -108,6 +115,17 @@ class Driver:
                 handover = self._turn(run, orchestrator, performer)
         finally:
             self._close()
+
+    def _carry_over(self, run: RunRecord, graph: Graph) -> Carried:
+        """Take over what stands as it stood; a run that is carried as a whole ends with it."""
+        records = self._records
+        with records.batch():
+            found = carry_over(run, graph, records.carrying, records.reuse, records.documents, self._blobs)
+            if found.outputs is not None:
+                records.driving.finish(run.id, run.epoch, RunStatus.COMPLETED, found.outputs, None)
+        if found.counts:
+            self._observer.carried(found, lambda: records.runs.steps(run.id))
+        return found
 
     def _graph(self, run: RunRecord) -> Graph:
         found = self._records.documents.get([run.graph])

@@ -37,7 +37,17 @@ from pipelinekit.engine.orchestrator import Orchestrator
 from pipelinekit.engine.verification import DIFFERENT
 from pipelinekit.errors import IntegrityError
 from pipelinekit.formats.loading import load_plain
-from pipelinekit.ports import Blobs, Clock, Documents, DriverRecords, Files, LogRecords, ReuseRecords, RunRecords
+from pipelinekit.ports import (
+    Blobs,
+    CarryRecords,
+    Clock,
+    Documents,
+    DriverRecords,
+    Files,
+    LogRecords,
+    ReuseRecords,
+    RunRecords,
+)
 from pipelinekit.runtime.decisions import Decisions
 
 
@@ -48,6 +58,7 @@ class Records:
     runs: RunRecords
     driving: DriverRecords
     reuse: ReuseRecords
+    carrying: CarryRecords
     documents: Documents
     logs: LogRecords
     batch: Callable[[], AbstractContextManager[None]]

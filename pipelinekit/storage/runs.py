@@ -64,7 +64,7 @@ class SQLRuns:
             rows = self._database.read("newest_run")
             if not rows:
                 raise NotFoundError("this workspace has no runs yet", hint="start one with 'pipelinekit run FILE'")
-            return _run(rows[0])
+            return run_record(rows[0])
         rows = self._database.read("runs_like", (run, run + "~"))
         if not rows or (is_run_id(run) and rows[0]["id"] != run):
             raise NotFoundError(
@@ -72,7 +72,7 @@ class SQLRuns:
             )
         if len(rows) > 1 and rows[0]["id"] != run:
             raise UsageError(f"several runs begin with {run!r}", hint="give more characters of the id")
-        return _run(rows[0])
+        return run_record(rows[0])
 
     def list(
         self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
@@ -80,7 +80,7 @@ class SQLRuns:
         """Runs, newest first."""
         wanted = str(status) if status else ""
         parameters = (experiment, experiment, wanted, wanted, before, before, limit)
-        return [_run(row) for row in self._database.read("list_runs", parameters)]
+        return [run_record(row) for row in self._database.read("list_runs", parameters)]
 
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Step runs in the order of the graph."""
@@ -190,10 +190,7 @@ class SQLDriving:
         return rows[0]
 
     def _event(self, run: str, epoch: int, body: dict[str, Any]) -> None:
-        rows = self._database.write_returning("count_event", (run, epoch))
-        if not rows:
-            raise LeaseLostError(f"run {run} is driven by another process, or has ended")
-        self._database.write("add_event", (run, rows[0]["events"], self._clock.now(), dumps(body)))
+        add_event(self._database, run, epoch, self._clock.now(), body)
 
     def _accept(self, run: str, epoch: int, completions: Sequence[Completion], now: float) -> None:
         """Keep completions. Those whose claim is held take the place of what was reusable under their key."""
@@ -221,6 +218,14 @@ class SQLDriving:
             for completion, counts in zip(completions, reusable, strict=True)
         ]
         self._database.write_many("add_completion", rows)
+
+
+def add_event(database: Database, run: str, epoch: int, at: float, body: Mapping[str, Any]) -> None:
+    """Write the next event of a run that is driven under this epoch. Raises LeaseLostError."""
+    rows = database.write_returning("count_event", (run, epoch))
+    if not rows:
+        raise LeaseLostError(f"run {run} is driven by another process, or has ended")
+    database.write("add_event", (run, rows[0]["events"], at, dumps(body)))
 
 
 def _step_row(step: StepRecord, pipeline: str, now: float) -> tuple[Any, ...]:
@@ -269,7 +274,8 @@ def step_record(row: Row) -> StepRecord:
     )
 
 
-def _run(row: Row) -> RunRecord:
+def run_record(row: Row) -> RunRecord:
+    """A run from its row."""
     return RunRecord(
         row["id"],
         row["number"],

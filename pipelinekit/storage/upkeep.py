@@ -89,6 +89,9 @@ class SQLUpkeep:
             rows = self._database.read("all_events")
         for row in rows:
             body = loads(row["body"])
+            if "carried" in body and "steps" not in body:  # the whole run was: nothing else happened in it
+                statuses = self._database.read("statuses_of_run", (row["run"],))
+                body["steps"] = [(item["step"], item["status"]) for item in statuses]
             steps = tuple((name, status) for name, status in body.get("steps", ()))
             events.setdefault(row["run"], []).append(EventEntry(row["sequence"], steps, body.get("status", "")))
         return {row["id"]: History(row["events"], tuple(events.get(row["id"], ()))) for row in counts}

@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from pipelinekit.classes import field, mutable, replace
 from pipelinekit.domain.accounting import Kept
 from pipelinekit.domain.attempts import LogChunk, split_id
-from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import (
+    CarriedRecord,
+    Completion,
+    Failure,
+    RunRecord,
+    RunStatus,
+    StepRecord,
+    StepStatus,
+)
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
 from pipelinekit.ports import Clock
@@ -120,8 +128,7 @@ class MemoryRuns:
     def _with_outputs(self, step: StepRecord) -> StepRecord:
         if not step.status.good:
             return replace(step, outputs={})
-        place = (step.original_run, step.original_step) if step.original_run else (step.run, step.name)
-        found = [item for item in self._state.completions if (item.run, item.step) == place]
+        found = [item for item in self._state.completions if (item.run, item.step) == _shown(step)]
         return replace(step, outputs=max(found, key=lambda item: item.attempt).outputs if found else {})
 
     def request_cancel(self, run: str) -> RunRecord:
@@ -182,7 +189,8 @@ class MemoryDriving:
                 before = steps.get(change.name)
                 if before is not None and before.status.final:
                     healing = before.status.good and change.status is StepStatus.QUEUED
-                    if not healing:
+                    again = before.status is StepStatus.REUSED and change.status is StepStatus.REUSED
+                    if not (healing or again):
                         raise LeaseLostError(f"run {run}: a step that has ended cannot move again ({change.name})")
                 ended = change.ended_at
                 if ended is None and change.status.final:
@@ -239,6 +247,88 @@ class MemoryDriving:
 
     def _event(self, run: str, body: list[tuple[str, str]]) -> None:
         self._state.events.setdefault(run, []).append(body)
+
+
+class MemoryCarrying:
+    """Twin of `storage.carrying.SQLCarrying`."""
+
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
+
+    def earlier(self, run: RunRecord) -> RunRecord | None:
+        """The newest completed run of the same pipeline that was submitted before."""
+        found = [
+            item
+            for item in self._state.runs.values()
+            if item.pipeline == run.pipeline and item.status is RunStatus.COMPLETED and item.id < run.id
+        ]
+        visible = [item for item in found if item.id not in self._state.removed]
+        return max(visible, key=lambda item: item.id, default=None)
+
+    def spent(self, run: str) -> tuple[set[int], Mapping[int, Sequence[StoredValue]]]:
+        """Nodes with results that may no longer be reused, and outputs that name blobs."""
+        spent: set[int] = set()
+        named: dict[int, list[StoredValue]] = {}
+        for step in self._state.steps.get(run, {}).values():
+            kept = self._state.reusable.get(step.key)
+            if step.status is StepStatus.SKIPPED:
+                continue
+            if kept is None or (kept.run, kept.step) != _shown(step):
+                spent.add(step.node)
+            elif any(True for value in kept.outputs.values() for _ in value.blobs()):
+                named.setdefault(step.node, []).extend(kept.outputs.values())
+        return spent, named
+
+    def carry(
+        self, run: str, epoch: int, earlier: str, nodes: Sequence[tuple[str, bool]] | None = None
+    ) -> tuple[Mapping[StepStatus, int], float]:
+        """Copy step runs of an earlier run."""
+        self._state.leased(run, epoch)
+        names = None if nodes is None else {name for name, _ in nodes}
+        now = self._state.clock.now()
+        steps = self._state.steps.setdefault(run, {})
+        for step in self._state.steps[earlier].values():
+            if names is not None and step.name not in names and step.name.rpartition("[")[0] not in names:
+                continue
+            skipped = step.status is StepStatus.SKIPPED
+            steps[step.name] = StepRecord(
+                run,
+                step.name,
+                step.node,
+                StepStatus.SKIPPED if skipped else StepStatus.REUSED,
+                step.key,
+                0,
+                *(("", "") if skipped else _shown(step)),
+                ended_at=now,
+                seconds=step.seconds,
+                note=step.note if skipped else "",
+                element=step.element,
+            )
+            if not skipped:
+                self._state.used[_shown(step)] = now
+        self._state.events.setdefault(run, []).append([(step.name, str(step.status)) for step in steps.values()])
+        counts = {status: sum(step.status is status for step in steps.values()) for status in StepStatus}
+        seconds = sum(step.seconds for step in steps.values() if step.status is StepStatus.REUSED)
+        return {status: count for status, count in counts.items() if count}, seconds
+
+    def carried(self, run: str) -> Sequence[CarriedRecord]:
+        """What was carried over, with outputs."""
+        found = sorted(self._state.steps.get(run, {}).values(), key=lambda step: (step.node, step.element))
+        return [
+            CarriedRecord(
+                step.node,
+                step.element,
+                step.status,
+                self._state.reusable[step.key].outputs if step.status is StepStatus.REUSED else {},
+                (step.original_run, step.original_step),
+            )
+            for step in found
+        ]
+
+
+def _shown(step: StepRecord) -> tuple[str, str]:
+    """Run and step of the result that a step run shows."""
+    return (step.original_run, step.original_step) if step.original_run else (step.run, step.name)
 
 
 class MemoryReuse:

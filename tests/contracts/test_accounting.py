@@ -1,37 +1,22 @@
 """Twins and implementations of accounts pass one suite."""
 
 import pytest
+from made_records import memory_records, sql_records
 
-from pipelinekit.storage import leases
 from pipelinekit.storage.accounting import SQLAccounts
-from pipelinekit.storage.documents import SQLDocuments
-from pipelinekit.storage.logs import SQLLogs
-from pipelinekit.storage.reuse import SQLReuse
-from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.testing.accounting import MemoryAccounts
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.accounting import AccountsContract, MadeAccounts
-from pipelinekit.testing.contracts.records import MadeRecords
-from pipelinekit.testing.records import (
-    MemoryDocuments,
-    MemoryDriving,
-    MemoryLogs,
-    MemoryReuse,
-    MemoryRuns,
-    MemoryState,
-)
+from pipelinekit.testing.records import MemoryState
 from pipelinekit.testing.upkeep import MemoryUpkeep
 
 
 class TestMemory(AccountsContract):
     def make(self):
-        clock = HandClock()
-        state = MemoryState(clock)
-        stores = [MemoryRuns(state), MemoryDriving(state), MemoryReuse(state), MemoryDocuments(state)]
-        records = MadeRecords(*stores, MemoryLogs(state), clock, "alive", "dead")
-        return MadeAccounts(MemoryAccounts(state), records, MemoryUpkeep(state))
+        state = MemoryState(HandClock())
+        return MadeAccounts(MemoryAccounts(state), memory_records(state), MemoryUpkeep(state))
 
 
 class TestSQLite(AccountsContract):
@@ -40,8 +25,5 @@ class TestSQLite(AccountsContract):
         self.folder = tmp_path
 
     def make(self):
-        database = SQLiteDatabase(self.folder / "records.db")
-        clock = HandClock()
-        stores = [SQLRuns(database, clock), SQLDriving(database, clock), SQLReuse(database, clock)]
-        records = MadeRecords(*stores, SQLDocuments(database), SQLLogs(database), clock, leases.owner_id(), "dead")
-        return MadeAccounts(SQLAccounts(database), records, SQLUpkeep(database, clock))
+        database, clock = SQLiteDatabase(self.folder / "records.db"), HandClock()
+        return MadeAccounts(SQLAccounts(database), sql_records(database, clock), SQLUpkeep(database, clock))

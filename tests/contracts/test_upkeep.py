@@ -4,47 +4,24 @@ import os
 import time
 
 import pytest
+from made_records import memory_records, sql_records
 
 from pipelinekit.domain.digests import PREFIX
-from pipelinekit.storage import leases
 from pipelinekit.storage.blobs import FolderBlobs
-from pipelinekit.storage.documents import SQLDocuments
-from pipelinekit.storage.logs import SQLLogs
-from pipelinekit.storage.reuse import SQLReuse
-from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.storage.sweeping import FolderSweeper
 from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.testing.clock import HandClock
-from pipelinekit.testing.contracts.records import MadeRecords
 from pipelinekit.testing.contracts.upkeep import BlobUpkeepContract, MadeStore, MadeUpkeep, UpkeepContract
-from pipelinekit.testing.records import (
-    MemoryDocuments,
-    MemoryDriving,
-    MemoryLogs,
-    MemoryReuse,
-    MemoryRuns,
-    MemoryState,
-)
+from pipelinekit.testing.records import MemoryState
 from pipelinekit.testing.stores import MemoryBlobs, MemorySweeper
 from pipelinekit.testing.upkeep import MemoryUpkeep
 
 
 class TestMemoryUpkeep(UpkeepContract):
     def make(self):
-        clock = HandClock()
-        state = MemoryState(clock, dead={"dead"})
-        records = MadeRecords(
-            MemoryRuns(state),
-            MemoryDriving(state),
-            MemoryReuse(state),
-            MemoryDocuments(state),
-            MemoryLogs(state),
-            clock,
-            "alive",
-            "dead",
-        )
-        return MadeUpkeep(MemoryUpkeep(state), records)
+        state = MemoryState(HandClock(), dead={"dead"})
+        return MadeUpkeep(MemoryUpkeep(state), memory_records(state))
 
 
 class TestSQLiteUpkeep(UpkeepContract):
@@ -53,19 +30,8 @@ class TestSQLiteUpkeep(UpkeepContract):
         self.folder = tmp_path
 
     def make(self):
-        database = SQLiteDatabase(self.folder / "records.db")
-        clock = HandClock()
-        records = MadeRecords(
-            SQLRuns(database, clock),
-            SQLDriving(database, clock),
-            SQLReuse(database, clock),
-            SQLDocuments(database),
-            SQLLogs(database),
-            clock,
-            leases.owner_id(),
-            "dead",
-        )
-        return MadeUpkeep(SQLUpkeep(database, clock), records)
+        database, clock = SQLiteDatabase(self.folder / "records.db"), HandClock()
+        return MadeUpkeep(SQLUpkeep(database, clock), sql_records(database, clock))
 
 
 class TestMemoryBlobUpkeep(BlobUpkeepContract):

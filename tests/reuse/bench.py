@@ -34,6 +34,7 @@ from pipelinekit.runtime.performer import Records
 from pipelinekit.storage import leases
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.cache import FileCache
+from pipelinekit.storage.carrying import SQLCarrying
 from pipelinekit.storage.documents import SQLDocuments
 from pipelinekit.storage.leftovers import HomeSweeper
 from pipelinekit.storage.logs import SQLLogs
@@ -242,6 +243,9 @@ class Watcher:
     def begun(self, run, graph):
         self.pause()
 
+    def carried(self, carried, read):
+        self.pause()
+
     def changed(self, changes):
         self.pause()
 
@@ -352,6 +356,7 @@ class Bench:
             SQLRuns(database, self.clock),
             effects.wrap(SQLDriving(database, self.clock), "take", "record", "finish"),
             effects.wrap(SQLReuse(database, self.clock), "claim", "release"),
+            effects.wrap(SQLCarrying(database, self.clock), "carry"),
             effects.wrap(SQLDocuments(database), "put"),
             SQLLogs(database),
             lambda: effects.batch(database.transaction),

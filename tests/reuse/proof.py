@@ -527,7 +527,7 @@ class ReuseMachine(RuleBasedStateMachine):
             for _, body in rows:
                 body = json.loads(body)
                 assert not ends, "something happened after the end"
-                steps.update(body.get("steps", ()))
+                steps.update(body.get("steps") or self.taken_over(run, body))
                 ends += [body["status"]] if "status" in body else []
             found = dict(self.bench.sql("select step, status from step_runs where run = ?", (run,)))
             if ends:
@@ -536,6 +536,16 @@ class ReuseMachine(RuleBasedStateMachine):
             else:  # its driver died
                 closed = {name: status if status in FINAL else "Canceled" for name, status in steps.items()}
                 assert found == closed
+
+
+    def taken_over(self, run, body):
+        """How steps stand in a run that was carried over as a whole, by the run that it was carried from if it is there."""
+        if "carried" not in body:
+            return {}
+        query = "select step, status from step_runs where run = ?"
+        removed = self.bench.sql("select 1 from runs where id = ? and removed_at is null", (body["carried"],)) == []
+        rows = self.bench.sql(query, (run if removed else body["carried"],))
+        return {name: "Reused" if status == "Completed" else status for name, status in rows}
 
 
 FINAL = ("Completed", "Reused", "Failed", "Canceled", "Skipped")

@@ -16,6 +16,7 @@ from pipelinekit.runtime.performer import Records
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.compute import ImaginaryCompute
 from pipelinekit.testing.records import (
+    MemoryCarrying,
     MemoryDocuments,
     MemoryDriving,
     MemoryLogs,
@@ -51,6 +52,9 @@ class Watcher:
     def begun(self, run, graph):
         self.ran = run
 
+    def carried(self, carried, read):
+        self.changed(read())
+
     def changed(self, changes):
         self.seen.extend((change.name, str(change.status)) for change in changes)
 
@@ -73,6 +77,7 @@ class Bench:
             MemoryRuns(self.state),
             MemoryDriving(self.state),
             MemoryReuse(self.state),
+            MemoryCarrying(self.state),
             MemoryDocuments(self.state),
             MemoryLogs(self.state),
             self.state.transaction,

@@ -78,6 +78,7 @@ on conflict (run, step) do update set status = excluded.status, key = excluded.k
     note = excluded.note, verified = excluded.verified
 where step_runs.status in ('NotStarted', 'Queued', 'Running')
     or (step_runs.status in ('Completed', 'Reused') and excluded.status = 'Queued')
+    or (step_runs.status = 'Reused' and excluded.status = 'Reused')
 
 -- name: finish_run
 update runs set status = ?, outputs = ?, failure = ?, ended_at = ?, owner = '', lease_until = 0

@@ -24,7 +24,7 @@ from pipelinekit.domain.runs import (
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, list_of, plain
 from pipelinekit.errors import LeaseLostError, NotFoundError, PipelinekitError, UsageError
-from pipelinekit.ports import Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
+from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
 from pipelinekit.testing.clock import HandClock
 
 
@@ -35,6 +35,7 @@ class MadeRecords:
     runs: RunRecords
     driving: DriverRecords
     reuse: ReuseRecords
+    carrying: CarryRecords
     documents: Documents
     logs: LogRecords
     clock: HandClock
