@@ -130,10 +130,13 @@ class ReuseRecords(Protocol):
 
 
 class CarryRecords(Protocol):
-    """What a run may take over from the newest completed run of its pipeline."""
+    """What a run may take over from the newest completed run of its pipeline; to be used inside one batch."""
 
     def earlier(self, run: RunRecord) -> RunRecord | None:
-        """The newest completed run of the same pipeline that was submitted before."""
+        """The newest completed run of the same pipeline that was submitted before.
+
+        From here on nobody else writes until the end of the batch: no result is taken back that was just looked at.
+        """
 
     def spent(self, run: str) -> tuple[set[int], Mapping[int, Sequence[StoredValue]]]:
         """Nodes of a completed run with a result that may no longer be reused; outputs of others that name blobs."""

@@ -49,6 +49,9 @@ class Changes:
     paths: Set[PathRef]
     nodes: Collection[int]
 
+    def __bool__(self) -> bool:
+        return bool(self.parameters or self.paths or self.nodes)
+
 
 def may_be_carried(step: CompiledStep, earlier: CompiledStep | None, observed: Collection[str]) -> bool:
     """Whether the uses of a step can be told by comparing: its identity is what it was, and its results do not age.

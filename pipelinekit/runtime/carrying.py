@@ -60,7 +60,10 @@ def carry_over(
         _differing(run.paths, earlier.paths),
         _spent_nodes(carrying, earlier.id, blobs),
     )
-    kept = carried_nodes(graph, steps, written.now, written.then, changes)
+    if run.graph == earlier.graph and all(steps) and not changes:
+        kept = [True] * len(graph.nodes)
+    else:
+        kept = carried_nodes(graph, steps, written.now, written.then, changes)
     if not any(kept):
         return NOTHING
     if all(kept) and len(kept) == len(written.then) and written.gives_the_same(graph, changes):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelinekit.domain.runs import CarriedRecord, RunRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
-from pipelinekit.ports import NOTED_SECONDS, Clock
+from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database
 from pipelinekit.storage.runs import add_event, run_record
 from pipelinekit.wire.values import loads, values_from_json
@@ -21,7 +21,8 @@ class SQLCarrying:
         self._clock = clock
 
     def earlier(self, run: RunRecord) -> RunRecord | None:
-        """The newest completed run of the same pipeline that was submitted before."""
+        """The newest completed run of the same pipeline that was submitted before; takes the write lock."""
+        self._database.lock()
         rows = self._database.read("completed_before", (run.pipeline, run.id))
         return run_record(rows[0]) if rows else None
 
@@ -42,7 +43,6 @@ class SQLCarrying:
         """Copy step runs of an earlier run. The event of a whole run names that one, of a part every step."""
         database, now = self._database, self._clock.now()
         with database.transaction():
-            database.lock()
             if nodes is None:
                 database.write("carry_run", (run, now, earlier))
                 told: dict[str, Any] = {"carried": earlier}
@@ -52,7 +52,6 @@ class SQLCarrying:
                 rows = database.read("statuses_of_run", (run,))
                 told = {"carried": earlier, "steps": [[row["step"], row["status"]] for row in rows]}
             add_event(database, run, epoch, now, told)
-            database.write("use_carried", (now, run, now - NOTED_SECONDS))
             groups = database.read("steps_by_status", (run,))
         seconds = sum(row["seconds"] for row in groups if row["status"] == StepStatus.REUSED.value)
         return {StepStatus(row["status"]): row["count"] for row in groups}, seconds

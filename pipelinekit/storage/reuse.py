@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.domain.accounting import Kept
-from pipelinekit.domain.runs import Completion, RunStatus, StepRecord
+from pipelinekit.domain.runs import Completion, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import LeaseLostError
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
@@ -85,9 +85,21 @@ class SQLReuse:
         return found
 
     def previous(self, pipeline: str, steps: Iterable[str], before: str = "") -> Mapping[str, StepRecord]:
-        """The newest completed or reused step run of each name in this pipeline."""
-        rows = self._database.read_keys("previous_steps", steps, (), (pipeline, pipeline, before or _AFTER_ALL))
-        return {row["step"]: step_record({**row, "outputs": None}) for row in rows}
+        """The newest completed or reused step run of each name in this pipeline.
+
+        Nearly always the run before has it. Else the newest run that decided on it anew, or whichever is before.
+        """
+        found: dict[str, Row] = {}
+        missing, last = set(steps), before or _AFTER_ALL
+        read = self._database.read_keys
+        while missing and (runs := self._database.read("run_before", (pipeline, last))):
+            last = runs[0]["id"]
+            found.update((row["step"], row) for row in read("good_steps_of_run", missing, (), (last,)))
+            missing -= found.keys()
+            latest = {row["step"]: row for row in read("latest_steps", missing, (), (pipeline,))}
+            found.update((step, row) for step, row in latest.items() if row["run"] < last and _is_good(row))
+            missing = latest.keys() - found.keys()  # of other steps there is no run at all
+        return {step: step_record({**row, "outputs": None}) for step, row in found.items()}
 
     def definitions(self, definitions: Iterable[str]) -> Mapping[str, float]:
         """Which definitions have completed before, with their mean seconds."""
@@ -106,6 +118,10 @@ def _holds(row: Row) -> bool:
         and row["epoch"] == row["run_epoch"]
         and leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"])
     )
+
+
+def _is_good(row: Row) -> bool:
+    return StepStatus(row["status"]).good
 
 
 def _completion(row: Row) -> Completion:

@@ -143,10 +143,8 @@ class SQLDriving:
                 raise LeaseLostError(f"run {run}: a step that has ended cannot move again (among {names})")
             if completions:
                 self._accept(run, epoch, completions, now)
-            reused = [change for change in changes if change.status is StepStatus.REUSED]
-            if reused:
-                used = [(now, change.original_run, change.original_step) for change in reused]
-                self._database.write_many("use_completion", used)
+            good = [(pipeline, change.name, run) for change in changes if change.status.good]
+            self._database.write_many("put_latest", good)
 
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None

@@ -74,8 +74,12 @@ class SQLUpkeep:
             hidden = set(removal.removed) - set(removal.erased)
             write("hide_run", [(now, run) for run in hidden])
             stubs = {run for run, _ in removal.stays}
-            for run in sorted({*removal.removed, *removal.erased, *stubs}):
+            leaving = sorted({*removal.removed, *removal.erased, *stubs})
+            for run in leaving:
                 self._strip(run, removal.stays)
+            if leaving:
+                self._database.write("drop_latest")
+                self._database.write("renew_latest")
             write("delete_run", [(run,) for run in removal.erased])
             write("delete_compiled", [(graph,) for graph in removal.graphs])
             write("delete_document", [(digest,) for digest in documents])
@@ -114,7 +118,12 @@ class SQLUpkeep:
         self._database.write_many("drop_loss", [(blob,) for blob in blobs])
 
     def _strip(self, run: str, stays: frozenset[Place]) -> None:
-        """Leave of a removed run only the steps whose results stay, with their logs."""
+        """Leave of a removed run only the steps whose results stay, with their logs; what it used stays noted."""
+        uses = [
+            (row["ended_at"], row["original_run"], row["original_step"], row["ended_at"])
+            for row in self._database.read("uses_by", (run,))
+        ]
+        self._database.write_many("use_completion", uses)
         for query, delete in (("steps_of", "delete_step"), ("logged_steps_of", "delete_log")):
             leaving = [(run, row["step"]) for row in self._database.read(query, (run,))]
             self._database.write_many(delete, [place for place in leaving if place not in stays])
@@ -158,7 +167,7 @@ def _completion(row: Row) -> CompletionEntry:
         row["definition"],
         tuple(values_from_json(loads(row["outputs"])).values()),
         row["seconds"],
-        row["used_at"],
+        max(row["noted_at"], row["shown_at"] or 0.0),
         bool(row["reusable"]),
         row["doomed_at"],
     )

@@ -537,7 +537,6 @@ class ReuseMachine(RuleBasedStateMachine):
                 closed = {name: status if status in FINAL else "Canceled" for name, status in steps.items()}
                 assert found == closed
 
-
     def taken_over(self, run, body):
         """How steps stand in a run that was carried over as a whole, by the run that it was carried from if it is there."""
         if "carried" not in body:

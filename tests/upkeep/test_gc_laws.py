@@ -178,9 +178,12 @@ def test_clean_up_anywhere_loses_nothing_that_is_kept(found):
             world.check()
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_clean_up_of_everything_at_every_moment_of_a_run_harms_nothing(n):
-    """Of the run itself: what it names is there in the end, whether it found it, or made it again."""
+@pytest.mark.parametrize(("n", "least"), [(1, 4), (2, 4), (3, 0)])
+def test_clean_up_of_everything_at_every_moment_of_a_run_harms_nothing(n, least):
+    """Of the run itself: what it names is there in the end, whether it found it, or made it again.
+
+    A run that is carried over as a whole uses the store while it has the records locked, so that nothing falls into it.
+    """
     everything = RetentionPolicy(keep_runs=0, unused_days=0.0, grace=0.0)
     cleaned, number, reused = 0, 0, set()
     while True:
@@ -188,6 +191,7 @@ def test_clean_up_of_everything_at_every_moment_of_a_run_harms_nothing(n):
         with tempfile.TemporaryDirectory() as folder:
             world = World(folder)
             world.run(1)
+            world.run(3)
             world.age()
             with at_call(number, lambda world=world: world.collect(everything)) as calls:
                 run = world.run(n)
@@ -200,6 +204,6 @@ def test_clean_up_of_everything_at_every_moment_of_a_run_harms_nothing(n):
             cleaned += world.cleaned > 1
         if len(calls) < number:
             break
-    assert number > 5
-    assert cleaned > 3
+    assert number > 4
+    assert cleaned >= least
     assert reused

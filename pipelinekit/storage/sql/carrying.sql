@@ -28,11 +28,6 @@ select ?, step, pipeline, node, element, case when status = 'Skipped' then statu
     null, ?, seconds, '[]', null, case when status = 'Skipped' then note else '' end, ''
 from step_runs where run = ? and step between ? and ?
 
--- name: use_carried
-update completions set used_at = ?
-where (run, step) in (select original_run, original_step from step_runs where run = ? and status = 'Reused')
-    and coalesce(used_at, created_at) < ?
-
 -- name: steps_by_status
 select status, count(*) as count, coalesce(sum(seconds), 0.0) as seconds from step_runs where run = ? group by status
 

@@ -38,20 +38,27 @@ insert into observations (definition, files) values (?, ?) on conflict (definiti
 -- name: observed
 select definition, files from observations where definition in ({})
 
--- name: previous_steps
+-- name: run_before
+select id from runs where pipeline = ? and id < ? order by id desc limit 1
+
+-- name: good_steps_of_run
 with wanted (step) as (values {})
 select step_runs.* from wanted
-join step_runs on step_runs.pipeline = ? and step_runs.step = wanted.step and step_runs.run = (
-    select max(run) from step_runs newest
-    where newest.pipeline = ? and newest.step = wanted.step and newest.status in ('Completed', 'Reused')
-        and newest.run < ?
-)
+join step_runs on step_runs.run = ? and step_runs.step = wanted.step
+where step_runs.status in ('Completed', 'Reused')
+
+-- name: latest_steps
+with wanted (step) as (values {})
+select step_runs.* from wanted
+join latest_steps on latest_steps.pipeline = ? and latest_steps.step = wanted.step
+join step_runs on step_runs.run = latest_steps.run and step_runs.step = latest_steps.step
+
+-- name: put_latest
+insert into latest_steps (pipeline, step, run) values (?, ?, ?)
+on conflict (pipeline, step) do update set run = excluded.run where excluded.run > latest_steps.run
 
 -- name: definition_times
 select definition, avg(seconds) as seconds from completions where definition in ({}) group by definition
 
 -- name: drop_claims
 delete from claims where key = ? and run = ? and epoch = ?
-
--- name: use_completion
-update completions set used_at = ? where run = ? and step = ?

@@ -15,8 +15,32 @@ select id, pipeline, graph, status, created_at, arguments, paths, outputs, pinne
 select run, step, status, key, original_run, original_step, attempt from step_runs
 
 -- name: all_completions
-select run, step, attempt, key, definition, outputs, seconds, coalesce(used_at, created_at) as used_at, reusable, doomed_at
+select completions.run, completions.step, attempt, key, definition, outputs, seconds, reusable, doomed_at,
+    coalesce(used_at, created_at) as noted_at, shown.at as shown_at
 from completions
+left join (
+    select original_run, original_step, max(ended_at) as at from step_runs
+    where status = 'Reused' group by original_run, original_step
+) as shown on shown.original_run = completions.run and shown.original_step = completions.step
+
+-- name: uses_by
+select ended_at, original_run, original_step from step_runs where run = ? and status = 'Reused'
+
+-- name: use_completion
+update completions set used_at = ? where run = ? and step = ? and coalesce(used_at, created_at) < ?
+
+-- name: drop_latest
+delete from latest_steps where not exists (
+    select 1 from step_runs where step_runs.run = latest_steps.run and step_runs.step = latest_steps.step
+)
+
+-- name: renew_latest
+insert into latest_steps (pipeline, step, run)
+select pipeline, step, max(run) from step_runs
+where status in ('Completed', 'Reused') and not exists (
+    select 1 from latest_steps where latest_steps.pipeline = step_runs.pipeline and latest_steps.step = step_runs.step
+)
+group by pipeline, step
 
 -- name: all_claims
 select claims.key, claims.run, claims.step, claims.epoch, runs.epoch as run_epoch, runs.status

@@ -436,6 +436,24 @@ class RecordsContract:
         records.driving.record(third.id, third.epoch, [change(third.id, "a", StepStatus.FAILED, key=key("a3"))])
         assert records.reuse.previous("pipe", ["a"])["a"].run == second.id
 
+    def test_previous_step_runs_are_found_however_many_runs_lacked_the_step(self) -> None:
+        records = self.make()
+        runs = [self.started(records, number) for number in "12345"]
+        self.complete(records, runs[0], "a", 1)
+        self.complete(records, runs[1], "a", 2, of="a2")
+        self.complete(records, runs[3], "a", 3, of="a3")
+        self.complete(records, runs[4], "b", 1)
+        before = {run.id: records.reuse.previous("pipe", ["a", "b"], before=run.id) for run in runs}
+        assert [found["a"].key if "a" in found else "" for found in before.values()] == [
+            "",
+            key("a"),
+            key("a2"),
+            key("a2"),
+            key("a3"),
+        ]
+        assert not any("b" in found for found in before.values())
+        assert records.reuse.previous("pipe", ["a", "b"]).keys() == {"a", "b"}
+
     def test_definitions_tell_how_long_they_took(self) -> None:
         records = self.make()
         run = self.started(records, "1")

@@ -133,6 +133,24 @@ class UpkeepContract:
         with refused(NotFoundError):
             made.upkeep.pin(first.id, pinned=True)
 
+    def test_what_a_removed_run_used_stays_noted(self) -> None:
+        made = self.make()
+        first = self.done(made, "1", "load", "train")
+        made.records.clock.turn(100)
+        second = self.reusing(made, "2", first.id, "load")
+        used = self.completion_of(made, first.id, "load").used_at
+        made.upkeep.remove(Removal(removed=(second.id,), erased=(second.id,)), [])
+        assert self.completion_of(made, first.id, "load").used_at == used
+
+    def test_previous_step_runs_are_those_that_are_still_there(self) -> None:
+        made = self.make()
+        first = self.done(made, "1", "load")
+        second = self.reusing(made, "2", first.id, "load")
+        assert made.records.reuse.previous("pipe", ["load"])["load"].run == second.id
+        made.upkeep.remove(Removal(removed=(second.id,), erased=(second.id,)), [])
+        self.done(made, "3", "other")
+        assert made.records.reuse.previous("pipe", ["load"])["load"].run == first.id
+
     def test_the_newest_run_is_one_that_is_there(self) -> None:
         made = self.make()
         first = self.done(made, "1", "load")
