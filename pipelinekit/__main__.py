@@ -1,7 +1,5 @@
 """`python -m pipelinekit`: the command line."""
 
-import sys
+from pipelinekit.cli.main import program
 
-from pipelinekit.cli.main import main
-
-sys.exit(main())
+program()

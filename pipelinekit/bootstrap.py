@@ -24,7 +24,7 @@ from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
 from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver, Observer
-from pipelinekit.runtime.performer import Records
+from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.cache import FileCache
@@ -100,7 +100,7 @@ class Services:
             (self.folder / name).mkdir(exist_ok=True)
         marker = self.folder / ".gitignore"
         if not marker.exists():
-            marker.write_text("*\n", encoding="ascii")
+            marker.write_text("*\n", encoding="utf-8")
         return self.folder
 
     @cached_property

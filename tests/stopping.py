@@ -14,7 +14,7 @@ from functools import cached_property
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.main import main
 from pipelinekit.compute import in_process
-from pipelinekit.runtime.performer import Records
+from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
 
 

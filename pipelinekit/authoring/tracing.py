@@ -58,6 +58,15 @@ class Traced:
     problems: tuple[Fault, ...] = ()
 
 
+@frozen
+class _Declared:
+    """A step of the draft: its position there, the types of its inputs, whether what it returns is one output."""
+
+    position: int
+    kinds: Mapping[str, PortType]
+    is_whole: bool
+
+
 class Tracer:
     """Collects the calls of one pipeline function into a draft."""
 
@@ -65,8 +74,7 @@ class Tracer:
         self.draft = draft
         self._values = dict(values)
         self._annotations = annotations
-        self._steps: dict[int, int] = {}
-        self._input_kinds: dict[int, Mapping[str, PortType]] = {}
+        self._declared: dict[int, _Declared] = {}
         self._literals: dict[tuple[Any, type, int], Literal] = {}
         self._kept: list[object] = []
         self._scopes: list[str] = []
@@ -107,63 +115,63 @@ class Tracer:
     def call(self, step: Traced, arguments: tuple[Any, ...], named: dict[str, Any], *, mapped: bool) -> Any:
         """Note a call of a step, or of a step mapped over lists; the handle of its outputs."""
         declaration = step.declaration
-        file, line = self._place()
+        declared = self._declared.get(step.identity) or self._declare(step)
+        kinds = declared.kinds
+        inputs: dict[str, Binding] = {}
         call = Call(
-            self._declare(step),
+            declared.position,
             step.explicit_name or declaration.title,
             tuple(self._scopes),
             bool(step.explicit_name),
-            conditions=tuple(self._conditions),
-            file=file,
-            line=line,
+            inputs,
+            [],
+            tuple(self._conditions),
+            (),
+            *self._place(),
         )
-        kinds = self._kinds(call.step)
-        after = [*step.after, *(_as_list(named.pop("after")) if "after" in named and "after" not in kinds else [])]
+        after = list(step.after)
+        if "after" in named and "after" not in kinds:
+            after += _as_list(named.pop("after"))
         given = self._bind(call, kinds, arguments, named)
         if mapped:
             call.each = tuple(name for name, value in given.items() if not isinstance(value, Fixed))
             if not call.each:
                 self.fault(call, f"step {call.name!r} is mapped over no list")
         for name, argument in given.items():
-            if not mapped and type(argument) is OutputHandle:  # most inputs are
-                call.inputs[name] = argument.binding
-                continue
-            value = argument.value if isinstance(argument, Fixed) else argument
-            kind = PortType("list", (kinds[name],)) if name in call.each else kinds[name]
-            if type(value) in _SCALARS:
-                call.inputs[name] = self._scalar(value, kind)
-                continue
-            binding = self.binding(value, kind, partial(self._input_fault, call, name))
-            if binding is None:
-                call.faulty.add(name)
+            if mapped:
+                self._bind_mapped(call, name, argument, kinds[name])
+            elif type(argument) is OutputHandle:  # most inputs are outputs of steps, or scalars
+                inputs[name] = argument.binding
+            elif type(argument) in _SCALARS:
+                inputs[name] = self._scalar(argument, kinds[name])
             else:
-                call.inputs[name] = binding
+                self._bind_one(call, name, argument, kinds[name])
         if step.defaults:
             self._bind_defaults(call, step, kinds)
         if after:
             call.after = sorted(self._nodes(after))
         node = len(self.draft.calls)
         self.draft.calls.append(call)
-        return self._handle(node, declaration)
-
-    def _handle(self, node: int, declaration: StepDeclaration) -> OutputHandle | OutputsHandle:
-        """What a call gives back to the pipeline function."""
-        outputs = declaration.outputs
-        if len(outputs) == 1 and outputs[0].name == WHOLE_OUTPUT:
+        if declared.is_whole:
             return OutputHandle(node, WHOLE_OUTPUT, declaration.title, self.note)
-        names = tuple(port.name for port in outputs)
-        return OutputsHandle(node, names, declaration.title, self.note)
+        return OutputsHandle(node, tuple(port.name for port in declaration.outputs), declaration.title, self.note)
 
     def note(self, words: str) -> None:
         """Note a fault at the place in the author's code that is running."""
         file, line = self._place()
         self.draft.faults.append(Fault(words, file, line))
 
-    def _kinds(self, step: int) -> Mapping[str, PortType]:
-        """The types of a step's inputs."""
-        if step not in self._input_kinds:
-            self._input_kinds[step] = {port.name: port.type for port in self.draft.steps[step].inputs}
-        return self._input_kinds[step]
+    def _bind_mapped(self, call: Call, name: str, argument: Any, kind: PortType) -> None:
+        value = argument.value if isinstance(argument, Fixed) else argument
+        self._bind_one(call, name, value, PortType("list", (kind,)) if name in call.each else kind)
+
+    def _bind_one(self, call: Call, name: str, value: Any, kind: PortType) -> None:
+        given = value.value if isinstance(value, Fixed) else value
+        binding = self.binding(given, kind, partial(self._input_fault, call, name))
+        if binding is None:
+            call.faulty.add(name)
+        else:
+            call.inputs[name] = binding
 
     def _bind(
         self, call: Call, names: Mapping[str, Any], arguments: tuple[Any, ...], named: dict[str, Any]
@@ -189,13 +197,19 @@ class Tracer:
                 binding = self.binding(default, kinds[name], partial(self._input_fault, call, name))
                 call.inputs[name] = binding or Literal(default)
 
-    def _declare(self, step: Traced) -> int:
-        if step.identity not in self._steps:
-            self._steps[step.identity] = len(self.draft.steps)
-            self._kept.append(step)
-            self.draft.faults.extend(step.problems)
-            self.draft.steps.append(step.declaration)
-        return self._steps[step.identity]
+    def _declare(self, step: Traced) -> _Declared:
+        """Note a step that is called for the first time."""
+        declaration = step.declaration
+        outputs = declaration.outputs
+        declared = self._declared[step.identity] = _Declared(
+            len(self.draft.steps),
+            {port.name: port.type for port in declaration.inputs},
+            len(outputs) == 1 and outputs[0].name == WHOLE_OUTPUT,
+        )
+        self._kept.append(step)
+        self.draft.faults.extend(step.problems)
+        self.draft.steps.append(declaration)
+        return declared
 
     def _input_fault(self, call: Call, name: str, words: str) -> None:
         self.fault(call, f"input {name!r}: {words}")
@@ -322,7 +336,7 @@ class Tracer:
 
     def _place(self) -> tuple[str, int]:
         """File and line of the author's code that is running, relative to the source folder."""
-        frame = sys._getframe(1)  # noqa: SLF001
+        frame = sys._getframe(2)  # noqa: SLF001 - whoever asks for it is no author
         while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN_FOLDER):
             frame = frame.f_back
         return shorten_path(frame.f_code.co_filename, self.draft.root), frame.f_lineno

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pipelinekit.cli.output import reasons_text
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.graphs import Graph
-from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import DIFFERENT, EQUAL, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import counted, seconds_text
-from pipelinekit.engine.verification import DIFFERENT, EQUAL
 from pipelinekit.late import late
 from pipelinekit.runtime.carrying import NOTHING, Carried
 

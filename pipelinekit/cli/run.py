@@ -16,8 +16,7 @@ from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
 from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.graphs import Graph
-from pipelinekit.domain.runs import RunOptions, RunStatus
-from pipelinekit.engine.verification import DIFFERENT
+from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunStatus
 from pipelinekit.runtime.driver import Driver
 
 rewrite = keep_target

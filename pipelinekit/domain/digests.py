@@ -68,7 +68,7 @@ def _encode(value: Any, parts: list[bytes]) -> None:
 
 
 def _encode_text(tag: bytes, text: str, parts: list[bytes]) -> None:
-    body = text.encode("ascii")
+    body = text.encode()
     parts.append(b"%b%d:%b" % (tag, len(body), body))
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from pipelinekit.errors import UsageError
 
 WORKSPACE_FOLDER = ".pipelinekit"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\- ]{0,254}")
-_PORT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+LONGEST = 255
+_SIGNS = frozenset("_.- ")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: hard to misread
-_RUN_ID = re.compile(f"[{_ALPHABET}]{{14}}")
+_DIGITS = frozenset(_ALPHABET)
+_RUN_ID_LENGTH = 14
 
 
 def check_name(kind: str, name: str) -> str:
     """Return `name` if it may name an experiment, a pipeline or a step; raise UsageError otherwise."""
-    if not _NAME.fullmatch(name):
+    plain = name.isascii() and 0 < len(name) <= LONGEST and name[0].isalnum()
+    if not plain or not all(letter.isalnum() or letter in _SIGNS for letter in name):
         raise UsageError(
             f"{kind} name {name!r} is not allowed",
             hint="use 1 to 255 letters, digits, '_', '-', '.' or spaces, the first a letter or digit",
@@ -26,14 +27,14 @@ def check_name(kind: str, name: str) -> str:
 
 def is_port_name(name: str) -> bool:
     """Whether `name` may name an input or output of a step: an identifier of ASCII letters."""
-    return _PORT.fullmatch(name) is not None
+    return name.isidentifier() and name.isascii() and len(name) <= LONGEST
 
 
 def run_id(milliseconds: int, entropy: int) -> str:
     """A run id that sorts by time: 9 characters of milliseconds since 1970 and 5 of entropy (25 bits)."""
     number = (milliseconds << 25) | (entropy & 0x1FFFFFF)
     letters = []
-    for _ in range(14):
+    for _ in range(_RUN_ID_LENGTH):
         number, rest = divmod(number, 32)
         letters.append(_ALPHABET[rest])
     return "".join(reversed(letters))
@@ -41,7 +42,7 @@ def run_id(milliseconds: int, entropy: int) -> str:
 
 def is_run_id(text: str) -> bool:
     """Whether `text` is a whole run id."""
-    return _RUN_ID.fullmatch(text) is not None
+    return len(text) == _RUN_ID_LENGTH and _DIGITS.issuperset(text)
 
 
 class Namer:
@@ -60,14 +61,12 @@ class Namer:
 
     def next(self, name: str) -> str:
         """Claim this name, or the first free numbered one after it."""
-        if self.take(name):
-            self._counts.setdefault(name, 1)
-            return name
-        count = self._counts.get(name, 1)
+        count = self._counts.get(name, 0)
         while True:
             count += 1
-            candidate = f"{name}-{count}"
-            if self.take(candidate):
+            candidate = f"{name}-{count}" if count > 1 else name
+            if candidate not in self._taken:
+                self._taken.add(candidate)
                 self._counts[name] = count
                 return candidate
 

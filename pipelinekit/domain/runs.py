@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -57,9 +57,17 @@ class StepStatus(StrEnum):
         return self in (StepStatus.COMPLETED, StepStatus.REUSED)
 
 
+EQUAL = "equal"  # what a repeated execution showed
+DIFFERENT = "different"
 FINAL_STEPS = frozenset(
     {StepStatus.COMPLETED, StepStatus.REUSED, StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED}
 )
+
+
+def worst_status(statuses: Iterable[StepStatus]) -> StepStatus:
+    """What a mapped step is shown as: the least happy status among those of its elements."""
+    order = (StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED, StepStatus.COMPLETED, StepStatus.REUSED)
+    return min(statuses, key=order.index)
 
 
 @frozen

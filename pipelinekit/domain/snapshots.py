@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import unicodedata
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import digest_bytes, is_digest
 from pipelinekit.errors import IntegrityError
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import unicodedata
+else:
+    unicodedata = late("unicodedata")
 
 MANIFEST_VERSION = 1
 
@@ -57,7 +63,7 @@ class Tree:
     def manifest(self) -> bytes:
         """The canonical text that is stored, and whose digest is the tree's identity."""
         rows = [[entry.path, entry.digest, entry.size, int(entry.executable)] for entry in self.entries]
-        return json.dumps({"tree": MANIFEST_VERSION, "entries": rows}, separators=(",", ":")).encode("ascii")
+        return json.dumps({"tree": MANIFEST_VERSION, "entries": rows}, separators=(",", ":")).encode()
 
     def digest(self) -> str:
         """The tree's identity: the digest of its manifest."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.graphs import (
@@ -28,6 +27,12 @@ from pipelinekit.domain.pipelines import Call, Draft, StepDeclaration
 from pipelinekit.domain.steps import Port
 from pipelinekit.domain.types import ANY, PortType, accepts, describe, element_of, problem, shorten
 from pipelinekit.errors import CompileError, Fault
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import graphlib
+else:
+    graphlib = late("graphlib")
 
 _NOT_COMPARED = frozenset({"table", "array", "file", "folder", "path", "object"})
 _NUMBERS = frozenset({"bool", "int", "float"})
@@ -111,8 +116,8 @@ def _cycle(calls: Sequence[Call]) -> list[Fault]:
         return []
     before = [predecessors(call) for call in calls]
     try:
-        TopologicalSorter(dict(enumerate(before))).prepare()
-    except CycleError as error:
+        graphlib.TopologicalSorter(dict(enumerate(before))).prepare()
+    except graphlib.CycleError as error:
         ring: list[int] = error.args[1]
         nodes = _name_nodes(calls)
         names = " -> ".join(nodes[position].name for position in ring)

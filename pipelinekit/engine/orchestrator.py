@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from pipelinekit.domain.graphs import Graph, OutputRef
-from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions, RunStatus, StepStatus
+from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions, RunStatus, StepStatus, worst_status
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.engine.carrying import CarriedStep
@@ -38,7 +38,7 @@ from pipelinekit.engine.fingerprint import Fingerprint, observed_key
 from pipelinekit.engine.outbox import Outbox
 from pipelinekit.engine.retries import retry_delay
 from pipelinekit.engine.verification import Expected, is_chosen, undeclared, verdict
-from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, producers, worst_status
+from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, producers, take_over
 
 MAX_REWINDS = 5
 HELD_POLL = 0.5  # seconds between two looks at a key that another run executes
@@ -70,10 +70,6 @@ class Orchestrator:
         self.by_name = {work.name: work for work in self.works}
         self.resolver = Resolver(arguments, paths or {}, self.works)
         self.fingerprints = [Fingerprint(step.definition) for step in graph.steps]
-        for position, step in (carried or {}).items():
-            work = self.works[position]
-            work.state, work.status = State.DONE, step.status
-            work.outputs, work.original = step.outputs, step.original
         self.open = len(self.works) - len(carried or ())
         self.stopping = False
         self.canceled = False
@@ -84,6 +80,7 @@ class Orchestrator:
         self._shared: dict[str, list[Work]] = {}
         self._ready: deque[Work] = deque()
         self._out = Outbox(run)
+        take_over(self.works, carried or {})
         link(self.works)
 
     def start(self) -> list[Instruction]:
@@ -270,8 +267,8 @@ class Orchestrator:
             work.claimed = True
             if work.state is State.CLAIMING and not self.stopping:
                 self._dispatch(work)
-            else:
-                self._cancel(work)
+            elif work.state is not State.DONE:
+                self._end(work, StepStatus.CANCELED)
         for name, completion in event.landed.items():
             work = self.by_name[name]
             if work.state is State.CLAIMING:
@@ -279,7 +276,7 @@ class Orchestrator:
         for name, holder in event.held.items():
             work = self.by_name[name]
             if work.state is State.CLAIMING and self.stopping:
-                self._cancel(work)
+                self._end(work, StepStatus.CANCELED)
             elif work.state is State.CLAIMING:
                 work.state = State.HELD
                 self._show(work, StepStatus.QUEUED, f"waits for {holder}, which executes the same key")
@@ -490,10 +487,6 @@ class Orchestrator:
             elif work.state not in (State.DONE, State.OPEN, State.CLAIMING):
                 note = f"step {cause.name!r} failed" if cause else "the run was canceled"
                 self._end(work, StepStatus.CANCELED, note)
-
-    def _cancel(self, work: Work) -> None:
-        if work.state is not State.DONE:
-            self._end(work, StepStatus.CANCELED)
 
     def _finish(self) -> None:
         statuses = {work.status for work in self.works}

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import PREFIX, digest
+from pipelinekit.domain.runs import DIFFERENT, EQUAL
 from pipelinekit.domain.values import StoredValue
-
-EQUAL = "equal"
-DIFFERENT = "different"
 
 
 @frozen

@@ -25,6 +25,7 @@ from pipelinekit.domain.graphs import (
 from pipelinekit.domain.runs import Failure, Reason, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, dict_of, list_of, plain
+from pipelinekit.engine.carrying import CarriedStep
 from pipelinekit.engine.verification import Expected
 
 _TOLD_BY_VALUE = frozenset({int, str, bool})  # not float: 0.0 equals -0.0
@@ -128,6 +129,14 @@ class Work:
         )
 
 
+def take_over(works: list[Work], carried: Mapping[int, CarriedStep]) -> None:
+    """Let works stand as they were carried over from an earlier run."""
+    for position, step in carried.items():
+        work = works[position]
+        work.state, work.status = State.DONE, step.status
+        work.outputs, work.original = step.outputs, step.original
+
+
 def link(works: list[Work]) -> None:
     """Connect works by what they wait for: other works' ends, or only their elements."""
     for work in works:
@@ -171,12 +180,6 @@ def producers(work: Work, works: list[Work]) -> list[Work]:
         earlier = works[position]
         found.extend(earlier.children if earlier.children is not None else [earlier])
     return found
-
-
-def worst_status(statuses: Iterable[StepStatus]) -> StepStatus:
-    """What a mapped step is shown as: the least happy status among those of its elements."""
-    order = (StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED, StepStatus.COMPLETED, StepStatus.REUSED)
-    return min(statuses, key=order.index)
 
 
 class Resolver:

@@ -11,11 +11,10 @@ from typing import TypeVar
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.graphs import Graph
-from pipelinekit.domain.runs import CarriedRecord, RunRecord, StepStatus
+from pipelinekit.domain.runs import CarriedRecord, RunRecord, StepStatus, worst_status
 from pipelinekit.domain.steps import Port
 from pipelinekit.domain.values import StoredValue, list_of
 from pipelinekit.engine.carrying import CarriedStep, Changes, carried_nodes, may_be_carried
-from pipelinekit.engine.work import worst_status
 from pipelinekit.ports import Blobs, CarryRecords, Documents, ReuseRecords
 from pipelinekit.runtime.completeness import incomplete
 from pipelinekit.wire.graphs import node_lines, parse_graph

@@ -11,18 +11,26 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, split_id
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus, StepRecord
-from pipelinekit.engine.events import CancelRequested, Ended, Event, Started, Stop, Woken
-from pipelinekit.engine.orchestrator import Orchestrator
 from pipelinekit.errors import ComputeError, LeaseLostError, NotFoundError, PipelinekitError, UsageError
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Clock, Compute, DriverRecords, Files, Sink
 from pipelinekit.runtime.carrying import Carried, carry_over
-from pipelinekit.runtime.performer import Handover, Performer, Records
+from pipelinekit.runtime.records import Records
 from pipelinekit.wire.graphs import parse_graph
+
+if TYPE_CHECKING:
+    from pipelinekit.engine import events
+    from pipelinekit.engine import orchestrator as orchestrating
+    from pipelinekit.runtime import performer as performing
+else:
+    events = late("pipelinekit.engine.events")
+    orchestrating = late("pipelinekit.engine.orchestrator")
+    performing = late("pipelinekit.runtime.performer")
 
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 0.5  # longest wait before the driver looks whether somebody asked it to cancel
@@ -77,7 +85,7 @@ class Driver:
         self._make_compute = make_compute
         self._open_driving = open_driving
         self._observer = observer
-        self._queue: queue.SimpleQueue[AttemptEvent | Event] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[AttemptEvent | events.Event] = queue.SimpleQueue()
         self._computes: dict[str, Compute] = {}
         self._targets: dict[str, str] = {}
         self._lost = threading.Event()
@@ -86,7 +94,7 @@ class Driver:
 
     def cancel(self) -> None:
         """Ask for the run to be ended; may be called from a signal handler."""
-        self._queue.put(CancelRequested())
+        self._queue.put(events.CancelRequested())
 
     def abort(self) -> None:
         """End every process at once, without grace; the run is left to be recovered."""
@@ -104,8 +112,8 @@ class Driver:
         carried = self._carry_over(run, graph)
         if carried.outputs is not None:
             return RunStatus.COMPLETED
-        orchestrator = Orchestrator(run.id, graph, run.arguments, run.options, run.paths, carried.steps)
-        performer = Performer(run, graph, self._records, self._blobs, self._clock, self._files)
+        orchestrator = orchestrating.Orchestrator(run.id, graph, run.arguments, run.options, run.paths, carried.steps)
+        performer = performing.Performer(run, graph, self._records, self._blobs, self._clock, self._files)
         try:
             handover = performer.perform(orchestrator, orchestrator.start())
             while True:
@@ -135,23 +143,25 @@ class Driver:
 
     # -- one turn ----------------------------------------------------------------------------------------------------
 
-    def _turn(self, run: RunRecord, orchestrator: Orchestrator, performer: Performer) -> Handover:
+    def _turn(
+        self, run: RunRecord, orchestrator: orchestrating.Orchestrator, performer: performing.Performer
+    ) -> performing.Handover:
         """Wait for something to happen, and perform everything that follows from it in one transaction."""
-        events = self._wait(performer)
+        happened = self._wait(performer)
         if self._lost.is_set():
             raise LeaseLostError(f"run {run.id} was taken over by another process")
-        if not events and self._records.runs.get(run.id).cancel_requested:
-            events = [CancelRequested()]
-        self._keep_logs([event for event in events if isinstance(event, LogChunk)])
+        if not happened and self._records.runs.get(run.id).cancel_requested:
+            happened = [events.CancelRequested()]
+        self._keep_logs([event for event in happened if isinstance(event, LogChunk)])
         instructions = []
-        for event in events:
+        for event in happened:
             if not isinstance(event, LogChunk):
                 instructions.extend(orchestrator.handle(_engine_event(event)))
         for step in performer.due(self._clock.now()):
-            instructions.extend(orchestrator.handle(Woken(step)))
+            instructions.extend(orchestrator.handle(events.Woken(step)))
         return performer.perform(orchestrator, instructions)
 
-    def _wait(self, performer: Performer) -> list[AttemptEvent | Event]:
+    def _wait(self, performer: performing.Performer) -> list[AttemptEvent | events.Event]:
         if any(compute.advance() for compute in self._computes.values()):
             return self._drain()
         timer = performer.next_timer()
@@ -163,13 +173,13 @@ class Driver:
             return []
         return [first, *self._drain()]
 
-    def _drain(self) -> list[AttemptEvent | Event]:
-        events = []
+    def _drain(self) -> list[AttemptEvent | events.Event]:
+        found = []
         while True:
             try:
-                events.append(self._queue.get_nowait())
+                found.append(self._queue.get_nowait())
             except queue.Empty:
-                return events
+                return found
 
     def _keep_logs(self, chunks: list[LogChunk]) -> None:
         if chunks:
@@ -178,7 +188,7 @@ class Driver:
 
     # -- after the commit --------------------------------------------------------------------------------------------
 
-    def _hand_over(self, run: RunRecord, performer: Performer, handover: Handover) -> None:
+    def _hand_over(self, run: RunRecord, performer: performing.Performer, handover: performing.Handover) -> None:
         if handover.changes:
             self._observer.changed(handover.changes)
         if handover.starts:
@@ -208,7 +218,7 @@ class Driver:
         for attempt in attempts:
             self._queue.put(AttemptEnded(attempt.id, self._clock.now(), 0.0, failure=failure))
 
-    def _stop(self, run: RunRecord, stops: list[Stop]) -> None:
+    def _stop(self, run: RunRecord, stops: list[events.Stop]) -> None:
         wanted = [f"{run.id}/{stop.step}/{stop.attempt}" for stop in stops]
         for target, compute in self._computes.items():
             compute.stop([attempt for attempt in wanted if self._targets.get(attempt) == target])
@@ -242,15 +252,15 @@ class Driver:
                 continue  # the lease outlasts several beats; who loses it is told by the next write
 
 
-def _engine_event(event: AttemptEvent | Event) -> Event:
+def _engine_event(event: AttemptEvent | events.Event) -> events.Event:
     """What an attempt's event means to the orchestrator."""
     match event:
         case AttemptStarted(attempt=attempt, at=at):
             _, step, number = split_id(attempt)
-            return Started(step, number, at)
+            return events.Started(step, number, at)
         case AttemptEnded(attempt=attempt):
             _, step, number = split_id(attempt)
-            return Ended(
+            return events.Ended(
                 step,
                 number,
                 event.at,

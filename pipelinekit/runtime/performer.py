@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 
-from pipelinekit.classes import field, frozen, mutable
+from pipelinekit.classes import field, mutable
 from pipelinekit.domain.attempts import Attempt, Task
 from pipelinekit.domain.environments import variable_identity
 from pipelinekit.domain.graphs import CompiledStep, Graph
-from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import DIFFERENT, Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.engine.events import (
     Claim,
@@ -34,34 +33,15 @@ from pipelinekit.engine.events import (
     Stop,
 )
 from pipelinekit.engine.orchestrator import Orchestrator
-from pipelinekit.engine.verification import DIFFERENT
 from pipelinekit.errors import IntegrityError
 from pipelinekit.formats.loading import load_plain
 from pipelinekit.ports import (
     Blobs,
-    CarryRecords,
     Clock,
-    Documents,
-    DriverRecords,
     Files,
-    LogRecords,
-    ReuseRecords,
-    RunRecords,
 )
 from pipelinekit.runtime.decisions import Decisions
-
-
-@frozen
-class Records:
-    """All records of a workspace, on one connection. `batch` groups what is written inside it into one transaction."""
-
-    runs: RunRecords
-    driving: DriverRecords
-    reuse: ReuseRecords
-    carrying: CarryRecords
-    documents: Documents
-    logs: LogRecords
-    batch: Callable[[], AbstractContextManager[None]]
+from pipelinekit.runtime.records import Records
 
 
 @mutable

@@ -6,6 +6,7 @@ query with `{}` takes keys in its place: as a list after `in`, as rows after `va
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
@@ -58,7 +59,7 @@ class Database(Protocol):
 def queries() -> Mapping[str, str]:
     """All named queries."""
     found: dict[str, str] = {}
-    for file in sorted(SQL_FOLDER.glob("*.sql")):
+    for file in _sql_files(SQL_FOLDER):
         for part in file.read_text(encoding="utf-8").split("-- name: ")[1:]:
             name, _, body = part.partition("\n")
             found[name.strip()] = body.strip()
@@ -66,10 +67,13 @@ def queries() -> Mapping[str, str]:
 
 
 @cache
-def migrations() -> Sequence[tuple[int, str]]:
-    """Schema versions with the statements that lead to each, in order."""
-    files = sorted((SQL_FOLDER / "migrations").glob("*.sql"))
-    return [(int(file.name[:4]), file.read_text(encoding="utf-8")) for file in files]
+def migrations() -> Sequence[tuple[int, Path]]:
+    """Schema versions with the files of the statements that lead to each, in order."""
+    return [(int(file.name[:4]), file) for file in _sql_files(SQL_FOLDER / "migrations")]
+
+
+def _sql_files(folder: Path) -> list[Path]:
+    return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(".sql")]
 
 
 def in_parts(keys: Iterable[str], size: int = KEYS_AT_ONCE) -> Iterator[list[str]]:

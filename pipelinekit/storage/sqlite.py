@@ -64,9 +64,9 @@ class SQLiteDatabase:
         self._connection.execute("begin immediate")
         try:
             version = self._connection.execute("pragma user_version").fetchone()[0]
-            for number, script in migrations():
+            for number, file in migrations():
                 if number > version:
-                    for statement in script.split(";\n"):
+                    for statement in file.read_text(encoding="utf-8").split(";\n"):
                         if statement.strip():
                             self._connection.execute(statement)
                     self._connection.execute(f"pragma user_version = {number}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -32,7 +32,6 @@ from pipelinekit.wire.values import dumps, loads_strictly, plain_from_json, plai
 
 GRAPH_VERSION = 1
 _NODES = '"nodes":[]'
-_quoted = encode_basestring_ascii
 
 
 def graph_text(graph: Graph) -> str:
@@ -41,7 +40,7 @@ def graph_text(graph: Graph) -> str:
     Each node stands on a line of its own, so that two graphs can be compared node by node without being read.
     """
     head, _, tail = dumps(_frame_to_json(graph)).partition(_NODES)  # what comes before it are plain texts
-    lines = ",\n".join(map(_node_text, graph.nodes))
+    lines = ",\n".join(_node_texts(graph.nodes))
     return f'{head}"nodes":[\n{lines}\n]{tail}'
 
 
@@ -55,7 +54,7 @@ def node_lines(text: str) -> tuple[str, list[str]]:
 
 def graph_digest(text: str) -> str:
     """The digest of a graph's canonical text."""
-    return digest_bytes(text.encode("ascii"))
+    return digest_bytes(text.encode())
 
 
 def parse_graph(text: str | bytes, source: str = "graph document") -> Graph:
@@ -281,23 +280,27 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
 # -- nodes -------------------------------------------------------------------------------------------------------------
 
 
-def _node_text(node: Node) -> str:
-    """What `dumps` makes of a node; most of a large graph's text is this, so plain nodes are written directly."""
-    if node.after or node.conditions or node.each or not node.inputs:
-        return dumps(_node_to_json(node))
-    ports = ",".join([f"{_quoted(port)}:{_binding_text(node.inputs[port])}" for port in sorted(node.inputs)])
-    return (
-        f'{{"at":[{_quoted(node.file)},{node.line}],"inputs":{{{ports}}},'
-        f'"name":{_quoted(node.name)},"step":{node.step}}}'
-    )
-
-
-def _binding_text(binding: Binding) -> str:
-    if type(binding) is OutputRef:
-        return f'{{"output":[{binding.node},{_quoted(binding.output)}]}}'
-    if type(binding) is Literal and type(binding.value) is int:
-        return f'{{"value":{binding.value}}}'
-    return dumps(binding_to_json(binding))
+def _node_texts(nodes: Iterable[Node]) -> Iterator[str]:
+    """What `dumps` makes of each node; most of a large graph's text is this, so plain nodes are written directly."""
+    quoted: dict[str, str] = {}
+    for node in nodes:
+        if node.after or node.conditions or node.each or not node.inputs:
+            yield dumps(_node_to_json(node))
+            continue
+        ports = []
+        for port in sorted(node.inputs):
+            binding = node.inputs[port]
+            name = quoted.get(port) or quoted.setdefault(port, encode_basestring_ascii(port))
+            if type(binding) is OutputRef:
+                output = quoted.get(binding.output) or encode_basestring_ascii(binding.output)
+                ports.append(f'{name}:{{"output":[{binding.node},{output}]}}')
+            elif type(binding) is Literal and type(binding.value) is int:
+                ports.append(f'{name}:{{"value":{binding.value}}}')
+            else:
+                ports.append(f"{name}:{dumps(binding_to_json(binding))}")
+        file = quoted.get(node.file) or quoted.setdefault(node.file, encode_basestring_ascii(node.file))
+        name = encode_basestring_ascii(node.name)
+        yield f'{{"at":[{file},{node.line}],"inputs":{{{",".join(ports)}}},"name":{name},"step":{node.step}}}'
 
 
 def _node_to_json(node: Node) -> dict[str, Any]:

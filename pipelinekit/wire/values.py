@@ -6,15 +6,20 @@ begins with `$`. Keys are sorted, so that equal data has one text.
 
 from __future__ import annotations
 
-import binascii
 import datetime
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import PLAIN, StoredValue
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import binascii
+else:
+    binascii = late("binascii")
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _decode = json.JSONDecoder().decode

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph, path_refs
@@ -19,16 +20,10 @@ from pipelinekit.domain.types import PathRef, paths_in
 from pipelinekit.domain.values import StoredValue, dict_of, list_of, manifests
 from pipelinekit.errors import Fault, IntegrityError, ParameterError
 from pipelinekit.formats.storing import store_plain
-from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Cache, Clock, Documents, RunRecords
 from pipelinekit.wire.graphs import graph_digest, graph_text
 from pipelinekit.workspace.compiling import Compilation, Compiler
 from pipelinekit.workspace.inputs import InputPaths
-
-if TYPE_CHECKING:
-    import getpass
-else:
-    getpass = late("getpass")
 
 
 @frozen
@@ -146,5 +141,5 @@ def _circumstances() -> dict[str, Any]:
     """Who submits, and where: for the record, never for the key."""
     details: dict[str, Any] = {"host": os.uname().nodename, "folder": os.getcwd(), "pid": os.getpid()}
     with suppress(KeyError, OSError):
-        details["user"] = getpass.getuser()
+        details["user"] = os.environ.get("LOGNAME") or os.environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
     return details

@@ -9,13 +9,18 @@ import json
 import os
 import site
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.digests import digest
+from pipelinekit.late import late
 from pipelinekit.ports import Cache
+
+if TYPE_CHECKING:
+    import sysconfig
+else:
+    sysconfig = late("sysconfig")
 
 SPACE = "installed"
 INDEX_VERSION = 2

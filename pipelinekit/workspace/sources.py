@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.engine.code.closure import OWN_PACKAGE
 from pipelinekit.engine.code.effects import SourceModule
 from pipelinekit.engine.code.summaries import SUMMARY_VERSION, Summary, from_document, to_document
 from pipelinekit.errors import CompileError, Fault
+from pipelinekit.late import late
 from pipelinekit.ports import Cache
 from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import InstalledSoftware
+
+if TYPE_CHECKING:
+    import importlib.util as finding
+else:
+    finding = late("importlib.util")
 
 SPACE = f"summaries {SUMMARY_VERSION} python {sys.version_info.major}.{sys.version_info.minor}"
 Summarise = Callable[[bytes, str, bool], Summary]
@@ -120,7 +126,7 @@ def _folders(tree: SourceTree) -> set[str]:
 def _locate(top: str) -> Path | None:
     """Where a top-level module lies that is neither in the source folder nor installed by version."""
     try:
-        spec = importlib.util.find_spec(top)
+        spec = finding.find_spec(top)
     except (ImportError, ValueError, AttributeError):
         return None
     if spec is None:

@@ -193,3 +193,29 @@ def test_the_head_of_a_long_list_is_enough(steps):
     assert done.stdout.splitlines()[0] == '{"descript'
     assert done.stdout.splitlines()[-1] in ("0", "1")
     assert done.stderr == ""
+
+
+def test_what_the_authors_module_leaves_to_the_end_of_the_process_is_done(project):
+    """The process ends without taking itself apart; exit functions, buffers and threads get their turn all the same."""
+    project.write(
+        main="""
+            import atexit, sys, threading, time
+            from pipelinekit import pipeline, step
+
+            @step
+            def one(x: int) -> int:
+                return x
+
+            @pipeline
+            def main(x: int = 1, thread: bool = False):
+                atexit.register(lambda: print("the end", file=sys.stderr))
+                if thread:
+                    threading.Thread(target=lambda: (time.sleep(0.5), print("the thread", file=sys.stderr))).start()
+                return one(x)
+        """
+    )
+    assert project("run", "main.py").err.endswith("the end\n")
+    assert "everything was reused" in (done := project("run", "main.py")).out
+    assert done.err.endswith("the end\n")
+    threaded = project("run", "main.py", "-p", "thread=true").err
+    assert threaded.endswith("the thread\nthe end\n")

@@ -124,7 +124,7 @@ def test_a_holder_that_sleeps_anywhere_and_goes_on_late_is_fenced(flight, nth, w
     if holder.returncode == 0:
         assert f'"output": {expected(2)}' in late
     else:
-        assert "is driven by another process, or has ended" in words + late, words
+        assert "by another process" in words + late, words  # it was taken over, or is driven
         assert "Traceback" not in words
     check(flight, 2, at_most_twice=3)
 

@@ -30,7 +30,7 @@ from pipelinekit.engine.checking import order_of, record_faults
 from pipelinekit.engine.code.closure import closure_of
 from pipelinekit.harness.execute import Place, execute, run_python
 from pipelinekit.runtime.driver import Driver
-from pipelinekit.runtime.performer import Records
+from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.cache import FileCache

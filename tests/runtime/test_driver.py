@@ -12,7 +12,7 @@ from pipelinekit.domain.types import ANY
 from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.errors import ComputeError, LeaseLostError, NotFoundError
 from pipelinekit.runtime.driver import Driver
-from pipelinekit.runtime.performer import Records
+from pipelinekit.runtime.records import Records
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.compute import ImaginaryCompute
 from pipelinekit.testing.records import (

@@ -1,0 +1,22 @@
+"""All records of a workspace together, as whoever keeps runs moving needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from pipelinekit.classes import frozen
+from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
+
+
+@frozen
+class Records:
+    """All records of a workspace, on one connection. `batch` groups what is written inside it into one transaction."""
+
+    runs: RunRecords
+    driving: DriverRecords
+    reuse: ReuseRecords
+    carrying: CarryRecords
+    documents: Documents
+    logs: LogRecords
+    batch: Callable[[], AbstractContextManager[None]]
