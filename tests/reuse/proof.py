@@ -476,6 +476,7 @@ class ReuseMachine(RuleBasedStateMachine):
     def take_over(self, part, total, wanted, everything):
         """Count what the driver that died executed: at most one execution was in vain."""
         run, world = part
+        now = self.bench.clock.now()
         items = {item.name: item for item in self.items(self.drawn_in(run), world)}
         statuses = {step.name: str(step.status) for step in self.bench.records.runs.steps(run)}
         vain = 0
@@ -487,6 +488,8 @@ class ReuseMachine(RuleBasedStateMachine):
             elif statuses.get(name) != "Completed":
                 wanted[item.identity] += 1
                 vain += 1
+            elif not self.model.usable(item, now):  # what it drew before may have been its own
+                wanted[item.identity] = max(wanted[item.identity], 1)
         assert vain <= 1, "more than what was in flight was executed in vain"
         everything += items.values()
 
