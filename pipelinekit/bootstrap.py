@@ -244,8 +244,8 @@ class Services:
             raise _unknown_compute(target)
 
     def _in_process(self, sink: Sink) -> Compute:
-        execute = own_process.executor(self.home, self.blobs)
-        return in_process.InProcessCompute(sink, self.home / "scratch" / str(os.getpid()), execute)
+        scratch = self.home / "scratch" / str(os.getpid())
+        return in_process.InProcessCompute(sink, own_process.OwnProcess(self.home, self.blobs, scratch))
 
     def _embedded(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
         slots = self.settings.cores or os.cpu_count() or 1

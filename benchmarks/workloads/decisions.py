@@ -11,9 +11,10 @@ from pathlib import Path
 
 from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.targets import load_target
+from pipelinekit.domain.attempts import AttemptEnded, AttemptStarted, attempt_id
 from pipelinekit.domain.runs import Reason, RunOptions
 from pipelinekit.domain.values import plain
-from pipelinekit.engine.events import Claim, Claimed, Ended, LookedUp, LookUp, Record, Start, Started
+from pipelinekit.engine.events import Claim, Claimed, LookedUp, LookUp, Record, Start
 from pipelinekit.engine.orchestrator import Orchestrator
 
 FIRST = (Reason("first run", "it has not run before"),)
@@ -27,8 +28,8 @@ def answers(instruction):
         case Claim(keys=keys):
             yield Claimed(tuple(keys))
         case Start(step=step, attempt=attempt):
-            yield Started(step, attempt, 0.0)
-            yield Ended(step, attempt, 0.0, 0.0, {"output": plain(1)})
+            yield AttemptStarted(attempt_id("run", step, attempt), 0.0)
+            yield AttemptEnded(attempt_id("run", step, attempt), 0.0, 0.0, {"output": plain(1)})
 
 
 count, folder = int(sys.argv[1]), Path(sys.argv[2])
@@ -47,8 +48,7 @@ while waiting:
     decisions += 1
     if isinstance(instruction, Record):
         records += len(instruction.changes)
-    for event in answers(instruction):
-        waiting.extend(orchestrator.handle(event))
+    waiting.extend(orchestrator.handle(*answers(instruction)))
 ended = time.process_time()
 assert orchestrator.finished is not None
 print(

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
-from pathlib import Path
-from typing import TextIO
+from collections.abc import Sequence
+from typing import Protocol, TextIO
 
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptStarted, LogChunk
 from pipelinekit.domain.runs import Failure
 from pipelinekit.ports import Sink
 
-TURN_SECONDS = 0.05  # short attempts are executed together for so long, and recorded together
-ExecuteAttempt = Callable[[Attempt, Path], AttemptEnded]
+TURN_SECONDS = 0.1  # short attempts are executed together for so long, and recorded together
+
+
+class Executing(Protocol):
+    """Executes attempts in this process; `bootstrap` gives the harness."""
+
+    def execute(self, attempt: Attempt) -> AttemptEnded:
+        """Execute one attempt."""
+
+    def rest(self) -> None:
+        """Let the process be as it was, until the next attempt."""
+
+    def leave(self) -> None:
+        """Let the process be as it was for good."""
 
 
 class InProcessCompute:
-    """Implements `ports.Compute`. `execute` runs an attempt in a scratch folder; `bootstrap` gives it the harness."""
+    """Implements `ports.Compute`."""
 
-    def __init__(self, sink: Sink, scratch: Path, execute: ExecuteAttempt) -> None:
+    def __init__(self, sink: Sink, executing: Executing) -> None:
         self._sink = sink
-        self._scratch = scratch
-        self._execute = execute
+        self._executing = executing
         self._queue: deque[Attempt] = deque()
-        self._number = 1
-        self._folder = scratch / "1"
 
     def start(self, attempts: Sequence[Attempt]) -> None:
         """Queue attempts; `advance` runs them."""
@@ -45,59 +51,63 @@ class InProcessCompute:
 
     def advance(self) -> bool:
         """Run attempts here and now: the next one, and those that fit into a turn with it."""
+        if not self._queue:
+            return False
         until = time.monotonic() + TURN_SECONDS
-        ran = False
-        while self._queue and not (ran and time.monotonic() > until):
-            self._execute_one(self._queue.popleft())
-            ran = True
-        return ran
+        out, err = _Tee(sys.stdout), _Tee(sys.stderr)
+        try:
+            while self._queue:
+                sys.stdout, sys.stderr = out, err
+                self._execute_one(self._queue.popleft(), out, err)
+                if time.monotonic() > until:
+                    break
+        finally:
+            sys.stdout, sys.stderr = out.stream, err.stream
+            self._executing.rest()
+        return True
 
-    def _execute_one(self, attempt: Attempt) -> None:
+    def _execute_one(self, attempt: Attempt, out: _Tee, err: _Tee) -> None:
         self._sink(AttemptStarted(attempt.id, time.time()))
-        out = _Tee(sys.stdout, lambda text: self._sink(LogChunk(attempt.id, "stdout", text)))
-        err = _Tee(sys.stderr, lambda text: self._sink(LogChunk(attempt.id, "stderr", text)))
-        with redirect_stdout(out), redirect_stderr(err):
-            ended = self._execute(attempt, self._folder)
-        if not os.path.isdir(self._folder):  # it was used, and is gone
-            self._number += 1
-            self._folder = self._scratch / str(self._number)
-        out.finish()
-        err.finish()
+        ended = self._executing.execute(attempt)
+        for stream, tee in (("stdout", out), ("stderr", err)):
+            if text := tee.taken():
+                self._sink(LogChunk(attempt.id, stream, text))
         self._sink(ended)
 
     def close(self, *, now: bool = False) -> None:  # noqa: ARG002 - the port's
         """Drop what is queued."""
         self._queue.clear()
-        for folder in (self._folder, self._scratch):
-            with suppress(OSError):
-                folder.rmdir()
+        self._executing.leave()
 
 
 class _Tee(io.TextIOBase):
     """Writes through to the terminal, so that debuggers work, and keeps a copy for the step's log."""
 
-    def __init__(self, stream: TextIO, send: Callable[[str], None]) -> None:
-        self._stream = stream
-        self._send = send
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
         self._parts: list[str] = []
 
     def write(self, text: str) -> int:
         self._parts.append(text)
-        return self._stream.write(text)
+        return self.stream.write(text)
 
     def flush(self) -> None:
-        self._stream.flush()
+        self.stream.flush()
 
     def isatty(self) -> bool:
-        return self._stream.isatty()
+        return self.stream.isatty()
 
     def fileno(self) -> int:
-        return self._stream.fileno()
+        return self.stream.fileno()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        return self._stream.encoding
+        return self.stream.encoding
 
-    def finish(self) -> None:
-        if self._parts:
-            self._send("".join(self._parts))
+    def taken(self) -> str:
+        """What was written since this was asked last."""
+        if not self._parts:
+            return ""
+        text = "".join(self._parts)
+        self._parts.clear()
+        return text

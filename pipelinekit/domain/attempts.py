@@ -51,7 +51,7 @@ class Attempt:
     @property
     def id(self) -> str:
         """Unique in the workspace."""
-        return f"{self.run}/{self.step}/{self.number}"
+        return attempt_id(self.run, self.step, self.number)
 
 
 @frozen
@@ -90,6 +90,11 @@ class LogChunk:
 
 
 AttemptEvent = AttemptStarted | AttemptEnded | LogChunk
+
+
+def attempt_id(run: str, step: str, number: int) -> str:
+    """The id of an attempt."""
+    return f"{run}/{step}/{number}"
 
 
 def split_id(attempt: str) -> tuple[str, str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from pipelinekit.classes import field, frozen
@@ -88,6 +89,10 @@ class RunOptions:
     def __post_init__(self) -> None:
         if not 0.0 <= self.verify <= 1.0:
             raise UsageError(f"a share of {self.verify} cannot be verified", hint="give a number from 0 to 1")
+
+    def regenerates(self, step: str, node: str) -> bool:
+        """Whether a new result of this step (of that node, whose elements have names of their own) was asked for."""
+        return any(fnmatchcase(step, pattern) or fnmatchcase(node, pattern) for pattern in self.regenerate)
 
 
 @frozen

@@ -1,6 +1,7 @@
 """What may happen to a run, and what a run may ask of the world.
 
 Events go into the orchestrator, instructions come out. A step is named by its full name in the run, which is unique.
+That attempts have begun and ended are events, too (`domain.attempts`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipelinekit.classes import field, frozen
+from pipelinekit.domain.attempts import AttemptEnded, AttemptStarted
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunStatus, StepRecord
 from pipelinekit.domain.values import StoredValue
 
@@ -45,34 +47,6 @@ class Expanded:
 
 
 @frozen
-class Started:
-    """An attempt began to execute at `at`."""
-
-    step: str
-    attempt: int
-    at: float
-
-
-@frozen
-class Ended:
-    """An attempt ended at `at`: with outputs, or with a failure; it executed for `seconds`.
-
-    `damaged` names input blobs that were missing or not what their digest says. `observed` are files that were opened
-    without being declared, with their digests; `hosts` were connected to.
-    """
-
-    step: str
-    attempt: int
-    at: float
-    seconds: float
-    outputs: Mapping[str, StoredValue] = field(default_factory=dict)
-    failure: Failure | None = None
-    damaged: tuple[str, ...] = ()
-    observed: Mapping[str, str] = field(default_factory=dict)
-    hosts: tuple[str, ...] = ()
-
-
-@frozen
 class Woken:
     """The time that `Sleep` asked for has passed."""
 
@@ -84,7 +58,7 @@ class CancelRequested:
     """Somebody wants the run to end."""
 
 
-Event = LookedUp | Claimed | Expanded | Started | Ended | Woken | CancelRequested
+Event = LookedUp | Claimed | Expanded | AttemptStarted | AttemptEnded | Woken | CancelRequested
 
 # -- instructions ------------------------------------------------------------------------------------------------------
 

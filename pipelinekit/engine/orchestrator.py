@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 
+from pipelinekit.domain.attempts import AttemptEnded, AttemptStarted, attempt_id
 from pipelinekit.domain.graphs import Graph, OutputRef
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions, RunStatus, StepStatus, worst_status
 from pipelinekit.domain.types import PathRef
@@ -19,7 +19,6 @@ from pipelinekit.engine.carrying import CarriedStep
 from pipelinekit.engine.events import (
     CancelRequested,
     Claimed,
-    Ended,
     Event,
     Expand,
     Expanded,
@@ -29,7 +28,6 @@ from pipelinekit.engine.events import (
     Observed,
     Sleep,
     Start,
-    Started,
     Stop,
     Woken,
 )
@@ -76,6 +74,7 @@ class Orchestrator:
         self.finished: RunStatus | None = None
         self.failure: Failure | None = None
         self._any_broken = False
+        self._attempts: dict[str, Work] = {}  # those that execute, by id
         self._leaders: dict[str, Work] = {}
         self._shared: dict[str, list[Work]] = {}
         self._ready: deque[Work] = deque()
@@ -88,8 +87,13 @@ class Orchestrator:
         self._ready.extend(work for work in self.works if work.waiting == 0 and work.state is State.WAITING)
         return self._answer()
 
-    def handle(self, event: Event) -> list[Instruction]:
-        """Take one event in and say what to do about it."""
+    def handle(self, *events: Event) -> list[Instruction]:
+        """Take events in, in their order, and say what to do about them."""
+        for event in events:
+            self._take(event)
+        return self._answer()
+
+    def _take(self, event: Event) -> None:
         match event:
             case LookedUp():
                 self._looked_up(event)
@@ -97,16 +101,15 @@ class Orchestrator:
                 self._claimed(event)
             case Expanded():
                 self._expanded(event)
-            case Started():
+            case AttemptStarted():
                 self._started(event)
-            case Ended():
+            case AttemptEnded():
                 self._ended(event)
             case Woken(step=step):
                 self._woken(self.by_name[step])
             case CancelRequested():
                 self.canceled = True
                 self._stop_all(None)
-        return self._answer()
 
     # -- ready works -----------------------------------------------------------------------------------------------
 
@@ -169,20 +172,13 @@ class Orchestrator:
         if not work.step.options.allow_reuse:
             work.reasons = (Reason("reuse off", "the step does not allow reuse"),)
             self._dispatch(work)
-        elif work.forced or self.regenerated(work):
+        elif work.forced or self.options.regenerates(work.name, work.node.name):
             work.forced = True
             work.reasons = work.reasons or (Reason("regenerate", "a new result was asked for"),)
             self._claim(work)
         else:
             work.state = State.LOOKING
             self._out.look_up(work)
-
-    def regenerated(self, work: Work) -> bool:
-        """Whether a new result of this work was asked for."""
-        if not self.options.regenerate:
-            return False
-        name = work.parent.name if work.parent else work.name
-        return any(fnmatchcase(work.name, pattern) or fnmatchcase(name, pattern) for pattern in self.options.regenerate)
 
     # -- mapped works ----------------------------------------------------------------------------------------------
 
@@ -304,19 +300,19 @@ class Orchestrator:
     def _dispatch(self, work: Work) -> None:
         work.state = State.EXECUTING
         work.attempt += 1
+        self._attempts[attempt_id(self.run, work.name, work.attempt)] = work
         self._show(work, StepStatus.QUEUED, "")
         self._out.ask(Start(work.name, work.attempt, work.node.step, work.key, work.inputs))
 
-    def _started(self, event: Started) -> None:
-        work = self.by_name[event.step]
-        if work.state is State.EXECUTING and work.attempt == event.attempt:
+    def _started(self, event: AttemptStarted) -> None:
+        if (work := self._attempts.get(event.attempt)) is not None:
             work.started_at = event.at
             self._show(work, StepStatus.RUNNING, "")
 
-    def _ended(self, event: Ended) -> None:
-        work = self.by_name[event.step]
-        if work.state is not State.EXECUTING or work.attempt != event.attempt:
-            return
+    def _ended(self, event: AttemptEnded) -> None:
+        work = self._attempts.pop(event.attempt, None)
+        if work is None:
+            return  # it was told before
         work.ended_at, work.seconds = event.at, event.seconds
         if event.failure is None:
             self._succeeded(work, event)
@@ -328,7 +324,7 @@ class Orchestrator:
         else:
             self._retry_or_fail(work, event.failure)
 
-    def _succeeded(self, work: Work, event: Ended) -> None:
+    def _succeeded(self, work: Work, event: AttemptEnded) -> None:
         """Take the outputs, or execute the work once more where that is asked for, and compare."""
         outputs = event.outputs
         work.opened.update(event.observed)

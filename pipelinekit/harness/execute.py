@@ -10,11 +10,11 @@ import sys
 import time
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelinekit.classes import frozen
+from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import WHOLE_OUTPUT, Port
@@ -22,7 +22,7 @@ from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError, PipelinekitError, StorageError
 from pipelinekit.formats.loading import load_value, revive
 from pipelinekit.formats.storing import OutputError, store_value
-from pipelinekit.harness.observation import Observation, observed
+from pipelinekit.harness.observation import Observation, begin_observation, end_observation
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs
 
@@ -38,6 +38,9 @@ else:
     canonical = late("pipelinekit.formats.canonical")
     coroutines = late("pipelinekit.harness.coroutines")
 
+_NUMBERS = frozenset({int, float, bool, type(None)})  # what every annotation takes as it is
+OF_ATTEMPTS = ("PIPELINEKIT_RUN", "PIPELINEKIT_STEP", "PIPELINEKIT_ATTEMPT")  # process variables that name one
+_NAMELESS = ("", "", "")
 STEP_FUNCTION = "step_function"  # where a decorated step keeps the plain function
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep  # as it was imported: perhaps through a link
 
@@ -63,17 +66,34 @@ class Runner(Protocol):
         """Execute, or raise."""
 
 
-def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
-    """Run an attempt in its scratch folder and say how it ended. Raises nothing that the step raises."""
-    began = time.perf_counter()
-    outputs: Mapping[str, StoredValue] = {}
-    failure: Failure | None = None
-    damaged: tuple[str, ...] = ()
-    observation = Observation(place.code, attempt.task.known, place.ignored)
-    with _inside(place.scratch, observation), _variables(attempt):
+class Executor:
+    """Executes attempts one after another in this process, each in an empty folder and with variables of its own.
+
+    `find` finds functions by entry. Folder and names of the last attempt stay until the next begins, or until `leave`.
+    """
+
+    def __init__(self, place: Place, find: Callable[[str], Any] | None = None) -> None:
+        self.place = place
+        self._find = find or find_function
+        self._observation = Observation(place.code, place.ignored)
+        self._names = _NAMELESS
+        self._outer = {name: os.environ.get(name) for name in OF_ATTEMPTS}
+        self._home = os.getcwd()
+        self._folders = 0
+
+    def execute(self, attempt: Attempt, runner: Runner | None = None) -> AttemptEnded:
+        """Run an attempt and say how it ended. Raises nothing that the step raises."""
+        began = time.perf_counter()
+        outputs: Mapping[str, StoredValue] = {}
+        failure: Failure | None = None
+        damaged: tuple[str, ...] = ()
+        self._enter()
+        self._name(attempt)
+        replaced = _put(attempt.task.variables) if attempt.task.variables else {}
+        observation = self._observation
+        before = begin_observation(observation, attempt.task.known)
         try:
-            with observed(observation):
-                outputs = runner(attempt, place)
+            outputs = runner(attempt, self.place) if runner else run_python(attempt, self.place, self._find)
         except KeyboardInterrupt:
             failure = Failure("canceled", "the step was interrupted")
         except IntegrityError as error:
@@ -86,26 +106,91 @@ def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
         except PipelinekitError as error:
             failure = Failure("user", error.message, _class_names(error), hint=error.hint)
         except BaseException as error:
-            failure = failure_of(error, place.source)
+            failure = failure_of(error, self.place.source)
+        end_observation(before)
+        if replaced:
+            _put(replaced)
         _flush()
-    seconds = time.perf_counter() - began
-    if failure is not None or attempt.task.kind != "python":
-        return AttemptEnded(attempt.id, time.time(), seconds, outputs, failure, damaged)
-    opened, hosts = observation.digests(), tuple(observation.hosts)
-    return AttemptEnded(attempt.id, time.time(), seconds, outputs, observed=opened, hosts=hosts)
+        self._clear()
+        seconds = time.perf_counter() - began
+        if failure is not None or attempt.task.kind != "python":
+            return AttemptEnded(attempt.id, time.time(), seconds, outputs, failure, damaged)
+        opened, hosts = observation.digests(), tuple(observation.hosts)
+        return AttemptEnded(attempt.id, time.time(), seconds, outputs, observed=opened, hosts=hosts)
+
+    def rest(self) -> None:
+        """Be in the folder where the process was before; the next attempt enters its own again."""
+        with contextlib.suppress(OSError):
+            os.chdir(self._home)
+
+    def leave(self) -> None:
+        """Be where the process was before, with the variables that it had; the scratch folder goes."""
+        self.rest()
+        _put(self._outer)
+        self._names = _NAMELESS
+        with contextlib.suppress(OSError):
+            os.rmdir(self.place.scratch)
+
+    def _enter(self) -> None:
+        try:
+            os.chdir(self.place.scratch)
+        except FileNotFoundError:
+            self.place.scratch.mkdir(parents=True, exist_ok=True)
+            os.chdir(self.place.scratch)
+
+    def _clear(self) -> None:
+        """Leave a folder that somebody has written to, or may write to still: the next attempt gets another."""
+        if not (self._observation.forked or _is_used(self.place.scratch)):
+            return
+        shutil.rmtree(self.place.scratch, ignore_errors=True)
+        self._folders += 1
+        scratch = self.place.scratch.with_name(f"{self.place.scratch.name.partition('.')[0]}.{self._folders}")
+        self.place = replace(self.place, scratch=scratch)
+
+    def _name(self, attempt: Attempt) -> None:
+        """Say in process variables which attempt this is."""
+        names = (attempt.run, attempt.step, str(attempt.number))
+        for variable, name, before in zip(OF_ATTEMPTS, names, self._names, strict=True):
+            if name != before:
+                os.environ[variable] = name
+        self._names = names
+
+
+def _put(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Set process variables, or remove those that are None; what they were."""
+    before = {name: os.environ.get(name) for name in variables}
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    return before
+
+
+def execute(attempt: Attempt, place: Place, runner: Runner) -> AttemptEnded:
+    """Run a single attempt and say how it ended; see `Executor`."""
+    executor = Executor(place)
+    try:
+        return executor.execute(attempt, runner)
+    finally:
+        executor.leave()
 
 
 def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None = None) -> Mapping[str, StoredValue]:
     """Call a Python step's function with its inputs and store what it returns. `find` finds functions by entry."""
     function = (find or find_function)(attempt.task.entry)
     hints = type_hints(function)
-    arguments = {
-        name: revive(value.inline, hints.get(name, Any))
-        if value.is_inline
-        else load_value(value, hints.get(name, Any), place.blobs, place.scratch / "inputs" / name)
-        for name, value in attempt.inputs.items()
-    }
-    inline = all(value.is_inline for value in attempt.inputs.values())
+    arguments: dict[str, Any] = {}
+    inline = True
+    for name, value in attempt.inputs.items():
+        if not value.is_inline:
+            inline = False
+            folder = place.scratch / "inputs" / name
+            arguments[name] = load_value(value, hints.get(name, Any), place.blobs, folder)
+        elif type(value.inline) in _NUMBERS:
+            arguments[name] = value.inline
+        else:
+            arguments[name] = revive(value.inline, hints.get(name, Any))
     links = {} if inline else _links(place.scratch / "inputs")
     result = call(function, arguments)
     try:
@@ -115,7 +200,8 @@ def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None
         }
     except IntegrityError as error:  # what was returned cannot be kept; no input is damaged
         raise OutputError(error.message, hint=error.hint) from error
-    check_links(links)
+    if links:
+        check_links(links)
     return outputs
 
 
@@ -219,50 +305,12 @@ def check_links(links: Mapping[Path, tuple[int, int, int]]) -> None:
 # -- surroundings ------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _inside(scratch: Path, observation: Observation) -> Iterator[None]:
-    """Be in a scratch folder of one's own. One that nobody has written to stays there, for the next attempt."""
-    before = os.getcwd()
-    try:
-        os.chdir(scratch)
-    except FileNotFoundError:
-        scratch.mkdir(parents=True, exist_ok=True)
-        os.chdir(scratch)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-        if observation.forked or _is_used(scratch):
-            shutil.rmtree(scratch, ignore_errors=True)
-
-
 def _is_used(scratch: Path) -> bool:
     try:
         with os.scandir(scratch) as entries:
             return any(True for _ in entries)
     except OSError:
         return True
-
-
-@contextlib.contextmanager
-def _variables(attempt: Attempt) -> Iterator[None]:
-    """The process variables that belong to the attempt, for as long as it runs."""
-    wanted = {
-        "PIPELINEKIT_RUN": attempt.run,
-        "PIPELINEKIT_STEP": attempt.step,
-        "PIPELINEKIT_ATTEMPT": str(attempt.number),
-        **attempt.task.variables,
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _flush() -> None:

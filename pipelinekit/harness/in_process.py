@@ -5,43 +5,55 @@ The process is the caller's and serves every step, so environment variables and 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from pipelinekit.compute.sources import bring_snapshot
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
-from pipelinekit.harness.execute import Place, execute, find_live_function, run_python
+from pipelinekit.harness.execute import Executor, Place, find_live_function
 from pipelinekit.harness.scripts import run_command
 from pipelinekit.harness.surroundings import variables
 from pipelinekit.ports import Blobs
 
 
-def executor(home: Path, blobs: Blobs) -> Callable[[Attempt, Path], AttemptEnded]:
-    """A function that executes an attempt in a scratch folder. Scripts and commands run as they do anywhere."""
-    here, ignored = Path.cwd(), (home,)
+class OwnProcess:
+    """Executes attempts here. Scripts and commands run as they do anywhere, in a copy of their source folder."""
 
-    def run(attempt: Attempt, scratch: Path) -> AttemptEnded:
-        if attempt.task.kind == "python":
-            place = Place(blobs, scratch, here, ignored=ignored)
-            with _put_back():
-                return execute(attempt, place, partial(run_python, find=find_live_function))
-        return execute(attempt, Place(blobs, scratch, bring_snapshot(home, attempt.task.snapshot, blobs)), run_command)
+    def __init__(self, home: Path, blobs: Blobs, scratch: Path) -> None:
+        self._home = home
+        self._blobs = blobs
+        self._scratch = scratch
+        place = Place(blobs, scratch / "1", Path.cwd(), ignored=(home,))
+        self._executor = Executor(place, find_live_function)
+        self._before = variables()
 
-    return run
+    def execute(self, attempt: Attempt) -> AttemptEnded:
+        """Execute one attempt."""
+        if attempt.task.kind != "python":
+            source = bring_snapshot(self._home, attempt.task.snapshot, self._blobs)
+            place = Place(self._blobs, self._executor.place.scratch, source)
+            return self._executor.execute(attempt, lambda given, _: run_command(given, place))
+        path = list(sys.path)
+        ended = self._executor.execute(attempt)
+        self._put_back()
+        if sys.path != path:
+            sys.path[:] = path
+        return ended
 
+    def rest(self) -> None:
+        """Let the process be as it was, until the next attempt."""
+        self._executor.rest()
 
-@contextlib.contextmanager
-def _put_back() -> Iterator[None]:
-    before, path = variables(), list(sys.path)
-    try:
-        yield
-    finally:
-        if (after := variables()) != before:
-            for name in after.keys() - before.keys():
-                del os.environ[os.fsdecode(name)]
-            os.environ.update({os.fsdecode(name): os.fsdecode(before[name]) for name in before})
-        sys.path[:] = path
+    def leave(self) -> None:
+        """Let the process be as it was for good."""
+        self._executor.leave()
+
+    def _put_back(self) -> None:
+        """Undo what a step did to the environment variables."""
+        before, now = self._before, variables()
+        if now == before:
+            return
+        for name in now.keys() - before.keys():
+            del os.environ[os.fsdecode(name)]
+        os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in before.items()})

@@ -13,8 +13,7 @@ import site
 import stat
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,18 +34,26 @@ _State = tuple[int, int, int]
 class Observation:
     """What one attempt opens.
 
-    `source` is the folder that its code is imported from, `known` the files in it that its key takes care of (`*` for
-    all); what lies in `ignored` folders is not noted.
+    `source` is the folder that its code is imported from; what lies in `ignored` folders is not noted. An attempt
+    begins with the files of the source that its key takes care of, `*` for all.
     """
 
-    def __init__(self, source: Path | None, known: Iterable[str], ignored: Iterable[Path]) -> None:
+    def __init__(self, source: Path | None, ignored: Iterable[Path]) -> None:
         self._source = f"{source}{os.sep}" if source else ""
-        self._known = frozenset(known)
         self._ignored = _unnoted(tuple(ignored))
+        self._known: frozenset[str] = frozenset()
         self._read: dict[str, _State | None] = {}
         self._written: set[str] = set()
         self.hosts: dict[str, None] = {}
         self.forked = False  # whether other processes were started, which may outlive the attempt
+
+    def begin(self, known: Iterable[str]) -> None:
+        """Forget what was noted: another attempt begins."""
+        self._known = frozenset(known)
+        self._read.clear()
+        self._written.clear()
+        self.hosts.clear()
+        self.forked = False
 
     def opened(self, path: Any, mode: Any, flags: Any) -> None:
         """Note that a file is about to be opened."""
@@ -79,6 +86,8 @@ class Observation:
 
     def digests(self) -> Mapping[str, str]:
         """What was read, as `file:PATH` with the digest of its content; paths in the source are relative to it."""
+        if not self._read:
+            return {}
         found = {}
         for text in sorted(self._read)[:MOST]:
             inside = self._source and text.startswith(self._source)
@@ -92,18 +101,21 @@ _current: Observation | None = None
 _hooked = False
 
 
-@contextmanager
-def observed(observation: Observation) -> Iterator[Observation]:
-    """Note what is opened inside. The hook stays in the process, and does nothing outside."""
+def begin_observation(observation: Observation, known: Iterable[str]) -> Observation | None:
+    """Note what is opened from now on; what was noting before. The hook stays in the process."""
     global _current, _hooked  # noqa: PLW0603 - audit hooks cannot be removed
     if not _hooked:
         sys.addaudithook(_hook)
         _hooked = True
+    observation.begin(known)
     before, _current = _current, observation
-    try:
-        yield observation
-    finally:
-        _current = before
+    return before
+
+
+def end_observation(before: Observation | None) -> None:
+    """Let whatever was noting before go on: nothing, where no step runs pipelines of its own."""
+    global _current  # noqa: PLW0603 - see `begin_observation`
+    _current = before
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:

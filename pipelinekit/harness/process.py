@@ -10,13 +10,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelinekit.classes import replace
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, Task
-from pipelinekit.harness.execute import Place, execute, run_python
+from pipelinekit.domain.attempts import Task
+from pipelinekit.harness.execute import Executor, Place
 from pipelinekit.harness.scripts import run_command
 from pipelinekit.harness.surroundings import Surroundings
 from pipelinekit.late import late
@@ -42,29 +40,22 @@ def serve(inbox: int, outbox: int) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     _warm_up(setup["modules"])
     send(outbox, {"ready": os.getpid()})
-    number, pid = 1, os.getpid()
+    pid = os.getpid()
+    executor = Executor(Place(blobs, scratch / f"{pid}-1", source, source, (blobs.folder.parent,)))
     surroundings = Surroundings(source)
-    place = Place(blobs, scratch / f"{pid}-{number}", source, source, (blobs.folder.parent,))
     task: Task | None = None
     while (message := receive(inbox)) is not None:
         if "task" in message:  # else it is that of the attempt before
             task = task_from_json(message["task"])
         assert task is not None
-        result = event_to_json(_attempt(attempt_from_json(message, task), place))
+        attempt = attempt_from_json(message, task)
+        result = event_to_json(executor.execute(attempt, None if task.kind == "python" else run_command))
         if os.getpid() != pid:
             os._exit(0)  # a child that the step forked has come back here; the result is its parent's to give
         if surroundings.changed():
             result["spoiled"] = True
         send(outbox, result)
-        if not os.path.isdir(place.scratch):
-            number += 1  # it was used, and is gone
-            place = replace(place, scratch=scratch / f"{pid}-{number}")
-    with suppress(OSError):
-        os.rmdir(place.scratch)
-
-
-def _attempt(attempt: Attempt, place: Place) -> AttemptEnded:
-    return execute(attempt, place, run_python if attempt.task.kind == "python" else run_command)
+    executor.leave()
 
 
 def _keep_bytecode(folder: str) -> None:

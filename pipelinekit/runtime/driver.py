@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, split_id
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, LogChunk, attempt_id
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus, StepRecord
 from pipelinekit.errors import ComputeError, LeaseLostError, NotFoundError, PipelinekitError, UsageError
@@ -85,7 +85,7 @@ class Driver:
         self._make_compute = make_compute
         self._open_driving = open_driving
         self._observer = observer
-        self._queue: queue.SimpleQueue[AttemptEvent | events.Event] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[LogChunk | events.Event] = queue.SimpleQueue()
         self._computes: dict[str, Compute] = {}
         self._targets: dict[str, str] = {}
         self._lost = threading.Event()
@@ -153,15 +153,11 @@ class Driver:
         if not happened and self._records.runs.get(run.id).cancel_requested:
             happened = [events.CancelRequested()]
         self._keep_logs([event for event in happened if isinstance(event, LogChunk)])
-        instructions = []
-        for event in happened:
-            if not isinstance(event, LogChunk):
-                instructions.extend(orchestrator.handle(_engine_event(event)))
-        for step in performer.due(self._clock.now()):
-            instructions.extend(orchestrator.handle(events.Woken(step)))
+        woken = [events.Woken(step) for step in performer.due(self._clock.now())]
+        instructions = orchestrator.handle(*(event for event in happened if not isinstance(event, LogChunk)), *woken)
         return performer.perform(orchestrator, instructions)
 
-    def _wait(self, performer: performing.Performer) -> list[AttemptEvent | events.Event]:
+    def _wait(self, performer: performing.Performer) -> list[LogChunk | events.Event]:
         if any(compute.advance() for compute in self._computes.values()):
             return self._drain()
         timer = performer.next_timer()
@@ -173,7 +169,7 @@ class Driver:
             return []
         return [first, *self._drain()]
 
-    def _drain(self) -> list[AttemptEvent | events.Event]:
+    def _drain(self) -> list[LogChunk | events.Event]:
         found = []
         while True:
             try:
@@ -219,7 +215,7 @@ class Driver:
             self._queue.put(AttemptEnded(attempt.id, self._clock.now(), 0.0, failure=failure))
 
     def _stop(self, run: RunRecord, stops: list[events.Stop]) -> None:
-        wanted = [f"{run.id}/{stop.step}/{stop.attempt}" for stop in stops]
+        wanted = [attempt_id(run.id, stop.step, stop.attempt) for stop in stops]
         for target, compute in self._computes.items():
             compute.stop([attempt for attempt in wanted if self._targets.get(attempt) == target])
 
@@ -250,28 +246,3 @@ class Driver:
                 return
             except PipelinekitError:
                 continue  # the lease outlasts several beats; who loses it is told by the next write
-
-
-def _engine_event(event: AttemptEvent | events.Event) -> events.Event:
-    """What an attempt's event means to the orchestrator."""
-    match event:
-        case AttemptStarted(attempt=attempt, at=at):
-            _, step, number = split_id(attempt)
-            return events.Started(step, number, at)
-        case AttemptEnded(attempt=attempt):
-            _, step, number = split_id(attempt)
-            return events.Ended(
-                step,
-                number,
-                event.at,
-                event.seconds,
-                event.outputs,
-                event.failure,
-                event.damaged,
-                event.observed,
-                event.hosts,
-            )
-        case LogChunk():
-            raise TypeError("log chunks are not for the orchestrator")
-        case _:
-            return event

@@ -118,7 +118,7 @@ def _planned(work: Work, orchestrator: Orchestrator, history: History) -> Planne
     options = work.step.options
     if not options.allow_reuse:
         return PlannedStep(name, "run", (Reason("reuse off", "the step does not allow reuse"),), seconds)
-    if orchestrator.regenerated(work):
+    if orchestrator.options.regenerates(work.name, work.node.name):
         return PlannedStep(name, "run", (Reason("regenerate", "a new result was asked for"),), seconds)
     if history.known is None:
         unseen = Reason("first run", "this code has not run before, in this software")

@@ -17,7 +17,7 @@ from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.steps import Resources
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import ComputeError
-from pipelinekit.harness.in_process import executor
+from pipelinekit.harness.in_process import OwnProcess
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.testing.contracts.compute import SOURCE, ComputeContract, IsolatedContract, Watched
 
@@ -39,7 +39,7 @@ class TestInProcess(WithHome, ComputeContract):
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
             sys.modules.pop("contract_steps", None)
-        return InProcessCompute(sink, self.home / "scratch", executor(self.home, self.blobs))
+        return InProcessCompute(sink, OwnProcess(self.home, self.blobs, self.home / "scratch"))
 
 
 class TestEmbedded(WithHome, IsolatedContract):

@@ -2,13 +2,13 @@
 
 from collections import deque
 
+from pipelinekit.domain.attempts import AttemptEnded, AttemptStarted, attempt_id
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions
 from pipelinekit.domain.values import plain
 from pipelinekit.engine.events import (
     CancelRequested,
     Claim,
     Claimed,
-    Ended,
     Expand,
     Expanded,
     Finish,
@@ -18,7 +18,6 @@ from pipelinekit.engine.events import (
     Release,
     Sleep,
     Start,
-    Started,
     Stop,
     Woken,
 )
@@ -109,13 +108,19 @@ class World:
                     self.events.append(Expanded(step, elements))
                 case Start():
                     self.started[instruction.step, instruction.attempt] = instruction
-                    self.events.append(Started(instruction.step, instruction.attempt, 1.0))
+                    self.events.append(
+                        AttemptStarted(attempt_id(self.run_name, instruction.step, instruction.attempt), 1.0)
+                    )
                     self.events.append(self.execute(instruction))
                 case Stop(step=step, attempt=attempt):
                     del self.started[step, attempt]
-                    for event in [item for item in self.events if getattr(item, "step", None) == step]:
-                        self.events.remove(event)
-                    self.events.append(Ended(step, attempt, 2.0, 0.0, failure=Failure("canceled", "canceled")))
+                    mine = (step, attempt_id(self.run_name, step, attempt))
+                    self.events = deque(item for item in self.events if not {*mine} & {*told_of(item)})
+                    self.events.append(
+                        AttemptEnded(
+                            attempt_id(self.run_name, step, attempt), 2.0, 0.0, failure=Failure("canceled", "canceled")
+                        )
+                    )
                 case Sleep(step=step):
                     self.events.append(Woken(step))
                 case Finish():
@@ -124,21 +129,27 @@ class World:
 
     def execute(self, start):
         self.executed.append(start.step)
+        attempt = attempt_id(self.run_name, start.step, start.attempt)
         inputs = {port: value_of(value) for port, value in start.inputs.items()}
         try:
             output = self.function(start.step, inputs, start.attempt)
         except Damaged as error:
-            return Ended(start.step, start.attempt, 2.0, 1.0, failure=Failure("input", "damaged"), damaged=error.args)
+            return AttemptEnded(attempt, 2.0, 1.0, failure=Failure("input", "damaged"), damaged=error.args)
         except Lost:
-            return Ended(start.step, start.attempt, 2.0, 1.0, failure=Failure("lost", "worker lost"))
+            return AttemptEnded(attempt, 2.0, 1.0, failure=Failure("lost", "worker lost"))
         except Exception as error:
             names = tuple(kind.__name__ for kind in type(error).__mro__)
-            return Ended(start.step, start.attempt, 2.0, 1.0, failure=Failure("user", str(error), names))
+            return AttemptEnded(attempt, 2.0, 1.0, failure=Failure("user", str(error), names))
         value = output if hasattr(output, "digest") else plain(output)
         if start.key in self.claimed:
             self.claimed.discard(start.key)
             self.kept[start.key] = Completion(start.key, self.run_name, start.step, {"output": value}, 1.0)
-        return Ended(start.step, start.attempt, 2.0, 1.0, {"output": value})
+        return AttemptEnded(attempt, 2.0, 1.0, {"output": value})
+
+
+def told_of(event):
+    """The step and the attempt that an event is about."""
+    return getattr(event, "step", ""), getattr(event, "attempt", "")
 
 
 class Damaged(Exception):
