@@ -44,7 +44,7 @@ from pipelinekit.workspace.runs import RunCollection
 if TYPE_CHECKING:
     import subprocess
 
-    from pipelinekit.compute import dask_cluster, environments, in_process, supervisor
+    from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.storage import accounting, leftovers, sweeping
@@ -55,6 +55,7 @@ else:
     dask_cluster = late("pipelinekit.compute.dask_cluster")
     environments = late("pipelinekit.compute.environments")
     in_process = late("pipelinekit.compute.in_process")
+    local = late("pipelinekit.compute.local")
     supervisor = late("pipelinekit.compute.supervisor")
     modules = late("pipelinekit.engine.code.modules")
     own_process = late("pipelinekit.harness.in_process")
@@ -233,7 +234,7 @@ class Services:
         if target == IN_PROCESS:
             return self._in_process(sink)
         if target == LOCAL:
-            return self._embedded(sink, attempts)
+            return self._local(sink, attempts)
         if target.startswith(ADDRESSES):
             return dask_cluster.AttachedCompute(target, sink, self.home, MAKER)
         raise _unknown_compute(target)
@@ -247,13 +248,12 @@ class Services:
         scratch = self.home / "scratch" / str(os.getpid())
         return in_process.InProcessCompute(sink, own_process.OwnProcess(self.home, self.blobs, scratch))
 
-    def _embedded(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
-        slots = self.settings.cores or os.cpu_count() or 1
+    def _local(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
+        cores = self.settings.cores or os.cpu_count() or 1
         owner = make_supervisor(self.home)
-        # step processes boot while Dask is imported
-        owner.prepare(attempts[0], supervisor.modules_of(attempts), min(slots, len(attempts)))
+        owner.prepare(attempts[0], supervisor.modules_of(attempts), min(cores, len(attempts)))
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return dask_cluster.EmbeddedCompute(sink, self.home, owner, slots=slots, memory=memory)
+        return local.LocalCompute(sink, owner, cores=cores, memory=memory)
 
     def python_for(self, attempt: Attempt) -> str:
         """The interpreter for an attempt's environment; a declared environment is built when it is first needed."""

@@ -319,6 +319,9 @@ class Compute(Protocol):
     def advance(self) -> bool:
         """Do a piece of work in the caller's own thread, where the target works so; False when there is none."""
 
+    def waiting(self) -> int:
+        """How many attempts are queued and not handed on yet."""
+
     def close(self, *, now: bool = False) -> None:
         """Stop everything and free the target's resources; with `now` without grace."""
 

@@ -9,13 +9,14 @@ import textwrap
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from pipelinekit.compute.supervisor import ENTRY
 from pipelinekit.domain.attempts import Attempt, Task
 from pipelinekit.domain.steps import Port
 from pipelinekit.domain.types import ANY
 from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.wire.attempts import attempt_to_json, event_from_json, task_to_json
-from pipelinekit.wire.frames import receive, send
+from pipelinekit.wire.frames import READ_SIZE, send, take
 
 
 class StepProcess:
@@ -31,7 +32,7 @@ class StepProcess:
         self._outbox, theirs_out = os.pipe()
         self._logs = [(folder / name).open("w+") for name in ("stdout", "stderr")]
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-u", "-m", "pipelinekit.harness", str(theirs_in), str(theirs_out)],
+            [sys.executable, "-P", "-u", "-c", ENTRY, str(theirs_in), str(theirs_out)],
             stdin=subprocess.DEVNULL,
             stdout=self._logs[0],
             stderr=self._logs[1],
@@ -51,12 +52,17 @@ class StepProcess:
                 "modules": list(modules),
             },
         )
+        self._arrived = bytearray()
         self.read = [0, 0]
 
     def answer(self, seconds=60):
         """The next message from the process; None when it has closed its pipe."""
-        assert select.select([self._outbox], [], [], seconds)[0], "the process said nothing"
-        return receive(self._outbox)
+        while (message := take(self._arrived)) is None:
+            assert select.select([self._outbox], [], [], seconds)[0], "the process said nothing"
+            if not (data := os.read(self._outbox, READ_SIZE)):
+                return None
+            self._arrived += data
+        return message
 
     def ready(self):
         assert self.answer() == {"ready": self.process.pid}

@@ -11,12 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, overload
 
-from pipelinekit.authoring.annotations import Signature, output_fields, read_signature
+from pipelinekit.authoring.current import current_tracer
 from pipelinekit.authoring.functions import unwrapped
-from pipelinekit.authoring.handles import FirstHandle, LookedAtParameterError, OutputHandle, OutputsHandle
 from pipelinekit.authoring.modules import SourcePlace, source_place
 from pipelinekit.authoring.notebooks import NOTEBOOK_FILE, NOTEBOOK_MODULE
-from pipelinekit.authoring.tracing import Tracer, current_tracer, plain_value, shorten_path, why_not_given
 from pipelinekit.domain.graphs import Binding
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.parameters import Parameter
@@ -30,8 +28,9 @@ if TYPE_CHECKING:  # steps import this module too, and need no workspace
     import ast
     import traceback
 
+    import pipelinekit.authoring.annotations as annotating
     from pipelinekit import bootstrap
-    from pipelinekit.authoring import cells
+    from pipelinekit.authoring import cells, handles, tracing
     from pipelinekit.bootstrap import Workspace
     from pipelinekit.workspace.runs import Run
 else:
@@ -39,6 +38,9 @@ else:
     traceback = late("traceback")
     bootstrap = late("pipelinekit.bootstrap")
     cells = late("pipelinekit.authoring.cells")
+    annotating = late("pipelinekit.authoring.annotations")
+    handles = late("pipelinekit.authoring.handles")
+    tracing = late("pipelinekit.authoring.tracing")
 
 _GUARD = "steps import the script again: put what submits under  if __name__ == '__main__':"
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
@@ -65,9 +67,9 @@ class Pipeline:
             tracer.leave_scope()
 
     @functools.cached_property
-    def signature(self) -> Signature:
+    def signature(self) -> annotating.Signature:
         """The parameters, from the function's own signature."""
-        return read_signature(self.function)
+        return annotating.read_signature(self.function)
 
     @functools.cached_property
     def place(self) -> SourcePlace:
@@ -83,7 +85,7 @@ class Pipeline:
         self._declare_parameters(draft)
         given = {name: value for name, value in (values or {}).items() if name in self.signature_names}
         known = {parameter.name: parameter.default for parameter in draft.parameters if not parameter.required}
-        tracer = Tracer(draft, {**known, **self.plain_values(given)}, self.signature.annotations)
+        tracer = tracing.Tracer(draft, {**known, **self.plain_values(given)}, self.signature.annotations)
         handles = {parameter.name: tracer.parameter(parameter.name) for parameter in draft.parameters}
         try:
             result = tracer.run(lambda: self.function(**handles))
@@ -109,7 +111,7 @@ class Pipeline:
     def plain_values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Values given in Python as plain data and path references."""
         kinds = {port.name: port.type for port in self.signature.inputs}
-        return {name: plain_value(value, kinds.get(name, ANY), Path.cwd()) for name, value in given.items()}
+        return {name: tracing.plain_value(value, kinds.get(name, ANY), Path.cwd()) for name, value in given.items()}
 
     def submit(
         self,
@@ -142,28 +144,28 @@ class Pipeline:
             if port.required:
                 draft.parameters.append(Parameter(port.name, port.type))
                 continue
-            default = plain_value(self.signature.defaults[port.name], port.type, Path(draft.root))
-            if why := why_not_given(default) or problem(port.type, default):
+            default = tracing.plain_value(self.signature.defaults[port.name], port.type, Path(draft.root))
+            if why := tracing.why_not_given(default) or problem(port.type, default):
                 draft.faults.append(Fault(f"default of parameter {port.name!r}: {why}", file, line))
                 continue
             draft.parameters.append(Parameter(port.name, port.type, False, coerce(port.type, default)))
 
     def _place(self) -> tuple[str, int]:
         code = unwrapped(self.function).__code__
-        return shorten_path(code.co_filename, self.place.root), code.co_firstlineno
+        return tracing.shorten_path(code.co_filename, self.place.root), code.co_firstlineno
 
     def _fault_of(self, error: Exception, root: str) -> Fault:
         frames = [
             frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OWN_FOLDER)
         ]
         file, line = (frames[-1].filename, frames[-1].lineno or 0) if frames else self._place()
-        words = str(error) if isinstance(error, LookedAtParameterError) else f"{type(error).__name__}: {error}"
+        words = str(error) if isinstance(error, handles.LookedAtParameterError) else f"{type(error).__name__}: {error}"
         hint = error.hint if isinstance(error, PipelinekitError) else ""
         if isinstance(error, PipelinekitError):
             words = error.message
-        return Fault(words, shorten_path(file, root), line, hint)
+        return Fault(words, tracing.shorten_path(file, root), line, hint)
 
-    def _name_outputs(self, tracer: Tracer, result: Any) -> None:
+    def _name_outputs(self, tracer: tracing.Tracer, result: Any) -> None:
         draft = tracer.draft
         file, line = self._place()
         for name, value in _named_results(result).items():
@@ -189,11 +191,11 @@ def _named_results(result: Any) -> dict[str, Any]:
     """What a pipeline returned, by name."""
     if result is None:
         return {}
-    if isinstance(result, OutputsHandle):
+    if isinstance(result, handles.OutputsHandle):
         return dict(result.named)
     if isinstance(result, dict):
         return {str(name): value for name, value in result.items()}
-    if fields := output_fields(type(result)):
+    if fields := annotating.output_fields(type(result)):
         return {name: getattr(result, name) for name in fields}
     return {WHOLE_OUTPUT: result}
 
@@ -238,7 +240,7 @@ def refuse_submit_on_import(name: str) -> None:
 # -- helpers inside pipeline functions ---------------------------------------------------------------------------------
 
 
-def _tracer(helper: str) -> Tracer:
+def _tracer(helper: str) -> tracing.Tracer:
     tracer = current_tracer()
     if tracer is None:
         raise UsageError(f"{helper} may be used only inside a pipeline function")
@@ -275,13 +277,13 @@ def first_of(*outputs: Any) -> Any:
     tracer = _tracer("first_of(...)")
     bindings: list[Binding] = []
     for output in outputs:
-        if not isinstance(output, OutputHandle):
+        if not isinstance(output, handles.OutputHandle):
             raise UsageError(f"first_of takes outputs of steps, not a {type(output).__name__}")
         bindings.append(output.binding)
     if not bindings:
         raise UsageError("first_of needs at least one output")
     assert tracer is not None
-    return FirstHandle(tuple(bindings))
+    return handles.FirstHandle(tuple(bindings))
 
 
 def sequence(*steps: Any) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelinekit.authoring.annotations import to_type
+from pipelinekit.authoring.current import current_tracer
 from pipelinekit.authoring.handles import OutputsHandle
 from pipelinekit.authoring.steps import StepSettings, override_settings
-from pipelinekit.authoring.tracing import Traced, current_tracer
+from pipelinekit.authoring.tracing import Traced
 from pipelinekit.domain.names import check_name, is_port_name
 from pipelinekit.domain.pipelines import StepDeclaration
 from pipelinekit.domain.steps import Port

@@ -6,12 +6,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from pipelinekit.authoring.annotations import Signature, read_signature
+from pipelinekit.authoring.current import current_tracer
 from pipelinekit.authoring.functions import arguments_of, unwrapped
 from pipelinekit.authoring.modules import SourcePlace, find_entry, source_place
-from pipelinekit.authoring.tracing import Traced, current_tracer, plain_value, shorten_path, why_not_given
 from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import check_name
@@ -20,6 +19,14 @@ from pipelinekit.domain.steps import Resources, Retry, StepOptions, parse_durati
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import Fault, UsageError
 from pipelinekit.formats.registry import custom_format, is_known
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import pipelinekit.authoring.annotations as annotating
+    from pipelinekit.authoring import tracing
+else:
+    annotating = late("pipelinekit.authoring.annotations")
+    tracing = late("pipelinekit.authoring.tracing")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,10 +78,10 @@ class Step(Generic[P, R]):
         return Step(self.step_function, override_settings(self.settings, overrides, self._title()), self._origin)
 
     @functools.cached_property
-    def prepared(self) -> Traced:
+    def prepared(self) -> tracing.Traced:
         """The step as the tracer takes it."""
         declaration = self._declaration
-        return Traced(
+        return tracing.Traced(
             declaration,
             id(self),
             self.settings.name if self is not self._origin else "",
@@ -84,9 +91,9 @@ class Step(Generic[P, R]):
         )
 
     @functools.cached_property
-    def signature(self) -> Signature:
+    def signature(self) -> annotating.Signature:
         """Inputs and outputs, from the function's own signature."""
-        return read_signature(self.step_function)
+        return annotating.read_signature(self.step_function)
 
     @functools.cached_property
     def entry(self) -> tuple[str, str]:
@@ -103,10 +110,10 @@ class Step(Generic[P, R]):
         """Defaults of inputs, as far as they are plain data or paths."""
         kinds = {port.name: port.type for port in self.signature.inputs}
         plain = {
-            name: plain_value(value, kinds[name], Path(self.place.root))
+            name: tracing.plain_value(value, kinds[name], Path(self.place.root))
             for name, value in self.signature.defaults.items()
         }
-        return {name: value for name, value in plain.items() if not why_not_given(value)}
+        return {name: value for name, value in plain.items() if not tracing.why_not_given(value)}
 
     @functools.cached_property
     def _declaration(self) -> StepDeclaration:
@@ -129,7 +136,7 @@ class Step(Generic[P, R]):
             self.settings.environment,
             tuple(_format_roots([*self.signature.inputs, *outputs])),
             tuple(sorted(self.signature.defaults.keys() - self._defaults.keys())),
-            file=shorten_path(file, place.root),
+            file=tracing.shorten_path(file, place.root),
             line=line,
         )
 

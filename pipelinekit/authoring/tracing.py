@@ -10,11 +10,11 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from pipelinekit.authoring.current import current
 from pipelinekit.authoring.handles import (
     ConditionHandle,
     FirstHandle,
@@ -38,12 +38,6 @@ from pipelinekit.workspace.inputs import place_paths
 
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
 _SCALARS = frozenset({int, bool, type(None)})  # plain data as they are, and equal only to their like
-_current: ContextVar[Tracer | None] = ContextVar("pipelinekit_tracer", default=None)
-
-
-def current_tracer() -> Tracer | None:
-    """The tracer of the pipeline function that is running, if one is."""
-    return _current.get()
 
 
 @frozen
@@ -84,11 +78,11 @@ class Tracer:
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Call a pipeline function under this tracer."""
-        token = _current.set(self)
+        token = current.set(self)
         try:
             return function()
         finally:
-            _current.reset(token)
+            current.reset(token)
 
     # -- parameters --------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Attempts on a Dask cluster: embedded in this process, or running elsewhere.
+"""Attempts on a Dask cluster that runs elsewhere.
 
 Dask carries bundles of attempts to workers and their receipts back; records decide what counts. Short attempts are
 bundled, because one Dask message costs milliseconds of CPU: the size follows measured durations, so that a bundle stays
@@ -17,11 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import dask
-from distributed import Client, Future, Scheduler, SpecCluster, Worker
+from distributed import Client, Future
 
 from pipelinekit.compute import worker
-from pipelinekit.compute.supervisor import Supervisor
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Resources
@@ -34,13 +32,6 @@ BUNDLE_TARGET = 0.15  # seconds of execution that one message is worth
 BUNDLE_MAX = 256
 IN_FLIGHT = 2  # bundles on their way for each slot
 CONNECT_SECONDS = 15.0
-EMBEDDED = {  # nobody looks at what a worker inside this process does, and there is none to take work from it
-    "distributed.admin.tick.interval": "10s",
-    "distributed.admin.system-monitor.interval": "60s",
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.work-stealing": False,
-    "distributed.worker.profile.enabled": False,
-}
 _numbers = itertools.count()
 
 Limits = dict[
@@ -97,6 +88,10 @@ class DaskCompute:
     def advance(self) -> bool:
         """Nothing to do in the caller's thread."""
         return False
+
+    def waiting(self) -> int:
+        """How many attempts are queued here."""
+        return len(self._pending)
 
     def close(self, *, now: bool = False) -> None:
         """Give the workers back what they hold for us, and disconnect."""
@@ -222,59 +217,6 @@ class DaskCompute:
         if wanted.gpu > gpus:
             return f"it asks for {wanted.gpu} GPUs, the largest worker has {gpus:.0f}"
         return ""
-
-
-class _QuietScheduler(Scheduler):
-    """A scheduler that opens no port, not even for its dashboard."""
-
-    def start_http_server(self, *_: Any, **__: Any) -> None:
-        """Nothing: nobody outside this process is to reach it."""
-
-
-class _QuietWorker(Worker):
-    """A worker that opens no port."""
-
-    def start_http_server(self, *_: Any, **__: Any) -> None:
-        """Nothing: nobody outside this process is to reach it."""
-
-
-class EmbeddedCompute(DaskCompute):
-    """A Dask cluster inside this process: threads, no sockets, step processes of its own."""
-
-    def __init__(self, sink: Sink, home: Path, supervisor: Supervisor, *, slots: int, memory: int) -> None:
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        limits = {"cpu": ("cpu", float(slots)), "memory": ("memory", float(memory))}
-        options = {
-            "nthreads": max(slots * 4, 8),  # slots are counted by the resource `cpu`, which may be asked for in parts
-            "resources": dict(limits.values()),
-            "memory_limit": 0,
-            "protocol": "inproc://",
-        }
-        with dask.config.set(EMBEDDED):
-            self._cluster = SpecCluster(
-                workers={0: {"cls": _QuietWorker, "options": options}},
-                scheduler={"cls": _QuietScheduler, "options": {"protocol": "inproc://", "dashboard": False}},
-                silence_logs=logging.CRITICAL,
-            )
-            client = Client(self._cluster, set_as_default=False)
-        super().__init__(client, sink, home, "", slots=slots, limits=limits)
-        self._supervisor = supervisor
-        worker.adopt(self._home, supervisor, self.take_events)
-
-    def stop(self, attempts: Sequence[str]) -> None:
-        """Stop attempts through the supervisor, which is our own."""
-        self._supervisor.cancel([attempt for attempt in attempts if attempt in self._open])
-        super().stop(attempts)
-
-    def close(self, *, now: bool = False) -> None:
-        """End the step processes, then the cluster."""
-        with self._lock:
-            self._closed = True
-        self._supervisor.close(now=now)
-        worker.forget(self._home)
-        with suppress(Exception):
-            self._client.close(timeout=2)
-            self._cluster.close(timeout=2)
 
 
 class AttachedCompute(DaskCompute):

@@ -74,6 +74,10 @@ class InProcessCompute:
                 self._sink(LogChunk(attempt.id, stream, text))
         self._sink(ended)
 
+    def waiting(self) -> int:
+        """How many attempts are queued."""
+        return len(self._queue)
+
     def close(self, *, now: bool = False) -> None:  # noqa: ARG002 - the port's
         """Drop what is queued."""
         self._queue.clear()

@@ -21,12 +21,10 @@ from pipelinekit.classes import frozen
 from pipelinekit.compute import watchdog
 from pipelinekit.domain.attempts import Attempt, Task
 from pipelinekit.wire.attempts import attempt_to_json, task_to_json
-from pipelinekit.wire.frames import HEADER, body_length, pack
-from pipelinekit.wire.values import loads
+from pipelinekit.wire.frames import READ_SIZE, pack, take
 
 GRACE_SECONDS = 5.0  # between TERM and KILL
 TICK_SECONDS = 0.2
-READ_SIZE = 65536
 LOG_LIMIT = 8 * 1024 * 1024 + READ_SIZE  # bytes forwarded of one attempt: a little more than records keep
 LAST_LINES = 10
 
@@ -104,6 +102,7 @@ class StepProcess:
         os.set_blocking(self._outbox, False)
         self._selector.register(self._outbox, selectors.EVENT_READ, "result")
         self._task: Task | None = None
+        self._wrote = False
         self._log = _Log()
         self._write(setup)
 
@@ -118,13 +117,15 @@ class StepProcess:
         writes as it appears, `on_tick` is called now and then while it runs.
         """
         self._log = _Log(on_log)
+        self._wrote = False
         self._write_attempt(attempt)
         limit = time.monotonic() + timeout if timeout else None
         while True:
             result = self._poll(TICK_SECONDS)
             if result is not None and "ready" not in result:
-                self._drain()
-                self._log.flush()
+                if self._wrote:
+                    self._drain()
+                    self._log.flush()
                 return result
             now = time.monotonic()
             if self._is_dead():
@@ -174,9 +175,15 @@ class StepProcess:
 
     def _poll(self, seconds: float) -> dict[str, Any] | None:
         """Wait for output; the next message that has arrived whole, if any."""
-        for key, _ in self._selector.select(0 if self._complete() else seconds):
-            self._take(key.fd, key.data)
-        return self._message()
+        message: dict[str, Any] | None = take(self._received)
+        if message is not None:
+            self._wrote = True  # perhaps: nobody has looked since it came
+        else:
+            for key, _ in self._selector.select(seconds):  # what was written before a result is there with it
+                self._wrote = self._wrote or key.data != "result"
+                self._take(key.fd, key.data)
+            message = take(self._received)
+        return message
 
     def _take(self, handle: int, stream: str) -> bool:
         try:
@@ -191,18 +198,6 @@ class StepProcess:
         else:
             self._log.add(stream, self._decoders[stream].decode(data))
         return True
-
-    def _complete(self) -> bool:
-        size = len(self._received)
-        return size >= HEADER and size >= HEADER + body_length(bytes(self._received[:HEADER]))
-
-    def _message(self) -> dict[str, Any] | None:
-        if not self._complete():
-            return None
-        end = HEADER + body_length(bytes(self._received[:HEADER]))
-        message: dict[str, Any] = loads(bytes(self._received[HEADER:end]))
-        del self._received[:end]
-        return message
 
     def _drain(self) -> None:
         """Take what has been written so far: the step's output lies before its result."""

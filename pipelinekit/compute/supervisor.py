@@ -21,7 +21,7 @@ from typing import Any
 from pipelinekit.classes import frozen
 from pipelinekit.compute.processes import GRACE_SECONDS, Death, StepProcess, Watchdog
 from pipelinekit.compute.sources import bring_snapshot
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.runs import Failure
 from pipelinekit.errors import ComputeError, PipelinekitError
@@ -29,6 +29,7 @@ from pipelinekit.ports import Blobs
 from pipelinekit.wire.attempts import event_from_json
 
 BUNDLE_SECONDS = 0.25  # after so long, a bundle's remaining attempts are given back
+ENTRY = "from pipelinekit.harness.process import main; main()"  # what a step process begins with
 REPORT_SECONDS = 0.25  # results do not wait longer than this for the rest of their bundle
 
 THREAD_VARIABLES = (
@@ -66,24 +67,31 @@ class Supervisor:
         self._python_for = python_for or (lambda _: sys.executable)
         self._lock = threading.Lock()
         self._quiet = threading.Condition(self._lock)
+        self._last_kind: tuple[Task | None, _Kind] = (None, _Kind("", "", 0))
         self._idle: dict[_Kind, list[StepProcess]] = {}
         self._busy: dict[str, StepProcess] = {}
         self._canceled: set[str] = set()
         self._watchdog: Watchdog | None = None
         self._closed = False
+        self._kills = _oom_kills()
         self._scratch = home / "scratch" / f"{os.getpid()}"
 
-    # -- bundles -----------------------------------------------------------------------------------------------------
+    # -- attempts ----------------------------------------------------------------------------------------------------
+
+    def run(self, attempt: Attempt, emit: Emit) -> None:
+        """Execute an attempt and tell what happens to it; the last event is that it has ended."""
+        report = _Report(emit)
+        report.add(self._run(attempt, report))
+        report.flush()
 
     def run_bundle(self, attempts: Sequence[Attempt], emit: Emit) -> tuple[list[AttemptEvent], list[str]]:
         """Execute attempts one after another: the events not yet emitted, and the ids of those that were not begun."""
         report = _Report(emit)
-        kills = _oom_kills()
         began = time.monotonic()
         for position, attempt in enumerate(attempts):
             if position and time.monotonic() - began > BUNDLE_SECONDS:
                 return report.rest(), [item.id for item in attempts[position:]]
-            report.add(self._run(attempt, report, kills))
+            report.add(self._run(attempt, report))
         return report.rest(), []
 
     def cancel(self, attempts: Sequence[str]) -> None:
@@ -126,35 +134,41 @@ class Supervisor:
 
     # -- one attempt -------------------------------------------------------------------------------------------------
 
-    def _run(self, attempt: Attempt, report: _Report, kills: int) -> AttemptEnded:
+    def _run(self, attempt: Attempt, report: _Report) -> AttemptEnded:
         began = time.time()
         try:
-            process, kind = self._acquire(attempt, modules_of([attempt]))
+            process, kind = self._acquire(attempt)
         except (PipelinekitError, OSError) as error:
             return _ended(attempt, began, _setup_failure(error))
+        identity = attempt.id
         with self._lock:
-            self._busy[attempt.id] = process
-            canceled = attempt.id in self._canceled or self._closed
+            self._busy[identity] = process
+            canceled = identity in self._canceled or self._closed
         if canceled:
-            self._release(attempt, process, kind)
+            self._release(identity, process, kind)
             return _ended(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
-        report.add(AttemptStarted(attempt.id, began))
+        report.add(AttemptStarted(identity, began))
         outcome = process.run(
             attempt,
             timeout=attempt.task.timeout,
             memory=attempt.task.resources.memory_bytes,
-            on_log=lambda stream, text: report.now(LogChunk(attempt.id, stream, text)),
+            on_log=lambda stream, text: report.now(LogChunk(identity, stream, text)),
             on_tick=report.flush_if_due,
         )
         if isinstance(outcome, Death):
-            self._forget(attempt, process)
-            return _ended(attempt, began, failure_of_death(attempt, outcome, _oom_kills() > kills), outcome)
-        self._release(attempt, process, kind, spoiled=outcome.get("spoiled", False))
+            self._forget(identity, process)
+            return _ended(attempt, began, failure_of_death(attempt, outcome, self._was_out_of_memory()), outcome)
+        self._release(identity, process, kind, spoiled=outcome.get("spoiled", False))
         ended = event_from_json(outcome)
         assert isinstance(ended, AttemptEnded)
         return ended
 
-    def _acquire(self, attempt: Attempt, modules: Sequence[str]) -> tuple[StepProcess, _Kind]:
+    def _was_out_of_memory(self) -> bool:
+        """Whether the kernel has killed processes for want of memory since this was asked last."""
+        before, self._kills = self._kills, _oom_kills()
+        return self._kills > before
+
+    def _acquire(self, attempt: Attempt) -> tuple[StepProcess, _Kind]:
         kind = self._kind(attempt)
         with self._lock:
             if self._closed:
@@ -166,10 +180,15 @@ class Supervisor:
             retired = spare[0].pop() if spare else None
         if retired is not None:
             self._retire(retired)
-        return self._start(kind, modules), kind
+        return self._start(kind, modules_of([attempt])), kind
 
     def _kind(self, attempt: Attempt) -> _Kind:
-        return _Kind(self._python_for(attempt), attempt.task.snapshot, math.ceil(attempt.task.resources.cpu))
+        task, known = self._last_kind
+        if task is not attempt.task:
+            task = attempt.task
+            known = _Kind(self._python_for(attempt), task.snapshot, math.ceil(task.resources.cpu))
+            self._last_kind = (task, known)
+        return known
 
     def _start(self, kind: _Kind, modules: Sequence[str]) -> StepProcess:
         source = bring_snapshot(self._home, kind.snapshot, self._blobs)
@@ -181,7 +200,7 @@ class Supervisor:
             "pycache": str(self._home / "pycache"),
             "modules": list(modules),
         }
-        command = [kind.python, "-P", "-u", "-m", "pipelinekit.harness"]
+        command = [kind.python, "-P", "-u", "-c", ENTRY]
         process = StepProcess(command, self._environment(kind.threads), setup, self._scratch)
         with self._lock:
             if self._watchdog is None:
@@ -214,7 +233,7 @@ class Supervisor:
                     return
             self._retire(process, now=True)
 
-    def _release(self, attempt: Attempt, process: StepProcess, kind: _Kind, *, spoiled: bool = False) -> None:
+    def _release(self, attempt: str, process: StepProcess, kind: _Kind, *, spoiled: bool = False) -> None:
         with self._lock:
             self._end_busy(attempt)
             if not self._closed and not spoiled:
@@ -222,16 +241,17 @@ class Supervisor:
                 return
         self._retire(process, now=True)
 
-    def _forget(self, attempt: Attempt, process: StepProcess) -> None:
+    def _forget(self, attempt: str, process: StepProcess) -> None:
         with self._lock:
             self._end_busy(attempt)
         if self._watchdog is not None:
             self._watchdog.tell("-", process.pid)
 
-    def _end_busy(self, attempt: Attempt) -> None:
-        self._busy.pop(attempt.id, None)
-        self._canceled.discard(attempt.id)
-        self._quiet.notify_all()
+    def _end_busy(self, attempt: str) -> None:
+        self._busy.pop(attempt, None)
+        self._canceled.discard(attempt)
+        if self._closed:
+            self._quiet.notify_all()
 
     def _retire(self, process: StepProcess, *, now: bool = False) -> None:
         process.close(now=now)

@@ -1,7 +1,6 @@
 """What runs inside a Dask worker: a fixed function that takes a bundle of attempts as JSON and answers in JSON.
 
-The supervisor of each workspace lives as long as the worker. In an embedded cluster it is the driver's own, and events
-go straight to the driver; from other workers they travel as Dask events.
+The supervisor of each workspace lives as long as the worker. What cannot wait for the answer travels as Dask events.
 """
 
 from __future__ import annotations
@@ -26,20 +25,6 @@ from pipelinekit.wire.values import dumps, loads
 
 _lock = threading.Lock()
 _supervisors: dict[str, Supervisor] = {}
-_sinks: dict[str, Emit] = {}
-
-
-def adopt(home: str, supervisor: Supervisor, emit: Emit) -> None:
-    """Use the driver's own supervisor for a workspace: the cluster is embedded in the driver's process."""
-    with _lock:
-        _supervisors[home], _sinks[home] = supervisor, emit
-
-
-def forget(home: str) -> None:
-    """Stop using a supervisor that was adopted."""
-    with _lock:
-        _supervisors.pop(home, None)
-        _sinks.pop(home, None)
 
 
 def run_bundle(payload: str) -> str:
@@ -48,15 +33,11 @@ def run_bundle(payload: str) -> str:
     home = message["home"]
     attempts = attempts_from_json(message)
     supervisor = _supervisor(home, message["maker"])
-    refused = [_refusal(attempt, why) for attempt in attempts if (why := _misfit(attempt, home))]
+    refused = [_refusal(attempt, why) for attempt in attempts if (why := _misfit(attempt))]
     known = {event.attempt for event in refused}
     fitting = [attempt for attempt in attempts if attempt.id not in known]
-    events, unstarted = supervisor.run_bundle(fitting, _emitter(home, message["topic"]))
-    events = [*refused, *events]
-    if home in _sinks:  # the driver is in this process
-        _sinks[home](events)
-        events = []
-    return dumps({"events": [event_to_json(event) for event in events], "unstarted": unstarted})
+    events, unstarted = supervisor.run_bundle(fitting, _emitter(message["topic"]))
+    return dumps({"events": [event_to_json(event) for event in [*refused, *events]], "unstarted": unstarted})
 
 
 def cancel(home: str, attempts: Sequence[str]) -> None:
@@ -70,7 +51,7 @@ def cancel(home: str, attempts: Sequence[str]) -> None:
 def release(home: str) -> None:
     """End this worker's idle step processes of a workspace."""
     with _lock:
-        supervisor = _supervisors.get(home) if home not in _sinks else None
+        supervisor = _supervisors.get(home)
     if supervisor is not None:
         supervisor.retire_idle()
 
@@ -95,9 +76,7 @@ def _supervisor(home: str, maker: str) -> Supervisor:
         return _supervisors[home]
 
 
-def _emitter(home: str, topic: str) -> Emit:
-    if home in _sinks:
-        return _sinks[home]
+def _emitter(topic: str) -> Emit:
     worker = get_worker()
 
     def emit(events: Sequence[AttemptEvent]) -> None:
@@ -106,9 +85,9 @@ def _emitter(home: str, topic: str) -> Emit:
     return emit
 
 
-def _misfit(attempt: Attempt, home: str) -> str:
+def _misfit(attempt: Attempt) -> str:
     """Why this worker's software is not what the attempt was keyed with; empty when it is."""
-    if home in _sinks or attempt.task.lock:
+    if attempt.task.lock:
         return ""
     if attempt.task.python != python_identity():
         return f"the step was keyed for Python {attempt.task.python}, this worker has {python_identity()}"

@@ -21,6 +21,7 @@ from pipelinekit.wire.values import dumps, plain_to_json
 
 INLINE_LIMIT = 4096  # characters of JSON up to which plain data lies inline, with no blob
 _FORMAT_OF_KIND = {"table": "arrow", "array": "numpy"}
+_SCALARS = {"int": int, "float": float, "bool": bool, "none": type(None)}  # small, and plain as they are
 _counter = itertools.count()
 
 
@@ -32,6 +33,8 @@ class OutputError(UsageError):
 
 def store_value(value: Any, kind: PortType, blobs: Blobs, scratch: Path) -> StoredValue:
     """Put a value into the store as its declared type asks. Files below `scratch` are taken over, others copied."""
+    if _SCALARS.get(kind.kind) is type(value):
+        return plain(value)
     if kind.kind == "object" and kind.format:
         return _store_by_format(kind.format, value, blobs, scratch)
     if isinstance(value, os.PathLike) or (isinstance(value, str) and kind.kind in PATHS):

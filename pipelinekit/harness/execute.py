@@ -74,7 +74,7 @@ class Executor:
 
     def __init__(self, place: Place, find: Callable[[str], Any] | None = None) -> None:
         self.place = place
-        self._find = find or find_function
+        self._find = functools.cache(find or find_function)
         self._observation = Observation(place.code, place.ignored)
         self._names = _NAMELESS
         self._outer = {name: os.environ.get(name) for name in OF_ATTEMPTS}
@@ -308,15 +308,20 @@ def check_links(links: Mapping[Path, tuple[int, int, int]]) -> None:
 def _is_used(scratch: Path) -> bool:
     try:
         with os.scandir(scratch) as entries:
-            return any(True for _ in entries)
+            for _ in entries:
+                return True
     except OSError:
         return True
+    return False
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # the step may have closed or replaced them
-            stream.flush()
+    try:  # the step may have closed or replaced them
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except Exception:
+        with contextlib.suppress(Exception):
+            sys.stderr.flush()
     logging = sys.modules.get("logging")
     for handler in logging.root.handlers if logging else ():
         with contextlib.suppress(Exception):

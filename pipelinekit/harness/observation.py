@@ -7,20 +7,24 @@ Libraries that open files without Python (Arrow's own readers, other processes) 
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import site
 import stat
 import sys
-import sysconfig
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.attempts import ABSENT
 from pipelinekit.domain.digests import digest_stream
 from pipelinekit.domain.snapshots import normal_path
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import importlib.util as finding
+else:
+    finding = late("importlib.util")
 
 FORKS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.exec"})
 EVERYTHING = "*"
@@ -65,7 +69,7 @@ class Observation:
             return
         if text.endswith(".pyc"):
             try:
-                text = importlib.util.source_from_cache(text)
+                text = finding.source_from_cache(text)
             except ValueError:
                 return
         if text not in self._read and text not in self._written and self._counts(text):
@@ -141,7 +145,7 @@ def _only_reads(mode: Any, flags: Any) -> bool:
 @cache
 def _unnoted(ignored: tuple[Path, ...]) -> tuple[str, ...]:
     """What the paths begin with that are not noted: installed software is told by version."""
-    places = {*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()}
+    places = {*site.getsitepackages(), site.getusersitepackages()}
     own = str(Path(__file__).parent.parent)
     folders = {*places, sys.prefix, sys.base_prefix, own, *map(str, ignored)}
     hidden = os.path.join(os.path.expanduser("~"), ".")

@@ -7,6 +7,7 @@ other than it found it has its result marked `spoiled`: the process is not given
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -15,22 +16,25 @@ from typing import TYPE_CHECKING
 
 from pipelinekit.domain.attempts import Task
 from pipelinekit.harness.execute import Executor, Place
-from pipelinekit.harness.scripts import run_command
 from pipelinekit.harness.surroundings import Surroundings
 from pipelinekit.late import late
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.wire.attempts import attempt_from_json, event_to_json, task_from_json
-from pipelinekit.wire.frames import receive, send
+from pipelinekit.wire.frames import Receiver, send
 
 if TYPE_CHECKING:
     import traceback
+
+    from pipelinekit.harness import scripts
 else:
     traceback = late("traceback")
+    scripts = late("pipelinekit.harness.scripts")
 
 
 def serve(inbox: int, outbox: int) -> None:
     """Execute attempts until the inbox is closed."""
-    setup = receive(inbox)
+    receiver = Receiver(inbox)
+    setup = receiver.receive()
     if setup is None:
         return
     blobs = FolderBlobs(Path(setup["blobs"]))
@@ -43,13 +47,14 @@ def serve(inbox: int, outbox: int) -> None:
     pid = os.getpid()
     executor = Executor(Place(blobs, scratch / f"{pid}-1", source, source, (blobs.folder.parent,)))
     surroundings = Surroundings(source)
+    gc.freeze()  # what was imported stays; looking through it again and again would cost every step
     task: Task | None = None
-    while (message := receive(inbox)) is not None:
+    while (message := receiver.receive()) is not None:
         if "task" in message:  # else it is that of the attempt before
             task = task_from_json(message["task"])
         assert task is not None
         attempt = attempt_from_json(message, task)
-        result = event_to_json(executor.execute(attempt, None if task.kind == "python" else run_command))
+        result = event_to_json(executor.execute(attempt, None if task.kind == "python" else scripts.run_command))
         if os.getpid() != pid:
             os._exit(0)  # a child that the step forked has come back here; the result is its parent's to give
         if surroundings.changed():
@@ -80,9 +85,9 @@ def _warm_up(modules: list[str]) -> None:
                 del sys.modules[loaded]
 
 
-def main(arguments: list[str]) -> None:
-    """Entry of `python -m pipelinekit.harness INBOX OUTBOX`: the numbers of two inherited pipes."""
-    inbox, outbox = int(arguments[0]), int(arguments[1])
+def main() -> None:
+    """Entry of a step process, whose last two arguments are the numbers of two inherited pipes: inbox and outbox."""
+    inbox, outbox = map(int, sys.argv[-2:])
     os.set_inheritable(inbox, False)
     os.set_inheritable(outbox, False)
     try:

@@ -8,8 +8,7 @@ or inside objects of libraries, such as an array that is changed in place.
 
 from __future__ import annotations
 
-import decimal
-import locale
+import _locale
 import os
 import sys
 import threading
@@ -27,6 +26,7 @@ _UNSEEN = tuple(os.fsencode(name) for name in OF_ATTEMPTS)
 LARGE = 1_000
 MOST = 20_000  # objects looked at in one module
 _CHOSEN_WHEN_USED = ("backend", "interactive")  # settings of matplotlib that drawing itself decides
+_DECIMAL_CONTEXT = (28, "ROUND_HALF_EVEN")
 _NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 _ATOMS = frozenset({int, float, complex, bool, str, bytes, type(None)})
 _FLEETING = frozenset({"__warningregistry__", "__annotations__", "__builtins__", "__spec__", "__loader__"})
@@ -39,7 +39,7 @@ class Surroundings:
         self._source = str(source) + os.sep
         self._loaded = 0  # modules in the process when the author's were looked for
         self._own: dict[str, ModuleType] = {}
-        self._probes: list[_Probe] = []
+        self._probes = _Probes()
         self._process = _process_state()
         self._plots = _plot_settings()
         self._modules = self._module_states()
@@ -61,7 +61,7 @@ class Surroundings:
 
     def _untouched(self) -> bool:
         try:
-            return all(map(_is_untouched, self._probes))
+            return self._probes.untouched()
         except Exception:  # objects of the author's may raise anything
             return False
 
@@ -69,7 +69,7 @@ class Surroundings:
         if len(sys.modules) != self._loaded:
             self._loaded = len(sys.modules)
             self._own = {name: module for name, module in list(sys.modules.items()) if _is_from(module, self._source)}
-        self._probes = []
+        self._probes = _Probes()
         readers = {name: _Reader(self._source, self._probes) for name in self._own}
         return {name: readers[name].shape(vars(module), DEPTH) for name, module in self._own.items()}
 
@@ -105,11 +105,11 @@ def _umask() -> int:
 
 def _settings() -> dict[str, Any]:
     """Settings that change what libraries compute; of libraries that are not loaded, what they start with."""
-    context = decimal.getcontext()
-    numpy = sys.modules.get("numpy")
+    decimal, numpy = sys.modules.get("decimal"), sys.modules.get("numpy")
+    context = decimal.getcontext() if decimal else None
     return {
-        "decimal": (context.prec, context.rounding),
-        "locale": locale.setlocale(locale.LC_ALL),
+        "decimal": (context.prec, context.rounding) if context else _DECIMAL_CONTEXT,
+        "locale": _locale.setlocale(_locale.LC_ALL),
         "numpy": numpy.geterr() if numpy else _NUMPY_ERRORS,
     }
 
@@ -125,7 +125,19 @@ def _plot_settings() -> dict[str, Any] | None:
 # -- state of the author's modules -------------------------------------------------------------------------------------
 
 
-_Probe = tuple[Callable[[Any], Any], Any, Any]  # how to look into an object, the object, and what was inside
+class _Probes:
+    """What was looked into, with what was inside: by this it can be told soon whether anything was touched."""
+
+    def __init__(self) -> None:
+        self.functions: list[tuple[FunctionType, Any, Any]] = []  # those without attributes and closure, with defaults
+        self.others: list[tuple[Callable[[Any], Any], Any, Any]] = []  # how to look into an object, it, what was inside
+
+    def untouched(self) -> bool:
+        """Whether every object still holds the very same objects."""
+        for function, defaults, named in self.functions:
+            if function.__dict__ or function.__defaults__ is not defaults or function.__kwdefaults__ is not named:
+                return False
+        return all(map(_is_untouched, self.others))
 
 
 class _Same:
@@ -143,7 +155,7 @@ class _Reader:
     For everything that is looked into a probe is left, by which it can be told soon that it was not touched.
     """
 
-    def __init__(self, source: str, probes: list[_Probe]) -> None:
+    def __init__(self, source: str, probes: _Probes) -> None:
         self._source = source
         self._probes = probes
         self._left = MOST
@@ -179,7 +191,11 @@ class _Reader:
             getattr(value, "step_function", value) if type(value).__module__.startswith("pipelinekit.") else value
         )
         if isinstance(function, FunctionType):
-            parts = self._probed(_function_parts, function)
+            parts = _function_parts(function)
+            if parts[0] is None and len(parts) == 3:
+                self._probes.functions.append((function, *parts[1:]))
+            else:
+                self._probed(_function_parts, function)
             if parts[0] or parts[2] or len(parts) > 3:
                 return parts
             return None if all(type(item) in _ATOMS for item in parts[1] or ()) else parts[1]
@@ -191,12 +207,11 @@ class _Reader:
     def _probed(self, look: Callable[[Any], Any], value: Any) -> Any:
         """What is inside an object now; to be compared with what is inside it later."""
         inside = look(value)
-        self._probes.append((look, value, inside))
+        self._probes.others.append((look, value, inside))
         return inside
 
 
-def _is_untouched(probe: _Probe) -> bool:
-    """Whether an object still holds the very same objects."""
+def _is_untouched(probe: tuple[Callable[[Any], Any], Any, Any]) -> bool:
     look, value, before = probe
     now = look(value)
     if isinstance(now, dict):

@@ -124,6 +124,8 @@ class Decisions:
         found = {}
         for port, written in node.inputs.items():
             binding = _element(written, int(step[len(node.name) + 1 : -1])) if port in node.each else written
+            if type(binding) is Literal and type(binding.value) is not PathRef:
+                continue
             if origin := self._origin(binding):
                 found[port] = origin
             for place, item in _items(binding):

@@ -33,6 +33,7 @@ else:
     performing = late("pipelinekit.runtime.performer")
 
 HEARTBEAT_SECONDS = 5.0
+GATHER_SECONDS = 0.05
 IDLE_SECONDS = 0.5  # longest wait before the driver looks whether somebody asked it to cancel
 
 
@@ -167,7 +168,14 @@ class Driver:
         except queue.Empty:
             self._observer.waiting()
             return []
+        self._gather()
         return [first, *self._drain()]
+
+    def _gather(self) -> None:
+        """Let more happen while nothing could be started anyway: what comes in quick succession is recorded at once."""
+        until = time.monotonic() + GATHER_SECONDS
+        while time.monotonic() < until and any(compute.waiting() for compute in self._computes.values()):
+            time.sleep(GATHER_SECONDS / 10)
 
     def _drain(self) -> list[LogChunk | events.Event]:
         found = []

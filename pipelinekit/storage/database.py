@@ -48,6 +48,9 @@ class Database(Protocol):
     ) -> Iterator[Row]:
         """Rows of a named query for many keys, looked up sorted and in parts."""
 
+    def write_keys(self, query: str, keys: Iterable[str], before: Sequence[Any] = ()) -> list[Row]:
+        """Run a named query that changes something for many keys, in parts; the rows that it returns."""
+
     def check(self) -> list[str]:
         """What the database finds wrong with its own file, and references that lead nowhere."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pipelinekit.domain.names import is_run_id
-from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import Completion, Failure, Reason, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
 from pipelinekit.ports import Clock
@@ -193,14 +195,12 @@ class SQLDriving:
     def _accept(self, run: str, epoch: int, completions: Sequence[Completion], now: float) -> None:
         """Keep completions. Those whose claim is held take the place of what was reusable under their key."""
         claims = [completion.claim or completion.key for completion in completions]
-        held = {row["key"] for row in self._database.read_keys("claims_of_driver", claims, (), (run, epoch))}
-        self._database.write_many("drop_claims", [(claim, run, epoch) for claim in held])
+        held = {row["key"] for row in self._database.write_keys("end_claims", claims, (run, epoch))}
         reusable = []
         for claim in claims:
             reusable.append(claim in held)
             held.discard(claim)  # a claim counts once
-        superseding = [(item.key,) for item, counts in zip(completions, reusable, strict=True) if counts]
-        self._database.write_many("supersede", superseding)
+        self._database.write_keys("supersede", itertools.compress((item.key for item in completions), reusable))
         rows = [
             (
                 run,
@@ -242,11 +242,17 @@ def _step_row(step: StepRecord, pipeline: str, now: float) -> tuple[Any, ...]:
         step.started_at,
         ended,
         step.seconds,
-        dumps([reason_to_json(reason) for reason in step.reasons]) if step.reasons else "[]",
+        _reasons_text(step.reasons) if step.reasons else "[]",
         dumps(failure_to_json(step.failure)) if step.failure else None,
         step.note,
         step.verified,
     )
+
+
+@lru_cache
+def _reasons_text(reasons: tuple[Reason, ...]) -> str:
+    """Reasons as JSON; many steps of a run have the same."""
+    return dumps([reason_to_json(reason) for reason in reasons])
 
 
 def step_record(row: Row) -> StepRecord:

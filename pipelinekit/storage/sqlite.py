@@ -145,6 +145,12 @@ class SQLiteDatabase:
             statement = text.format(",".join([place] * len(part)))
             yield from self._run(statement, [*before, *part, *after]).fetchall()
 
+    def write_keys(self, query: str, keys: Iterable[str], before: Sequence[Any] = ()) -> list[Row]:
+        """Run a named query that changes something for many keys, in parts; the rows that it returns."""
+        with self.transaction():
+            self._begin()
+            return list(self.read_keys(query, keys, before))
+
     def check(self) -> list[str]:
         """What SQLite finds wrong; see `Database.check`."""
         words = [row[0] for row in self._run("pragma integrity_check")]

@@ -43,6 +43,10 @@ class ImaginaryCompute:
         self._sink(self._answer(attempt))
         return True
 
+    def waiting(self) -> int:
+        """How many attempts are queued."""
+        return len(self._queue)
+
     def close(self, *, now: bool = False) -> None:  # noqa: ARG002 - the port's
         """Drop what is queued."""
         self._queue.clear()

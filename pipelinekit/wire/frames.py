@@ -10,17 +10,13 @@ from pipelinekit.wire.values import dumps, loads
 
 _LENGTH = struct.Struct(">I")
 HEADER = _LENGTH.size
+READ_SIZE = 65536
 
 
 def pack(message: Any) -> bytes:
     """A message as bytes."""
     body = dumps(message).encode("ascii")
     return _LENGTH.pack(len(body)) + body
-
-
-def body_length(header: bytes) -> int:
-    """The length of the body that follows a header."""
-    return int(_LENGTH.unpack(header)[0])
 
 
 def send(handle: int, message: Any) -> None:
@@ -30,21 +26,30 @@ def send(handle: int, message: Any) -> None:
         view = view[os.write(handle, view) :]
 
 
-def receive(handle: int) -> Any:
-    """Read a whole message from a pipe; None when the other end is closed."""
-    header = _read(handle, HEADER)
-    if header is None:
+class Receiver:
+    """Reads messages from a pipe."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._buffer = bytearray()
+
+    def receive(self) -> Any:
+        """The next whole message; None when the other end is closed."""
+        while (message := take(self._buffer)) is None:
+            data = os.read(self._handle, READ_SIZE)
+            if not data:
+                return None
+            self._buffer += data
+        return message
+
+
+def take(buffer: bytearray) -> Any:
+    """Take the first message out of what has arrived; None when none is whole. Messages are never null."""
+    if len(buffer) < HEADER:
         return None
-    body = _read(handle, body_length(header))
-    return None if body is None else loads(body)
-
-
-def _read(handle: int, count: int) -> bytes | None:
-    parts = []
-    while count:
-        part = os.read(handle, min(count, 1 << 20))
-        if not part:
-            return None
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+    end = HEADER + int(_LENGTH.unpack_from(buffer)[0])
+    if len(buffer) < end:
+        return None
+    message = loads(bytes(buffer[HEADER:end]))
+    del buffer[:end]
+    return message

@@ -11,14 +11,22 @@ from pipelinekit.domain.types import shorten
 from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.wire.values import dumps
 
+_SHORT = frozenset({int, float, bool})  # shown as they are
 PARTS = 100  # of lists and dicts with more parts, only the whole is told apart
 
 
 def key_text(document: Mapping[str, Any], inputs: Mapping[str, StoredValue], origins: Mapping[str, str]) -> str:
     """A key document with short texts of its inputs and of the parts of composed ones, and where they came from."""
-    shown = {port: show(value) for port, value in inputs.items()}
-    parts = {port: found for port, value in inputs.items() if (found := _parts(value))}
-    return dumps({"key": document, "shown": shown, "parts": parts, "origins": dict(origins)})
+    shown: dict[str, str] = {}
+    parts: dict[str, Any] = {}
+    for port, value in inputs.items():
+        if type(value.inline) in _SHORT:
+            shown[port] = shorten(value.inline)
+            continue
+        shown[port] = show(value)
+        if found := _parts(value):
+            parts[port] = found
+    return dumps({"key": document, "shown": shown, "parts": parts, "origins": origins})
 
 
 def _parts(value: StoredValue) -> dict[str, list[str]]:

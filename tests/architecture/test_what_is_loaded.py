@@ -125,10 +125,17 @@ def test_a_run_for_people_that_is_wholly_reused_is_light(warm):
     assert third_party(done.stderr) == []
 
 
-def test_what_executes_may_load_more(warm):
-    """The other half of the promise: without it the tests here could not fail."""
+def test_a_run_that_executes_on_this_machine_is_light_too(warm):
     warm.edit("helpers.py", "n * factor", "n + factor")
     done = command(warm, "run", "main.py", "--json")
+    assert "Completed" in {step["status"] for step in json.loads(done.stdout)["steps"]}
+    assert third_party(done.stderr) == []
+
+
+def test_what_executes_on_a_cluster_loads_more(warm, dask_address):
+    """The other half of the promise: without it the tests here could not fail."""
+    warm.edit("helpers.py", "n * factor", "n - factor")
+    done = command(warm, "run", "main.py", "--json", "--compute", dask_address)
     assert "Completed" in {step["status"] for step in json.loads(done.stdout)["steps"]}
     assert "distributed" in third_party(done.stderr)
 

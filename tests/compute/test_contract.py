@@ -1,4 +1,4 @@
-"""Every compute target passes one suite: in this process, embedded, and attached to real Dask processes."""
+"""Every compute target passes one suite: in this process, on this machine, and attached to real Dask processes."""
 
 import itertools
 import os
@@ -11,8 +11,9 @@ import pytest
 from conftest import alive, wait_for
 
 from pipelinekit.bootstrap import MAKER, make_supervisor
-from pipelinekit.compute.dask_cluster import AttachedCompute, EmbeddedCompute
+from pipelinekit.compute.dask_cluster import AttachedCompute
 from pipelinekit.compute.in_process import InProcessCompute
+from pipelinekit.compute.local import LocalCompute
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.steps import Resources
 from pipelinekit.domain.values import StoredValue
@@ -42,9 +43,9 @@ class TestInProcess(WithHome, ComputeContract):
         return InProcessCompute(sink, OwnProcess(self.home, self.blobs, self.home / "scratch"))
 
 
-class TestEmbedded(WithHome, IsolatedContract):
+class TestLocal(WithHome, IsolatedContract):
     def make(self, sink):
-        return EmbeddedCompute(sink, self.home, make_supervisor(self.home), slots=2, memory=8 * 2**30)
+        return LocalCompute(sink, make_supervisor(self.home), cores=2, memory=8 * 2**30)
 
     def test_requests_that_can_never_be_met_fail_with_the_numbers(self):
         watched = self.run(
@@ -52,8 +53,8 @@ class TestEmbedded(WithHome, IsolatedContract):
             self.attempt("b", "double", 1, resources=Resources(gpu=1)),
             self.attempt("c", "double", 1, resources=Resources(cpu=16)),
         )
-        assert "asks for 64.0 GiB of memory, the largest worker has 8.0" in watched.ended["a"].failure.message
-        assert "asks for 1 GPUs, the largest worker has 0" in watched.ended["b"].failure.message
+        assert "asks for 64.0 GiB of memory, this machine has 8.0" in watched.ended["a"].failure.message
+        assert "asks for 1 GPUs, and local steps get none" in watched.ended["b"].failure.message
         assert watched.ended["c"].failure is None, "more cores than there are means all of them"
 
     def test_cores_are_shared_as_asked(self):

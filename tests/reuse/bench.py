@@ -198,6 +198,9 @@ class Programs:
         self.sink(execute(attempt, place, partial(run_python, find=lambda entry: self.function(attempt))))
         return True
 
+    def waiting(self):
+        return len(self.queue)
+
     def close(self, *, now=False):
         self.queue.clear()
 

@@ -9,11 +9,11 @@ from claims join runs on runs.id = claims.run where claims.key in ({})
 insert into claims (key, run, epoch, step) values (?, ?, ?, ?)
 on conflict (key) do update set run = excluded.run, epoch = excluded.epoch, step = excluded.step
 
--- name: claims_of_driver
-select key from claims where key in ({}) and run = ? and epoch = ?
+-- name: end_claims
+delete from claims where run = ? and epoch = ? and key in ({}) returning key
 
 -- name: supersede
-update completions set reusable = 0 where key = ? and reusable = 1
+update completions set reusable = 0 where reusable = 1 and key in ({})
 
 -- name: kept_completions
 select completions.key, completions.run, completions.step, completions.created_at, runs.pipeline, step_runs.reasons
