@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no error
-    common, words = _common().parse_known_args(argv)
+    common, words = _take_common(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if not word.startswith("-")), "")
     if command not in COMMANDS:
         return guarded(lambda: _no_command(words, command), common)
@@ -75,10 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=f"pipelinekit {command}",
         description=COMMANDS[command][1],
-        parents=[_common()],
         allow_abbrev=False,
         formatter_class=_formatter,
     )
+    parser.add_argument("--workspace", metavar="FOLDER", help="the workspace to use, instead of the nearest one upward")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks of pipelinekit's own code with errors")
     module = importlib.import_module(f"pipelinekit.cli.{COMMANDS[command][0]}")
     module.add_arguments(parser)
     words = getattr(module, "rewrite", list)(words[:position] + words[position + 1 :])
@@ -87,12 +88,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(lambda: module.execute(arguments), arguments)
 
 
-def _common() -> argparse.ArgumentParser:
-    """Options that every command has, wherever they stand among its words."""
-    parser = argparse.ArgumentParser(prog="pipelinekit", add_help=False, allow_abbrev=False, formatter_class=_formatter)
-    parser.add_argument("--workspace", metavar="FOLDER", help="the workspace to use, instead of the nearest one upward")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks of pipelinekit's own code with errors")
-    return parser
+def _take_common(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options that every command has, wherever they stand, and the other words."""
+    common, rest = argparse.Namespace(workspace=None, debug=False), []
+    coming = iter(words)
+    for word in coming:
+        if word == "--debug":
+            common.debug = True
+        elif word.startswith("--workspace="):
+            common.workspace = word.partition("=")[2]
+        elif word == "--workspace" and (folder := next(coming, None)) is not None:
+            common.workspace = folder
+        else:
+            rest.append(word)
+    return common, rest
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
@@ -149,6 +158,8 @@ def _no_command(words: Sequence[str], command: str) -> int:
         print(text)
         return 0
     what = f"there is no command {command!r}" if command else f"unknown option {words[0]!r}"
+    if words[0] == "--workspace":
+        what = "argument --workspace: expected one argument"
     print(f"pipelinekit: {what}\n\n{text}", file=sys.stderr)
     return EXIT_USAGE
 
