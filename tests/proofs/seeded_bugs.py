@@ -91,13 +91,13 @@ BUGS = (
     ),
     Bug(
         "completeness not checked",
-        "runtime/decisions.py",
-        "        missing = self._blobs.missing(wanted)\n",
-        "        missing = set()\n",
+        "runtime/completeness.py",
+        "for blob in blobs.missing(wanted) for",
+        "for blob in () for",
     ),
     Bug(
         "completeness of folders not checked",
-        "runtime/decisions.py",
+        "runtime/completeness.py",
         'if value.format == "folder":',
         'if value.format == "no folder":',
     ),
@@ -123,7 +123,18 @@ BUGS = (
         "where id = ? and ? > 0\nreturning events",
         ("tests/contracts/test_records.py",),
     ),
-    Bug("supersede skipped", "storage/runs.py", "        if claimed:\n", "        if False:\n"),
+    Bug(
+        "supersede skipped",
+        "storage/runs.py",
+        "(item.key for item in completions), reusable)",
+        "(item.key for item in completions), [])",
+    ),
+    Bug(
+        "a late holder's result takes the place of what was there",
+        "storage/runs.py",
+        "            reusable.append(claim in held)\n",
+        "            reusable.append(True)\n",
+    ),
     Bug(
         "claims of dead drivers are honoured",
         "storage/reuse.py",
@@ -140,10 +151,10 @@ BUGS = (
     Bug(
         "blobs written in place",
         "storage/blobs.py",
-        "        handle, name = tempfile.mkstemp(dir=self._staging)\n        staged = Path(name)\n",
-        "        data = source.read()\n        staged = self._place(digest_bytes(data))\n"
-        "        staged.parent.mkdir(exist_ok=True)\n        source = BytesIO(data)\n"
-        "        handle = os.open(staged, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)\n",
+        '            with staged.open("xb") as target:\n',
+        "            staged = self._place(digest_bytes(head := source.read()))\n"
+        "            staged.parent.mkdir(exist_ok=True)\n            source = BytesIO(head)\n"
+        '            with staged.open("wb") as target:\n',
         ("tests/storage/test_blobs.py", "tests/contracts/test_stores.py"),
     ),
     Bug(
@@ -254,6 +265,59 @@ BUGS = (
         "            for parameter in unbound & statement.defaults.keys():\n",
         "            for parameter in ():\n",
         ("tests/engine/test_code.py",),
+    ),
+    Bug(
+        "results that may no longer be reused are carried over",
+        "storage/sql/carrying.sql",
+        "completions.key = step_runs.key and completions.reusable = 1\nwhere step_runs.run = ? and step_runs.status",
+        "completions.key = step_runs.key\nwhere step_runs.run = ? and step_runs.status",
+    ),
+    Bug(
+        "results of which blobs are gone are carried over",
+        "runtime/carrying.py",
+        "return {*spent, *incomplete(named, blobs)}",
+        "return {*spent}",
+    ),
+    Bug(
+        "steps are carried over whatever a parameter is",
+        "runtime/carrying.py",
+        "        _differing(run.arguments, earlier.arguments),\n",
+        "        set(),\n",
+    ),
+    Bug(
+        "steps are carried over whatever a file holds",
+        "runtime/carrying.py",
+        "        _differing(run.paths, earlier.paths),\n",
+        "        set(),\n",
+    ),
+    Bug(
+        "steps are carried over whatever code they run",
+        "engine/carrying.py",
+        "        and step.definition.digest() == earlier.definition.digest()\n",
+        "",
+    ),
+    Bug(
+        "steps that allow no reuse are carried over", "engine/carrying.py", "        and step.options.allow_reuse\n", ""
+    ),
+    Bug("results of any age are carried over", "engine/carrying.py", "        and not step.options.max_age\n", ""),
+    Bug(
+        "undeclared files do not keep steps from being carried over",
+        "engine/carrying.py",
+        "        and step.definition.digest() not in observed\n",
+        "",
+        ("tests/e2e/test_undeclared.py",),
+    ),
+    Bug(
+        "steps are carried over though what they take in is not",
+        "engine/carrying.py",
+        "            if not kept[binding.node]:\n",
+        "            if False:\n",
+    ),
+    Bug(
+        "steps are carried over though all are to be made again",
+        "runtime/carrying.py",
+        "if run.epoch > 1 or options.regenerate or options.verify or options.check:",
+        "if run.epoch > 1:",
     ),
     Bug(
         "a look-up does not see results of its own turn",

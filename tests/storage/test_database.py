@@ -276,7 +276,7 @@ def test_what_was_acknowledged_is_synced_on_every_connection(tmp_path):
 def test_records_of_the_first_schema_are_brought_up_with_what_they_hold(tmp_path):
     path = tmp_path / "records.db"
     connection = sqlite3.connect(path, isolation_level=None)
-    for statement in migrations()[0][1].split(";\n"):
+    for statement in migrations()[0][1].read_text("utf-8").split(";\n"):
         connection.execute(statement)
     connection.execute("insert into experiments values ('exp', 1, 0)")
     connection.execute(
