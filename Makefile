@@ -12,7 +12,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python examples/flight_delays/demo.py
 
 test: check
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check pipelinekit steps tests examples benchmarks

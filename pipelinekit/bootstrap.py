@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config
-from pipelinekit.domain.attempts import Attempt
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
@@ -23,7 +22,7 @@ from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
 from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
-from pipelinekit.runtime.driver import Driver, Observer
+from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
 from pipelinekit.storage.blobs import FolderBlobs
@@ -37,7 +36,6 @@ from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler
 from pipelinekit.workspace.ignores import Pattern
-from pipelinekit.workspace.observing import ObservedFiles
 from pipelinekit.workspace.pipelines import Pipelines
 from pipelinekit.workspace.runs import RunCollection
 
@@ -45,11 +43,13 @@ if TYPE_CHECKING:
     import subprocess
 
     from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
+    from pipelinekit.domain.attempts import Attempt
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
+    from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, leftovers, sweeping
     from pipelinekit.storage import upkeep as upkeep_records
-    from pipelinekit.workspace import ignore_patterns, installed_index, upkeep
+    from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
 else:
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
@@ -65,6 +65,7 @@ else:
     upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
+    observing = late("pipelinekit.workspace.observing")
     upkeep = late("pipelinekit.workspace.upkeep")
 
 IN_PROCESS = "in-process"
@@ -157,9 +158,9 @@ class Services:
         """Driver records on a connection of their own, for another thread."""
         return SQLDriving(SQLiteDatabase(self.home / "records.db"), self.clock)
 
-    def files(self, trees: Sequence[Tree] = ()) -> ObservedFiles:
+    def files(self, trees: Sequence[Tree] = ()) -> observing.ObservedFiles:
         """Files that steps opened undeclared, as they are now; `trees` are snapshots that are not in the store."""
-        return ObservedFiles(self.blobs, self.cache, trees)
+        return observing.ObservedFiles(self.blobs, self.cache, trees)
 
     @cached_property
     def compiler(self) -> Compiler:
@@ -210,7 +211,7 @@ class Services:
         """A driver in this process."""
         owner = leases.owner_id()
         return Driver(
-            owner, self.records, self.blobs, self.clock, self.files(), self.make_compute, self.open_driving, observer
+            owner, self.records, self.blobs, self.clock, self.files, self.make_compute, self.open_driving, observer
         )
 
     def launch(self, record: RunRecord) -> None:

@@ -1,9 +1,9 @@
 """Classes that hold values: what `dataclass(slots=True)` makes, at a fraction of the cost.
 
 `dataclasses` compiles six functions for each class whenever it is imported, which was a third of what a run cost in
-which nothing was new. Here one function is compiled, `__init__`, and not before a class has an instance; the rest is
-shared. Such a class is a dataclass for everybody who asks (`dataclasses.fields`, `asdict` and `replace` work), but its
-fields are made only then.
+which nothing was new. Here one function is compiled, `__init__`, and not before a class has had some instances: the
+first are filled by a function that all classes share, as is the rest. Such a class is a dataclass for everybody who
+asks (`dataclasses.fields`, `asdict` and `replace` work), but its fields are made only then.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ else:
 
 T = TypeVar("T")
 _MISSING: Any = object()
+_set = object.__setattr__
+FEW = 50  # instances of a class that cost less than to compile what makes them
 WIDE = 5  # fields from which on another way to make instances of closed classes is cheaper
 
 
@@ -87,13 +89,13 @@ def _make(kind: Any, methods: Mapping[str, Any]) -> Any:
     body.update(_state=staticmethod(_getter(names)), __reduce__=_reduce)
     body.setdefault("__repr__", _repr)
     body.update(methods)
-    made = type(kind)(kind.__name__, kind.__bases__, body)
-    made.__qualname__ = kind.__qualname__
     closed = "__setattr__" in methods
     if closed and len(names) >= WIDE and kind.__bases__ == (object,):
-        made.__new__ = _first_new(made, names, defaults)
+        body["__new__"] = _first_new(names, defaults, checked="__post_init__" in body)
     else:
-        made.__init__ = _first_init(made, names, defaults, closed=closed)
+        body["__init__"] = _first_init(names, defaults, closed=closed, checked=hasattr(kind, "__post_init__"))
+    made = type(kind)(kind.__name__, kind.__bases__, body)
+    made.__qualname__ = kind.__qualname__
     return made
 
 
@@ -106,24 +108,61 @@ def _nothing(_: Any) -> tuple[()]:
     return ()
 
 
-def _first_init(kind: Any, names: tuple[str, ...], defaults: Mapping[str, Any], *, closed: bool) -> Any:
-    """What makes `__init__` when the first instance is made: most commands make none of most classes."""
+def _first_init(names: tuple[str, ...], defaults: Mapping[str, Any], *, closed: bool, checked: bool) -> Any:
+    """`__init__` of the first instances of a class; it makes the one that follows it."""
+    left = FEW
 
-    def make_and_call(self: Any, *args: Any, **kwargs: Any) -> None:
+    def first(self: Any, /, *args: Any, **kwargs: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0 and _fill(self, names, defaults, args, kwargs):
+            if checked:
+                self.__post_init__()
+            return
+        kind: Any = next(kind for kind in type(self).__mro__ if kind.__dict__.get("__init__") is first)
         kind.__init__ = _init(kind, names, defaults, closed=closed)
         kind.__init__(self, *args, **kwargs)
 
-    return make_and_call
+    return first
 
 
-def _first_new(kind: Any, names: tuple[str, ...], defaults: Mapping[str, Any]) -> Any:
+def _first_new(names: tuple[str, ...], defaults: Mapping[str, Any], *, checked: bool) -> Any:
     """The same for `__new__`."""
+    left = FEW
 
-    def make_and_call(made: Any, *args: Any, **kwargs: Any) -> Any:
+    def first(kind: Any, /, *args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        left -= 1
+        made = object.__new__(kind)
+        if left >= 0 and _fill(made, names, defaults, args, kwargs):
+            if checked:
+                made.__post_init__()
+            return made
         kind.__new__ = _new(kind, names, defaults)
-        return kind.__new__(made, *args, **kwargs)
+        return kind.__new__(kind, *args, **kwargs)
 
-    return make_and_call
+    return first
+
+
+def _fill(
+    made: Any, names: tuple[str, ...], defaults: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bool:
+    """Set the fields of an instance; False where the arguments do not fit, which what is compiled then tells."""
+    values = dict(zip(names, args))  # noqa: B905 - counted below
+    values.update(kwargs)
+    if len(values) < len(args) + len(kwargs):
+        return False
+    for name in names:
+        if name in values:
+            value = values.pop(name)
+        elif name in defaults:
+            value = defaults[name]
+            if type(value) is Field:
+                value = value.factory() if value.factory else value.default
+        else:
+            return False
+        _set(made, name, value)
+    return not values
 
 
 def _init(kind: type, names: tuple[str, ...], defaults: Mapping[str, Any], *, closed: bool) -> Any:

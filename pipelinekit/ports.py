@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
-from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
 from pipelinekit.domain.runs import (
     CarriedRecord,
     Completion,
@@ -22,9 +21,15 @@ from pipelinekit.domain.runs import (
 )
 from pipelinekit.domain.values import StoredValue
 
-if TYPE_CHECKING:  # nouns of the few commands that look after a workspace; no run needs to load them
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    # nouns of what executes and of what looks after a workspace: a run in which nothing is new needs none
     from pipelinekit.domain.accounting import Kept, StepUse
+    from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
     from pipelinekit.domain.upkeep import BlobEntry, History, Inventory, Leftover, Place, Removal
+else:
+    Protocol = object  # who implements one is told by type checkers; a class of `typing` costs three times as much
 
 NOTED_SECONDS = 30.0  # a use of a blob so soon after another need not be noted again
 SLACK_SECONDS = 2 * NOTED_SECONDS  # by so much a noted use may be older than the use itself; clocks are coarse, too
@@ -326,4 +331,4 @@ class Compute(Protocol):
         """Stop everything and free the target's resources; with `now` without grace."""
 
 
-Sink = Callable[[AttemptEvent], None]
+Sink = Callable[["AttemptEvent"], None]

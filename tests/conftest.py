@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first, so that no process waits for another at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def wait_for(condition, seconds=60.0):
     """Wait until something is so; it is looked at often, and an assertion fails when it takes too long."""
     deadline = time.monotonic() + seconds

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from pipelinekit.classes import entity, field, frozen, mutable, replace
+from pipelinekit.classes import FEW, entity, field, frozen, mutable, replace
 
 
 @frozen
@@ -120,3 +120,54 @@ def test_they_tell_what_they_are():
             assert y == 2
     assert not hasattr(Point(1), "__dict__")
     assert Point(1).sum == 3
+
+
+@frozen
+class Wide:
+    kind: str
+    name: str
+    made: int = 0
+    more: tuple[int, ...] = ()
+    words: list[str] = field(default_factory=list)
+    limit: float = field(default=1.5, metadata={"text": "of a kind"})
+
+
+@pytest.mark.parametrize("kind", [Point, Other, Empty, One, Box, Person, Wide])
+def test_the_first_instances_are_as_the_later_ones(kind):
+    arguments = {Empty: [], Wide: ["a", "b"]}.get(kind, [3])
+    first, *_, last = [kind(*arguments) for _ in range(2 * FEW)]
+    names = kind.__match_args__
+    assert [getattr(first, name) for name in names] == [getattr(last, name) for name in names]
+    assert type(first) is type(last) is kind
+    assert not hasattr(last, "__dict__")
+    if kind is not Person:
+        assert first == last
+
+
+def test_fields_may_have_any_name():
+    for _ in range(2 * FEW):
+        assert Wide(kind="a", name="b", made=1) == Wide("a", "b", 1, (), [], 1.5)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'name'"):
+        Wide(kind="a")
+
+
+def test_checks_are_made_of_early_and_late_instances():
+    class Never(Exception):
+        pass
+
+    @frozen
+    class Strict:
+        a: int
+        b: int = 0
+        c: int = 0
+        d: int = 0
+        e: int = 0
+
+        def __post_init__(self):
+            if self.a + self.e > 5:
+                raise Never
+
+    for number in range(2 * FEW):
+        with pytest.raises(Never):
+            Strict(number % 3, e=6)
+        assert Strict(number % 3).a == number % 3

@@ -9,8 +9,3 @@ if TYPE_CHECKING:
     from pipelinekit.authoring.tracing import Tracer
 
 current: ContextVar[Tracer | None] = ContextVar("pipelinekit_tracer", default=None)
-
-
-def current_tracer() -> Tracer | None:
-    """The tracer of the pipeline function that is running, if one is."""
-    return current.get()

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, overload
 
-from pipelinekit.authoring.current import current_tracer
+from pipelinekit.authoring.current import current
 from pipelinekit.authoring.functions import unwrapped
 from pipelinekit.authoring.modules import SourcePlace, source_place
 from pipelinekit.authoring.notebooks import NOTEBOOK_FILE, NOTEBOOK_MODULE
@@ -57,7 +57,7 @@ class Pipeline:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run this pipeline's steps inside another pipeline; elsewhere call the function, with plain values."""
-        tracer = current_tracer()
+        tracer = current.get()
         if tracer is None:
             return self.function(*args, **kwargs)
         tracer.enter_scope(self.name)
@@ -241,7 +241,7 @@ def refuse_submit_on_import(name: str) -> None:
 
 
 def _tracer(helper: str) -> tracing.Tracer:
-    tracer = current_tracer()
+    tracer = current.get()
     if tracer is None:
         raise UsageError(f"{helper} may be used only inside a pipeline function")
     return tracer

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelinekit.authoring.annotations import to_type
-from pipelinekit.authoring.current import current_tracer
+from pipelinekit.authoring.current import current
 from pipelinekit.authoring.handles import OutputsHandle
 from pipelinekit.authoring.steps import StepSettings, override_settings
 from pipelinekit.authoring.tracing import Traced
@@ -55,7 +55,7 @@ class _CommandLine:
 
         Inputs are given by name, and `after` orders without data.
         """
-        tracer = current_tracer()
+        tracer = current.get()
         if tracer is None:
             raise UsageError(f"{self.name!r} is a {self.kind} step and can be called only inside a pipeline function")
         traced = Traced(self._declaration(tracer.draft.root), id(self), after=self._settings.after)

@@ -6,9 +6,9 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from pipelinekit.authoring.current import current_tracer
+from pipelinekit.authoring.current import current
 from pipelinekit.authoring.functions import arguments_of, unwrapped
 from pipelinekit.authoring.modules import SourcePlace, find_entry, source_place
 from pipelinekit.classes import field, frozen, replace
@@ -54,10 +54,11 @@ class Step(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """In a pipeline function: add a step and return the handle of its output. Elsewhere: call the function."""
-        tracer = current_tracer()
+        tracer = current.get()
         if tracer is None:
             return self.step_function(*args, **kwargs)
-        return cast("R", tracer.call(self.prepared, args, kwargs, mapped=False))
+        handle: R = tracer.call(self.prepared, args, kwargs, mapped=False)
+        return handle
 
     def map(self, *args: Any, **kwargs: Any) -> Any:
         """One execution for each element of the lists that are given, each keyed and reused on its own.
@@ -65,7 +66,7 @@ class Step(Generic[P, R]):
         Lists may be outputs that are known only when they have been made. Wrap what every element shares in
         `fixed(...)`. Outside a pipeline the function is called for each element, and the list of results returned.
         """
-        tracer = current_tracer()
+        tracer = current.get()
         if tracer is not None:
             return tracer.call(self.prepared, args, kwargs, mapped=True)
         return _map_plain(self.step_function, args, kwargs)

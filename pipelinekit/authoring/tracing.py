@@ -126,7 +126,9 @@ class Tracer:
         after = list(step.after)
         if "after" in named and "after" not in kinds:
             after += _as_list(named.pop("after"))
-        given = self._bind(call, kinds, arguments, named)
+        given: dict[str, Any] = dict(zip(kinds, arguments, strict=False))
+        if named or len(arguments) > len(kinds):
+            self._bind_named(call, kinds, arguments, named, given)
         if mapped:
             call.each = tuple(name for name, value in given.items() if not isinstance(value, Fixed))
             if not call.each:
@@ -163,18 +165,21 @@ class Tracer:
         given = value.value if isinstance(value, Fixed) else value
         binding = self.binding(given, kind, partial(self._input_fault, call, name))
         if binding is None:
-            call.faulty.add(name)
+            call.faulty |= {name}
         else:
             call.inputs[name] = binding
 
-    def _bind(
-        self, call: Call, names: Mapping[str, Any], arguments: tuple[Any, ...], named: dict[str, Any]
-    ) -> dict[str, Any]:
-        given: dict[str, Any] = dict(zip(names, arguments, strict=False))
+    def _bind_named(
+        self,
+        call: Call,
+        names: Mapping[str, Any],
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        given: dict[str, Any],
+    ) -> None:
+        """Add what was given by name to what was given in order."""
         if len(arguments) > len(names):
             self.fault(call, f"takes {len(names)} inputs, but {len(arguments)} were given")
-        if not named:
-            return given
         for fault in unknown_names(named, names):
             self.fault(call, fault.message.replace("there is no parameter", "has no input"), fault.hint)
         for name, value in named.items():
@@ -182,7 +187,6 @@ class Tracer:
                 self.fault(call, f"got input {name!r} twice")
             elif name in names:
                 given[name] = value
-        return given
 
     def _bind_defaults(self, call: Call, step: Traced, kinds: Mapping[str, PortType]) -> None:
         """Defaults that are plain data are inputs like any other: giving them in words makes the same key."""

@@ -10,7 +10,6 @@ import importlib
 import io
 import os
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
@@ -52,7 +51,8 @@ def program() -> NoReturn:
     takes as long as a tenth of a run in which nothing is new.
     """
     code = main()
-    if threading.active_count() > 1:
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() > 1:
         sys.exit(code)
     atexit._run_exitfuncs()  # noqa: SLF001 - as the interpreter's own end does
     with suppress(OSError, ValueError):

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelinekit.cli.output import reasons_text
-from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import DIFFERENT, EQUAL, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import counted, seconds_text
@@ -15,9 +13,11 @@ from pipelinekit.late import late
 from pipelinekit.runtime.carrying import NOTHING, Carried
 
 if TYPE_CHECKING:
-    from pipelinekit.cli import live
+    from pipelinekit.cli import live, output
+    from pipelinekit.domain.attempts import LogChunk
 else:
     live = late("pipelinekit.cli.live")
+    output = late("pipelinekit.cli.output")
 
 NOTED = 5  # so many notes of steps are told at the end of a run
 LISTED = 20  # so many changes of one kind at once are told one by one; more are counted
@@ -118,7 +118,7 @@ def change_line(change: StepRecord) -> str:
     head = f"{change.status!s:<9} {change.name}"
     match change.status:
         case StepStatus.COMPLETED:
-            return f"{head}  {seconds_text(change.seconds)}  ({reasons_text(change.reasons)})"
+            return f"{head}  {seconds_text(change.seconds)}  ({output.reasons_text(change.reasons)})"
         case StepStatus.FAILED:
             return f"{head}  {first_line(change)}"
         case StepStatus.REUSED:

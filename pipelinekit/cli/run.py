@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from pipelinekit.bootstrap import IN_PROCESS, Services, Workspace, open_services
-from pipelinekit.cli.output import print_json
 from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
 from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunStatus
-from pipelinekit.runtime.driver import Driver
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    import signal
+
+    from pipelinekit.cli import output
+    from pipelinekit.runtime.turns import Turns
+else:
+    signal = late("signal")
+    output = late("pipelinekit.cli.output")
 
 rewrite = keep_target
 CODES = {RunStatus.COMPLETED: 0, RunStatus.CANCELED: 130}
@@ -69,16 +77,15 @@ def execute(arguments: argparse.Namespace) -> int:
 def drive(services: Services, run: str, *, as_json: bool, graph: Graph | None = None) -> int:
     """Drive a recorded run in this process and show how it goes; its exit code."""
     observer = Quiet() if as_json else Progress(services.settings.progress)
-    driver = services.driver(observer)
-    in_process = services.records.runs.get(run).options.compute == IN_PROCESS
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()  # the document stands alone on standard output
-    with _interruptible(driver, in_process), aside:
-        status = driver.drive(run, graph)
+    with aside:
+        turns = services.driver(observer).begin(run, graph)
+        status = _drive(turns, services.records.runs.get(run).options.compute) if turns else RunStatus.COMPLETED
     observer.close()
     handle = services.runs.get(run)
     if as_json:
         document = handle.document()
-        print_json(document)
+        output.print_json(document)
         verified = [step.get("verified") for step in document["steps"]]
     else:
         assert isinstance(observer, Progress)
@@ -90,8 +97,13 @@ def drive(services: Services, run: str, *, as_json: bool, graph: Graph | None = 
     return CODES.get(status, 1)
 
 
+def _drive(turns: Turns, compute: str) -> RunStatus:
+    with _interruptible(turns, compute == IN_PROCESS):
+        return turns.drive()
+
+
 @contextmanager
-def _interruptible(driver: Driver, in_process: bool) -> Iterator[None]:
+def _interruptible(turns: Turns, in_process: bool) -> Iterator[None]:
     """The first ctrl-C cancels the run and lets steps end; the second ends everything at once."""
     pressed = 0
 
@@ -100,11 +112,11 @@ def _interruptible(driver: Driver, in_process: bool) -> Iterator[None]:
         pressed += 1
         if pressed == 1:
             print("canceling; press ctrl-C again to stop at once", file=sys.stderr)
-            driver.cancel()
+            turns.cancel()
             if in_process:
                 raise KeyboardInterrupt
             return
-        driver.abort()
+        turns.abort()
         os._exit(130)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}

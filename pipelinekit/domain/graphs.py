@@ -230,20 +230,6 @@ class Referring(Protocol):
         """Conditions under which it runs."""
 
 
-def points_back(nodes: Sequence[Referring]) -> bool:
-    """Whether every reference is to an earlier position, as those of calls in a function are."""
-    for position, node in enumerate(nodes):
-        for binding in node.inputs.values():
-            if type(binding) is OutputRef:  # by far the commonest that has a source
-                if binding.node >= position:
-                    return False
-            elif type(binding) is not Literal and any(earlier >= position for earlier in sources(binding)):
-                return False
-        if (node.after or node.conditions) and any(earlier >= position for earlier in predecessors(node)):
-            return False
-    return True
-
-
 def predecessors(node: Referring) -> set[int]:
     """Positions of all nodes that must end before this one: by data, by condition, by order."""
     found = set(node.after)
@@ -260,15 +246,18 @@ def predecessors(node: Referring) -> set[int]:
 
 def path_refs(graph: Graph) -> Iterator[PathRef]:
     """The paths written in the graph as literals; defaults of parameters are not among them."""
-    written = [binding for node in graph.nodes for binding in node.inputs.values() if type(binding) is not OutputRef]
-    stack = [*written, *(binding for _, binding in graph.outputs)]
+    stack = [binding for _, binding in graph.outputs]
+    for node in graph.nodes:
+        for binding in node.inputs.values():
+            if type(binding) is Literal:  # nearly all are literals and outputs
+                if type(binding.value) is PathRef:
+                    yield binding.value
+            elif type(binding) is not OutputRef:
+                stack.append(binding)
     while stack:
-        binding = stack.pop()
-        if type(binding) is Literal:
-            if type(binding.value) is PathRef:
-                yield binding.value
-            continue
-        match binding:
+        match binding := stack.pop():
+            case Literal(value=PathRef() as ref):
+                yield ref
             case ListOf(items=items) | FirstOf(items=items):
                 stack.extend(items)
             case DictOf(entries=entries):

@@ -58,7 +58,7 @@ class Call:
     each: tuple[str, ...] = ()
     file: str = ""
     line: int = 0
-    faulty: set[str] = field(default_factory=set)
+    faulty: frozenset[str] = frozenset()
 
     @property
     def full_name(self) -> str:

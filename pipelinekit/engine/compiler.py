@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from pipelinekit.domain.graphs import (
     Node,
     OutputRef,
     ParameterRef,
-    points_back,
+    Referring,
     predecessors,
 )
 from pipelinekit.domain.names import Namer
@@ -31,8 +30,10 @@ from pipelinekit.late import late
 
 if TYPE_CHECKING:
     import graphlib
+    import heapq
 else:
     graphlib = late("graphlib")
+    heapq = late("heapq")
 
 _NOT_COMPARED = frozenset({"table", "array", "file", "folder", "path", "object"})
 _NUMBERS = frozenset({"bool", "int", "float"})
@@ -67,7 +68,7 @@ def assemble(draft: Draft, steps: Sequence[CompiledStep], snapshot: str) -> Grap
     """The graph of a checked draft, whose steps have been compiled in the draft's order."""
     nodes = _name_nodes(draft.calls)
     outputs = tuple(draft.outputs.items())
-    if not points_back(nodes):
+    if not _in_order(nodes):
         order = _order(nodes)
         position = {old: new for new, old in enumerate(order)}
         nodes = [_move(nodes[old], position) for old in order]
@@ -111,8 +112,13 @@ def _duplicate_names(calls: Sequence[Call]) -> list[Fault]:
 # -- order -------------------------------------------------------------------------------------------------------------
 
 
+def _in_order(calls: Sequence[Referring]) -> bool:
+    """Whether no call waits for a later one. By data and conditions none can: its handle is there once it is called."""
+    return all(max(call.after) < position for position, call in enumerate(calls) if call.after)
+
+
 def _cycle(calls: Sequence[Call]) -> list[Fault]:
-    if points_back(calls):
+    if _in_order(calls):
         return []
     before = [predecessors(call) for call in calls]
     try:
@@ -178,6 +184,7 @@ def _move_binding(binding: Binding, position: Mapping[int, int]) -> Binding:
 class _Checker:
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
+        self.calls = draft.calls
         self.parameters = {parameter.name: parameter.type for parameter in draft.parameters}
         self.outputs = [{port.name: port.type for port in step.outputs} for step in draft.steps]
         self.fitting: set[tuple[Any, ...]] = set()
@@ -200,7 +207,7 @@ class _Checker:
         faults = []
         for port in step.inputs:
             binding = call.inputs.get(port.name)
-            if not call.each and self.has_fitted(port.type, binding):
+            if self.has_fitted(port.type, binding) and not call.each:
                 continue
             if binding is None:
                 if port.required and port.name not in call.faulty:
@@ -221,10 +228,12 @@ class _Checker:
 
     def has_fitted(self, target: PortType, binding: Binding | None) -> bool:
         """Whether a binding of this kind was seen to fit this port before. Types live as long as the draft."""
+        if type(binding) is Literal:
+            return (id(target), type(binding.value)) in self.fitting
         if type(binding) is OutputRef:
-            maker = self.draft.calls[binding.node]
-            return (id(target), maker.step, binding.output, bool(maker.each)) in self.fitting
-        return type(binding) is Literal and (id(target), type(binding.value)) in self.fitting
+            maker = self.calls[binding.node]
+            return (id(target), maker.step, binding.output, not maker.each) in self.fitting
+        return False
 
     def odd(self, condition: Condition) -> str:
         """Why a condition can never be told; empty when it can."""
@@ -279,8 +288,8 @@ class _Checker:
             case OutputRef(node=node, output=output):
                 given = self.type_of(binding)
                 if accepts(target, given):
-                    maker = self.draft.calls[node]
-                    self.fitting.add((id(target), maker.step, output, bool(maker.each)))
+                    maker = self.calls[node]
+                    self.fitting.add((id(target), maker.step, output, not maker.each))
                     return ""
                 return f"expected {describe(target)}, got {describe(given)} from {self.source(binding)}"
             case ListOf(items=items):
@@ -302,7 +311,10 @@ class _Checker:
         if all(option.kind not in (kind, "any") for option in options):
             return f"expected {describe(target)}, got a {kind}"
         element = element_of(target, kind)
-        return next((f"item {i}: {why}" for i, item in enumerate(items) if (why := self.misfit(element, item))), "")
+        for i, item in enumerate(items):
+            if not self.has_fitted(element, item) and (why := self.misfit(element, item)):
+                return f"item {i}: {why}"
+        return ""
 
     def type_of(self, binding: Binding) -> PortType:
         match binding:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pipelinekit.domain.attempts import LogChunk, split_id
+from pipelinekit.late import late
 from pipelinekit.storage.database import Database
+
+if TYPE_CHECKING:
+    from pipelinekit.domain import attempts
+else:
+    attempts = late("pipelinekit.domain.attempts")
 
 LIMIT = 8 * 1024 * 1024  # characters kept of one attempt; what another process wrote of it counts by its bytes
 
@@ -19,28 +25,28 @@ class SQLLogs:
         self._sizes: dict[str, int] = {}
         self._sequences: dict[tuple[str, str], int] = {}
 
-    def append(self, chunks: Sequence[LogChunk], at: float) -> None:
+    def append(self, chunks: Sequence[attempts.LogChunk], at: float) -> None:
         """Keep chunks in their order, up to the limit."""
         rows = []
         for chunk in chunks:
             body = self._fit(chunk)
             if body:
-                run, step, number = split_id(chunk.attempt)
+                run, step, number = attempts.split_id(chunk.attempt)
                 rows.append((run, step, self._next(run, step), number, chunk.stream, at, body))
         if rows:
             self._database.write_many("add_log", rows)
 
-    def read(self, run: str, step: str, after: int = 0) -> Sequence[tuple[int, LogChunk]]:
+    def read(self, run: str, step: str, after: int = 0) -> Sequence[tuple[int, attempts.LogChunk]]:
         """Chunks of one step with their positions."""
         return [
-            (row["sequence"], LogChunk(f"{run}/{step}/{row['attempt']}", row["stream"], row["body"]))
+            (row["sequence"], attempts.LogChunk(f"{run}/{step}/{row['attempt']}", row["stream"], row["body"]))
             for row in self._database.read("read_log", (run, step, after))
         ]
 
-    def _fit(self, chunk: LogChunk) -> str:
+    def _fit(self, chunk: attempts.LogChunk) -> str:
         size = self._sizes.get(chunk.attempt)
         if size is None:
-            size = self._database.read("log_size", split_id(chunk.attempt))[0]["size"]
+            size = self._database.read("log_size", attempts.split_id(chunk.attempt))[0]["size"]
         room = self._limit - size
         self._sizes[chunk.attempt] = size + len(chunk.text)
         if len(chunk.text) <= room:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from pipelinekit.domain.accounting import Kept
 from pipelinekit.domain.runs import Completion, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import LeaseLostError
+from pipelinekit.late import late
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.runs import step_record
 from pipelinekit.wire.runs import reasons_from_json
 from pipelinekit.wire.values import dumps, loads, values_from_json
+
+if TYPE_CHECKING:
+    from pipelinekit.domain import accounting
+else:
+    accounting = late("pipelinekit.domain.accounting")
 
 _AFTER_ALL = "~"  # sorts after every run id
 
@@ -51,10 +57,10 @@ class SQLReuse:
         """Give claims up without a result."""
         self._database.write_many("drop_claims", [(key, run, epoch) for key in keys])
 
-    def kept(self) -> Sequence[Kept]:
+    def kept(self) -> Sequence[accounting.Kept]:
         """All completions that may be reused, oldest first."""
         return [
-            Kept(
+            accounting.Kept(
                 row["key"],
                 row["run"],
                 row["step"],

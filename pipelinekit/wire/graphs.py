@@ -282,25 +282,41 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
 
 def _node_texts(nodes: Iterable[Node]) -> Iterator[str]:
     """What `dumps` makes of each node; most of a large graph's text is this, so plain nodes are written directly."""
-    quoted: dict[str, str] = {}
+    quoted, ordered = _Quoted(), _Ordered()
     for node in nodes:
         if node.after or node.conditions or node.each or not node.inputs:
             yield dumps(_node_to_json(node))
             continue
-        ports = []
-        for port in sorted(node.inputs):
-            binding = node.inputs[port]
-            name = quoted.get(port) or quoted.setdefault(port, encode_basestring_ascii(port))
-            if type(binding) is OutputRef:
-                output = quoted.get(binding.output) or encode_basestring_ascii(binding.output)
-                ports.append(f'{name}:{{"output":[{binding.node},{output}]}}')
-            elif type(binding) is Literal and type(binding.value) is int:
-                ports.append(f'{name}:{{"value":{binding.value}}}')
-            else:
-                ports.append(f"{name}:{dumps(binding_to_json(binding))}")
-        file = quoted.get(node.file) or quoted.setdefault(node.file, encode_basestring_ascii(node.file))
+        inputs = node.inputs
+        ports = [f"{name}:{_binding_text(inputs[port], quoted)}" for port, name in ordered[tuple(inputs)]]
         name = encode_basestring_ascii(node.name)
-        yield f'{{"at":[{file},{node.line}],"inputs":{{{",".join(ports)}}},"name":{name},"step":{node.step}}}'
+        place = f"[{quoted[node.file]},{node.line}]"
+        yield f'{{"at":{place},"inputs":{{{",".join(ports)}}},"name":{name},"step":{node.step}}}'
+
+
+def _binding_text(binding: Binding, quoted: _Quoted) -> str:
+    """What `dumps` makes of a binding."""
+    if type(binding) is OutputRef:
+        return f'{{"output":[{binding.node},{quoted[binding.output]}]}}'
+    if type(binding) is Literal and type(binding.value) is int:
+        return f'{{"value":{binding.value}}}'
+    if type(binding) is ListOf:
+        return f'{{"list":[{",".join([_binding_text(item, quoted) for item in binding.items])}]}}'
+    return dumps(binding_to_json(binding))
+
+
+class _Quoted(dict[str, str]):
+    """Texts as JSON, made once for each."""
+
+    def __missing__(self, text: str) -> str:
+        return self.setdefault(text, encode_basestring_ascii(text))
+
+
+class _Ordered(dict[tuple[str, ...], list[tuple[str, str]]]):
+    """Names in their order, each with itself as JSON."""
+
+    def __missing__(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        return self.setdefault(names, [(name, encode_basestring_ascii(name)) for name in sorted(names)])
 
 
 def _node_to_json(node: Node) -> dict[str, Any]:

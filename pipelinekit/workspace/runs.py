@@ -11,7 +11,6 @@ from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.types import shorten
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
-from pipelinekit.formats.loading import load_value
 from pipelinekit.formats.paths import place_file, place_folder
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs, LogRecords, RunRecords
@@ -20,8 +19,11 @@ from pipelinekit.wire.values import plain_to_json
 
 if TYPE_CHECKING:
     import tempfile
+
+    from pipelinekit.formats import loading
 else:
     tempfile = late("tempfile")
+    loading = late("pipelinekit.formats.loading")
 
 SHORTEST_WAIT = 0.02  # seconds between two looks at a run, at first
 LONGEST_WAIT = 0.5
@@ -47,7 +49,7 @@ class Output:
         Files and folders are given as copies in a temporary folder; `save` puts them where you want them.
         """
         folder = Path(tempfile.mkdtemp(prefix="pipelinekit-"))
-        return load_value(self._value, kind, self._blobs, folder / self.name, share=False)
+        return loading.load_value(self._value, kind, self._blobs, folder / self.name, share=False)
 
     def save(self, path: str | Path) -> Path:
         """Copy a file or folder output to a path."""

@@ -82,6 +82,7 @@ def test_a_failing_script_is_told_with_its_code_and_log(project):
     assert "some error" in log
 
 
+@pytest.mark.long
 def test_values_of_every_format_pass_between_steps(project):
     project.write(
         formats="""

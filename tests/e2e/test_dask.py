@@ -1,4 +1,4 @@
-"""One file, two places: on a Dask cluster of separate processes, given by address, and embedded."""
+"""One file, two places: on a Dask cluster of separate processes, given by address, and on this machine."""
 
 PIPELINE = """
     import os

@@ -426,7 +426,7 @@ class Bench:
         self.worlds[record.id] = world
         return self.records.runs.create(record).id
 
-    def drive(self, run, *, effects=None, before=lambda attempt, driver: None, pause=lambda: None):
+    def drive(self, run, *, effects=None, before=lambda attempt, turns: None, pause=lambda: None):
         """Drive a run with a driver of its own, on a connection and a store of its own."""
         database = SQLiteDatabase(self.folder / "records.db")
         blobs = FolderBlobs(self.folder / "blobs")
@@ -435,14 +435,15 @@ class Bench:
             blobs = effects.wrap(blobs, "put", "put_file")
 
         def make_compute(target, sink, attempts):
-            return Programs(self, sink, blobs, lambda attempt: (pause(), before(attempt, driver)))
+            return Programs(self, sink, blobs, lambda attempt: (pause(), before(attempt, turns)))
 
         driver = Driver(
-            leases.owner_id(), records, blobs, Hurried(self.clock), ObservedFiles(blobs, self.cache, ()), make_compute,
+            leases.owner_id(), records, blobs, Hurried(self.clock), lambda: ObservedFiles(blobs, self.cache, ()), make_compute,
             lambda: SQLDriving(SQLiteDatabase(self.folder / "records.db"), self.clock), Watcher(pause),
         )  # fmt: skip
         try:
-            return driver.drive(run)
+            turns = driver.begin(run)
+            return turns.drive() if turns else RunStatus.COMPLETED
         finally:
             database.close()
 

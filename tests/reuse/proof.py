@@ -241,10 +241,10 @@ class ReuseMachine(RuleBasedStateMachine):
     def cancel_midway(self, nth):
         count = [0]
 
-        def before(attempt, driver):
+        def before(attempt, turns):
             count[0] += 1
             if count[0] == nth:
-                driver.cancel()
+                turns.cancel()
 
         run = self.submit()
         self.bench.drive(run, before=before)
@@ -290,7 +290,7 @@ class ReuseMachine(RuleBasedStateMachine):
         """A driver is held for dead while it executes; another does its work; what the first brings is refused."""
         run, count, late = self.submit(), [0], []
 
-        def before(attempt, driver):
+        def before(attempt, turns):
             count[0] += 1
             if count[0] == nth:
                 self.bench.declare_dead(run)

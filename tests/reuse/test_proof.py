@@ -11,6 +11,7 @@ CALM = {"deadline": None, "suppress_health_check": list(HealthCheck), "report_mu
 HASTE = "REUSE_HASTE" in os.environ  # look for whether it fails, not how simply, and look longer
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_run_is_what_the_oracles_say():
     often = settings(max_examples=200, stateful_step_count=12, derandomize=True, database=None, **CALM)

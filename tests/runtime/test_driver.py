@@ -124,7 +124,7 @@ class Bench:
             self.records,
             self.blobs,
             self.clock,
-            self.files,
+            lambda: self.files,
             self.make_compute,
             lambda: self.records.driving,
             self.watcher,
@@ -246,15 +246,14 @@ def test_a_run_can_be_canceled_by_whoever_sees_its_record():
 
 def test_a_driver_can_be_told_to_cancel():
     bench = Bench()
-    run = bench.submit(chain("a", "b"))
-    driver = bench.driver()
+    turns = bench.driver().begin(run := bench.submit(chain("a", "b")))
 
     def answer(attempt, value):
-        driver.cancel()
+        turns.cancel()
         return plain(value)
 
     bench.answer = answer
-    assert driver.drive(run) is RunStatus.CANCELED
+    assert turns.drive() is RunStatus.CANCELED
     assert {item.name: str(item.status) for item in bench.records.runs.steps(run)} == {
         "a": "Completed",
         "b": "Canceled",

@@ -156,6 +156,7 @@ actions = st.one_of(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(actions, min_size=3, max_size=9))
 def test_clean_up_anywhere_loses_nothing_that_is_kept(found):
@@ -178,6 +179,7 @@ def test_clean_up_anywhere_loses_nothing_that_is_kept(found):
             world.check()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("n", "least"), [(1, 4), (2, 4), (3, 0)])
 def test_clean_up_of_everything_at_every_moment_of_a_run_harms_nothing(n, least):
     """Of the run itself: what it names is there in the end, whether it found it, or made it again.

@@ -1,0 +1,198 @@
+"""The turns of a run in which something must be decided: wait for what happens, decide, record, then act.
+
+They keep nothing that is not in the records (see `runtime.driver`).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, LogChunk, attempt_id
+from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
+from pipelinekit.engine import events
+from pipelinekit.engine.orchestrator import Orchestrator
+from pipelinekit.errors import ComputeError, LeaseLostError, PipelinekitError, UsageError
+from pipelinekit.ports import Clock, Compute, DriverRecords, Files, Sink
+from pipelinekit.runtime.observer import Observer
+from pipelinekit.runtime.performer import Handover, Performer
+from pipelinekit.runtime.records import Records
+
+HEARTBEAT_SECONDS = 5.0
+GATHER_SECONDS = 0.05
+IDLE_SECONDS = 0.5  # longest wait before a turn looks whether somebody asked for the run to be canceled
+
+MakeCompute = Callable[[str, Sink, Sequence[Attempt]], Compute]
+OpenDriving = Callable[[], DriverRecords]
+OpenFiles = Callable[[], Files]
+
+
+class Turns:
+    """One run in progress, under the lease that its record names.
+
+    `make_compute` makes a compute target when something must execute on it: by name, with the sink for its events and
+    the attempts that it will get first. `open_driving` opens records on a connection of its own, for the heartbeat.
+    """
+
+    def __init__(
+        self,
+        run: RunRecord,
+        orchestrator: Orchestrator,
+        performer: Performer,
+        records: Records,
+        clock: Clock,
+        make_compute: MakeCompute,
+        open_driving: OpenDriving,
+        observer: Observer,
+    ) -> None:
+        self._run = run
+        self._orchestrator = orchestrator
+        self._performer = performer
+        self._records = records
+        self._clock = clock
+        self._make_compute = make_compute
+        self._open_driving = open_driving
+        self._observer = observer
+        self._queue: queue.SimpleQueue[LogChunk | events.Event] = queue.SimpleQueue()
+        self._computes: dict[str, Compute] = {}
+        self._targets: dict[str, str] = {}
+        self._lost = threading.Event()
+        self._done = threading.Event()
+        self._heartbeat: threading.Thread | None = None
+
+    def cancel(self) -> None:
+        """Ask for the run to be ended; may be called from a signal handler."""
+        self._queue.put(events.CancelRequested())
+
+    def abort(self) -> None:
+        """End every process at once, without grace; the run is left to be recovered."""
+        for compute in self._computes.values():
+            compute.close(now=True)
+
+    def drive(self) -> RunStatus:
+        """Drive the run to its end. Raises LeaseLostError when another driver has taken it over."""
+        try:
+            handover = self._performer.perform(self._orchestrator, self._orchestrator.start())
+            while True:
+                self._hand_over(handover)
+                if handover.finished is not None:
+                    return handover.finished
+                handover = self._turn()
+        finally:
+            self._close()
+
+    # -- one turn ----------------------------------------------------------------------------------------------------
+
+    def _turn(self) -> Handover:
+        """Wait for something to happen, and perform everything that follows from it in one transaction."""
+        happened = self._wait()
+        if self._lost.is_set():
+            raise LeaseLostError(f"run {self._run.id} was taken over by another process")
+        if not happened and self._records.runs.get(self._run.id).cancel_requested:
+            happened = [events.CancelRequested()]
+        self._keep_logs([event for event in happened if isinstance(event, LogChunk)])
+        woken = [events.Woken(step) for step in self._performer.due(self._clock.now())]
+        instructions = self._orchestrator.handle(
+            *(event for event in happened if not isinstance(event, LogChunk)), *woken
+        )
+        return self._performer.perform(self._orchestrator, instructions)
+
+    def _wait(self) -> list[LogChunk | events.Event]:
+        if any(compute.advance() for compute in self._computes.values()):
+            return self._drain()
+        timer = self._performer.next_timer()
+        seconds = IDLE_SECONDS if timer is None else min(max(timer - self._clock.now(), 0.0), IDLE_SECONDS)
+        try:
+            first = self._queue.get(timeout=seconds)
+        except queue.Empty:
+            self._observer.waiting()
+            return []
+        self._gather()
+        return [first, *self._drain()]
+
+    def _gather(self) -> None:
+        """Let more happen while nothing could be started anyway: what comes in quick succession is recorded at once."""
+        until = time.monotonic() + GATHER_SECONDS
+        while time.monotonic() < until and any(compute.waiting() for compute in self._computes.values()):
+            time.sleep(GATHER_SECONDS / 10)
+
+    def _drain(self) -> list[LogChunk | events.Event]:
+        found = []
+        while True:
+            try:
+                found.append(self._queue.get_nowait())
+            except queue.Empty:
+                return found
+
+    def _keep_logs(self, chunks: list[LogChunk]) -> None:
+        if chunks:
+            self._records.logs.append(chunks, self._clock.now())
+            self._observer.logged(chunks)
+
+    # -- after the commit --------------------------------------------------------------------------------------------
+
+    def _hand_over(self, handover: Handover) -> None:
+        if handover.changes:
+            self._observer.changed(handover.changes)
+        if handover.starts:
+            self._beat()
+            attempts = []
+            for start in handover.starts:
+                attempt = self._performer.attempt(start, os.environ)
+                if why := self._performer.variable_problem(start, os.environ):
+                    self._refuse([attempt], Failure("environment", why))
+                else:
+                    attempts.append(attempt)
+            for target in dict.fromkeys(attempt.task.compute for attempt in attempts):
+                self._start(target, [attempt for attempt in attempts if attempt.task.compute == target])
+        if handover.stops:
+            self._stop(handover.stops)
+
+    def _start(self, target: str, attempts: list[Attempt]) -> None:
+        self._targets.update((attempt.id, target) for attempt in attempts)
+        try:
+            if target not in self._computes:
+                self._computes[target] = self._make_compute(target, self._queue.put, attempts)
+            self._computes[target].start(attempts)
+        except (ComputeError, UsageError) as error:
+            self._refuse(attempts, Failure("compute", error.message, hint=error.hint))
+
+    def _refuse(self, attempts: Iterable[Attempt], failure: Failure) -> None:
+        for attempt in attempts:
+            self._queue.put(AttemptEnded(attempt.id, self._clock.now(), 0.0, failure=failure))
+
+    def _stop(self, stops: list[events.Stop]) -> None:
+        wanted = [attempt_id(self._run.id, stop.step, stop.attempt) for stop in stops]
+        for target, compute in self._computes.items():
+            compute.stop([attempt for attempt in wanted if self._targets.get(attempt) == target])
+
+    def _close(self) -> None:
+        self._done.set()
+        for compute in self._computes.values():
+            compute.close(now=self._lost.is_set())
+        if self._heartbeat is not None:
+            self._heartbeat.join(timeout=HEARTBEAT_SECONDS)
+
+    # -- heartbeat ---------------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        if self._heartbeat is None:
+            self._heartbeat = threading.Thread(target=self._beat_until_done, daemon=True)
+            self._heartbeat.start()
+
+    def _beat_until_done(self) -> None:
+        driving: DriverRecords | None = None
+        until = time.monotonic() + HEARTBEAT_SECONDS
+        while not self._done.wait(max(until - time.monotonic(), 0.05)):
+            until = time.monotonic() + HEARTBEAT_SECONDS
+            try:
+                driving = driving or self._open_driving()
+                driving.renew(self._run.id, self._run.epoch)
+            except LeaseLostError:
+                self._lost.set()
+                return
+            except PipelinekitError:
+                continue  # the lease outlasts several beats; who loses it is told by the next write
