@@ -134,7 +134,8 @@ def late_modules(tree):
                     told.update((alias.asname or alias.name, f"{item.module}.{alias.name}") for alias in item.names)
             for item in node.orelse:
                 assert isinstance(item, ast.Assign)
-                loaded[ast.unparse(item.targets[0])] = ast.literal_eval(item.value.args[0])
+                if ast.unparse(item) != "Protocol = object":  # what only type checkers need is nothing to load
+                    loaded[ast.unparse(item.targets[0])] = ast.literal_eval(item.value.args[0])
     return told, loaded, elsewhere - len(loaded)
 
 
