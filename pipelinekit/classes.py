@@ -86,22 +86,22 @@ def _make(kind: Any, methods: Mapping[str, Any]) -> Any:
     defaults = {name: kind.__dict__[name] for name in names if name in kind.__dict__}
     body = {key: item for key, item in kind.__dict__.items() if key not in (*names, "__dict__", "__weakref__")}
     body.update(__slots__=names, __match_args__=names, __dataclass_fields__=_Fields(names, defaults))
-    body.update(_state=staticmethod(_getter(names)), __reduce__=_reduce)
+    body.update(_state=_getter(names), __reduce__=_reduce)
     body.setdefault("__repr__", _repr)
     body.update(methods)
-    closed = "__setattr__" in methods
+    closed, checked = "__setattr__" in methods, hasattr(kind, "__post_init__")
     if closed and len(names) >= WIDE and kind.__bases__ == (object,):
-        body["__new__"] = _first_new(names, defaults, checked="__post_init__" in body)
+        body["__new__"] = _first_new(names, defaults, checked=checked)
     else:
-        body["__init__"] = _first_init(names, defaults, closed=closed, checked=hasattr(kind, "__post_init__"))
+        body["__init__"] = _first_init(names, defaults, closed=closed, checked=checked)
     made = type(kind)(kind.__name__, kind.__bases__, body)
     made.__qualname__ = kind.__qualname__
     return made
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Any], Any]:
-    """All fields of an instance at once, as something that can be compared and hashed."""
-    return attrgetter(*names) if names else _nothing
+    """All fields of an instance at once, as something that can be compared and hashed; no method of the instance."""
+    return attrgetter(*names) if names else staticmethod(_nothing)
 
 
 def _nothing(_: Any) -> tuple[()]:

@@ -53,18 +53,20 @@ class Changes:
         return bool(self.parameters or self.paths or self.nodes)
 
 
-def may_be_carried(step: CompiledStep, earlier: CompiledStep | None, observed: Collection[str]) -> bool:
+def may_be_carried(
+    step: CompiledStep, definition: str, earlier: CompiledStep | None, observed: Collection[str]
+) -> bool:
     """Whether the uses of a step can be told by comparing: its identity is what it was, and its results do not age.
 
-    `observed` are definitions whose executions opened undeclared files, which count as they are now.
+    `definition` is the digest of the step's definition. `observed` are definitions whose executions opened undeclared
+    files, which count as they are now.
     """
     return (
         earlier is not None
         and step.options.allow_reuse
         and not step.options.max_age
-        and step.inputs == earlier.inputs
-        and step.definition.digest() == earlier.definition.digest()
-        and step.definition.digest() not in observed
+        and definition not in observed
+        and (step is earlier or (step.inputs == earlier.inputs and definition == earlier.definition.digest()))
     )
 
 

@@ -51,9 +51,10 @@ def carry_over(
     written = _Written.of(run, graph, earlier, documents)
     if written is None:
         return NOTHING
-    observed = reuse.observed({step.definition.digest() for step in graph.steps})
-    pairs = zip_longest(graph.steps, written.earlier.steps[: len(graph.steps)])
-    steps = [may_be_carried(step, other, observed) for step, other in pairs]
+    definitions = [step.definition.digest() for step in graph.steps]
+    observed = reuse.observed(definitions)
+    found = zip_longest(graph.steps, definitions, written.earlier.steps[: len(graph.steps)])
+    steps = [may_be_carried(step, digest, other, observed) for step, digest, other in found]
     changes = Changes(
         _differing(run.arguments, earlier.arguments),
         _differing(run.paths, earlier.paths),
