@@ -6,7 +6,7 @@ runs against all of them. `bootstrap` alone names implementations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -147,12 +147,12 @@ class CarryRecords(Protocol):
         """Nodes of a completed run with a result that may no longer be reused; outputs of others that name blobs."""
 
     def carry(
-        self, run: str, epoch: int, earlier: str, nodes: Sequence[tuple[str, bool]] | None = None
+        self, run: str, epoch: int, earlier: str, but: Collection[int] = ()
     ) -> tuple[Mapping[StepStatus, int], float]:
         """Record the step runs of an earlier run as reused (or skipped) by this one, with one event.
 
-        `nodes` are names of nodes, each with whether it is mapped; None stands for the whole run. Returns how many step
-        runs there are of each status, and the seconds that executing them had taken. Raises LeaseLostError.
+        Those of the nodes at the positions in `but` are left out. Returns how many step runs there are of each status,
+        and the seconds that executing them had taken. Raises LeaseLostError.
         """
 
     def carried(self, run: str) -> Sequence[CarriedRecord]:

@@ -111,7 +111,9 @@ class Tracer:
         declaration = step.declaration
         declared = self._declared.get(step.identity) or self._declare(step)
         kinds = declared.kinds
+        literals = self._literals
         inputs: dict[str, Binding] = {}
+        file, line = self._place(3)
         call = Call(
             declared.position,
             step.explicit_name or declaration.title,
@@ -121,7 +123,8 @@ class Tracer:
             [],
             tuple(self._conditions),
             (),
-            *self._place(),
+            file,
+            line,
         )
         after = list(step.after)
         if "after" in named and "after" not in kinds:
@@ -139,7 +142,8 @@ class Tracer:
             elif type(argument) is OutputHandle:  # most inputs are outputs of steps, or scalars
                 inputs[name] = argument.binding
             elif type(argument) in _SCALARS:
-                inputs[name] = self._scalar(argument, kinds[name])
+                kind = kinds[name]
+                inputs[name] = literals.get((argument, type(argument), id(kind))) or self._scalar(argument, kind)
             else:
                 self._bind_one(call, name, argument, kinds[name])
         if step.defaults:
@@ -332,9 +336,12 @@ class Tracer:
             return None
         return Literal(coerce(kind, plain))
 
-    def _place(self) -> tuple[str, int]:
-        """File and line of the author's code that is running, relative to the source folder."""
-        frame = sys._getframe(2)  # noqa: SLF001 - whoever asks for it is no author
+    def _place(self, above: int = 2) -> tuple[str, int]:
+        """File and line of the author's code that is running, relative to the source folder.
+
+        It lies at least so many calls above: to look at each costs more than to call it.
+        """
+        frame = sys._getframe(above)  # noqa: SLF001 - whoever asks for it is no author
         while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN_FOLDER):
             frame = frame.f_back
         return shorten_path(frame.f_code.co_filename, self.draft.root), frame.f_lineno

@@ -69,7 +69,9 @@ def carry_over(
     if all(kept) and len(kept) == len(written.then) and written.gives_the_same(graph, changes):
         counts, seconds = carrying.carry(run.id, run.epoch, earlier.id)
         return Carried(counts, seconds, earlier.outputs)
-    counts, seconds = carrying.carry(run.id, run.epoch, earlier.id, _names(graph, kept))
+    left_out = [position for position, stays in enumerate(kept) if not stays]
+    left_out += range(len(kept), len(written.then))
+    counts, seconds = carrying.carry(run.id, run.epoch, earlier.id, left_out)
     return Carried(counts, seconds, None, _carried_steps(graph, kept, carrying.carried(run.id)))
 
 
@@ -106,10 +108,6 @@ def _spent_nodes(carrying: CarryRecords, run: str, blobs: Blobs) -> set[int]:
     """Nodes of a run with a result that may no longer be reused, or that names a blob which is gone."""
     spent, named = carrying.spent(run)
     return {*spent, *incomplete(named, blobs)}
-
-
-def _names(graph: Graph, kept: Sequence[bool]) -> list[tuple[str, bool]]:
-    return [(node.name, bool(node.each)) for node, stays in zip(graph.nodes, kept, strict=True) if stays]
 
 
 def _carried_steps(graph: Graph, kept: Sequence[bool], records: Sequence[CarriedRecord]) -> dict[int, CarriedStep]:

@@ -47,6 +47,7 @@ class Decisions:
         self._parsed: dict[str, dict[str, Any]] = {}
         self._texts: dict[str, str] = {}
         self._seen: dict[tuple[str, tuple[str, ...]], Mapping[str, str]] = {}
+        self._explained: dict[str, tuple[Mapping[str, StoredValue], str]] = {}  # documents that will soon be kept
 
     def look_up(self, asked: LookUp) -> LookedUp:
         """Completions that may be reused, and for every other step the reasons why it runs."""
@@ -103,6 +104,9 @@ class Decisions:
 
     def document(self, step: str, inputs: Mapping[str, StoredValue], observed: Mapping[str, str] | None = None) -> str:
         """The key document of a step as it is kept, with what helps to explain it."""
+        told, text = self._explained.pop(step, (None, ""))
+        if told is inputs and observed is None:
+            return text
         node = self.node_of(step)
         document = key_document(self._definitions[node.step], self._keyed(step, inputs), observed)
         return key_text(document, inputs, self._origins(node, step))
@@ -167,8 +171,10 @@ class Decisions:
                 reasons[step] = (Reason("invalidated", words),)
             else:
                 files = tuple(bodies[step]["key"].get("observed", ()))
-                new = loads(self.document(step, inputs[step], self._now(step, files) if files else None))
-                reasons[step] = tuple(difference(self._identity(bodies[step]), self._identity(new)))
+                text = self.document(step, inputs[step], self._now(step, files) if files else None)
+                reasons[step] = tuple(difference(self._identity(bodies[step]), self._identity(loads(text))))
+                if not files:
+                    self._explained[step] = inputs[step], text
         return reasons
 
     def changes(self, earlier: Mapping[str, StepRecord]) -> dict[str, tuple[Reason, ...]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 from pipelinekit.domain.runs import CarriedRecord, RunRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database
 from pipelinekit.storage.runs import add_event, run_record
-from pipelinekit.wire.values import loads, values_from_json
+from pipelinekit.wire.values import dumps, loads, values_from_json
 
 
 class SQLCarrying:
@@ -38,23 +37,17 @@ class SQLCarrying:
         return spent, named
 
     def carry(
-        self, run: str, epoch: int, earlier: str, nodes: Sequence[tuple[str, bool]] | None = None
+        self, run: str, epoch: int, earlier: str, but: Collection[int] = ()
     ) -> tuple[Mapping[StepStatus, int], float]:
-        """Copy step runs of an earlier run. The event of a whole run names that one, of a part every step."""
+        """Copy step runs of an earlier run. The event names that one, and the nodes that were left out."""
         database, now = self._database, self._clock.now()
         with database.transaction():
-            if nodes is None:
-                database.write("carry_run", (run, now, earlier))
-                told: dict[str, Any] = {"carried": earlier}
-            else:
-                parts = [part for name, mapped in nodes for part in _parts(name, mapped=mapped)]
-                database.write_many("carry_steps", [(run, now, earlier, *part) for part in parts])
-                rows = database.read("statuses_of_run", (run,))
-                told = {"carried": earlier, "steps": [[row["step"], row["status"]] for row in rows]}
-            add_event(database, run, epoch, now, told)
-            groups = database.read("steps_by_status", (run,))
-        seconds = sum(row["seconds"] for row in groups if row["status"] == StepStatus.REUSED.value)
-        return {StepStatus(row["status"]): row["count"] for row in groups}, seconds
+            left_out = sorted(but)
+            database.write("carry_steps", (run, now, earlier, dumps(left_out)))
+            add_event(database, run, epoch, now, {"carried": earlier, **({"but": left_out} if left_out else {})})
+            row = database.read("carried_counts", (run,))[0]
+        counts = {StepStatus.REUSED: row["steps"] - row["skipped"], StepStatus.SKIPPED: row["skipped"]}
+        return {status: count for status, count in counts.items() if count}, row["seconds"]
 
     def carried(self, run: str) -> Sequence[CarriedRecord]:
         """What was carried over, with outputs."""
@@ -68,8 +61,3 @@ class SQLCarrying:
             )
             for row in self._database.read("carried_steps", (run,))
         ]
-
-
-def _parts(name: str, *, mapped: bool) -> list[tuple[str, str]]:
-    """The first and last step run of a node by name: itself, and if it is mapped its elements, `name[0]` and so on."""
-    return [(name, name), (f"{name}[", f"{name}]")] if mapped else [(name, name)]

@@ -93,12 +93,20 @@ class SQLUpkeep:
             rows = self._database.read("all_events")
         for row in rows:
             body = loads(row["body"])
-            if "carried" in body and "steps" not in body:  # the whole run was: nothing else happened in it
-                statuses = self._database.read("statuses_of_run", (row["run"],))
-                body["steps"] = [(item["step"], item["status"]) for item in statuses]
+            if "carried" in body:
+                body["steps"] = self._carried(row["run"], body.get("but", ()))
             steps = tuple((name, status) for name, status in body.get("steps", ()))
             events.setdefault(row["run"], []).append(EventEntry(row["sequence"], steps, body.get("status", "")))
         return {row["id"]: History(row["events"], tuple(events.get(row["id"], ()))) for row in counts}
+
+    def _carried(self, run: str, but: Iterable[int]) -> list[tuple[str, str]]:
+        """What carrying over told of the steps of a run: that they are reused, or skipped for good."""
+        skipped, left_out = StepStatus.SKIPPED.value, set(but)
+        return [
+            (row["step"], skipped if row["status"] == skipped else StepStatus.REUSED.value)
+            for row in self._database.read("statuses_of_run", (run,))
+            if row["node"] not in left_out
+        ]
 
     def damages(self) -> Sequence[str]:
         """What the database finds wrong with its file."""

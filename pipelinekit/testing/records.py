@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pipelinekit.classes import field, mutable, replace
@@ -280,15 +280,14 @@ class MemoryCarrying:
         return spent, named
 
     def carry(
-        self, run: str, epoch: int, earlier: str, nodes: Sequence[tuple[str, bool]] | None = None
+        self, run: str, epoch: int, earlier: str, but: Collection[int] = ()
     ) -> tuple[Mapping[StepStatus, int], float]:
         """Copy step runs of an earlier run."""
         self._state.leased(run, epoch)
-        names = None if nodes is None else {name for name, _ in nodes}
         now = self._state.clock.now()
         steps = self._state.steps.setdefault(run, {})
         for step in self._state.steps[earlier].values():
-            if names is not None and step.name not in names and step.name.rpartition("[")[0] not in names:
+            if step.node in but:
                 continue
             skipped = step.status is StepStatus.SKIPPED
             steps[step.name] = StepRecord(

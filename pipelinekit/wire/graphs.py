@@ -283,12 +283,16 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
 def _node_texts(nodes: Iterable[Node]) -> Iterator[str]:
     """What `dumps` makes of each node; most of a large graph's text is this, so plain nodes are written directly."""
     quoted, ordered = _Quoted(), _Ordered()
+    known: dict[int, str] = {}  # texts of bindings by identity: many nodes share one
     for node in nodes:
         if node.after or node.conditions or node.each or not node.inputs:
             yield dumps(_node_to_json(node))
             continue
-        inputs = node.inputs
-        ports = [f"{name}:{_binding_text(inputs[port], quoted)}" for port, name in ordered[tuple(inputs)]]
+        inputs, ports = node.inputs, []
+        for port, name in ordered[tuple(inputs)]:
+            binding = inputs[port]
+            text = known.get(id(binding)) or known.setdefault(id(binding), _binding_text(binding, quoted))
+            ports.append(f"{name}:{text}")
         name = encode_basestring_ascii(node.name)
         place = f"[{quoted[node.file]},{node.line}]"
         yield f'{{"at":{place},"inputs":{{{",".join(ports)}}},"name":{name},"step":{node.step}}}'

@@ -10,15 +10,6 @@ left join completions on completions.run = case when original_run = '' then step
 where step_runs.run = ? and step_runs.status <> 'Skipped'
     and (completions.key is null or completions.outputs like '%"blob":%')
 
--- name: carry_run
-insert into step_runs (run, step, pipeline, node, element, status, key, attempt, original_run, original_step, started_at,
-    ended_at, seconds, reasons, failure, note, verified)
-select ?, step, pipeline, node, element, case when status = 'Skipped' then status else 'Reused' end, key, 0,
-    case when status = 'Skipped' then '' when original_run = '' then run else original_run end,
-    case when status = 'Skipped' then '' when original_run = '' then step else original_step end,
-    null, ?, seconds, '[]', null, case when status = 'Skipped' then note else '' end, ''
-from step_runs where run = ?
-
 -- name: carry_steps
 insert into step_runs (run, step, pipeline, node, element, status, key, attempt, original_run, original_step, started_at,
     ended_at, seconds, reasons, failure, note, verified)
@@ -26,13 +17,14 @@ select ?, step, pipeline, node, element, case when status = 'Skipped' then statu
     case when status = 'Skipped' then '' when original_run = '' then run else original_run end,
     case when status = 'Skipped' then '' when original_run = '' then step else original_step end,
     null, ?, seconds, '[]', null, case when status = 'Skipped' then note else '' end, ''
-from step_runs where run = ? and step between ? and ?
+from step_runs where run = ? and node not in (select value from json_each(?))
 
--- name: steps_by_status
-select status, count(*) as count, coalesce(sum(seconds), 0.0) as seconds from step_runs where run = ? group by status
+-- name: carried_counts
+select count(*) as steps, coalesce(sum(status = 'Skipped'), 0) as skipped, coalesce(sum(seconds), 0.0) as seconds
+from step_runs where run = ?
 
 -- name: statuses_of_run
-select step, status from step_runs where run = ? order by node, element
+select step, node, status from step_runs where run = ? order by node, element
 
 -- name: carried_steps
 select node, element, status, original_run, original_step, completions.outputs

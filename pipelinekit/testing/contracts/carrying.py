@@ -154,7 +154,7 @@ class CarryingContract:
         records = self.make()
         earlier = self.filled(records)
         run = self.started(records, "2")
-        counts, seconds = records.carrying.carry(run.id, run.epoch, earlier.id, [("first", False), ("square", True)])
+        counts, seconds = records.carrying.carry(run.id, run.epoch, earlier.id, but=[2, 3])
         assert counts == {StepStatus.REUSED: 3}
         assert seconds == 6.0
         assert records.carrying.carried(run.id) == [
@@ -167,7 +167,7 @@ class CarryingContract:
         records = self.make()
         earlier = self.filled(records)
         run = self.started(records, "2")
-        records.carrying.carry(run.id, run.epoch, earlier.id, [("other", False)])
+        records.carrying.carry(run.id, run.epoch, earlier.id, but={0, 1, 2})
         assert records.carrying.carried(run.id) == [CarriedRecord(3, -1, StepStatus.SKIPPED, {}, ("", ""))]
 
     def test_nothing_is_carried_without_the_lease(self) -> None:
@@ -177,14 +177,14 @@ class CarryingContract:
         with refused(LeaseLostError):
             records.carrying.carry(run.id, run.epoch + 1, earlier.id)
         with refused(LeaseLostError):
-            records.carrying.carry(run.id, run.epoch - 1, earlier.id, [("first", False)])
+            records.carrying.carry(run.id, run.epoch - 1, earlier.id, but=[1, 2, 3])
         assert records.runs.steps(run.id) == []
 
     def test_a_carried_step_may_be_made_again(self) -> None:
         records = self.make()
         earlier = self.filled(records)
         run = self.started(records, "2")
-        records.carrying.carry(run.id, run.epoch, earlier.id, [("first", False), ("square", True)])
+        records.carrying.carry(run.id, run.epoch, earlier.id, but=[2, 3])
         queued = StepRecord(run.id, "first", 0, StepStatus.QUEUED, key("first"))
         again = StepRecord(run.id, "square[0]", 1, StepStatus.REUSED, key("square[0]"), 0, earlier.id, "square[0]")
         records.driving.record(run.id, run.epoch, [queued, again])
