@@ -24,6 +24,8 @@ HERE = Path(__file__).resolve().parent
 STATE = HERE / ".state"
 RESULTS = HERE / "results"
 TIMEOUT = 900.0
+REPEATABLE = ("run", "warm")  # phases that leave everything as it was
+REPEATS, SHORT = 5, 2.0  # so often they are measured in each round, where that takes less than so many seconds
 PANELS = (("fan of 2,000", "cold"), ("fan of 2,000", "warm"), ("fan of 200", "warm"), ("fan of 200, recorded", "warm"))
 
 
@@ -78,7 +80,7 @@ def _side(case: Case, side: Side) -> list[dict[str, Any]]:
     for phase in case.phases:
         side.prepare(folder, phase)
         (folder / ".marks").write_bytes(b"")
-        seen = measure(side.command(folder, phase), environment_of(side, folder), folder, TIMEOUT)
+        seen = _measure(side, folder, phase)
         marks = (folder / ".marks").stat().st_size
         wrong = _what_is_wrong(side, phase, seen, marks)
         print(
@@ -91,6 +93,15 @@ def _side(case: Case, side: Side) -> list[dict[str, Any]]:
         found.append({"case": case.name, "side": side.name, "phase": phase, "marks": marks, **_quantities(seen)})
     shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def _measure(side: Side, folder: Path, phase: str) -> Measured:
+    """One phase of a side; of a short one that can be repeated the repetition whose CPU time is the median."""
+    command, environment = side.command(folder, phase), environment_of(side, folder)
+    seen = [measure(command, environment, folder, TIMEOUT)]
+    while phase in REPEATABLE and len(seen) < REPEATS and seen[-1].wall < SHORT and seen[-1].code == 0:
+        seen.append(measure(command, environment, folder, TIMEOUT))
+    return sorted(seen, key=lambda item: (item.code == 0, item.cpu))[len(seen) // 2 if seen[-1].code == 0 else 0]
 
 
 def _what_is_wrong(side: Side, phase: str, seen: Measured, marks: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ from pipelinekit.bootstrap import IN_PROCESS, Services, Workspace, open_services
 from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
 from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.targets import load_target, show_warnings
-from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunStatus
 from pipelinekit.late import late
+from pipelinekit.runtime.driver import Begun, Driver
 
 if TYPE_CHECKING:
     import signal
@@ -70,19 +70,27 @@ def execute(arguments: argparse.Namespace) -> int:
         services.settings.verify,
         arguments.check,
     )
-    record = target.record(workspace, arguments.experiment or services.settings.experiment, options)
-    return drive(services, record.id, as_json=arguments.json, graph=target.graph)
+    experiment = arguments.experiment or services.settings.experiment
+
+    def begin(driver: Driver) -> Begun:
+        with services.records.batch():  # a run that is recorded is driven
+            record = target.record(workspace, experiment, options)
+            return driver.begin(record.id, target.graph)
+
+    return drive(services, begin, as_json=arguments.json)
 
 
-def drive(services: Services, run: str, *, as_json: bool, graph: Graph | None = None) -> int:
-    """Drive a recorded run in this process and show how it goes; its exit code."""
+def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool) -> int:
+    """Drive the run that `begin` has a driver begin, in this process, and show how it goes; its exit code."""
     observer = Quiet() if as_json else Progress(services.settings.progress)
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()  # the document stands alone on standard output
     with aside:
-        turns = services.driver(observer).begin(run, graph)
-        status = _drive(turns, services.records.runs.get(run).options.compute) if turns else RunStatus.COMPLETED
+        driver = services.driver(observer)
+        begun = begin(driver)
+        turns = driver.turns(begun)
+        status = _drive(turns, begun.run.options.compute) if turns else RunStatus.COMPLETED
     observer.close()
-    handle = services.runs.get(run)
+    handle = services.runs.get(begun.run.id)
     if as_json:
         document = handle.document()
         output.print_json(document)

@@ -15,6 +15,7 @@ from pipelinekit.cli.run import drive
 from pipelinekit.domain.runs import RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import seconds_text, size_text
 from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.runtime.driver import Begun, Driver
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document, show_value
 from pipelinekit.workspace.pipelines import Arguments
@@ -261,16 +262,22 @@ def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: 
         )
     graph, given = parse_graph(texts[old.graph], f"the graph of run {old.id}"), Arguments(old.arguments, old.paths)
     services.pipelines.find_stored(graph, given)
-    record = services.pipelines.submit(
-        graph,
-        given,
-        experiment=old.experiment,
-        options=options,
-        source=old.source,
-        batch=services.records.batch,
-    )
-    return drive(services, record.id, as_json=as_json)
+
+    def begin(driver: Driver) -> Begun:
+        with services.records.batch():  # a run that is recorded is driven
+            record = services.pipelines.submit(
+                graph,
+                given,
+                experiment=old.experiment,
+                options=options,
+                source=old.source,
+                batch=services.records.batch,
+            )
+            return driver.begin(record.id, graph)
+
+    return drive(services, begin, as_json=as_json)
 
 
 def _drive(arguments: argparse.Namespace, services: Services) -> int:
-    return drive(services, services.records.runs.get(arguments.run).id, as_json=arguments.json)
+    run = services.records.runs.get(arguments.run).id
+    return drive(services, lambda driver: driver.begin(run), as_json=arguments.json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, RunStatus
 from pipelinekit.errors import NotFoundError
@@ -25,6 +26,15 @@ else:
     orchestrator = late("pipelinekit.engine.orchestrator")
     performer = late("pipelinekit.runtime.performer")
     turns = late("pipelinekit.runtime.turns")
+
+
+@frozen
+class Begun:
+    """A run that a driver has taken, with what it took over from an earlier one."""
+
+    run: RunRecord
+    graph: Graph
+    carried: Carried
 
 
 class Driver:
@@ -52,23 +62,30 @@ class Driver:
 
     def drive(self, run_id: str, graph: Graph | None = None) -> RunStatus:
         """Take the run and drive it to its end; see `begin`."""
-        begun = self.begin(run_id, graph)
-        return begun.drive() if begun else RunStatus.COMPLETED
+        left = self.turns(self.begin(run_id, graph))
+        return left.drive() if left else RunStatus.COMPLETED
 
-    def begin(self, run_id: str, graph: Graph | None = None) -> turns.Turns | None:
-        """Take the run and carry over what stands; what is left to do, or None where that was all of it.
+    def begin(self, run_id: str, graph: Graph | None = None) -> Begun:
+        """Take the run, and take over what stands as it stood; a run in which nothing is new ends so.
 
         `graph` is the run's graph where it is at hand; else it is read from the records. Raises LeaseLostError when the
         run belongs to another driver.
         """
-        run = self._records.driving.take(run_id, self._owner)
+        records = self._records
+        run = records.driving.take(run_id, self._owner)
         graph = graph or self._graph(run)
+        with records.batch():
+            carried = carry_over(run, graph, records.carrying, records.reuse, records.documents, self._blobs)
+            if carried.outputs is not None:
+                records.driving.finish(run.id, run.epoch, RunStatus.COMPLETED, carried.outputs, None)
+        return Begun(run, graph, carried)
+
+    def turns(self, begun: Begun) -> turns.Turns | None:
+        """What is left to do, once what was begun is recorded; None when nothing is."""
+        run, graph, carried = begun.run, begun.graph, begun.carried
         self._observer.begun(run, graph)
-        try:
-            carried = self._carry_over(run, graph)
-        except KeyboardInterrupt:
-            self._records.driving.finish(run.id, run.epoch, RunStatus.CANCELED, {}, None)
-            raise
+        if carried.counts:
+            self._observer.carried(carried, lambda: self._records.runs.steps(run.id))
         if carried.outputs is not None:
             return None
         return turns.Turns(
@@ -81,17 +98,6 @@ class Driver:
             self._open_driving,
             self._observer,
         )
-
-    def _carry_over(self, run: RunRecord, graph: Graph) -> Carried:
-        """Take over what stands as it stood; a run that is carried as a whole ends with it."""
-        records = self._records
-        with records.batch():
-            found = carry_over(run, graph, records.carrying, records.reuse, records.documents, self._blobs)
-            if found.outputs is not None:
-                records.driving.finish(run.id, run.epoch, RunStatus.COMPLETED, found.outputs, None)
-        if found.counts:
-            self._observer.carried(found, lambda: records.runs.steps(run.id))
-        return found
 
     def _graph(self, run: RunRecord) -> Graph:
         found = self._records.documents.get([run.graph])

@@ -442,7 +442,7 @@ class Bench:
             lambda: SQLDriving(SQLiteDatabase(self.folder / "records.db"), self.clock), Watcher(pause),
         )  # fmt: skip
         try:
-            turns = driver.begin(run)
+            turns = driver.turns(driver.begin(run))
             return turns.drive() if turns else RunStatus.COMPLETED
         finally:
             database.close()

@@ -246,7 +246,8 @@ def test_a_run_can_be_canceled_by_whoever_sees_its_record():
 
 def test_a_driver_can_be_told_to_cancel():
     bench = Bench()
-    turns = bench.driver().begin(run := bench.submit(chain("a", "b")))
+    driver = bench.driver()
+    turns = driver.turns(driver.begin(run := bench.submit(chain("a", "b"))))
 
     def answer(attempt, value):
         turns.cancel()
