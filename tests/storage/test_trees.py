@@ -128,6 +128,19 @@ def test_a_folder_that_is_moved_is_taken_over(store, tmp_path):
     assert read(kept) == {"a": (b"1", False), "tool": (b"2", True)}
 
 
+def test_a_folder_in_which_one_file_changed_adds_that_file_alone(store, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(10):
+        (folder / f"{number}.bin").write_bytes(bytes([number]) * 1000)
+    store_folder(folder, store, move=False)
+    before = {path for path in store.folder.rglob("*") if path.is_file()}
+    (folder / "3.bin").write_bytes(b"new")
+    manifest = store_folder(folder, store, move=False).blob
+    added = {path for path in store.folder.rglob("*") if path.is_file()} - before
+    assert sorted(path.read_bytes() for path in added) == sorted([b"new", store.read(manifest)])
+
+
 def test_empty_folders_are_left_out_as_git_does(store, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
