@@ -478,14 +478,15 @@ class ReuseMachine(RuleBasedStateMachine):
         run, world = part
         now = self.bench.clock.now()
         items = {item.name: item for item in self.items(self.drawn_in(run), world)}
-        statuses = {step.name: str(step.status) for step in self.bench.records.runs.steps(run)}
+        steps = {step.name: step for step in self.bench.records.runs.steps(run)}
+        self.check_keys(items.values(), steps)
         vain = 0
         for name in [step for owner, step in self.bench.executed if owner == run]:
             item = items[name]
             total[item.identity] += 1
             if item.outcome != "value" or not item.step.allow_reuse:
                 wanted[item.identity] += 1
-            elif statuses.get(name) != "Completed":
+            elif name not in steps or str(steps[name].status) != "Completed":
                 wanted[item.identity] += 1
                 vain += 1
             elif not self.model.usable(item, now):  # what it drew before may have been its own
@@ -541,13 +542,16 @@ class ReuseMachine(RuleBasedStateMachine):
                 assert found == closed
 
     def taken_over(self, run, body):
-        """How steps stand in a run that was carried over as a whole, by the run that it was carried from if it is there."""
+        """How steps stand that were carried over, by the run that they were carried from if it is there."""
         if "carried" not in body:
             return {}
-        query = "select step, status from step_runs where run = ?"
+        query = "select step, node, status from step_runs where run = ?"
         removed = self.bench.sql("select 1 from runs where id = ? and removed_at is null", (body["carried"],)) == []
         rows = self.bench.sql(query, (run if removed else body["carried"],))
-        return {name: "Reused" if status == "Completed" else status for name, status in rows}
+        left_out = body.get("but", ())
+        return {
+            name: "Skipped" if status == "Skipped" else "Reused" for name, node, status in rows if node not in left_out
+        }
 
 
 FINAL = ("Completed", "Reused", "Failed", "Canceled", "Skipped")
