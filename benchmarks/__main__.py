@@ -35,7 +35,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command")
     run = commands.add_parser("run", help="measure, print tables, write results as JSON, Markdown and SVG")
     run.add_argument("cases", nargs="*", help="parts of names of cases; all without one")
-    run.add_argument("--rounds", type=int, default=0, help="how often each case is measured")
+    run.add_argument("--rounds", type=int, default=0, help="the most rounds that a case is measured in")
     run.add_argument("--sides", default="", help="names of sides, by comma; all without one")
     run.add_argument("--output", type=Path, default=RESULTS / "latest", help="path of the results, without a suffix")
     compare = commands.add_parser("compare", help="tell figures that are worse by more than a third than stored ones")
@@ -60,7 +60,7 @@ def _run(cases: Sequence[Case], rounds: int, wanted: Sequence[str]) -> dict[str,
     environments.make(names)
     samples: list[dict[str, Any]] = []
     for case in cases:
-        for number in range(rounds or case.rounds):
+        for number in range(min(rounds or case.rounds, case.rounds)):
             for side in chosen[case.name]:
                 samples.extend({"round": number, **sample} for sample in _side(case, side))
     return {

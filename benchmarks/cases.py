@@ -262,7 +262,7 @@ CASES: tuple[Case, ...] = (
             dagster("fan", 200),
             snakemake("fan", 200),
         ),
-        rounds=3,
+        rounds=2,
     ),
     Case(
         "fan of 2,000",
@@ -280,7 +280,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case("fan of 20,000", ALL, (ours("fan", 20_000),), rounds=3),
     Case("graph of 10,000", ("cold", "warm"), (in_process("fan", 10_000),), rounds=3),
-    Case("graph of 100,000", ("cold", "warm"), (in_process("fan", 100_000),), rounds=3),
+    Case("graph of 100,000", ("cold", "warm"), (in_process("fan", 100_000),), rounds=2),
     Case("chain of 10,000", ("cold", "warm"), (in_process("chain", 10_000),), rounds=3),
     Case("decisions", ("run",), (own_script("decisions", "100000"),), rounds=3),
     Case("mapped over 10,000", ALL, (ours("mapped", 10_000), ours("mapped", 1, name="mapped over 1")), rounds=3),
