@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelinekit.domain.attempts import Task
+from pipelinekit.harness.bytecode import keep_bytecode
 from pipelinekit.harness.execute import Executor, Place
 from pipelinekit.harness.surroundings import Surroundings
 from pipelinekit.late import late
@@ -40,7 +41,7 @@ def serve(inbox: int, outbox: int) -> None:
     blobs = FolderBlobs(Path(setup["blobs"]))
     source, scratch = Path(setup["source"]), Path(setup["scratch"])
     sys.path.insert(0, str(source))
-    _keep_bytecode(setup["pycache"])
+    keep_bytecode(str(source), setup["pycache"])
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     _warm_up(setup["modules"])
     send(outbox, {"ready": os.getpid()})
@@ -61,15 +62,6 @@ def serve(inbox: int, outbox: int) -> None:
             result["spoiled"] = True
         send(outbox, result)
     executor.leave()
-
-
-def _keep_bytecode(folder: str) -> None:
-    """Keep the bytecode of the author's modules outside of the snapshot, here and in processes that steps start.
-
-    Not from the start of the process: our own modules and the standard library have theirs already.
-    """
-    sys.pycache_prefix = folder
-    os.environ["PYTHONPYCACHEPREFIX"] = folder
 
 
 def _warm_up(modules: list[str]) -> None:
