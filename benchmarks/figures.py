@@ -66,9 +66,11 @@ def ratio(case: str, phase: str, ours: str, theirs: str, quantity: str = "cpu") 
 
 
 def per_step(seen: Round, side: str, phase: str, small: tuple[str, int], large: tuple[str, int]) -> float:
-    """CPU seconds of one more step: the difference between a large and a small case."""
+    """CPU seconds of one more step: the difference between a large and a small case, if it can be told from noise."""
     more = seen.get(large[0], side, phase) - seen.get(small[0], side, phase)
-    return max(more, 1e-9) / (large[1] - small[1])
+    if more <= 0:
+        raise MissingError(f"{large[0]} / {side} / {phase}: more steps took less")
+    return more / (large[1] - small[1])
 
 
 TWENTY, TWO_HUNDRED, RECORDED = ("fan of 20", 20), ("fan of 200", 200), ("fan of 200, recorded", 200)
