@@ -12,6 +12,7 @@ import shutil
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -54,6 +55,14 @@ class _Kind:
     threads: int
 
 
+_Wish = tuple[tuple[str, ...], str, float]
+
+
+def _wish(attempt: Attempt) -> _Wish:
+    """What decides of which kind a process for an attempt is: its environment's lock, its snapshot, its cores."""
+    return attempt.task.lock, attempt.task.snapshot, attempt.task.resources.cpu
+
+
 class Supervisor:
     """Executes attempts in step processes below `home`, a folder on the file system of the blobs' local files.
 
@@ -67,6 +76,8 @@ class Supervisor:
         self._python_for = python_for or (lambda _: sys.executable)
         self._lock = threading.Lock()
         self._quiet = threading.Condition(self._lock)
+        self._came = threading.Condition(self._lock)
+        self._coming: Counter[_Wish] = Counter()  # processes that are being started ahead of need
         self._last_kind: tuple[Task | None, _Kind] = (None, _Kind("", "", 0))
         self._idle: dict[_Kind, list[StepProcess]] = {}
         self._busy: dict[str, StepProcess] = {}
@@ -103,7 +114,9 @@ class Supervisor:
             process.stop("canceled")
 
     def prepare(self, attempt: Attempt, modules: Sequence[str], count: int) -> None:
-        """Start processes ahead of need, for attempts like this one."""
+        """Start processes ahead of need, for attempts like this one; those wait for them."""
+        with self._lock:
+            self._coming[_wish(attempt)] += count
         for _ in range(count):
             threading.Thread(target=self._prepare_one, args=(attempt, modules), daemon=True).start()
 
@@ -170,7 +183,9 @@ class Supervisor:
 
     def _acquire(self, attempt: Attempt) -> tuple[StepProcess, _Kind]:
         kind = self._kind(attempt)
+        wish = _wish(attempt)
         with self._lock:
+            self._came.wait_for(lambda: self._closed or self._idle.get(kind) or not self._coming[wish])
             if self._closed:
                 raise ComputeError("the worker is shutting down")
             ready = self._idle.get(kind)
@@ -224,13 +239,17 @@ class Supervisor:
         return environment
 
     def _prepare_one(self, attempt: Attempt, modules: Sequence[str]) -> None:
+        process = None
         with suppress(PipelinekitError, OSError):  # whoever needs the process meets the same error, and tells it
             kind = self._kind(attempt)
             process = self._start(kind, modules)
-            with self._lock:
-                if not self._closed:
-                    self._idle.setdefault(kind, []).append(process)
-                    return
+        with self._lock:
+            self._coming[_wish(attempt)] -= 1
+            self._came.notify_all()
+            if process is not None and not self._closed:
+                self._idle.setdefault(kind, []).append(process)
+                return
+        if process is not None:
             self._retire(process, now=True)
 
     def _release(self, attempt: str, process: StepProcess, kind: _Kind, *, spoiled: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.runs import Completion, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import LeaseLostError
@@ -32,7 +32,9 @@ class SQLReuse:
 
     def find(self, keys: Iterable[str]) -> Mapping[str, Completion]:
         """The reusable completion of each key that has one."""
-        return {row["key"]: _completion(row) for row in self._database.read_keys("find_completions", keys)}
+        rows = list(self._database.read_keys("find_completions", keys))
+        outputs = loads(f"[{','.join(row['outputs'] for row in rows)}]")  # one text is read faster than many
+        return {row["key"]: _completion(row, document) for row, document in zip(rows, outputs, strict=True)}
 
     def claim(
         self, run: str, epoch: int, keys: Mapping[str, str], forced: frozenset[str]
@@ -130,13 +132,12 @@ def _is_good(row: Row) -> bool:
     return StepStatus(row["status"]).good
 
 
-def _completion(row: Row) -> Completion:
-    outputs = values_from_json(loads(row["outputs"]))
+def _completion(row: Row, outputs: Mapping[str, Any]) -> Completion:
     return Completion(
         row["key"],
         row["run"],
         row["step"],
-        outputs,
+        values_from_json(outputs),
         row["seconds"],
         row["attempt"],
         created_at=row["created_at"],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
+import csv
 import json
 import re
-from collections.abc import Iterable
-from importlib import metadata
+from collections.abc import Iterable, Iterator
+from importlib import machinery, metadata
 from typing import Any
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HEADER = re.compile(r"^(name|version|requires-dist):[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+_MODULE_ENDINGS = (*machinery.SOURCE_SUFFIXES, *sorted(machinery.EXTENSION_SUFFIXES, key=len, reverse=True))
 
 
 def build_index() -> dict[str, Any]:
@@ -19,12 +21,12 @@ def build_index() -> dict[str, Any]:
     local: dict[str, bool] = {}
     owners: dict[str, set[str]] = {}
     for distribution in metadata.distributions():
-        name, version = _identity(distribution)
-        if not name:
+        name, version, required = _headers(distribution)
+        if not name or not version:
             continue
         if name not in versions:  # the first on the path is the one that is imported
             versions[name] = version
-            requires[name] = _requirements(distribution.requires or ())
+            requires[name] = _requirements(required)
             local[name] = _is_local(distribution)
         for module in _modules(distribution):
             owners.setdefault(module, set()).add(name)
@@ -32,12 +34,23 @@ def build_index() -> dict[str, Any]:
     return {"versions": versions, "requires": requires, "modules": modules, "local": local}
 
 
-def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
-    """Name and version; empty where the metadata is damaged, which whoever does not need it need not mind."""
+def _headers(distribution: metadata.Distribution) -> tuple[str, str, list[str]]:
+    """Name, version and requirements, as its description begins with them (https://packaging.python.org/specifications).
+
+    `importlib.metadata` reads each description several times with a parser for mails, which takes ten times as long; it
+    is asked for the older kinds. Empty where the metadata is damaged, which whoever does not need it need not mind.
+    """
     try:
-        return _normal(distribution.metadata["Name"] or ""), distribution.version
+        text = distribution.read_text("METADATA")
+        if text is None:
+            name, version = distribution.metadata["Name"] or "", distribution.version or ""
+            return _normal(name), version, list(distribution.requires or ())
     except Exception:  # backports of importlib.metadata take its place once they are imported, with errors of their own
-        return "", ""
+        return "", "", []
+    found: dict[str, list[str]] = {"name": [], "version": [], "requires-dist": []}
+    for header, value in _HEADER.findall(re.split(r"\r?\n\r?\n", text, maxsplit=1)[0]):
+        found[header.lower()].append(value)
+    return _normal("".join(found["name"][:1])), "".join(found["version"][:1]), found["requires-dist"]
 
 
 def _modules(distribution: metadata.Distribution) -> set[str]:
@@ -45,11 +58,20 @@ def _modules(distribution: metadata.Distribution) -> set[str]:
     if declared := (distribution.read_text("top_level.txt") or "").split():
         return set(declared)
     found = set()
-    for file in distribution.files or ():
-        module = inspect.getmodulename(file.name)
-        if module is not None and file.suffix != ".pyc":
-            found.add(file.parts[0] if len(file.parts) > 1 else module)
+    for path in _files(distribution):
+        ending = next((ending for ending in _MODULE_ENDINGS if path.endswith(ending)), None)
+        if ending is not None:
+            folder, slash, _ = path.partition("/")
+            found.add(folder if slash else path.removesuffix(ending))
     return {name for name in found if name.isidentifier()}
+
+
+def _files(distribution: metadata.Distribution) -> Iterator[str]:
+    """The paths of its files, with slashes."""
+    record = distribution.read_text("RECORD")
+    if record is None:
+        return (file.as_posix() for file in distribution.files or ())
+    return (row[0].replace("\\", "/") for row in csv.reader(record.splitlines()) if row)
 
 
 def _requirements(lines: Iterable[str]) -> list[str]:

@@ -346,3 +346,28 @@ def test_damaged_records_are_told(steps):
     found = steps("runs", "list", code=1)
     assert "cannot be used: file is not a database" in found.err
     assert "restore it from a backup" in found.err
+
+
+def test_no_more_processes_are_started_than_steps_run_at_once(project):
+    """A module that takes long to import is imported once to look at the pipeline, and once to run its steps."""
+    project.write(
+        main="""
+            import os
+            from pathlib import Path
+            from pipelinekit import pipeline, step
+
+            with Path(os.environ["IMPORTED"]).open("a") as stream:
+                stream.write(f"{os.getpid()}\\n")
+
+            @step
+            def one(value: int) -> int:
+                return value + 1
+
+            @pipeline
+            def main():
+                return one(one(one(0)))
+        """
+    )
+    imported = project.folder.parent / "imported.txt"
+    assert len(project.executed("main.py", env={"IMPORTED": str(imported)})) == 3
+    assert len(set(imported.read_text().split())) == 2

@@ -213,6 +213,7 @@ BUGS = (
         "domain/digests.py",
         "in sorted((encode(k), v) for k, v in value.items()):",
         "in ((encode(k), v) for k, v in value.items()):",
+        ("tests/domain/test_digests.py",),
     ),
     Bug("NFC not applied", "domain/snapshots.py", 'unicodedata.normalize("NFC", path)', "path"),
     Bug(
@@ -326,6 +327,7 @@ BUGS = (
         "runtime/performer.py",
         "                if self._results:",
         "                if False:",
+        ("tests/reuse/test_counterexamples.py",),
     ),
 )
 

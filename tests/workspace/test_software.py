@@ -1,7 +1,9 @@
 """Installed distributions: those that code reaches count, with what they require, and no others."""
 
 import json
+import re
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -173,6 +175,26 @@ def test_old_egg_info_is_read_too(site):
     (info / "top_level.txt").write_text("old_module\n")
     assert packages("old_module") == {"old": "0.9"}
     assert owns("old_module")
+
+
+def test_only_the_head_of_a_description_counts(site):
+    description = "Version: 8\n\nName: not-this\nRequires-Dist: nor-this\n"
+    site.install("head", "1", ["head.py", "head-1.data/scripts/tool.py"])
+    place = site.folder / "head-1.dist-info" / "METADATA"
+    place.write_text(f"Metadata-Version: 2.1\r\nname: head\r\nversion: 1\r\n\r\n{description}")
+    assert packages("head") == {"head": "1"}
+
+
+def test_descriptions_are_read_as_the_standard_library_reads_them():
+    found = build_index()
+    known = {}
+    for distribution in metadata.distributions():
+        known.setdefault(re.sub(r"[-_.]+", "-", distribution.name).lower(), distribution)
+    assert found["versions"] == {name: distribution.version for name, distribution in known.items()}
+    assert {name: len(names) for name, names in found["requires"].items()} == {
+        name: sum("extra" not in line.partition(";")[2] for line in distribution.requires or ())
+        for name, distribution in known.items()
+    }
 
 
 def test_this_interpreter_knows_its_own_packages():
