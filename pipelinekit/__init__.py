@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipelinekit.formats.paths import Folder as Folder
     from pipelinekit.formats.registry import Format as Format
     from pipelinekit.formats.registry import register_format as register_format
+    from pipelinekit.harness.context import get_context as get_context
     from pipelinekit.workspace.runs import Run as Run
     from pipelinekit.workspace.runs import StepRun as StepRun
 
@@ -56,6 +57,7 @@ _HOMES = {
     "first_of": "authoring.pipelines",
     "fixed": "authoring.handles",
     "otherwise": "authoring.pipelines",
+    "get_context": "harness.context",
     "pipeline": "authoring.pipelines",
     "register_format": "formats.registry",
     "sequence": "authoring.pipelines",

@@ -21,7 +21,15 @@ from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
+from pipelinekit.ports import (
+    AccountRecords,
+    Compute,
+    DriverRecords,
+    ExperimentRecords,
+    FactRecords,
+    MetricRecords,
+    Sink,
+)
 from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
@@ -37,17 +45,19 @@ from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler
 from pipelinekit.workspace.ignores import Pattern
 from pipelinekit.workspace.pipelines import Pipelines
-from pipelinekit.workspace.runs import RunCollection
+from pipelinekit.workspace.runs import RunCollection, RunStores
 
 if TYPE_CHECKING:
     import subprocess
 
     from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
+    from pipelinekit.domain import attempts
     from pipelinekit.domain.attempts import Attempt
+    from pipelinekit.domain.metrics import Entry
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.runtime.observer import Observer
-    from pipelinekit.storage import accounting, leftovers, sweeping
+    from pipelinekit.storage import accounting, experiments, facts, leftovers, metrics, run_queries, sweeping
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
 else:
@@ -59,7 +69,12 @@ else:
     supervisor = late("pipelinekit.compute.supervisor")
     modules = late("pipelinekit.engine.code.modules")
     own_process = late("pipelinekit.harness.in_process")
+    attempts = late("pipelinekit.domain.attempts")
     accounting = late("pipelinekit.storage.accounting")
+    experiments = late("pipelinekit.storage.experiments")
+    facts = late("pipelinekit.storage.facts")
+    run_queries = late("pipelinekit.storage.run_queries")
+    metrics = late("pipelinekit.storage.metrics")
     leftovers = late("pipelinekit.storage.leftovers")
     sweeping = late("pipelinekit.storage.sweeping")
     upkeep_records = late("pipelinekit.storage.upkeep")
@@ -131,8 +146,19 @@ class Services:
             SQLCarrying(database, clock),
             SQLDocuments(database),
             SQLLogs(database),
+            lambda: self.facts,
             database.transaction,
         )
+
+    @cached_property
+    def facts(self) -> FactRecords:
+        """What is told of runs besides metrics."""
+        return facts.SQLFacts(self.database, self.clock)
+
+    @cached_property
+    def metrics(self) -> MetricRecords:
+        """Metrics."""
+        return metrics.SQLMetrics(self.database)
 
     @cached_property
     def upkeep(self) -> upkeep.Stores:
@@ -184,7 +210,23 @@ class Services:
     @cached_property
     def runs(self) -> RunCollection:
         """The runs."""
-        return RunCollection(self.records.runs, self.blobs, self.records.logs, self._recover)
+        records = self.records
+        return RunCollection(
+            RunStores(
+                records.runs,
+                records.logs,
+                self.blobs,
+                self._recover,
+                records.facts,
+                lambda: self.metrics,
+                lambda: run_queries.SQLRunQueries(self.database),
+            )
+        )
+
+    @cached_property
+    def experiments(self) -> ExperimentRecords:
+        """Records of the experiments."""
+        return experiments.SQLExperiments(self.database, self.clock)
 
     def _recover(self) -> None:
         """Fail the runs whose driver is dead, or that a driver process of ours ended without having taken."""
@@ -247,7 +289,11 @@ class Services:
 
     def _in_process(self, sink: Sink) -> Compute:
         scratch = self.home / "scratch" / str(os.getpid())
-        return in_process.InProcessCompute(sink, own_process.OwnProcess(self.home, self.blobs, scratch))
+
+        def send(attempt: str, entries: Sequence[Entry]) -> None:
+            sink(attempts.Told(attempt, tuple(entries)))
+
+        return in_process.InProcessCompute(sink, own_process.OwnProcess(self.home, self.blobs, scratch, send))
 
     def _local(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
         cores = self.settings.cores or os.cpu_count() or 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pipelinekit.domain.runs import (
     CarriedRecord,
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     # nouns of what executes and of what looks after a workspace: a run in which nothing is new needs none
     from pipelinekit.domain.accounting import Kept, StepUse
-    from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
+    from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk, Told
+    from pipelinekit.domain.experiments import Experiment
+    from pipelinekit.domain.metrics import Entry, Metric, Series
+    from pipelinekit.domain.run_queries import RunQuery
     from pipelinekit.domain.upkeep import BlobEntry, History, Inventory, Leftover, Place, Removal
 else:
     Protocol = object  # who implements one is told by type checkers; a class of `typing` costs three times as much
@@ -51,19 +54,46 @@ class RunRecords(Protocol):
     def get(self, run: str) -> RunRecord:
         """The run of this id, or the only one whose id begins so. Raises NotFoundError, UsageError if several do."""
 
-    def list(
-        self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
-    ) -> Sequence[RunRecord]:
-        """Runs, newest first; `before` continues a list after the run of that id."""
-
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Step runs recorded so far, with the outputs and failure of each; reused ones show the original's outputs."""
 
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the run's driver to end it; a run without a driver is canceled at once. Final runs stay as they are."""
 
-    def experiments(self) -> Sequence[tuple[str, int, float]]:
-        """Name, number of runs and time of the newest run of each experiment."""
+
+class RunQueries(Protocol):
+    """Finds runs; see `domain.run_queries`."""
+
+    def find(self, query: RunQuery) -> Sequence[RunRecord]:
+        """The runs that a query asks for, in its order."""
+
+
+class ExperimentRecords(Protocol):
+    """Experiments. Each call but `make` raises NotFoundError where there is none of that name."""
+
+    def make(self, name: str) -> Experiment:
+        """The experiment of this name, made when it is not there."""
+
+    def get(self, name: str) -> Experiment:
+        """The experiment of this name."""
+
+    def list(self, *, archived: bool | None = False) -> Sequence[Experiment]:
+        """Experiments, those with the newest runs first; `archived` None asks for all."""
+
+    def archive(self, name: str, *, archived: bool) -> None:
+        """Leave an experiment out of lists, or have it in them again."""
+
+    def describe(self, name: str, description: str) -> None:
+        """Say what an experiment is for."""
+
+    def set_tags(self, name: str, tags: Mapping[str, str]) -> None:
+        """Set tags; others stay."""
+
+    def remove_tags(self, name: str, keys: Sequence[str]) -> None:
+        """Remove tags; those that are not there need not be."""
+
+    def delete(self, name: str) -> None:
+        """Delete an experiment that has no runs. Raises UsageError when it has some."""
 
 
 class DriverRecords(Protocol):
@@ -177,6 +207,71 @@ class LogRecords(Protocol):
 
     def read(self, run: str, step: str, after: int = 0) -> Sequence[tuple[int, LogChunk]]:
         """Chunks of one step with their positions, those after position `after` only."""
+
+
+class MetricRecords(Protocol):
+    """Metrics of runs and steps. A reused step shows those of its original; see `domain.metrics`."""
+
+    def of_run(self, run: str) -> Sequence[Metric]:
+        """Metrics of a run itself, and what its steps told it."""
+
+    def of_steps(self, run: str) -> Sequence[tuple[str, Metric]]:
+        """Metrics of the steps of a run, with the names of the steps."""
+
+    def of_step(self, run: str, step: str) -> Sequence[Metric]:
+        """Metrics of one step run that executed."""
+
+    def series(self, metric: Metric) -> Series:
+        """All points of a series."""
+
+    def rows(self, metric: Metric) -> Mapping[str, Sequence[Any]]:
+        """All rows of a table by column; None where a row lacks a column."""
+
+    def body(self, metric: Metric) -> Any:
+        """What was logged last as an image (a stored value, as JSON data) or a confusion matrix."""
+
+
+class FactRecords(Protocol):
+    """What is told of runs and steps besides metrics. An empty step means the run itself."""
+
+    def tell(self, told: Sequence[Told]) -> None:
+        """Keep what attempts told, metrics too, in its order.
+
+        What an earlier attempt of a step told as metrics goes.
+        """
+
+    def tell_run(self, run: str, entries: Sequence[Entry]) -> None:
+        """Keep what was told of a run that has no steps."""
+
+    def end_children(self, owner: str) -> None:
+        """Fail the child runs that the steps of this driver left open."""
+
+    def set_tags(self, run: str, tags: Mapping[str, str], *, step: str = "") -> None:
+        """Set tags; others stay."""
+
+    def remove_tags(self, run: str, keys: Sequence[str], *, step: str = "") -> None:
+        """Remove tags; those that are not there need not be."""
+
+    def add_properties(self, run: str, properties: Mapping[str, str], *, step: str = "") -> None:
+        """Add properties; one that is there stays as it is."""
+
+    def put_file(self, run: str, name: str, value: StoredValue, *, step: str = "") -> None:
+        """Keep a stored file with a run; one of the same name is replaced."""
+
+    def rename(self, run: str, *, display_name: str | None = None, description: str | None = None) -> None:
+        """Change how a run is shown; None leaves it as it is."""
+
+    def tags(self, run: str, *, step: str = "") -> Mapping[str, str]:
+        """Tags by key."""
+
+    def properties(self, run: str, *, step: str = "") -> Mapping[str, str]:
+        """Properties by key."""
+
+    def files(self, run: str, *, step: str = "") -> Mapping[str, StoredValue]:
+        """Files by name."""
+
+    def children(self, run: str, *, step: str = "") -> Sequence[RunRecord]:
+        """Child runs in the order in which they began: of any step of a run, or of one."""
 
 
 class UpkeepRecords(Protocol):

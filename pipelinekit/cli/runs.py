@@ -9,9 +9,11 @@ from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
+from pipelinekit.cli import run_facts
 from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
+from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
 from pipelinekit.domain.runs import RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import seconds_text, size_text
 from pipelinekit.errors import NotFoundError, UsageError
@@ -29,7 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--experiment", default="", help="only runs of this experiment")
     listing.add_argument("--status", choices=[str(status) for status in RunStatus], help="only runs that stand so")
     listing.add_argument("--limit", type=int, default=20, help="at most so many (20)")
-    listing.add_argument("--before", default="", metavar="RUN", help="continue a list after this run")
+    listing.add_argument("--after", default="", metavar="RUN", help="go on with a list behind this run")
+    listing.add_argument(
+        "--tag", action="append", metavar="KEY[=VALUE]", help="only runs with this tag; again for more"
+    )
+    listing.add_argument(
+        "--where", action="append", metavar="CONDITION", help="such as 'metric.loss<0.3' or 'param.model=tree'"
+    )
+    listing.add_argument("--sort", default="", metavar="WHAT", help="metric.NAME or param.NAME instead of time")
+    listing.add_argument("--ascending", action="store_true", help="the oldest or smallest first")
+    listing.add_argument("--children", action="store_true", help="child runs too")
     _run_argument(_verb(verbs, "show", "a run and its steps"))
     logs = _verb(verbs, "logs", "what steps wrote")
     _run_argument(logs)
@@ -40,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     outputs.add_argument("--step", help="the outputs of one step instead")
     outputs.add_argument("--save", metavar="FOLDER", help="write file and folder outputs there")
     _run_argument(_verb(verbs, "cancel", "ask a run to end"))
+    _add_fact_verbs(verbs)
     _run_argument(
         _verb(verbs, "resume", "run the same graph with the same parameters again; what was finished is reused")
     )
@@ -47,6 +59,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _run_argument(_verb(verbs, "pin", "keep a run and all that it names, whatever clean-up is told"))
     _run_argument(_verb(verbs, "unpin", "let clean-up treat a run like any other again"))
     _run_argument(_verb(verbs, "drive", "drive a recorded run in this process"))
+
+
+def _add_fact_verbs(verbs: Any) -> None:
+    """Verbs about what runs said; `cli.run_facts` does them."""
+    metrics = _verb(verbs, "metrics", "metrics of a run and its steps")
+    _run_argument(metrics)
+    metrics.add_argument("--name", help="every point of this metric")
+    metrics.add_argument("--step", help="only of this step")
+    metrics.add_argument("--plot", metavar="FILE.html", help="draw the series there")
+    compare = _verb(verbs, "compare", "runs side by side: parameters, metrics, inputs, code, software, outputs")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="two or more")
+    compare.add_argument("--all", action="store_true", help="also what is equal")
+    compare.add_argument("--plot", metavar="FILE.html", help="draw the series of all of them there")
+    tag = _verb(verbs, "tag", "set or remove tags of a run, or show them")
+    _run_argument(tag)
+    tag.add_argument("--set", dest="tags", action="append", metavar="KEY[=VALUE]", help="set a tag; again for more")
+    tag.add_argument("--remove", action="append", metavar="KEY", help="remove a tag; again for more")
+    tag.add_argument("--step", help="of this step of the run")
+    describe = _verb(verbs, "describe", "give a run a name for people, and a description")
+    _run_argument(describe)
+    describe.add_argument("--name", help="what it is shown as")
+    describe.add_argument("--description", help="what it was for")
+    _run_argument(_verb(verbs, "children", "child runs of a run, and those below them"))
+    files = _verb(verbs, "files", "files that were kept with a run or its steps")
+    _run_argument(files)
+    files.add_argument("--step", help="only of this step")
+    files.add_argument("--save", metavar="FOLDER", help="write them there")
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -76,25 +115,45 @@ def execute(arguments: argparse.Namespace) -> int:
         "pin": _pin,
         "unpin": _pin,
         "drive": _drive,
+        "metrics": run_facts.metrics,
+        "compare": run_facts.compare,
+        "tag": run_facts.tag,
+        "describe": run_facts.describe,
+        "children": run_facts.children,
+        "files": run_facts.files,
     }[arguments.verb]
     return action(arguments, services)
 
 
 def _list(arguments: argparse.Namespace, services: Services) -> int:
-    runs = services.records.runs.list(
+    query = RunQuery(
         experiment=arguments.experiment,
-        status=RunStatus(arguments.status) if arguments.status else None,
-        before=arguments.before,
+        statuses=(RunStatus(arguments.status),) if arguments.status else (),
+        tags=dict(map(parse_tag, arguments.tag or ())),
+        conditions=tuple(map(parse_condition, arguments.where or ())),
+        sort=parse_sort(arguments.sort),
+        ascending=arguments.ascending,
+        children=arguments.children,
+        after=services.records.runs.get(arguments.after).id if arguments.after else "",
         limit=max(arguments.limit, 1),
     )
+    runs = [run.record for run in services.runs.find(query)]
     if arguments.json:
         print_json({"runs": [run_document(run) for run in runs]})
         return 0
     rows = [
-        (run.id, run.experiment, str(run.number), str(run.status), time_text(run.created_at), _took(run))
+        (
+            run.id,
+            run.experiment,
+            str(run.number or ""),
+            str(run.status),
+            time_text(run.created_at),
+            _took(run),
+            run.display_name,
+        )
         for run in runs
     ]
-    print(table(rows, ("run", "experiment", "no", "status", "created", "took")) if rows else "no runs")
+    print(table(rows, ("run", "experiment", "no", "status", "created", "took", "name")) if rows else "no runs")
     return 0
 
 
@@ -117,6 +176,13 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         ("source", record.source or "-"),
         ("graph", record.graph),
         *([("pinned", "clean-up keeps this run")] if record.pinned else []),
+        *([("name", record.display_name)] if record.display_name else []),
+        *([("description", record.description)] if record.description else []),
+        *(
+            [("tags", ", ".join(f"{key}={value}" if value else key for key, value in run.tags.items()))]
+            if run.tags
+            else []
+        ),
         *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
         *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
     ]

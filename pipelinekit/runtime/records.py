@@ -6,12 +6,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from pipelinekit.classes import frozen
-from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
+from pipelinekit.ports import CarryRecords, Documents, DriverRecords, FactRecords, LogRecords, ReuseRecords, RunRecords
 
 
 @frozen
 class Records:
-    """All records of a workspace, on one connection. `batch` groups what is written inside it into one transaction."""
+    """All records of a workspace, on one connection. `batch` groups what is written inside it into one transaction.
+
+    `facts` gives what few runs need: records of what is told of runs.
+    """
 
     runs: RunRecords
     driving: DriverRecords
@@ -19,4 +22,5 @@ class Records:
     carrying: CarryRecords
     documents: Documents
     logs: LogRecords
+    facts: Callable[[], FactRecords]
     batch: Callable[[], AbstractContextManager[None]]

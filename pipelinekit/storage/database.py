@@ -34,6 +34,9 @@ class Database(Protocol):
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
 
+    def select(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Rows of a statement that was put together of named pieces."""
+
     def write(self, query: str, parameters: Sequence[Any] = ()) -> int:
         """Run a named query that changes something; how many rows were changed."""
 

@@ -24,9 +24,10 @@ from pipelinekit.wire.runs import (
     reason_to_json,
     reasons_from_json,
 )
-from pipelinekit.wire.values import dumps, loads, values_from_json, values_to_json
+from pipelinekit.wire.values import dumps, loads, plain_to_json, values_from_json, values_to_json
 
 LATEST = "latest"
+_GATHERED = ("gather_tags", "gather_properties", "gather_files", "gather_metrics", "gather_own_metrics")
 
 
 class SQLRuns:
@@ -56,8 +57,15 @@ class SQLRuns:
                     dumps(options_to_json(run.options)),
                     run.source,
                     dumps(dict(run.details)),
+                    run.kind,
+                    run.parent,
+                    run.parent_step,
+                    run.display_name,
+                    run.description,
                 ),
             )
+            shown = [(run.id, name, *_comparable(value)) for name, value in run.arguments.items() if value.is_inline]
+            self._database.write_many("add_parameter", shown)
         return self.get(run.id)
 
     def get(self, run: str) -> RunRecord:
@@ -76,14 +84,6 @@ class SQLRuns:
             raise UsageError(f"several runs begin with {run!r}", hint="give more characters of the id")
         return run_record(rows[0])
 
-    def list(
-        self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
-    ) -> Sequence[RunRecord]:
-        """Runs, newest first."""
-        wanted = str(status) if status else ""
-        parameters = (experiment, experiment, wanted, wanted, before, before, limit)
-        return [run_record(row) for row in self._database.read("list_runs", parameters)]
-
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Step runs in the order of the graph."""
         return [step_record(row) for row in self._database.read("steps_of_run", (run,))]
@@ -95,10 +95,6 @@ class SQLRuns:
             if self._database.write("cancel_waiting", (self._clock.now(), found.id)) == 0:
                 self._database.write("request_cancel", (found.id,))
         return self.get(found.id)
-
-    def experiments(self) -> Sequence[tuple[str, int, float]]:
-        """Name, number of runs and newest run of each experiment."""
-        return [(row["name"], row["runs"], row["newest"]) for row in self._database.read("list_experiments")]
 
 
 class SQLDriving:
@@ -156,6 +152,7 @@ class SQLDriving:
             self._event(run, epoch, {"status": str(status)})
             text = dumps(failure_to_json(failure)) if failure else None
             now = self._clock.now()
+            self._gather(run)
             self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
             self._database.write("drop_claims_of_run", (run,))
 
@@ -188,6 +185,12 @@ class SQLDriving:
         if not rows:
             raise NotFoundError(f"there is no run {run!r}")
         return rows[0]
+
+    def _gather(self, run: str) -> None:
+        """Let the run have what its steps told it, also those that it reused, so that runs can be found by it."""
+        if self._database.read("is_told", (run,))[0]["told"]:
+            for query in _GATHERED:
+                self._database.write(query, (run,))
 
     def _event(self, run: str, epoch: int, body: dict[str, Any]) -> None:
         add_event(self._database, run, epoch, self._clock.now(), body)
@@ -278,6 +281,13 @@ def step_record(row: Row) -> StepRecord:
     )
 
 
+def _comparable(value: StoredValue) -> tuple[str, float | None]:
+    """A plain value as runs are found by it: as text, and as a number where it is one."""
+    plain = value.inline
+    number = float(plain) if isinstance(plain, int | float) and -1e300 < plain < 1e300 else None
+    return plain if isinstance(plain, str) else dumps(plain_to_json(plain)), number
+
+
 def run_record(row: Row) -> RunRecord:
     """A run from its row."""
     return RunRecord(
@@ -302,4 +312,9 @@ def run_record(row: Row) -> RunRecord:
         loads(row["details"]),
         bool(row["pinned"]),
         row["removed_at"] is not None,
+        row["kind"],
+        row["parent"],
+        row["parent_step"],
+        row["display_name"],
+        row["description"],
     )

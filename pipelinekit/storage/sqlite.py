@@ -114,6 +114,10 @@ class SQLiteDatabase:
         """Rows of a named query."""
         return [dict(row) for row in self._run(queries()[query], parameters)]
 
+    def select(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Rows of a statement that was put together; see `Database.select`."""
+        return [dict(row) for row in self._run(text, parameters)]
+
     def write(self, query: str, parameters: Sequence[Any] = ()) -> int:
         """Run a named query that changes something; how many rows were changed."""
         with self.transaction():

@@ -47,7 +47,9 @@ class References:
 
     def graphs(self, inventory: Inventory) -> set[str]:
         """Digests of the graphs of runs that are not removed, and of those that were compiled to documents."""
-        return {run.graph for run in inventory.runs.values() if not run.removed} | inventory.compiled.keys()
+        return {
+            run.graph for run in inventory.runs.values() if run.graph and not run.removed
+        } | inventory.compiled.keys()
 
     def snapshots(self, digests: Iterable[str]) -> set[str]:
         """Snapshots that graphs and definitions name, by the digests of those documents."""

@@ -9,6 +9,8 @@ from pipelinekit.storage import leases
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.carrying import CarryingContract
+from pipelinekit.testing.contracts.experiments import ExperimentsContract
+from pipelinekit.testing.contracts.facts import FactsContract
 from pipelinekit.testing.contracts.records import RecordsContract
 from pipelinekit.testing.records import MemoryState
 
@@ -44,4 +46,20 @@ class TestMemoryCarrying(Memory, CarryingContract):
 
 
 class TestSQLiteCarrying(SQLite, CarryingContract):
+    pass
+
+
+class TestMemoryFacts(Memory, FactsContract):
+    pass
+
+
+class TestSQLiteFacts(SQLite, FactsContract):
+    pass
+
+
+class TestMemoryExperiments(Memory, ExperimentsContract):
+    pass
+
+
+class TestSQLiteExperiments(SQLite, ExperimentsContract):
     pass

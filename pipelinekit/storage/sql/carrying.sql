@@ -1,5 +1,6 @@
 -- name: completed_before
-select * from runs where pipeline = ? and id < ? and status = 'Completed' and removed_at is null order by id desc limit 1
+select * from runs
+where pipeline = ? and id < ? and status = 'Completed' and removed_at is null and kind = 'pipeline' order by id desc limit 1
 
 -- name: spent_steps
 select step_runs.node, completions.outputs
