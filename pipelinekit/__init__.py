@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipelinekit.authoring.pipelines import pipeline as pipeline
     from pipelinekit.authoring.pipelines import sequence as sequence
     from pipelinekit.authoring.pipelines import when as when
+    from pipelinekit.authoring.script_runs import ScriptRunConfig as ScriptRunConfig
     from pipelinekit.authoring.scripts import CommandStep as CommandStep
     from pipelinekit.authoring.scripts import PythonScriptStep as PythonScriptStep
     from pipelinekit.authoring.steps import Step as Step
@@ -49,6 +50,7 @@ _HOMES = {
     "Resources": "domain.steps",
     "Retry": "domain.steps",
     "Run": "workspace.runs",
+    "ScriptRunConfig": "authoring.script_runs",
     "RunStatus": "domain.runs",
     "Step": "authoring.steps",
     "StepRun": "workspace.runs",

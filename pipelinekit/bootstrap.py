@@ -59,7 +59,9 @@ if TYPE_CHECKING:
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, experiments, facts, leftovers, metrics, run_queries, sweeping
     from pipelinekit.storage import upkeep as upkeep_records
-    from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
+    from pipelinekit.workspace import experiments as workspace_experiments
+    from pipelinekit.workspace import ignore_patterns, installed_index, interactive, observing, upkeep
+    from pipelinekit.workspace.experiments import ExperimentCollection
 else:
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
@@ -80,6 +82,8 @@ else:
     upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
+    workspace_experiments = late("pipelinekit.workspace.experiments")
+    interactive = late("pipelinekit.workspace.interactive")
     observing = late("pipelinekit.workspace.observing")
     upkeep = late("pipelinekit.workspace.upkeep")
 
@@ -224,6 +228,20 @@ class Services:
         )
 
     @cached_property
+    def interactive(self) -> interactive.InteractiveStores:
+        """What interactive runs are recorded in."""
+        records = self.records
+        return interactive.InteractiveStores(
+            leases.owner_id(),
+            records.runs,
+            records.driving,
+            self.blobs,
+            self.clock,
+            lambda: facts.SQLFacts(SQLiteDatabase(self.home / "records.db"), self.clock),
+            self.open_driving,
+        )
+
+    @cached_property
     def experiments(self) -> ExperimentRecords:
         """Records of the experiments."""
         return experiments.SQLExperiments(self.database, self.clock)
@@ -339,6 +357,18 @@ class Workspace(workspace.Workspace):
         found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch, defaults)
         found.services = services
         return found
+
+    @cached_property
+    def experiments(self) -> ExperimentCollection:
+        """The experiments."""
+        services = self.services
+
+        def begin(experiment: str, display_name: str) -> interactive.InteractiveRun:
+            return interactive.begin_interactive(
+                experiment, services.interactive, services.runs.handle, display_name=display_name
+            )
+
+        return workspace_experiments.ExperimentCollection(services.experiments, self.runs, self.submit, begin)
 
 
 class Silent:

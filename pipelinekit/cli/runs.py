@@ -14,14 +14,14 @@ from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
-from pipelinekit.domain.runs import RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import CHILD, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import seconds_text, size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document, show_value
 from pipelinekit.workspace.pipelines import Arguments
-from pipelinekit.workspace.runs import StepRun, log_place
+from pipelinekit.workspace.runs import StepRun, log_place, refuse_without_graph
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -170,11 +170,11 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
     steps = [step.record for step in run.steps]
     rows = [
         ("run", record.id),
-        ("pipeline", f"{record.pipeline}  (experiment {record.experiment}, number {record.number})"),
+        *_kind_rows(record),
         ("status", str(record.status)),
         ("created", f"{time_text(record.created_at)}  took {_took(record) or '-'}"),
         ("source", record.source or "-"),
-        ("graph", record.graph),
+        *([("graph", record.graph)] if record.graph else []),
         *([("pinned", "clean-up keeps this run")] if record.pinned else []),
         *([("name", record.display_name)] if record.display_name else []),
         *([("description", record.description)] if record.description else []),
@@ -187,11 +187,22 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
     ]
     print(table(rows))
-    print()
-    print(table([_step_row(step) for step in steps], ("step", "status", "took", "why")) if steps else "no steps yet")
+    if record.graph:
+        print()
+        print(
+            table([_step_row(step) for step in steps], ("step", "status", "took", "why")) if steps else "no steps yet"
+        )
     if record.status is RunStatus.FAILED:
         print("\n" + "\n".join(failure_lines(record, steps)))
     return 0
+
+
+def _kind_rows(record: RunRecord) -> list[tuple[str, str]]:
+    """What kind of run it is, and where it belongs."""
+    if record.kind == CHILD:
+        return [("child of", f"{record.parent}" + (f", step {record.parent_step}" if record.parent_step else ""))]
+    place = f"(experiment {record.experiment}, number {record.number})"
+    return [("pipeline", f"{record.pipeline}  {place}") if record.graph else ("interactive", place)]
 
 
 def _step_row(step: StepRecord) -> tuple[str, str, str, str]:
@@ -321,6 +332,7 @@ def _verify(arguments: argparse.Namespace, services: Services) -> int:
 
 
 def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: bool) -> int:
+    refuse_without_graph(old)
     texts = services.records.documents.get([old.graph])
     if old.removed or old.graph not in texts:
         raise NotFoundError(

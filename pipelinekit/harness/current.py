@@ -11,7 +11,7 @@ from pipelinekit.ports import Blobs
 
 if TYPE_CHECKING:
     from pipelinekit.domain.metrics import Entry
-    from pipelinekit.harness.telling import Teller
+    from pipelinekit.formats.telling import Teller
 
 Send = Callable[[str, "Sequence[Entry]"], None]  # the id of an attempt, and what it tells
 

@@ -18,7 +18,9 @@ from pipelinekit.domain.values import StoredValue
 from pipelinekit.formats.loading import load_plain, load_value
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.storing import OutputError, store_value
+from pipelinekit.harness.current import CURRENT
 from pipelinekit.harness.execute import Place
+from pipelinekit.harness.script_telling import listening
 from pipelinekit.wire.values import dumps, plain_to_json
 
 _SUFFIXES = {"arrow": ".arrow", "numpy": ".npy", "bytes": ".bin"}
@@ -37,9 +39,11 @@ def run_command(attempt: Attempt, place: Place) -> Mapping[str, StoredValue]:
     texts = {name: _input_text(name, value, place) for name, value in attempt.inputs.items()}
     paths = {port.name: _output_path(port, place) for port in attempt.task.outputs}
     command = _command(attempt, texts, paths)
-    environment = {**os.environ, **_variables(texts, paths)}
     try:
-        ended = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)
+        with listening(attempt.id, place.blobs, place.scratch / "told", CURRENT.send) as (pipe, told):
+            environment = {**os.environ, **_variables(texts, paths), **told}
+            quiet = subprocess.DEVNULL
+            ended = subprocess.run(command, cwd=folder, env=environment, stdin=quiet, pass_fds=(pipe,), check=False)
     except FileNotFoundError as error:
         raise CommandFailedError(f"the command {command[0]!r} was not found") from error
     except PermissionError as error:

@@ -124,7 +124,7 @@ class Pipelines:
             arguments.paths,
             options=options or RunOptions(),
             source=source,
-            details=_circumstances(),
+            details=circumstances(),
         )
         with batch():
             self._documents.put({record.graph: text})
@@ -137,7 +137,7 @@ def raise_parameter_faults(pipeline: str, faults: list[Fault]) -> None:
         raise ParameterError(f"the parameters of pipeline {pipeline!r} do not fit", faults=faults)
 
 
-def _circumstances() -> dict[str, Any]:
+def circumstances() -> dict[str, Any]:
     """Who submits, and where: for the record, never for the key."""
     details: dict[str, Any] = {"host": os.uname().nodename, "folder": os.getcwd(), "pid": os.getpid()}
     with suppress(KeyError, OSError):

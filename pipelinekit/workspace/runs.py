@@ -302,3 +302,12 @@ def log_place(record: StepRecord) -> tuple[str, str]:
     if record.status is StepStatus.REUSED:
         return record.original_run, record.original_step
     return record.run, record.name
+
+
+def refuse_without_graph(run: RunRecord) -> None:
+    """Raise UsageError for a run that has no pipeline: an interactive one, or a child."""
+    if not run.graph:
+        raise UsageError(
+            f"run {run.id} has no pipeline: its {'parent' if run.parent else 'process'} made it as it went",
+            hint="'pipelinekit runs show' and 'runs metrics' say what there is of it",
+        )
