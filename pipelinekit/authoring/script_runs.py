@@ -25,9 +25,9 @@ class ScriptRunConfig:
 
     `source_directory` is the folder whose content, after its ignore file, is the code; `script` lies in it. `command`
     (a text or a list of words) takes the place of script and arguments. In `arguments` and `command`, `{inputs.NAME}`
-    and `{outputs.NAME}` stand for paths. `inputs` are values by name: plain data, `File(path)` or `Folder(path)`. `outputs`
-    map names to `File` or `Folder`; a list of names means files. `options` are those of a step: `environment`,
-    `timeout`, `cpu`, `allow_reuse` and so on.
+    and `{outputs.NAME}` stand for paths. `inputs` are values by name: plain data, `File(path)` or `Folder(path)`.
+    `outputs` map names to `File` or `Folder`; a list of names means files. `options` are those of a step:
+    `environment`, `timeout`, `cpu`, `allow_reuse` and so on.
 
     Submit it with `workspace.submit(config)` or `experiment.submit(config)`. The run is an ordinary one of a pipeline
     with one step: executed again only when something changed.
