@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelinekit.domain.run_queries import COMPARISONS, METRIC, PARAMETER, Condition, RunQuery
-from pipelinekit.domain.runs import CHILD, RunRecord
+from pipelinekit.domain.runs import CHILD, RunRecord, RunStatus
 from pipelinekit.storage.database import Database, queries
 from pipelinekit.storage.runs import run_record
 from pipelinekit.wire.values import dumps
+
+FEW = 5000  # runs that are sorted faster than a million are looked through
 
 
 class SQLRunQueries:
@@ -52,17 +54,33 @@ def find_runs(database: Database, query: RunQuery) -> Sequence[RunRecord]:
         source = "runs_sorted_by_metric" if query.sort[0] == METRIC else "runs_sorted_by_parameter"
         select.add(queries()[source], query.sort[1])
         key = "chosen.number"
-    elif valued := next(((name, value) for name, value in tags.items() if value is not None), None):
-        del tags[valued[0]]
-        select.add(queries()["runs_by_tag"], *valued)
+    elif tags:
+        name = next((name for name, value in tags.items() if value is not None), next(iter(tags)))
+        value = tags.pop(name)
+        if value is None:
+            select.add(queries()["runs_by_tag_key"], name)
+        else:
+            select.add(queries()["runs_by_tag"], name, value)
     elif equal := next((item for item in conditions if item.of == PARAMETER and item.op == "="), None):
         conditions.remove(equal)
         select.add(queries()[f"runs_by_parameter_{_kind(equal)}"], equal.name, equal.value)
+    elif rare := next((item for item in conditions if _is_rare(database, item)), None):
+        conditions.remove(rare)
+        select.add(queries()[f"runs_by_{rare.of}_range"].replace("{op}", _op(rare)), rare.name, rare.value)
     else:
         select.add(queries()["runs_by_time"])
     _add_conditions(select, query, tags, conditions)
     _add_order(select, query, key, "chosen.run" if "chosen" in select.texts[0] else "runs.id")
     return [run_record(row) for row in database.select(" ".join(select.texts), select.parameters)]
+
+
+def _is_rare(database: Database, condition: Condition) -> bool:
+    """Whether so few runs fulfil a condition that all of them can be sorted by time."""
+    if not isinstance(condition.value, float) or condition.op == "!=":
+        return False
+    text = queries()[f"few_of_{condition.of}"].replace("{op}", _op(condition))
+    found: int = database.select(text, (condition.name, condition.value, FEW + 1))[0]["found"]
+    return found <= FEW
 
 
 def _add_conditions(
@@ -74,6 +92,8 @@ def _add_conditions(
     if query.statuses:
         words = ", ".join(f"'{status.value}'" for status in query.statuses)  # in the text: an index is made for some
         select.add(f"and runs.status in ({words})")
+        if {RunStatus.FAILED, RunStatus.CANCELED}.issuperset(query.statuses):
+            select.named("ended_badly")  # as it stands in the index of such runs, so that it is found
     if not query.children:
         select.add("and runs.kind <> ?", CHILD)
     if query.since is not None:
@@ -87,8 +107,7 @@ def _add_conditions(
             select.named("has_tag_value", key, value)
     for item in conditions:
         value = dumps(item.value) if item.of == METRIC and isinstance(item.value, str) else item.value
-        op = COMPARISONS[COMPARISONS.index(item.op)].replace("!=", "<>")
-        select.named(f"has_{item.of}_{_kind(item)}", item.name, value, op=op)
+        select.named(f"has_{item.of}_{_kind(item)}", item.name, value, op=_op(item))
 
 
 def _add_order(select: _Select, query: RunQuery, key: str, run: str) -> None:
@@ -101,6 +120,11 @@ def _add_order(select: _Select, query: RunQuery, key: str, run: str) -> None:
         select.add(f"and ({key}, {run}) {beyond} (({number}), ?)", query.after, query.sort[1], query.after)
     order = f"{run} {direction}" if key == "runs.id" else f"{key} {direction}, {run} {direction}"
     select.add(f"order by {order} limit ?", query.limit)
+
+
+def _op(condition: Condition) -> str:
+    """The comparison as SQL writes it; never a text that somebody has given."""
+    return COMPARISONS[COMPARISONS.index(condition.op)].replace("!=", "<>")
 
 
 def _kind(condition: Condition) -> str:

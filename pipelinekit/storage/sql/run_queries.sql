@@ -7,6 +7,27 @@ select runs.* from runs where runs.removed_at is null
 select runs.* from run_tags chosen join runs on runs.id = chosen.run
 where chosen.step = '' and chosen.to_parent = 0 and chosen.key = ? and chosen.value = ? and runs.removed_at is null
 
+-- name: runs_by_tag_key
+select runs.* from run_tags chosen join runs on runs.id = chosen.run
+where chosen.step = '' and chosen.to_parent = 0 and chosen.key = ? and runs.removed_at is null
+
+-- name: runs_by_parameter_range
+select runs.* from run_parameters chosen join runs on runs.id = chosen.run
+where chosen.name = ? and chosen.number {op} ? and runs.removed_at is null
+
+-- name: runs_by_metric_range
+select runs.* from run_metrics chosen join runs on runs.id = chosen.run
+where chosen.name = ? and chosen.number {op} ? and runs.removed_at is null
+
+-- name: few_of_parameter
+select count(*) as found from (select 1 from run_parameters told where told.name = ? and told.number {op} ? limit ?) few
+
+-- name: few_of_metric
+select count(*) as found from (select 1 from run_metrics told where told.name = ? and told.number {op} ? limit ?) few
+
+-- name: ended_badly
+runs.status in ('Failed', 'Canceled')
+
 -- name: runs_by_parameter_text
 select runs.* from run_parameters chosen join runs on runs.id = chosen.run
 where chosen.name = ? and chosen.value = ? and runs.removed_at is null

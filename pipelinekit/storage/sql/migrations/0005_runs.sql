@@ -36,6 +36,7 @@ create table run_tags (
     primary key (run, step, to_parent, key)
 );
 create index run_tags_to_parent on run_tags (run) where to_parent = 1;
+create index run_tags_by_key on run_tags (key, run);
 create index run_tags_by_value on run_tags (key, value, run);
 
 create table run_properties (
