@@ -30,8 +30,9 @@ class Entry:
     """One thing that was told, at `at` seconds since 1970.
 
     `place` is empty for the step run, `parent` for the run that it belongs to, or the id of a child run. `body` is JSON
-    data: of a series `{"values": [...], "steps": [...] or null, "at": [...]}`, of rows `{"columns": [[name, [...]],
-    ...]}`, of an image or a file a stored value, of a tag or property its text.
+    data: of a series `{"values": [...], "steps": [...] or null, "at": [...]}`, where `at` is one number if all are
+    equal; of rows `{"columns": [[name, [...]], ...]}`; of an image or a file a stored value; of a tag or property its
+    text.
     """
 
     kind: str

@@ -132,7 +132,9 @@ class Teller:
             body = {
                 "values": numbers_to_json(waiting.values),
                 "steps": waiting.steps or None,
-                "at": waiting.at,
+                "at": waiting.at[0]
+                if waiting.at[0] == waiting.at[-1]
+                else waiting.at,  # a list told at once has one time
             }
             self._entries.append(Entry(SERIES, name, body, place, waiting.at[-1]))
         self._series.clear()

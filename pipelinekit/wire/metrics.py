@@ -62,7 +62,8 @@ def series_from_chunks(chunks: Iterable[Mapping[str, Any]]) -> Series:
     at: list[float] = []
     steps: list[int] = []
     for chunk in chunks:
-        values += numbers_from_json(chunk["values"])
-        at += chunk["at"]
+        found, times = numbers_from_json(chunk["values"]), chunk["at"]
+        values += found
+        at += times if isinstance(times, list) else [times] * len(found)
         steps += chunk["steps"] or ()
     return Series(values, steps if len(steps) == len(values) and steps else None, at)
