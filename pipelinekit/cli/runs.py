@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
-from pipelinekit.cli import run_facts
+from pipelinekit.cli import reproducing, run_facts
 from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
@@ -56,6 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _verb(verbs, "resume", "run the same graph with the same parameters again; what was finished is reused")
     )
     _run_argument(_verb(verbs, "verify", "run the same graph again, executing every reused step, and compare outputs"))
+    reproduce = _verb(
+        verbs, "reproduce", "do a run again in an empty workspace, and compare every output with what it was"
+    )
+    reproduce.add_argument("run", nargs="?", default="latest", metavar="RUN|FILE", help="a run, or a file of 'export'")
+    reproduce.add_argument("--into", metavar="FOLDER", help="keep the new workspace there")
+    export = _verb(verbs, "export", "write a run to one file, from which it can be done again elsewhere")
+    _run_argument(export)
+    export.add_argument("-o", "--output", metavar="FILE", help="where to (run-ID.zip)")
+    export.add_argument("--with-outputs", action="store_true", help="what the steps gave as well, to be looked into")
     _run_argument(_verb(verbs, "pin", "keep a run and all that it names, whatever clean-up is told"))
     _run_argument(_verb(verbs, "unpin", "let clean-up treat a run like any other again"))
     _run_argument(_verb(verbs, "drive", "drive a recorded run in this process"))
@@ -102,6 +111,8 @@ def _run_argument(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
+    if arguments.verb == "reproduce" and arguments.run.endswith(reproducing.EXPORTED):
+        return reproducing.reproduce(arguments, None)
     services = open_services(create=False)
     services.records.driving.recover()
     action = {
@@ -115,6 +126,8 @@ def execute(arguments: argparse.Namespace) -> int:
         "pin": _pin,
         "unpin": _pin,
         "drive": _drive,
+        "export": reproducing.export,
+        "reproduce": reproducing.reproduce,
         "metrics": run_facts.metrics,
         "compare": run_facts.compare,
         "tag": run_facts.tag,

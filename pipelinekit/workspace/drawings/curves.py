@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pipelinekit.domain.metrics import Series, downsample, finite
 
 WIDTH, HEIGHT = 520, 260
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 28
+LEFT, RIGHT, TOP, BOTTOM = 64, 32, 12, 28
+BAR = 22
 MOST_POINTS = 1000  # of one curve: more cannot be told apart
 COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#9333ea", "#b91c1c", "#0f766e", "#a16207", "#4b5563")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")  # curves can be told apart without colour as well
@@ -51,6 +52,8 @@ def chart(name: str, curves: Curves, looks: Mapping[str, str]) -> str:
     places = [place for run in points.values() for place in run]
     if not places:
         return f'<svg width="{WIDTH}" height="40"><text x="8" y="24">no finite values</text></svg>'
+    if all(len(run) < 2 for run in points.values()):
+        return _bars(name, {run: found[0][1] for run, found in points.items() if found}, looks)
     x_ticks, y_ticks = ticks([x for x, _ in places]), ticks([y for _, y in places])
     across = _scale(x_ticks, LEFT, WIDTH - RIGHT)
     up = _scale(y_ticks, HEIGHT - BOTTOM, TOP)
@@ -61,6 +64,21 @@ def chart(name: str, curves: Curves, looks: Mapping[str, str]) -> str:
         lines.append(_curve(run, found, across, up, looks[run]))
     label = html.escape(f"{name}: {', '.join(curves)}", quote=True)
     return f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{label}">{"".join(lines)}</svg>'
+
+
+def _bars(name: str, values: Mapping[str, float], looks: Mapping[str, str]) -> str:
+    """One value of each run, as bars from zero."""
+    across = _scale([min(0.0, *values.values()), max(0.0, *values.values()) or 1.0], LEFT, WIDTH - 4 * RIGHT)
+    lines = []
+    for place, (run, value) in enumerate(values.items()):
+        begin, end = sorted((across(0.0), across(value)))
+        top = TOP + place * BAR
+        path = f"M{begin:.1f} {top}H{max(end, begin + 1):.1f}V{top + BAR - 6}H{begin:.1f}Z"
+        lines.append(f'<path d="{path}" {looks[run]}><title>{html.escape(run)}</title></path>')
+        lines.append(f'<text x="{end + 6:.1f}" y="{top + BAR - 10}">{value:g}</text>')
+    height = 2 * TOP + len(values) * BAR
+    label = html.escape(f"{name}: {', '.join(values)}", quote=True)
+    return f'<svg width="{WIDTH}" height="{height}" role="img" aria-label="{label}">{"".join(lines)}</svg>'
 
 
 def ticks(values: Sequence[float]) -> list[float]:
