@@ -21,15 +21,7 @@ from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import (
-    AccountRecords,
-    Compute,
-    DriverRecords,
-    ExperimentRecords,
-    FactRecords,
-    MetricRecords,
-    Sink,
-)
+from pipelinekit.ports import Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
@@ -56,6 +48,8 @@ if TYPE_CHECKING:
     from pipelinekit.domain.metrics import Entry
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
+    from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords
+    from pipelinekit.ports.upkeep import AccountRecords
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, experiments, facts, leftovers, metrics, run_queries, sweeping
     from pipelinekit.storage import upkeep as upkeep_records

@@ -10,7 +10,7 @@ from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.domain.experiments import Experiment
 from pipelinekit.domain.metrics import check_text
 from pipelinekit.domain.run_queries import parse_tag
-from pipelinekit.ports import ExperimentRecords
+from pipelinekit.ports.facts import ExperimentRecords
 from pipelinekit.wire.experiments import experiment_document
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen
-from pipelinekit.ports import CarryRecords, Documents, DriverRecords, FactRecords, LogRecords, ReuseRecords, RunRecords
+from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
+
+if TYPE_CHECKING:
+    from pipelinekit.ports.facts import FactRecords
 
 
 @frozen

@@ -10,7 +10,8 @@ from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.metrics import SERIES
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.values import StoredValue
-from pipelinekit.ports import Documents, MetricRecords
+from pipelinekit.ports import Documents
+from pipelinekit.ports.facts import MetricRecords
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import show_value
 

@@ -8,7 +8,7 @@ from typing import Any
 from pipelinekit.domain import experiments
 from pipelinekit.domain.metrics import check_text
 from pipelinekit.domain.names import check_name
-from pipelinekit.ports import ExperimentRecords
+from pipelinekit.ports.facts import ExperimentRecords
 from pipelinekit.workspace.interactive import InteractiveRun
 from pipelinekit.workspace.runs import Run, RunCollection
 

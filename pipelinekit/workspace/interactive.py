@@ -15,7 +15,8 @@ from pipelinekit.domain.names import check_name, run_id
 from pipelinekit.domain.runs import INTERACTIVE, Failure, RunOptions, RunRecord, RunStatus
 from pipelinekit.errors import LeaseLostError, PipelinekitError
 from pipelinekit.formats.telling import ChildRun, Teller, Telling, keep_in, make_child
-from pipelinekit.ports import Blobs, Clock, DriverRecords, FactRecords, RunRecords
+from pipelinekit.ports import Blobs, Clock, DriverRecords, RunRecords
+from pipelinekit.ports.facts import FactRecords
 from pipelinekit.workspace.pipelines import circumstances
 from pipelinekit.workspace.runs import Run
 

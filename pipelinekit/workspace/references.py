@@ -8,7 +8,8 @@ from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.upkeep import Inventory
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError
-from pipelinekit.ports import BlobUpkeep, Documents
+from pipelinekit.ports import Documents
+from pipelinekit.ports.upkeep import BlobUpkeep
 from pipelinekit.wire.values import loads
 
 

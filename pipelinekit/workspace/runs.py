@@ -10,12 +10,13 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs, FactRecords, LogRecords, MetricRecords, RunQueries, RunRecords
+from pipelinekit.ports import Blobs, LogRecords, RunRecords
 from pipelinekit.wire.runs import whole_document
 
 if TYPE_CHECKING:
     from pipelinekit.domain import metrics as points
     from pipelinekit.domain import run_queries
+    from pipelinekit.ports.facts import FactRecords, MetricRecords, RunQueries
     from pipelinekit.workspace import outputs as stored
 else:
     points = late("pipelinekit.domain.metrics")

@@ -24,18 +24,8 @@ from pipelinekit.domain.runs import (
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, list_of, plain
 from pipelinekit.errors import LeaseLostError, NotFoundError, PipelinekitError, UsageError
-from pipelinekit.ports import (
-    CarryRecords,
-    Documents,
-    DriverRecords,
-    ExperimentRecords,
-    FactRecords,
-    LogRecords,
-    MetricRecords,
-    ReuseRecords,
-    RunQueries,
-    RunRecords,
-)
+from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
+from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords, RunQueries
 from pipelinekit.testing.clock import HandClock
 
 

@@ -11,7 +11,8 @@ from pipelinekit.domain.runs import RunRecord, RunStatus, StepStatus
 from pipelinekit.domain.upkeep import CompletionEntry, Removal
 from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.errors import IntegrityError, NotFoundError
-from pipelinekit.ports import Blobs, BlobUpkeep, UpkeepRecords
+from pipelinekit.ports import Blobs
+from pipelinekit.ports.upkeep import BlobUpkeep, UpkeepRecords
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.records import MadeRecords, change, completion, key, new_run, refused
 from pipelinekit.wire.values import value_to_json

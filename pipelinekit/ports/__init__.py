@@ -1,14 +1,15 @@
-"""The outside world on one page: what the engine's performers need, and nothing of how it is done.
+"""The outside world: what the engine's performers need, and nothing of how it is done. Here is what every run needs.
 
+What looks after a workspace stands in `upkeep`, what is told of runs in `facts`.
 Each protocol has an implementation in `storage`, `compute` or `workspace` and a twin in `testing`; one contract suite
 runs against all of them. `bootstrap` alone names implementations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipelinekit.domain.runs import (
     CarriedRecord,
@@ -24,13 +25,9 @@ from pipelinekit.domain.values import StoredValue
 if TYPE_CHECKING:
     from typing import Protocol
 
-    # nouns of what executes and of what looks after a workspace: a run in which nothing is new needs none
-    from pipelinekit.domain.accounting import Kept, StepUse
-    from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk, Told
-    from pipelinekit.domain.experiments import Experiment
-    from pipelinekit.domain.metrics import Entry, Metric, Series
-    from pipelinekit.domain.run_queries import RunQuery
-    from pipelinekit.domain.upkeep import BlobEntry, History, Inventory, Leftover, Place, Removal
+    # nouns of what executes: a run in which nothing is new needs none
+    from pipelinekit.domain.accounting import Kept
+    from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
 else:
     Protocol = object  # who implements one is told by type checkers; a class of `typing` costs three times as much
 
@@ -59,41 +56,6 @@ class RunRecords(Protocol):
 
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the run's driver to end it; a run without a driver is canceled at once. Final runs stay as they are."""
-
-
-class RunQueries(Protocol):
-    """Finds runs; see `domain.run_queries`."""
-
-    def find(self, query: RunQuery) -> Sequence[RunRecord]:
-        """The runs that a query asks for, in its order."""
-
-
-class ExperimentRecords(Protocol):
-    """Experiments. Each call but `make` raises NotFoundError where there is none of that name."""
-
-    def make(self, name: str) -> Experiment:
-        """The experiment of this name, made when it is not there."""
-
-    def get(self, name: str) -> Experiment:
-        """The experiment of this name."""
-
-    def list(self, *, archived: bool | None = False) -> Sequence[Experiment]:
-        """Experiments, those with the newest runs first; `archived` None asks for all."""
-
-    def archive(self, name: str, *, archived: bool) -> None:
-        """Leave an experiment out of lists, or have it in them again."""
-
-    def describe(self, name: str, description: str) -> None:
-        """Say what an experiment is for."""
-
-    def set_tags(self, name: str, tags: Mapping[str, str]) -> None:
-        """Set tags; others stay."""
-
-    def remove_tags(self, name: str, keys: Sequence[str]) -> None:
-        """Remove tags; those that are not there need not be."""
-
-    def delete(self, name: str) -> None:
-        """Delete an experiment that has no runs. Raises UsageError when it has some."""
 
 
 class DriverRecords(Protocol):
@@ -209,115 +171,6 @@ class LogRecords(Protocol):
         """Chunks of one step with their positions, those after position `after` only."""
 
 
-class MetricRecords(Protocol):
-    """Metrics of runs and steps. A reused step shows those of its original; see `domain.metrics`."""
-
-    def of_run(self, run: str) -> Sequence[Metric]:
-        """Metrics of a run itself, and what its steps told it."""
-
-    def of_steps(self, run: str) -> Sequence[tuple[str, Metric]]:
-        """Metrics of the steps of a run, with the names of the steps."""
-
-    def of_step(self, run: str, step: str) -> Sequence[Metric]:
-        """Metrics of one step run that executed."""
-
-    def series(self, metric: Metric) -> Series:
-        """All points of a series."""
-
-    def rows(self, metric: Metric) -> Mapping[str, Sequence[Any]]:
-        """All rows of a table by column; None where a row lacks a column."""
-
-    def body(self, metric: Metric) -> Any:
-        """What was logged last as an image (a stored value, as JSON data) or a confusion matrix."""
-
-
-class FactRecords(Protocol):
-    """What is told of runs and steps besides metrics. An empty step means the run itself."""
-
-    def tell(self, told: Sequence[Told]) -> None:
-        """Keep what attempts told, metrics too, in its order.
-
-        What an earlier attempt of a step told as metrics goes.
-        """
-
-    def tell_run(self, run: str, entries: Sequence[Entry]) -> None:
-        """Keep what was told of a run that has no steps."""
-
-    def end_children(self, owner: str) -> None:
-        """Fail the child runs that the steps of this driver left open."""
-
-    def set_tags(self, run: str, tags: Mapping[str, str], *, step: str = "") -> None:
-        """Set tags; others stay."""
-
-    def remove_tags(self, run: str, keys: Sequence[str], *, step: str = "") -> None:
-        """Remove tags; those that are not there need not be."""
-
-    def add_properties(self, run: str, properties: Mapping[str, str], *, step: str = "") -> None:
-        """Add properties; one that is there stays as it is."""
-
-    def put_file(self, run: str, name: str, value: StoredValue, *, step: str = "") -> None:
-        """Keep a stored file with a run; one of the same name is replaced."""
-
-    def rename(self, run: str, *, display_name: str | None = None, description: str | None = None) -> None:
-        """Change how a run is shown; None leaves it as it is."""
-
-    def tags(self, run: str, *, step: str = "") -> Mapping[str, str]:
-        """Tags by key."""
-
-    def properties(self, run: str, *, step: str = "") -> Mapping[str, str]:
-        """Properties by key."""
-
-    def files(self, run: str, *, step: str = "") -> Mapping[str, StoredValue]:
-        """Files by name."""
-
-    def children(self, run: str, *, step: str = "") -> Sequence[RunRecord]:
-        """Child runs in the order in which they began: of any step of a run, or of one."""
-
-
-class UpkeepRecords(Protocol):
-    """The records as a whole, for whoever cleans and checks them."""
-
-    def pin(self, run: str, *, pinned: bool) -> None:
-        """Keep a run whatever the policy says, or no longer. Raises NotFoundError."""
-
-    def keep_compiled(self, graph: str) -> None:
-        """Note that the graph of this digest was compiled to a document, which may be submitted later."""
-
-    def inventory(self) -> Inventory:
-        """Everything that names something else, at one moment. Inside a batch nothing changes until its end."""
-
-    def documents(self) -> Mapping[str, int]:
-        """The digest and length of every document."""
-
-    def logs(self) -> Mapping[Place, int]:
-        """The length of the log of every step that wrote one."""
-
-    def remove(self, removal: Removal, documents: Iterable[str]) -> None:
-        """Do what was decided, and delete documents, all or nothing."""
-
-    def histories(self) -> Mapping[str, History]:
-        """The events of every run that is not removed."""
-
-    def damages(self) -> Sequence[str]:
-        """What the database itself finds wrong with its file, in its words."""
-
-    def end_claims(self, keys: Iterable[str]) -> None:
-        """End claims, whoever holds them."""
-
-    def lose(self, blobs: Iterable[str]) -> None:
-        """Note that blobs are lost for good, so that it is known."""
-
-    def regain(self, blobs: Iterable[str]) -> None:
-        """Note that blobs that were lost are there again."""
-
-
-class AccountRecords(Protocol):
-    """What reuse saved and what executions cost."""
-
-    def uses(self, since: float) -> Sequence[StepUse]:
-        """Step runs that were reused or executed, of runs that are there and were submitted since a time."""
-
-
 class Blobs(Protocol):
     """Content-addressed bytes. A blob is visible only when it is whole, and every read verifies it."""
 
@@ -348,53 +201,6 @@ class Files(Protocol):
 
     def digests(self, snapshot: str, symbols: Iterable[str]) -> Mapping[str, str]:
         """The digest of each `file:PATH`, relative ones in this snapshot; `absent` where there is no such file."""
-
-
-class BlobUpkeep(Protocol):
-    """The store as a whole, for whoever cleans and checks it."""
-
-    def blobs(self) -> Iterator[BlobEntry]:
-        """Every blob in the store."""
-
-    def remove(self, digests: Iterable[str], before: float) -> list[str]:
-        """Remove blobs that were last used before a time, and not meanwhile; which were removed."""
-
-    def read(self, digest: str) -> bytes:
-        """A blob's bytes, verified. Is no use of it. Raises IntegrityError."""
-
-    def verify(self, digest: str) -> str:
-        """Read a blob anew: empty when it is whole, else `missing` or `damaged`. Is no use of it."""
-
-    def discard(self, digest: str) -> None:
-        """Set a blob aside, where it is no longer found."""
-
-    def leftovers(self) -> Iterator[Leftover]:
-        """Files that are no blobs: `half-written` ones, `set aside` ones, and `foreign` ones."""
-
-    def remove_leftover(self, leftover: Leftover, before: float) -> bool:
-        """Remove such a file if it was last written before a time; whether it was."""
-
-    def set_aside(self, leftover: Leftover) -> None:
-        """Put a foreign file where damaged blobs are."""
-
-
-class FolderUpkeep(Protocol):
-    """What runs leave in the workspace folder beside records and blobs, and is made again when it is needed."""
-
-    def leftovers(self, sources: Set[str], before: float) -> Iterator[Leftover]:
-        """Folders that nobody needs: `source folder` (of snapshots that are not among `sources`) and `scratch folder`.
-
-        Only what was last written before a time.
-        """
-
-    def forget_source(self, snapshot: str) -> None:
-        """Take the folder of a snapshot away: its files may share their bytes with damaged blobs."""
-
-    def take_away(self, leftover: Leftover) -> None:
-        """Move a folder to where nobody looks for it, at once."""
-
-    def empty(self) -> None:
-        """Delete what was taken away."""
 
 
 class Cache(Protocol):
