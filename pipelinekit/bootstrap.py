@@ -43,12 +43,14 @@ if TYPE_CHECKING:
     import subprocess
 
     from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
+    from pipelinekit.domain import addresses
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.runtime.observer import Observer
-    from pipelinekit.storage import accounting, leftovers, sweeping
+    from pipelinekit.storage import accounting, leftovers, postgres, sweeping
     from pipelinekit.storage import upkeep as upkeep_records
+    from pipelinekit.storage.database import Database
     from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
 else:
     subprocess = late("subprocess")
@@ -57,10 +59,12 @@ else:
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
     supervisor = late("pipelinekit.compute.supervisor")
+    addresses = late("pipelinekit.domain.addresses")
     modules = late("pipelinekit.engine.code.modules")
     own_process = late("pipelinekit.harness.in_process")
     accounting = late("pipelinekit.storage.accounting")
     leftovers = late("pipelinekit.storage.leftovers")
+    postgres = late("pipelinekit.storage.postgres")
     sweeping = late("pipelinekit.storage.sweeping")
     upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
@@ -70,6 +74,7 @@ else:
 
 IN_PROCESS = "in-process"
 LOCAL = "local"
+RECORDS_FILE = "records.db"
 MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
 LOOK_SECONDS = 0.2
 ADDRESSES = ("tcp://", "tls://", "inproc://")
@@ -106,9 +111,15 @@ class Services:
         return self.folder
 
     @cached_property
-    def database(self) -> SQLiteDatabase:
+    def database(self) -> Database:
         """The records' connection of this thread."""
-        return SQLiteDatabase(self.home / "records.db")
+        return self.open_database()
+
+    def open_database(self) -> Database:
+        """A connection to the records: a file, or what the settings name."""
+        if self.settings.records:
+            return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records))
+        return SQLiteDatabase(self.home / RECORDS_FILE)
 
     @cached_property
     def blobs(self) -> FolderBlobs:
@@ -156,7 +167,7 @@ class Services:
 
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""
-        return SQLDriving(SQLiteDatabase(self.home / "records.db"), self.clock)
+        return SQLDriving(self.open_database(), self.clock)
 
     def files(self, trees: Sequence[Tree] = ()) -> observing.ObservedFiles:
         """Files that steps opened undeclared, as they are now; `trees` are snapshots that are not in the store."""
@@ -316,12 +327,13 @@ def open_services(
         found = given if given.name == WORKSPACE_FOLDER else given / WORKSPACE_FOLDER
     else:
         found = config.find_workspace(Path.cwd()) or Path.cwd() / WORKSPACE_FOLDER
-    if not create and not (found / "records.db").is_file():
+    found = found.absolute()
+    settings = config.load_settings(found, flags=flags)
+    if not create and not (settings.records and found.is_dir()) and not (found / RECORDS_FILE).is_file():
         raise NotFoundError(
             f"there is no workspace at {found.parent} or above", hint="'pipelinekit run FILE' creates one"
         )
-    found = found.absolute()
-    return Services(found, config.load_settings(found, flags=flags))
+    return Services(found, settings)
 
 
 def _unknown_compute(target: str) -> UsageError:

@@ -17,7 +17,10 @@ from pipelinekit.late import late
 
 if TYPE_CHECKING:
     import tomllib
+
+    from pipelinekit.domain import addresses
 else:
+    addresses = late("pipelinekit.domain.addresses")
     tomllib = late("tomllib")
 
 CONFIG_FILE = "config.toml"
@@ -35,6 +38,10 @@ class Settings:
     cores: int = field(default=0, metadata={"text": "cores that local runs may use; 0 for all of this machine"})
     experiment: str = field(default="", metadata={"text": "experiment of new runs; empty for the pipeline's own name"})
     progress: bool = field(default=True, metadata={"text": "show live progress when standard error is a terminal"})
+    records: str = field(
+        default="",
+        metadata={"text": "where records are: empty for a file in the workspace, or postgresql://USER@HOST/DATABASE"},
+    )
     verify: float = field(
         default=0.0, metadata={"text": "share of reused steps, 0 to 1, that are executed again and compared"}
     )
@@ -71,7 +78,17 @@ def load_settings(
         if value is not None:
             values[name] = value
             origins[name] = "command line"
+    if values.get("records"):
+        _check_records(values["records"], origins["records"])
     return Settings(**values, origins=origins)
+
+
+def _check_records(address: str, origin: str) -> None:
+    """Refuse an address with a password before anybody shows it."""
+    try:
+        addresses.postgres_address(address)
+    except UsageError as error:
+        raise UsageError(f"{origin}: {error.message}", hint=error.hint) from None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelinekit.errors import StorageError
-from pipelinekit.storage.database import Row, in_parts, migrations, queries
+from pipelinekit.storage.database import Row, in_parts, migrations, queries, statements
 
 APPLICATION_ID = 0x706B6974  # "pkit"
 BUSY_SECONDS = 30.0
@@ -66,9 +66,8 @@ class SQLiteDatabase:
             version = self._connection.execute("pragma user_version").fetchone()[0]
             for number, file in migrations():
                 if number > version:
-                    for statement in file.read_text(encoding="utf-8").split(";\n"):
-                        if statement.strip():
-                            self._connection.execute(statement)
+                    for statement in statements(file):
+                        self._connection.execute(statement)
                     self._connection.execute(f"pragma user_version = {number}")
             self._connection.execute("commit")
         except BaseException:
@@ -150,6 +149,11 @@ class SQLiteDatabase:
         with self.transaction():
             self._begin()
             return list(self.read_keys(query, keys, before))
+
+    touch = write_returning
+
+    def shared_time(self) -> None:
+        """None: records in a file belong to one machine."""
 
     def check(self) -> list[str]:
         """What SQLite finds wrong; see `Database.check`."""
