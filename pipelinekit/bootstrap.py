@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.runtime.observer import Observer
-    from pipelinekit.storage import accounting, leftovers, postgres, sweeping
+    from pipelinekit.storage import accounting, leftovers, moving, postgres, sweeping
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.storage.database import Database
     from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
@@ -64,6 +64,7 @@ else:
     own_process = late("pipelinekit.harness.in_process")
     accounting = late("pipelinekit.storage.accounting")
     leftovers = late("pipelinekit.storage.leftovers")
+    moving = late("pipelinekit.storage.moving")
     postgres = late("pipelinekit.storage.postgres")
     sweeping = late("pipelinekit.storage.sweeping")
     upkeep_records = late("pipelinekit.storage.upkeep")
@@ -120,6 +121,26 @@ class Services:
         if self.settings.records:
             return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records))
         return SQLiteDatabase(self.home / RECORDS_FILE)
+
+    def move_records(self, to: str) -> moving.Moved:
+        """Move all records to a PostgreSQL database, or with `file` back into the workspace folder."""
+        origin = self.settings.origins.get("records", "")
+        if origin.startswith("environment"):
+            raise UsageError(
+                f"{origin} says where the records are, and would go on to do so", hint="set it in config.toml instead"
+            )
+        value = "" if to == addresses.FILE else str(addresses.postgres_address(to))
+        old, new = (self._place(address) for address in (self.settings.records, value))
+        if str(old) == str(new):
+            raise UsageError(f"the records are at {new} already")
+        self.records.driving.recover()
+        self.database.close()
+        return moving.move(old, new, lambda: config.change_setting(self.folder, "records", value))
+
+    def _place(self, address: str) -> moving.Place:
+        if address:
+            return moving.PostgresPlace(addresses.postgres_address(address))
+        return moving.FilePlace(self.home / RECORDS_FILE)
 
     @cached_property
     def blobs(self) -> FolderBlobs:

@@ -65,6 +65,15 @@ class Database(Protocol):
         None where records are a file: then they belong to one machine, and its clocks count.
         """
 
+    def reserve(self) -> None:
+        """Take the write lock, for as long as whole tables take to be moved."""
+
+    def tables(self) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]:
+        """Every table: its name, the names of its columns in order, and its rows. Inside a transaction."""
+
+    def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows to a table. Inside a transaction that is reserved."""
+
     def check(self) -> list[str]:
         """What the database finds wrong with its own file, and references that lead nowhere."""
 

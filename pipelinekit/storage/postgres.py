@@ -45,13 +45,13 @@ class _Step:
 class PostgresDatabase:
     """One connection to records in a schema of a PostgreSQL database, which is made and migrated when needed."""
 
-    def __init__(self, address: PostgresAddress) -> None:
+    def __init__(self, address: PostgresAddress, *, arriving: bool = False) -> None:
         self.address = address
         self._depth = 0
         self._done: list[_Step] | None = None  # the statements of the open transaction
         self._transaction = ""  # its id, by which the server knows it
         self._broken = False
-        self._session = Session(address)
+        self._session = Session(address, arriving=arriving)
         self._session.prepare()
         self._clock_read = time.monotonic()
 
@@ -217,6 +217,53 @@ class PostgresDatabase:
             self._patiently(self._session.read_clock, self._resume)
             self._clock_read = time.monotonic()
         return self._session.time()
+
+    def reserve(self) -> None:
+        """Take the write lock for long; see `Database.reserve`."""
+        self.lock()
+        self._run("set local idle_in_transaction_session_timeout to 0", [])
+        self._run("set constraints all deferred", [])
+
+    def tables(self) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]:
+        """Every table; see `Database.tables`."""
+        with self._told():
+            yield from self._session.tables()
+
+    def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows to a table. Is not done again where the connection is lost."""
+        with self._told():
+            self._session.fill(table, columns, rows)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except self._session.errors as error:
+            raise storage_error(error, self.address) from error
+
+    def is_left(self) -> bool:
+        """Whether nobody uses these records: they were moved from here, or were about to be moved here."""
+        return bool(self._run("select moved_to <> '' or arriving = 1 as is_left from about", [])[1][0]["is_left"])
+
+    def claim(self) -> bool:
+        """Keep others from moving records here for as long as this connection lasts; whether nobody else does."""
+        key = f"moving to {self.address.schema}"
+        rows = self._run("select pg_try_advisory_lock(hashtext('pipelinekit'), hashtext(%s)) as granted", [key])[1]
+        return bool(rows[0]["granted"])
+
+    def use(self) -> None:
+        """Note that what was being filled is in use."""
+        self._run("update about set arriving = 0", [])
+
+    def clear(self) -> None:
+        """Empty all tables, and note that they are being filled. Inside a transaction that is reserved."""
+        names = [name for name, _, _ in self.tables()]
+        self._run(f"truncate {', '.join(names)}", [])
+        self._run("update about set arriving = 1, moved_to = ''", [])
+
+    def leave(self, target: str) -> None:
+        """Note that the records were moved. Inside a transaction."""
+        self._run("update about set moved_to = %s", [target])
 
     def check(self) -> list[str]:
         """What PostgreSQL finds wrong; see `Database.check`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +34,15 @@ _DEFAULTS: Mapping[str, str | int] = {
     "tcp_user_timeout": 30_000,
 }
 _PASSING = ("40001", "40P01", "57P01", "57P02", "57P03", "25P03", "55006")
-_NUL = ("\0", "\u2400")  # PostgreSQL keeps no zero in a text; its picture stands for it
+_ZERO = ("\0", "\u2400")
 
 
 class Session:
     """One session. Statements raise what `errors` names; `perform` and the others are not tried again here."""
 
-    def __init__(self, address: PostgresAddress) -> None:
+    def __init__(self, address: PostgresAddress, *, arriving: bool = False) -> None:
         self.address = address
+        self._arriving = arriving  # whether this session is to fill them
         self._offset = 0.0
         try:
             self.errors: type[Exception] = psycopg.Error
@@ -85,16 +86,16 @@ class Session:
         """Perform a statement: how many rows were changed or found, and the rows."""
         with self._connection.cursor() as cursor:
             if many:
-                cursor.executemany(statement, [_kept(row) for row in parameters])
+                cursor.executemany(statement, [without_zeros(row) for row in parameters])
                 return cursor.rowcount, []
-            cursor.execute(statement, _kept(parameters))
+            cursor.execute(statement, without_zeros(parameters))
             return cursor.rowcount, cursor.fetchall() if cursor.description else []
 
     def begin(self) -> str:
         """Begin a transaction that holds the write lock; its id. Raises StorageError where these records are left."""
         try:
             cursor = self._connection.execute(
-                "begin; select schema_version, moved_to, pg_current_xact_id()::text as id from about for update"
+                "begin; select about.*, pg_current_xact_id()::text as id from about for update"
             )
             cursor.nextset()
             row = cursor.fetchone()
@@ -158,8 +159,10 @@ class Session:
             about = self._about()
             if about is None or about["schema_version"] < migrations()[-1][0]:
                 self._migrate()
-            else:
-                self._check_about(about)
+                about = self._about()
+            self._check_about(about)
+            if about["arriving"] and not self._arriving:  # it is in use: whoever filled it did not get to say so
+                self._connection.execute("update about set arriving = 0")
         except psycopg.Error as error:
             raise storage_error(error, self.address) from error
 
@@ -167,7 +170,7 @@ class Session:
         found = self._connection.execute("select to_regclass('about') is not null as found").fetchone()
         if found is None or not found["found"]:
             return None
-        return self._connection.execute("select schema_version, moved_to from about").fetchone()
+        return self._connection.execute("select * from about").fetchone()
 
     def _check_about(self, row: Any) -> None:
         latest = migrations()[-1][0]
@@ -177,11 +180,33 @@ class Session:
                 "release knows",
                 hint="use the pipelinekit release that wrote them, or a newer one",
             )
-        if row["moved_to"]:
+        if row["moved_to"] and not self._arriving:
             raise StorageError(
                 f"the records at {self.address} were moved to {row['moved_to']}",
-                hint="set 'records' to that, or unset it where they are a file again",
+                hint="set 'records' to that; leave it out where they are a file in the workspace",
             )
+
+    def tables(self) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]:
+        """Every table with its columns and rows, which are read as they are wanted."""
+        found = self._connection.execute(
+            'select table_name, array_agg(column_name::text order by column_name collate "C") as columns'
+            " from information_schema.columns where table_schema = current_schema() and table_name <> 'about'"
+            ' group by table_name order by table_name collate "C"'
+        ).fetchall()
+        for row in found:
+            with self._connection.cursor("rows", row_factory=rows.tuple_row) as cursor:
+                statement = f"select {', '.join(row['columns'])} from {row['table_name']}"  # noqa: S608 - ours
+                cursor.execute(statement)
+                yield row["table_name"], row["columns"], cursor
+
+    def fill(self, table: str, columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
+        """Add rows to a table."""
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"copy {table} ({', '.join(columns)}) from stdin") as copy,
+        ):
+            for row in values:
+                copy.write_row(row)
 
     def _migrate(self) -> None:
         """Make or migrate the tables, one process at a time, all or nothing."""
@@ -199,7 +224,7 @@ class Session:
                     " (schema_version integer not null, moved_to text not null, arriving integer not null);"
                     "insert into about values (0, '', 0)"
                 )
-            about = self._connection.execute("select schema_version, moved_to from about for update").fetchone()
+            about = self._connection.execute("select * from about for update").fetchone()
             assert about is not None
             self._check_about(about)
             for number, file in migrations():
@@ -220,8 +245,9 @@ class Session:
             )
 
 
-def _kept(parameters: Sequence[Any]) -> list[Any]:
-    return [item.replace(*_NUL) if isinstance(item, str) and "\0" in item else item for item in parameters]
+def without_zeros(parameters: Sequence[Any]) -> list[Any]:
+    """Values as PostgreSQL can keep them: a picture stands for a zero in a text."""
+    return [item.replace(*_ZERO) if isinstance(item, str) and "\0" in item else item for item in parameters]
 
 
 def _whole_loader() -> type[Any]:
