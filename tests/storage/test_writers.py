@@ -83,7 +83,7 @@ def write(where, processes, count):
         for child in started:
             child.tell()
         for child in started:
-            assert child.says() == "done []", child.process.communicate()[1]
+            assert child.end() == "done []\n"
 
 
 LOADS = [(2, 40), pytest.param(6, 300, marks=[pytest.mark.slow, pytest.mark.long])]
