@@ -55,8 +55,11 @@ class Place(Protocol):
     def use(self, database: Database) -> None:
         """Note that everybody finds them there now."""
 
-    def leave(self, database: Database, target: str) -> str:
-        """Give this place up, inside the last transaction; where its records are kept."""
+    def leave(self, database: Database, target: str) -> None:
+        """Before the switch, inside the last transaction: note where everybody will find the records."""
+
+    def set_aside(self) -> str:
+        """After the switch: keep the records where they are in nobody's way; where that is."""
 
 
 class FilePlace:
@@ -79,7 +82,7 @@ class FilePlace:
             if not (self._arriving.exists() and os.path.samefile(self._arriving, self._path)):
                 hint = "move that file away, if nobody needs it any more"
                 raise UsageError(f"there are records at {self._path} already", hint=hint)
-            self._set_aside()  # an earlier try got as far as this
+            self.set_aside()  # an earlier try got as far as this
         _remove(self._arriving)
         return SQLiteDatabase(self._arriving)
 
@@ -96,11 +99,11 @@ class FilePlace:
         """Take the first name of the file away."""
         _remove(self._arriving)
 
-    def leave(self, database: Database, target: str) -> str:  # noqa: ARG002 - the other place writes it down
-        """Rename the file: whoever still has it open finds out with the next write."""
-        return self._set_aside()
+    def leave(self, database: Database, target: str) -> None:
+        """Nothing: the file is needed until the switch."""
 
-    def _set_aside(self) -> str:
+    def set_aside(self) -> str:
+        """Rename the file: whoever still has it open finds out with the next write."""
         kept = self._path.with_name(self._path.name + MOVED)
         number = 1
         while kept.exists():
@@ -158,10 +161,13 @@ class PostgresPlace:
         assert isinstance(database, PostgresDatabase)
         database.use()
 
-    def leave(self, database: Database, target: str) -> str:
+    def leave(self, database: Database, target: str) -> None:
         """Write down where the records went, for whoever still uses these."""
         assert isinstance(database, PostgresDatabase)
         database.leave(target)
+
+    def set_aside(self) -> str:
+        """Nothing: they stay in their schema, and nobody may use them."""
         return str(self._address)
 
 
@@ -175,9 +181,10 @@ def move(old: Place, new: Place, switch: Callable[[], None]) -> Moved:
             new.clear(target)
             rows = _copy(source, target)
         new.arrive(target)
+        old.leave(source, str(new))
         switch()
         new.use(target)
-        kept = old.leave(source, str(new))
+        kept = old.set_aside()
     return Moved(str(old), str(new), kept, rows)
 
 

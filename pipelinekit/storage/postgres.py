@@ -50,6 +50,7 @@ class PostgresDatabase:
         self._depth = 0
         self._done: list[_Step] | None = None  # the statements of the open transaction
         self._transaction = ""  # its id, by which the server knows it
+        self._repeatable = True
         self._broken = False
         self._session = Session(address, arriving=arriving)
         self._session.prepare()
@@ -76,7 +77,7 @@ class PostgresDatabase:
         """Take the write lock; see `Database.lock`."""
         if self._done is None:
             self._patiently(self._begin, self._resume)
-            self._done = []
+            self._done, self._repeatable = [], True
 
     def _begin(self) -> None:
         self._transaction = self._session.begin()
@@ -90,15 +91,13 @@ class PostgresDatabase:
         """End the transaction for good, also where the connection is lost before the server says that it has."""
         try:
             self._session.commit()
+            self._done = None
         except self._session.errors as error:
             if not is_passing(error, self._session):
-                self._roll_back()
                 raise storage_error(error, self.address) from error
-            try:
-                self._patiently(self._settle)
-            finally:
-                self._roll_back()
-        self._done = None
+            self._patiently(self._settle)
+        finally:
+            self._roll_back()
 
     def _settle(self) -> None:
         """Find out what became of a commit that was not answered; where nothing did, do it all again."""
@@ -156,6 +155,11 @@ class PostgresDatabase:
 
     def _repeat(self) -> None:
         """Do once more what the open transaction has done. Raises StorageError where something else comes of it."""
+        if not self._repeatable:
+            raise StorageError(
+                f"the connection to the records at {self.address} was lost while they were moved",
+                hint="give the command again: the records are where they were",
+            )
         self._begin()
         for step in self._done or ():
             if _print(self._session.perform(step.statement, step.parameters, many=step.many)) != step.print:
@@ -221,6 +225,7 @@ class PostgresDatabase:
     def reserve(self) -> None:
         """Take the write lock for long; see `Database.reserve`."""
         self.lock()
+        self._repeatable = False  # rows that are moved are not kept here
         self._run("set local idle_in_transaction_session_timeout to 0", [])
         self._run("set constraints all deferred", [])
 

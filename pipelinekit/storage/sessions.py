@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -44,6 +45,7 @@ class Session:
         self.address = address
         self._arriving = arriving  # whether this session is to fill them
         self._offset = 0.0
+        self._process = os.getpid()
         try:
             self.errors: type[Exception] = psycopg.Error
         except ImportError:
@@ -148,8 +150,9 @@ class Session:
         self._connection.close()
 
     def __del__(self) -> None:
-        if connection := getattr(self, "_connection", None):
-            connection.close()  # who drops the last handle on a workspace need not know that it has connections
+        # who drops the last handle on a workspace need not know that it has connections; a forked process shares them
+        if (connection := getattr(self, "_connection", None)) and self._process == os.getpid():
+            connection.close()
 
     # -- tables ------------------------------------------------------------------------------------------------------
 

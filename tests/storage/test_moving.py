@@ -199,6 +199,42 @@ def test_a_kill_after_the_switch_leaves_the_new_records_in_use(home, postgres, b
     assert len(told(open_services(home))[0]) == 3
 
 
+def lose(postgres):
+    postgres.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pipelinekit'")
+
+
+@pytest.mark.parametrize("place", ["arrive", "leave", "clear"])
+@pytest.mark.parametrize("back", [False, True])
+def test_a_connection_that_is_lost_meanwhile_leaves_the_old_records_in_use(home, postgres, monkeypatch, place, back):
+    old, new = "", postgres.new()
+    if back:
+        move(home, new)
+        old, new = new, postgres.new()
+    cls = moving.FilePlace if place == "leave" and not back else moving.PostgresPlace
+    plain = getattr(cls, place)
+
+    def losing(*words):
+        lose(postgres)
+        return plain(*words)
+
+    monkeypatch.setattr(cls, place, losing)
+    before = told(open_services(home))[:3]
+    said = ""
+    try:
+        move(home, new)
+    except StorageError as error:
+        said = str(error)
+    monkeypatch.undo()
+    for name in config.names():
+        monkeypatch.delenv(config.PREFIX + name.upper(), raising=False)
+    assert told(open_services(home))[:3] == before, "none is lost, whether it went well or not"
+    assert open_services(home).settings.records == (old if said else new)
+    if said:
+        assert "lost" in said or "terminat" in said
+        move(home, new)
+    assert told(open_services(home))[:3] == before
+
+
 def test_two_who_move_to_the_same_place_do_not_overwrite_each_other(home, postgres, tmp_path):
     url = postgres.new()
     other = tmp_path / "other"
