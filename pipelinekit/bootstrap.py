@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import subprocess
 
     from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
-    from pipelinekit.domain import attempts
+    from pipelinekit.domain import addresses, attempts
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.domain.metrics import Entry
     from pipelinekit.engine.code import modules
@@ -51,8 +51,19 @@ if TYPE_CHECKING:
     from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords
     from pipelinekit.ports.upkeep import AccountRecords
     from pipelinekit.runtime.observer import Observer
-    from pipelinekit.storage import accounting, experiments, facts, leftovers, metrics, run_queries, sweeping
+    from pipelinekit.storage import (
+        accounting,
+        experiments,
+        facts,
+        leftovers,
+        metrics,
+        moving,
+        postgres,
+        run_queries,
+        sweeping,
+    )
     from pipelinekit.storage import upkeep as upkeep_records
+    from pipelinekit.storage.database import Database
     from pipelinekit.workspace import experiments as workspace_experiments
     from pipelinekit.workspace import ignore_patterns, installed_index, interactive, observing, upkeep
     from pipelinekit.workspace.experiments import ExperimentCollection
@@ -63,6 +74,7 @@ else:
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
     supervisor = late("pipelinekit.compute.supervisor")
+    addresses = late("pipelinekit.domain.addresses")
     modules = late("pipelinekit.engine.code.modules")
     own_process = late("pipelinekit.harness.in_process")
     attempts = late("pipelinekit.domain.attempts")
@@ -72,6 +84,8 @@ else:
     run_queries = late("pipelinekit.storage.run_queries")
     metrics = late("pipelinekit.storage.metrics")
     leftovers = late("pipelinekit.storage.leftovers")
+    moving = late("pipelinekit.storage.moving")
+    postgres = late("pipelinekit.storage.postgres")
     sweeping = late("pipelinekit.storage.sweeping")
     upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
@@ -83,6 +97,7 @@ else:
 
 IN_PROCESS = "in-process"
 LOCAL = "local"
+RECORDS_FILE = "records.db"
 MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
 LOOK_SECONDS = 0.2
 ADDRESSES = ("tcp://", "tls://", "inproc://")
@@ -119,9 +134,35 @@ class Services:
         return self.folder
 
     @cached_property
-    def database(self) -> SQLiteDatabase:
+    def database(self) -> Database:
         """The records' connection of this thread."""
-        return SQLiteDatabase(self.home / "records.db")
+        return self.open_database()
+
+    def open_database(self) -> Database:
+        """A connection to the records: a file, or what the settings name."""
+        if self.settings.records:
+            return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records))
+        return SQLiteDatabase(self.home / RECORDS_FILE)
+
+    def move_records(self, to: str) -> moving.Moved:
+        """Move all records to a PostgreSQL database, or with `file` back into the workspace folder."""
+        origin = self.settings.origins.get("records", "")
+        if origin.startswith("environment"):
+            raise UsageError(
+                f"{origin} says where the records are, and would go on to do so", hint="set it in config.toml instead"
+            )
+        value = "" if to == addresses.FILE else str(addresses.postgres_address(to))
+        old, new = (self._place(address) for address in (self.settings.records, value))
+        if str(old) == str(new):
+            raise UsageError(f"the records are at {new} already")
+        self.records.driving.recover()
+        self.database.close()
+        return moving.move(old, new, lambda: config.change_setting(self.folder, "records", value))
+
+    def _place(self, address: str) -> moving.Place:
+        if address:
+            return moving.PostgresPlace(addresses.postgres_address(address))
+        return moving.FilePlace(self.home / RECORDS_FILE)
 
     @cached_property
     def blobs(self) -> FolderBlobs:
@@ -180,7 +221,7 @@ class Services:
 
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""
-        return SQLDriving(SQLiteDatabase(self.home / "records.db"), self.clock)
+        return SQLDriving(self.open_database(), self.clock)
 
     def files(self, trees: Sequence[Tree] = ()) -> observing.ObservedFiles:
         """Files that steps opened undeclared, as they are now; `trees` are snapshots that are not in the store."""
@@ -231,7 +272,7 @@ class Services:
             records.driving,
             self.blobs,
             self.clock,
-            lambda: facts.SQLFacts(SQLiteDatabase(self.home / "records.db"), self.clock),
+            lambda: facts.SQLFacts(self.open_database(), self.clock),
             self.open_driving,
         )
 
@@ -386,12 +427,13 @@ def open_services(
         found = given if given.name == WORKSPACE_FOLDER else given / WORKSPACE_FOLDER
     else:
         found = config.find_workspace(Path.cwd()) or Path.cwd() / WORKSPACE_FOLDER
-    if not create and not (found / "records.db").is_file():
+    found = found.absolute()
+    settings = config.load_settings(found, flags=flags)
+    if not create and not (settings.records and found.is_dir()) and not (found / RECORDS_FILE).is_file():
         raise NotFoundError(
             f"there is no workspace at {found.parent} or above", hint="'pipelinekit run FILE' creates one"
         )
-    found = found.absolute()
-    return Services(found, config.load_settings(found, flags=flags))
+    return Services(found, settings)
 
 
 def _unknown_compute(target: str) -> UsageError:

@@ -107,22 +107,21 @@ class SQLDriving:
     def take(self, run: str, owner: str) -> RunRecord:
         """Take the run's lease; the epoch grows."""
         with self._database.transaction():
+            self._database.lock()
             now = self._clock.now()
             row = self._lease(run)
-            if (
-                row["owner"]
-                and row["owner"] != owner
-                and leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"])
-            ):
+            if row["owner"] and row["owner"] != owner and is_alive(self._database, row):
                 raise LeaseLostError(f"run {run} is driven by another process ({row['owner']})")
-            if self._database.write("take_run", (owner, leases.deadline(), now, now, run, row["epoch"])) == 0:
+            lease = (leases.deadline(), seen_at(self._database, self._clock))
+            if self._database.write("take_run", (owner, *lease, now, run, row["epoch"])) == 0:
                 raise LeaseLostError(f"run {run} has ended as {row['status']}")
             self._event(run, row["epoch"] + 1, {"driver": owner})
         return SQLRuns(self._database, self._clock).get(run)
 
     def renew(self, run: str, epoch: int) -> bool:
         """Keep the lease; whether the run is to be canceled."""
-        rows = self._database.write_returning("renew_run", (leases.deadline(), self._clock.now(), run, epoch))
+        lease = (leases.deadline(), seen_at(self._database, self._clock))
+        rows = self._database.touch("renew_run", (*lease, run, epoch))
         if not rows:
             raise LeaseLostError(f"run {run} is driven by another process, or has ended")
         return bool(rows[0]["cancel_requested"])
@@ -158,20 +157,16 @@ class SQLDriving:
 
     def recover(self) -> Sequence[str]:
         """Fail the runs whose driver is dead."""
-        dead = [
-            row
-            for row in self._database.read("open_runs")
-            if row["owner"] and not leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"])
-        ]
-        if not dead:
+        if not self._dead():
             return []
         failure = Failure(
             "lost", "the process that drove this run died", hint="run the pipeline again: what was finished is reused"
         )
         ended = []
         with self._database.transaction():
+            self._database.lock()
             now = self._clock.now()
-            for row in dead:
+            for row in self._dead():  # those that are still so: another may have been quicker, or a driver be back
                 if self._database.write(
                     "fail_lost_run", (dumps(failure_to_json(failure)), now, row["id"], row["epoch"])
                 ):
@@ -179,6 +174,10 @@ class SQLDriving:
                     self._database.write("drop_claims_of_run", (row["id"],))
                     ended.append(row["id"])
         return ended
+
+    def _dead(self) -> Sequence[Row]:
+        """Open runs whose driver is dead."""
+        return [row for row in self._database.read("open_runs") if row["owner"] and not is_alive(self._database, row)]
 
     def _lease(self, run: str) -> Row:
         rows = self._database.read("run_lease", (run,))
@@ -219,6 +218,17 @@ class SQLDriving:
             for completion, counts in zip(completions, reusable, strict=True)
         ]
         self._database.write_many("add_completion", rows)
+
+
+def is_alive(database: Database, row: Row) -> bool:
+    """Whether the driver that a row names may still be at work."""
+    return leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"], database.shared_time())
+
+
+def seen_at(database: Database, clock: Clock) -> float:
+    """The time that a sign of life gets: of the clock that all who judge it share, if there is one."""
+    shared = database.shared_time()
+    return clock.now() if shared is None else shared
 
 
 def add_event(database: Database, run: str, epoch: int, at: float, body: Mapping[str, Any]) -> None:

@@ -22,6 +22,8 @@ ASKED = [
     *(("runs", verb) for verb in VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),
+    ("workspace", "move"),
+    ("workspace", "show"),
 ]
 
 

@@ -21,7 +21,7 @@ select ?, step, pipeline, node, element, case when status = 'Skipped' then statu
 from step_runs where run = ? and node not in (select value from json_each(?))
 
 -- name: carried_counts
-select count(*) as steps, coalesce(sum(status = 'Skipped'), 0) as skipped, coalesce(sum(seconds), 0.0) as seconds
+select count(*) as steps, count(case when status = 'Skipped' then 1 end) as skipped, coalesce(sum(seconds), 0.0) as seconds
 from step_runs where run = ?
 
 -- name: statuses_of_run
