@@ -6,16 +6,23 @@ or something to sort by, the index of that is walked, else the runs themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pipelinekit.domain.run_queries import COMPARISONS, METRIC, PARAMETER, Condition, RunQuery
 from pipelinekit.domain.runs import CHILD, RunRecord, RunStatus
-from pipelinekit.storage.database import Database, queries
+from pipelinekit.storage.database import SQL_FOLDER, Database, read_queries
 from pipelinekit.storage.runs import run_record
 from pipelinekit.wire.values import dumps
 
 FEW = 5000  # runs that are sorted faster than a million are looked through
+
+
+@cache
+def _pieces() -> Mapping[str, str]:
+    """The pieces that statements are put together of, by name."""
+    return read_queries(SQL_FOLDER / "pieces")
 
 
 class SQLRunQueries:
@@ -43,7 +50,7 @@ class _Select:
 
     def named(self, name: str, *parameters: Any, op: str = "") -> None:
         """Add a condition that has a name."""
-        self.add("and " + queries()[name].replace("{op}", op), *parameters)
+        self.add("and " + _pieces()[name].replace("{op}", op), *parameters)
 
 
 def find_runs(database: Database, query: RunQuery) -> Sequence[RunRecord]:
@@ -52,23 +59,23 @@ def find_runs(database: Database, query: RunQuery) -> Sequence[RunRecord]:
     tags, conditions = dict(query.tags), list(query.conditions)
     if query.sort[0]:
         source = "runs_sorted_by_metric" if query.sort[0] == METRIC else "runs_sorted_by_parameter"
-        select.add(queries()[source], query.sort[1])
+        select.add(_pieces()[source], query.sort[1])
         key = "chosen.number"
     elif tags:
         name = next((name for name, value in tags.items() if value is not None), next(iter(tags)))
         value = tags.pop(name)
         if value is None:
-            select.add(queries()["runs_by_tag_key"], name)
+            select.add(_pieces()["runs_by_tag_key"], name)
         else:
-            select.add(queries()["runs_by_tag"], name, value)
+            select.add(_pieces()["runs_by_tag"], name, value)
     elif equal := next((item for item in conditions if item.of == PARAMETER and item.op == "="), None):
         conditions.remove(equal)
-        select.add(queries()[f"runs_by_parameter_{_kind(equal)}"], equal.name, equal.value)
+        select.add(_pieces()[f"runs_by_parameter_{_kind(equal)}"], equal.name, equal.value)
     elif rare := next((item for item in conditions if _is_rare(database, item)), None):
         conditions.remove(rare)
-        select.add(queries()[f"runs_by_{rare.of}_range"].replace("{op}", _op(rare)), rare.name, rare.value)
+        select.add(_pieces()[f"runs_by_{rare.of}_range"].replace("{op}", _op(rare)), rare.name, rare.value)
     else:
-        select.add(queries()["runs_by_time"])
+        select.add(_pieces()["runs_by_time"])
     _add_conditions(select, query, tags, conditions)
     _add_order(select, query, key, "chosen.run" if "chosen" in select.texts[0] else "runs.id")
     return [run_record(row) for row in database.select(" ".join(select.texts), select.parameters)]
@@ -78,7 +85,7 @@ def _is_rare(database: Database, condition: Condition) -> bool:
     """Whether so few runs fulfil a condition that all of them can be sorted by time."""
     if not isinstance(condition.value, float) or condition.op == "!=":
         return False
-    text = queries()[f"few_of_{condition.of}"].replace("{op}", _op(condition))
+    text = _pieces()[f"few_of_{condition.of}"].replace("{op}", _op(condition))
     found: int = database.select(text, (condition.name, condition.value, FEW + 1))[0]["found"]
     return found <= FEW
 
@@ -116,7 +123,7 @@ def _add_order(select: _Select, query: RunQuery, key: str, run: str) -> None:
     if query.after and key == "runs.id":
         select.add(f"and {run} {beyond} ?", query.after)
     elif query.after:
-        number = queries()["number_of_metric" if query.sort[0] == METRIC else "number_of_parameter"]
+        number = _pieces()["number_of_metric" if query.sort[0] == METRIC else "number_of_parameter"]
         select.add(f"and ({key}, {run}) {beyond} (({number}), ?)", query.after, query.sort[1], query.after)
     order = f"{run} {direction}" if key == "runs.id" else f"{key} {direction}, {run} {direction}"
     select.add(f"order by {order} limit ?", query.limit)

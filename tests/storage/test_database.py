@@ -6,9 +6,10 @@ import threading
 import pytest
 from seams import Child, small_disk
 
+from pipelinekit.domain.run_queries import RunQuery
 from pipelinekit.errors import StorageError
 from pipelinekit.storage.database import migrations
-from pipelinekit.storage.runs import SQLRuns
+from pipelinekit.storage.run_queries import SQLRunQueries
 from pipelinekit.storage.sqlite import APPLICATION_ID, SQLiteDatabase, wal_is_safe
 from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.testing.clock import HandClock
@@ -288,7 +289,7 @@ def test_records_of_the_first_schema_are_brought_up_with_what_they_hold(tmp_path
     connection.execute("pragma user_version = 1")
     connection.close()
     database = SQLiteDatabase(path)
-    (run,) = SQLRuns(database, HandClock()).list()
+    (run,) = SQLRunQueries(database).find(RunQuery())
     assert (run.id, run.pinned) == ("00000000000001", False)
     (item,) = SQLUpkeep(database, HandClock()).inventory().completions
     assert (item.used_at, item.reusable) == (5, True)

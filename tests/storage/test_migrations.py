@@ -10,11 +10,12 @@ import pytest
 from postgres import schema_of
 
 from pipelinekit.domain.addresses import postgres_address
+from pipelinekit.domain.run_queries import RunQuery
 from pipelinekit.errors import StorageError
 from pipelinekit.storage.database import migrations, statements
 from pipelinekit.storage.dialect import postgres_statement
 from pipelinekit.storage.postgres import PostgresDatabase
-from pipelinekit.storage.runs import SQLRuns
+from pipelinekit.storage.run_queries import SQLRunQueries
 from pipelinekit.storage.sqlite import APPLICATION_ID, SQLiteDatabase
 from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.testing.clock import HandClock
@@ -63,7 +64,7 @@ def old_schema(postgres, version):
 
 
 def holds_its_rows(database):
-    (run,) = SQLRuns(database, HandClock()).list()
+    (run,) = SQLRunQueries(database).find(RunQuery())
     (item,) = SQLUpkeep(database, HandClock()).inventory().completions
     return (run.id, item.key, item.reusable) == (RUN, "k", True) and database.check() == []
 

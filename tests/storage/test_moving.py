@@ -10,6 +10,7 @@ from pipelinekit import config
 from pipelinekit.bootstrap import open_services
 from pipelinekit.domain.addresses import postgres_address
 from pipelinekit.domain.attempts import LogChunk
+from pipelinekit.domain.run_queries import RunQuery
 from pipelinekit.domain.runs import RunStatus, StepStatus
 from pipelinekit.errors import StorageError, UsageError
 from pipelinekit.storage import leases, moving
@@ -37,7 +38,8 @@ def fill(records, *names):
 def told(services):
     """Everything that is told of all runs."""
     records = services.records
-    runs = records.runs.list()
+    runs = services.runs.find(RunQuery())
+    runs = [run.record for run in runs]
     steps = [records.runs.steps(run.id) for run in runs]
     logs = [records.logs.read(step.run, step.name)[0][1].text for found in steps for step in found]
     return runs, steps, sorted(records.reuse.find(map(key, "abc"))), logs

@@ -58,7 +58,7 @@ WRITE = """
         done = [completion(run.id, step.name, 1, of=name if step.name == "a" else shared) for step in steps]
         records.driving.record(run.id, run.epoch, steps, done)
         records.driving.finish(run.id, run.epoch, RunStatus.COMPLETED, {}, None)
-        records.runs.list(limit=5)
+        records.queries.find(RunQuery(limit=5))
     ended.set()
     thread.join()
     print("done", beats, flush=True)

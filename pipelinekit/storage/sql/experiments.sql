@@ -1,3 +1,7 @@
+-- name: list_experiments
+select name, runs from experiments
+where exists (select 1 from runs where runs.experiment = experiments.name and runs.removed_at is null) order by name
+
 -- name: experiments_like
 select experiments.*, (
     select max(runs.created_at) from runs where runs.experiment = experiments.name and runs.removed_at is null
