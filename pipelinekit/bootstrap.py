@@ -44,13 +44,36 @@ if TYPE_CHECKING:
 
     from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
     from pipelinekit.domain.attempts import Attempt
+    from pipelinekit.domain.datastores import Datastore
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
+    from pipelinekit.ports import SecretValues, Store
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, leftovers, sweeping
+    from pipelinekit.storage import datasets as dataset_records
+    from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import upkeep as upkeep_records
-    from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
+    from pipelinekit.storage.stores import local as local_store
+    from pipelinekit.storage.stores import opening
+    from pipelinekit.workspace import (
+        dataset_files,
+        dataset_inputs,
+        datasets,
+        datastores,
+        ignore_patterns,
+        installed_index,
+        observing,
+        upkeep,
+    )
 else:
+    dataset_records = late("pipelinekit.storage.datasets")
+    datastore_records = late("pipelinekit.storage.datastores")
+    local_store = late("pipelinekit.storage.stores.local")
+    opening = late("pipelinekit.storage.stores.opening")
+    dataset_files = late("pipelinekit.workspace.dataset_files")
+    dataset_inputs = late("pipelinekit.workspace.dataset_inputs")
+    datasets = late("pipelinekit.workspace.datasets")
+    datastores = late("pipelinekit.workspace.datastores")
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
     environments = late("pipelinekit.compute.environments")
@@ -179,12 +202,62 @@ class Services:
     def pipelines(self) -> Pipelines:
         """Compiles and records pipelines."""
         records = self.records
-        return Pipelines(records.runs, records.documents, self.blobs, self.cache, self.clock, self.compiler)
+        return Pipelines(
+            records.runs,
+            records.documents,
+            self.blobs,
+            self.cache,
+            self.clock,
+            self.compiler,
+            lambda: self.dataset_inputs,
+        )
 
     @cached_property
     def runs(self) -> RunCollection:
         """The runs."""
         return RunCollection(self.records.runs, self.blobs, self.records.logs, self._recover)
+
+    # -- data --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def secret_values(self) -> SecretValues:
+        """Values of the workspace's secrets."""
+        return opening.NoSecrets()
+
+    @cached_property
+    def datastores(self) -> datastores.DatastoreCollection:
+        """The datastores."""
+        records = datastore_records.SQLDatastores(self.database)
+        return datastores.DatastoreCollection(records, self.open_store, self.clock)
+
+    def open_store(self, record: Datastore) -> Store:
+        """The files of a datastore."""
+        return opening.open_store(record, self.secret_values)
+
+    @cached_property
+    def dataset_inputs(self) -> dataset_inputs.DatasetInputs:
+        """Datasets as inputs of runs."""
+        return dataset_inputs.DatasetInputs(self._dataset_records, lambda: self._dataset_files, self.blobs, _note)
+
+    @cached_property
+    def datasets(self) -> datasets.DatasetCollection:
+        """The datasets."""
+        return datasets.DatasetCollection(
+            self._dataset_records, self._dataset_files, self.dataset_inputs, self.blobs, self.clock
+        )
+
+    @cached_property
+    def _dataset_records(self) -> dataset_records.SQLDatasets:
+        return dataset_records.SQLDatasets(self.database)
+
+    @cached_property
+    def _dataset_files(self) -> dataset_files.DatasetFiles:
+        return dataset_files.DatasetFiles(
+            lambda: self.datastores,
+            lambda folder: local_store.LocalStore(str(folder), folder),
+            self.blobs,
+            self.cache,
+        )
 
     def _recover(self) -> None:
         """Fail the runs whose driver is dead, or that a driver process of ours ended without having taken."""
@@ -293,6 +366,20 @@ class Workspace(workspace.Workspace):
         found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch, defaults)
         found.services = services
         return found
+
+    @property
+    def datastores(self) -> datastores.DatastoreCollection:
+        """Places that data lies in."""
+        return self.services.datastores
+
+    @property
+    def datasets(self) -> datasets.DatasetCollection:
+        """Registered datasets."""
+        return self.services.datasets
+
+
+def _note(words: str) -> None:
+    sys.stderr.write(f"note: {words}\n")
 
 
 class Silent:
