@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config
 from pipelinekit.domain.environments import Environment
+from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from pipelinekit.workspace import (
         dataset_files,
         dataset_inputs,
+        dataset_outputs,
         datasets,
         datastores,
         ignore_patterns,
@@ -72,6 +74,7 @@ else:
     opening = late("pipelinekit.storage.stores.opening")
     dataset_files = late("pipelinekit.workspace.dataset_files")
     dataset_inputs = late("pipelinekit.workspace.dataset_inputs")
+    dataset_outputs = late("pipelinekit.workspace.dataset_outputs")
     datasets = late("pipelinekit.workspace.datasets")
     datastores = late("pipelinekit.workspace.datastores")
     subprocess = late("subprocess")
@@ -170,6 +173,7 @@ class Services:
             sweeping.FolderSweeper(home / "blobs"),
             leftovers.HomeSweeper(home),
             self.clock,
+            self._dataset_records.values,
         )
 
     @cached_property
@@ -284,8 +288,24 @@ class Services:
         """A driver in this process."""
         owner = leases.owner_id()
         return Driver(
-            owner, self.records, self.blobs, self.clock, self.files, self.make_compute, self.open_driving, observer
+            owner,
+            self.records,
+            self.blobs,
+            self.clock,
+            self.files,
+            self.make_compute,
+            self.open_driving,
+            observer,
+            self._at_end,
         )
+
+    def _at_end(self, run: RunRecord, graph: Graph) -> None:
+        """What is recorded with the end of a run: outputs that are to be datasets."""
+        if any(step.options.register for step in graph.steps):
+            outputs = dataset_outputs.DatasetOutputs(
+                self._dataset_records, self.records.runs, self.blobs, self.clock, _note
+            )
+            outputs.register(run.id, graph)
 
     def launch(self, record: RunRecord) -> None:
         """Start a driver process for a run; it outlives this one."""

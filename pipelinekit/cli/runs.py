@@ -260,7 +260,8 @@ def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: 
         raise NotFoundError(
             f"run {old.id} was removed by clean-up, and its parameters with it", hint="run the pipeline from its source"
         )
-    graph, given = parse_graph(texts[old.graph], f"the graph of run {old.id}"), Arguments(old.arguments, old.paths)
+    graph = parse_graph(texts[old.graph], f"the graph of run {old.id}")
+    given = Arguments(old.arguments, old.paths, services.dataset_inputs.taken(old.id))
     services.pipelines.find_stored(graph, given)
 
     def begin(driver: Driver) -> Begun:

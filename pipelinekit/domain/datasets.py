@@ -362,10 +362,12 @@ class Dataset(Transformations):
         options: dict[str, Any] = {}
         if chosen == "csv":
             tabs = format == "" and sources[0].path.lower().endswith(".tsv") and delimiter == ","
-            options = {"delimiter": "\t" if tabs else delimiter, "header": header or bool(columns)}
-            options["header"] = header and not columns
-            options["columns"] = list(columns)
-            options["encoding"] = encoding
+            options = {
+                "delimiter": "\t" if tabs else delimiter,
+                "header": header and not columns,
+                "columns": list(columns),
+                "encoding": encoding,
+            }
             if len(options["delimiter"]) != 1:
                 raise UsageError(f"delimiter {delimiter!r} is not one character")
         elif delimiter != "," or not header or columns or encoding != "utf8":

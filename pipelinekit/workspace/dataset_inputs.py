@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelinekit.domain.datasets import FILE, INPUT, LATEST, DatasetUse, DatasetVersion, Reference, parse_reference
+from pipelinekit.domain.datasets import (
+    FILE,
+    INPUT,
+    LATEST,
+    DatasetUse,
+    DatasetVersion,
+    Reference,
+    label_of,
+    parse_reference,
+)
 from pipelinekit.domain.snapshots import Tree, TreeEntry, parse_manifest
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest, list_of, tabular
@@ -81,10 +90,16 @@ class DatasetInputs:
         """Record which versions a run takes in, in the transaction that records the run."""
         uses = []
         for place, ref in named:
-            version = self.version(parse_reference(ref.path))
-            uses.append(DatasetUse(run, version.name, version.version, INPUT, place))
+            reference = parse_reference(ref.path)
+            number = reference.version or self.version(reference).version
+            uses.append(DatasetUse(run, reference.name, number, INPUT, place))
         self._records.use(uses)
         self._newest.clear()  # the next run looks anew
+
+    def taken(self, run: str) -> tuple[tuple[str, PathRef], ...]:
+        """What a run took in, as another run of the same values notes it."""
+        uses = [use for use in self._records.uses(run=run) if use.direction == INPUT]
+        return tuple((use.place, PathRef(label_of(use.name, use.version), False, "any")) for use in uses)
 
 
 class _Maker:

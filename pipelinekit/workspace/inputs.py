@@ -76,9 +76,10 @@ class InputPaths:
             except (OSError, PipelinekitError) as error:
                 words = getattr(error, "message", None) or f"{getattr(error, 'strerror', None) or error}"
                 kind = "dataset" if ref.dataset else "folder" if ref.folder else "file"
-                faults.append(Fault(f"{kind} {ref.path!r}: {words}", hint=getattr(error, "hint", "")))
+                name = ref.path.partition("|")[0] if ref.dataset else ref.path
+                faults.append(Fault(f"{kind} {name!r}: {words}", hint=getattr(error, "hint", "")))
         if faults:
-            raise ParameterError("inputs of the pipeline cannot be read", faults=faults)
+            raise ParameterError("inputs of the pipeline cannot be read", faults=list(dict.fromkeys(faults)))
         return found
 
     def value(self, ref: PathRef, root: Path) -> StoredValue:
