@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import servers
 
 
 def pytest_collection_modifyitems(items):
@@ -63,6 +64,13 @@ def dask_address(tmp_path_factory):
             for process in reversed(processes):  # a worker whose scheduler is gone would look for it
                 process.terminate()
                 process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    """An S3 server in a process of its own."""
+    with servers.s3_server(tmp_path_factory.mktemp("s3") / "log") as server:
+        yield server
 
 
 @dataclass

@@ -112,12 +112,17 @@ def check_url(url: str) -> str:
     """
     protocol, mark, rest = url.partition("://")
     protocol = protocol.lower()
+    host, slash, path = rest.partition("/")
+    if "@" in host:  # first, so that no message shows what stands there
+        raise UsageError(
+            "a datastore URL may not carry a user or a password",
+            hint="give the user as an option, and name the secret that holds the password: --secret password=NAME",
+        )
     if not mark or protocol not in PROTOCOLS:
         raise UsageError(
             f"datastore URL {url!r} is not allowed",
             hint=f"give a folder, or a URL that begins with one of {', '.join(f'{name}://' for name in PROTOCOLS)}",
         )
-    host, slash, path = rest.partition("/")
     if PROTOCOLS[protocol] == LOCAL:
         if host or not slash:
             raise UsageError(f"datastore URL {url!r} names no absolute folder", hint="write it as file:///data/raw")
@@ -126,15 +131,12 @@ def check_url(url: str) -> str:
     for sign, words in (("::", "chains file systems"), ("?", "has a query"), ("#", "has a fragment")):
         if sign in rest:
             raise UsageError(f"datastore URL {url!r} {words}", hint="give protocol, host and path only")
-    if "@" in host:
-        raise UsageError(
-            "a datastore URL may not carry a user or a password",
-            hint="give the user as an option, and name the secret that holds the password: --secret password=NAME",
-        )
-    path = path.strip("/")
+    path = path.removesuffix("/")
     if path:
         check_path(path)
-    return f"{protocol}://{host}{'/' if slash or not host else ''}{path}".rstrip("/") or "file:///"
+    if not host:
+        return f"{protocol}:///{path}"
+    return f"{protocol}://{host}/{path}" if path else f"{protocol}://{host}"
 
 
 def check_options(kind: str, options: Mapping[str, str], secrets: Mapping[str, str]) -> None:

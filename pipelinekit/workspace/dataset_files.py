@@ -118,9 +118,10 @@ class DatasetFiles:
             folder, pattern = _local_root(source.path)
             store, place, root = self._open_folder(folder), "", f"{folder}/"
             store.check()
-        files = finding.matching(store, pattern)
+        is_here = root and (not pattern or os.path.lexists(root + pattern))
+        files = list(store.files(pattern)) if is_here else finding.matching(store, pattern)
         named = [item.path for item in files] == [pattern]
-        base = fixed_part(pattern).rpartition("/")[0] if named else fixed_part(pattern)
+        base = pattern.rpartition("/")[0] if named else fixed_part(pattern)
         whole = root + base if base else root.rstrip("/")
         return [
             _Found(source.store, whole, root + item.path, item.path, store, item.mark, place, named) for item in files

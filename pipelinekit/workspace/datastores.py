@@ -177,7 +177,7 @@ class DatastoreCollection:
         """
         check_store_name(name)
         text = str(url)
-        address = check_url(text if "://" in text else f"file://{Path(text).absolute()}")
+        address = check_url(text if "://" in text else f"file://{os.path.abspath(os.path.expanduser(text))}")
         record = Datastore(
             name, address, dict(options or {}), dict(secrets or {}), allow_private, default, self._clock.now()
         )

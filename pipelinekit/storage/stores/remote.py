@@ -45,6 +45,7 @@ class RemoteStore:
             )
         host, _, path = store.url.partition("://")[2].partition("/")
         self._root = f"/{path}".rstrip("/") if store.kind == "sftp" else f"{host}/{path}".rstrip("/")
+        self._bucket = "" if store.kind == "sftp" else host
         with self._told("cannot be reached"):
             options = _OPTIONS[store.kind](store, secrets)
             self._system: Any = fsspec.filesystem(
@@ -52,13 +53,17 @@ class RemoteStore:
             )
 
     def check(self) -> None:
-        """Look at the root, which takes credentials and a connection."""
+        """Look at the root, which takes credentials and a connection. Below a bucket there may be nothing yet."""
         with self._told("cannot be reached"):
-            if not self._system.exists(self._root or "/"):
+            try:
+                self._system.ls(self._root or "/", detail=False)
+            except FileNotFoundError:
+                if self._bucket and self._bucket != self._root and self._system.exists(self._bucket):
+                    return
                 raise StorageError(
-                    f"datastore {self._name!r}: there is no {self._root}", hint="create it, or correct the URL"
-                )
-            self._system.ls(self._root or "/", detail=False)
+                    f"datastore {self._name!r}: there is no {self._bucket or self._root}",
+                    hint="create it, or correct the URL",
+                ) from None
 
     def files(self, path: str) -> Iterable[StoreFile]:
         """The file at a path, or all below a folder; in the order of their paths."""
