@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pipelinekit.domain.values import PLAIN, StoredValue
-from pipelinekit.errors import IntegrityError
+from pipelinekit.errors import IntegrityError, UsageError
 from pipelinekit.formats.paths import File, Folder, place_file, place_folder
 from pipelinekit.formats.registry import find_format
 from pipelinekit.late import late
@@ -43,7 +43,9 @@ def load_value(value: StoredValue, annotation: Any, blobs: Blobs, place: Path, *
             return wanted(place) if wanted in (Folder, str) else place
         case "tabular":
             tree = place_folder(value.items[0].blob, place, blobs, share=share)
-            if wanted in (Folder, str, Path):
+            if wanted in (File, Folder, str, Path):
+                if value.items[1].data()["recipe"]:
+                    raise UsageError("a table that is transformed has no files", hint="take it as a table")
                 return wanted(place)
             return tabular.load(place, [entry.path for entry in tree.entries], value.items[1].data(), wanted)
         case "list":

@@ -70,6 +70,8 @@ class DatasetInputs:
         if version.files and (words := self._files().ensure(version, keep=keep)):
             self._note(words)
         maker = _Maker(self._blobs, version, reference, keep=keep)
+        if form in ("file", "folder", "files", "path"):
+            maker.check_files()
         match form:
             case "table":
                 return maker.table()
@@ -112,6 +114,13 @@ class _Maker:
         self._keep = keep
         if self._recipe and not self._is_table:
             raise UsageError(f"{version.label} is no table, and cannot be transformed")
+
+    def check_files(self) -> None:
+        """Refuse to give files where a table is meant that is not what its files hold."""
+        if self._is_table and self._reading()["recipe"]:
+            raise UsageError(
+                f"{self._version.label} is transformed, and its files are asked for", hint="take it as a table"
+            )
 
     @property
     def _is_table(self) -> bool:

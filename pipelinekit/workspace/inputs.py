@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.snapshots import Tree, TreeEntry
-from pipelinekit.domain.types import PathRef, PortType, dataset_form, element_of, path_kind
+from pipelinekit.domain.types import DATASET, PathRef, PortType, dataset_form, element_of, path_kind
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
 from pipelinekit.errors import Fault, ParameterError, PipelinekitError, UsageError
 from pipelinekit.formats.paths import is_executable, walk_files
@@ -41,6 +41,8 @@ def place_paths(value: Any, kind: PortType, root: Path) -> Any:
         if value.dataset:
             return place_dataset(value, kind)
         return PathRef(value.path, value.folder or (wanted == "path" and (root / value.path).is_dir()))
+    if wanted and isinstance(value, str) and value.startswith(DATASET):
+        return place_dataset(PathRef(value.removeprefix(DATASET), False, "any"), kind)
     if isinstance(value, PurePath) or (wanted and isinstance(value, str)):
         return PathRef(str(value), wanted == "folder" or (wanted != "file" and (root / value).is_dir()))
     return value
