@@ -48,6 +48,7 @@ def _register_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delimiter", default=",", metavar="SIGN", help="between columns of CSV (,)")
     parser.add_argument("--no-header", action="store_true", help="CSV without a line of names")
     parser.add_argument("--type", action="append", default=[], metavar="COLUMN=TYPE", help="of a column of CSV or JSON")
+    parser.add_argument("--null", action="append", default=[], metavar="TEXT", help="what means nothing in CSV, as NA")
     parser.add_argument("--hive", action="store_true", help="folders such as year=2024 are columns")
     parser.add_argument("--description", default="", help="a text about this version")
     parser.add_argument("--tag", action="append", default=[], metavar="NAME=VALUE", help="a tag of this version")
@@ -64,6 +65,7 @@ def _register(arguments: argparse.Namespace, services: Services) -> int:
             arguments.format,
             delimiter=arguments.delimiter.replace("\\t", "\t"),
             header=not arguments.no_header,
+            null_values=arguments.null,
             types=pairs(arguments.type, "type"),
             partitioning="hive" if arguments.hive else "",
         )

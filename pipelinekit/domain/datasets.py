@@ -317,7 +317,7 @@ class Dataset(Transformations):
         return type(self)(reference.name, reference.version, (*reference.recipe, operation))
 
     @property
-    def files(self) -> FilesOf:
+    def files(self) -> Any:
         """Its files as a list, to be mapped over: `step.map(Dataset("days").files)`."""
         return FilesOf(self.reference)
 
@@ -343,13 +343,15 @@ class Dataset(Transformations):
         header: bool = True,
         columns: Sequence[str] = (),
         encoding: str = "utf8",
+        null_values: Sequence[str] = (),
         types: Mapping[str, str] | None = None,
         partitioning: str = "",
     ) -> DatasetDefinition:
         """A table in files, named as in `file`: `format` is `parquet`, `csv`, `json` (lines) or `arrow`.
 
-        Without `format` the suffix says it. `delimiter`, `header`, `columns` (names, where there is no header) and
-        `encoding` are for CSV; `types` gives columns of CSV and JSON another type than the one that is guessed.
+        Without `format` the suffix says it. `delimiter`, `header`, `columns` (names, where there is no header),
+        `encoding` and `null_values` (texts that mean nothing, such as `NA`) are for CSV; `types` gives columns of CSV
+        and JSON another type than the one that is guessed.
         `partitioning="hive"` reads columns from folders such as `year=2024`.
         """
         sources = sources_of(paths)
@@ -367,11 +369,12 @@ class Dataset(Transformations):
                 "header": header and not columns,
                 "columns": list(columns),
                 "encoding": encoding,
+                "null_values": list(null_values),
             }
             if len(options["delimiter"]) != 1:
                 raise UsageError(f"delimiter {delimiter!r} is not one character")
-        elif delimiter != "," or not header or columns or encoding != "utf8":
-            raise UsageError(f"delimiter, header, columns and encoding are for CSV, not for {chosen}")
+        elif delimiter != "," or not header or columns or null_values or encoding != "utf8":
+            raise UsageError(f"delimiter, header, columns, encoding and null_values are for CSV, not for {chosen}")
         if types:
             if chosen not in ("csv", "json"):
                 raise UsageError(f"types are for CSV and JSON; {chosen} files say theirs")
@@ -379,8 +382,11 @@ class Dataset(Transformations):
         return DatasetDefinition(TABULAR, sources, chosen, options, partitioning)
 
 
-def dataset(text: str) -> Dataset:
-    """A registered dataset by text: `dataset("sales@3")`, `dataset("sales@latest")`, `dataset("sales")`."""
+def dataset(text: str) -> Any:
+    """A registered dataset by text: `dataset("sales@3")`, `dataset("sales@latest")`, `dataset("sales")`.
+
+    To type checkers it is whatever the step takes; it is a `Dataset`.
+    """
     found = parse_reference(text.removeprefix("dataset:"))
     return Dataset(found.name, found.version, found.recipe)
 

@@ -221,7 +221,7 @@ def _format(reading: Mapping[str, Any]) -> Any:
                     autogenerate_column_names=not options["header"] and not options["columns"],
                     encoding=options["encoding"],
                 ),
-                convert_options=pa_csv.ConvertOptions(column_types=kinds),
+                convert_options=_conversion(kinds, options["null_values"]),
             )
         case "json":
             fields = pa.schema(list(kinds.items())) if kinds else None
@@ -232,6 +232,13 @@ def _format(reading: Mapping[str, Any]) -> Any:
             return "ipc"
         case name:
             return name
+
+
+def _conversion(kinds: Mapping[str, pa.DataType], null_values: Sequence[str]) -> Any:
+    if not null_values:
+        return pa_csv.ConvertOptions(column_types=kinds)
+    nulls = ["", *null_values]
+    return pa_csv.ConvertOptions(column_types=kinds, null_values=nulls, strings_can_be_null=True)
 
 
 # -- chance ------------------------------------------------------------------------------------------------------------

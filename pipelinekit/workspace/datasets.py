@@ -98,7 +98,7 @@ class RegisteredDataset(Transformations):
         return PathRef(self.reference.text(), False, "any")
 
     @property
-    def files(self) -> FilesOf:
+    def files(self) -> Any:
         """Its files as a list, to be mapped over."""
         return FilesOf(self.reference)
 

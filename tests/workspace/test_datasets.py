@@ -198,6 +198,9 @@ def test_csv_is_read_as_it_is_said_to_be(workspace, tmp_path):
     assert workspace.datasets.register("u", Dataset.tabular(str(tmp_path / "u.tsv"))).to_arrow().to_pylist() == [
         {"a": 1, "b": "x"}
     ]
+    write(tmp_path, {"w.csv": "a,b\n1,NA\nNA,x\n"})
+    found = workspace.datasets.register("w", Dataset.tabular(str(tmp_path / "w.csv"), null_values=["NA"]))
+    assert found.to_arrow().to_pylist() == [{"a": 1, "b": None}, {"a": None, "b": "x"}]
     with pytest.raises(UsageError, match="has no column 'x'"):
         workspace.datasets.register("v", Dataset.tabular(str(tmp_path / "v.csv"), types={"x": "int64"}))
     with pytest.raises(UsageError, match="there is no type 'integer'"):
