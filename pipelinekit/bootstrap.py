@@ -45,10 +45,9 @@ if TYPE_CHECKING:
 
     from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
     from pipelinekit.domain.attempts import Attempt
-    from pipelinekit.domain.datastores import Datastore
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
-    from pipelinekit.ports import SecretValues, Store
+    from pipelinekit.ports import SecretValues
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, leftovers, sweeping
     from pipelinekit.storage import datasets as dataset_records
@@ -234,9 +233,10 @@ class Services:
         records = datastore_records.SQLDatastores(self.database)
         return datastores.DatastoreCollection(records, self.open_store, self.clock)
 
-    def open_store(self, record: Datastore) -> Store:
-        """The files of a datastore."""
-        return opening.open_store(record, self.secret_values)
+    @cached_property
+    def open_store(self) -> opening.StoreOpener:
+        """Opens the files of datastores."""
+        return opening.StoreOpener(lambda: self.secret_values)
 
     @cached_property
     def dataset_inputs(self) -> dataset_inputs.DatasetInputs:
@@ -258,7 +258,7 @@ class Services:
     def _dataset_files(self) -> dataset_files.DatasetFiles:
         return dataset_files.DatasetFiles(
             lambda: self.datastores,
-            lambda folder: local_store.LocalStore(str(folder), folder),
+            lambda folder: local_store.LocalStore(f"folder {str(folder)!r}", folder),
             self.blobs,
             self.cache,
         )

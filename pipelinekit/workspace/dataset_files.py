@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.datasets import DatasetFile, DatasetVersion, Source
@@ -25,15 +26,22 @@ from pipelinekit.ports import Blobs, Cache, Store
 from pipelinekit.workspace.files import FileDigests
 
 if TYPE_CHECKING:
+    from concurrent import futures
+
     from pipelinekit.domain.datastores import Datastore
     from pipelinekit.workspace import datastores as finding
     from pipelinekit.workspace.datastores import DatastoreCollection, Progress
 else:
+    futures = late("concurrent.futures")
     finding = late("pipelinekit.workspace.datastores")
 
 SPACE = "datastores"
 STRONG = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "generation", "VersionId")
 SHOWN = 5  # files that a message names
+FETCHERS = 8  # files that are fetched at a time
+ALONE = ("local", "sftp")  # kinds of stores that are read one file after the other
+
+Answer = TypeVar("Answer")
 
 OpenFolder = Callable[[Path], Store]
 
@@ -67,6 +75,7 @@ class _Found:
     mark: str
     place: str
     named: bool
+    parallel: bool
 
 
 class DatasetFiles:
@@ -110,37 +119,42 @@ class DatasetFiles:
         return Listing([files[name] for name in sorted(files)], len(files) == 1 and found[0].named)
 
     def _find(self, source: Source) -> list[_Found]:
-        root = ""
+        root, parallel = "", False
         if source.store:
             record, store = self._datastores().open(source.store)
-            pattern, place = source.path.strip("/"), record.place
+            pattern, place, parallel = source.path.strip("/"), record.place, record.kind not in ALONE
         else:
             folder, pattern = _local_root(source.path)
             store, place, root = self._open_folder(folder), "", f"{folder}/"
-            store.check()
         is_here = root and (not pattern or os.path.lexists(root + pattern))
         files = list(store.files(pattern)) if is_here else finding.matching(store, pattern)
         named = [item.path for item in files] == [pattern]
         base = pattern.rpartition("/")[0] if named else fixed_part(pattern)
         whole = root + base if base else root.rstrip("/")
         return [
-            _Found(source.store, whole, root + item.path, item.path, store, item.mark, place, named) for item in files
+            _Found(source.store, whole, root + item.path, item.path, store, item.mark, place, named, parallel)
+            for item in files
         ]
 
     def _digest(self, found: Sequence[_Found], progress: Progress | None) -> list[tuple[str, int]]:
         local = {item.path: path for item in found if (path := item.store.local(item.inside)) is not None}
         states = {path: path.stat() for path in local.values()}
         kept = self._digests.digests(states)
-        answers = []
+        answers = {path: (kept[place], states[place].st_size) for path, place in local.items()}
+        elsewhere = [item for item in found if item.path not in local]
+        known = {id(item): self._remembered(item) for item in elsewhere}
+        reads = [partial(self._read, item) for item in elsewhere if known[id(item)] is None]
+        fetched = side_by_side(reads, FETCHERS if all(item.parallel for item in elsewhere) else 1)
+        listed = []
         for number, item in enumerate(found, start=1):
-            path = local.get(item.path)
-            if path is not None:
-                answers.append((kept[path], states[path].st_size))
-            else:
-                answers.append(self._remembered(item) or self._fetch(item))
+            answer = answers.get(item.path) or known.get(id(item))
+            if answer is None:
+                answer = next(fetched)
+                self._remember(item, *answer)
+            listed.append(answer)
             if progress is not None:
                 progress(number, len(found), item.inside)
-        return answers
+        return listed
 
     def _remembered(self, item: _Found) -> tuple[str, int] | None:
         """The digest of a file whose store says that it is as it was when it was fetched."""
@@ -151,12 +165,13 @@ class DatasetFiles:
         digest, _, size = rest.partition(" ")
         return (digest, int(size)) if mark == item.mark and size else None
 
-    def _fetch(self, item: _Found) -> tuple[str, int]:
+    def _read(self, item: _Found) -> tuple[str, int]:
         with item.store.read(item.inside) as stream:
-            digest, size = self._blobs.put(stream)
+            return self._blobs.put(stream)
+
+    def _remember(self, item: _Found, digest: str, size: int) -> None:
         if _is_strong(item.mark):
             self._cache.put(SPACE, {f"{item.place} {item.inside}": f"{item.mark}\n{digest} {size}"})
-        return digest, size
 
     # -- fetching ----------------------------------------------------------------------------------------------------
 
@@ -171,10 +186,12 @@ class DatasetFiles:
         changed = self._changed_here(version.files)
         lost = [item for item in changed if item.digest in missing]
         if not lost and keep:
-            for digest in sorted(missing, key=lambda found: by_digest[found].path):
-                item = by_digest[digest]
-                if not self._bring(item, version):
-                    lost.append(item)
+            wanted = sorted((by_digest[digest] for digest in missing), key=lambda item: item.path)
+            stores = self._stores_of(wanted, version)
+            parallel = all(kind not in ALONE for kind, _ in stores.values())
+            brings = [partial(self._bring, item, stores[item.store][1] if item.store else None) for item in wanted]
+            brought = side_by_side(brings, FETCHERS if parallel else 1)
+            lost += [item for item, whole in zip(wanted, brought, strict=True) if not whole]
         if lost:
             raise DatasetChangedError(
                 f"{_files(lost, version)} changed or vanished since {version.label} was registered, and are not in "
@@ -245,29 +262,47 @@ class DatasetFiles:
         except NotFoundError:
             return None  # unregistered meanwhile: told where a file of it is needed
 
-    def _bring(self, item: DatasetFile, version: DatasetVersion) -> bool:
+    def _stores_of(self, files: Iterable[DatasetFile], version: DatasetVersion) -> dict[str, tuple[str, Store]]:
+        """The stores that these files lie in, each with its kind."""
+        found: dict[str, tuple[str, Store]] = {}
+        for name in {item.store for item in files if item.store}:
+            try:
+                record, store = self._datastores().open(name)
+            except NotFoundError as error:
+                if self._record(name) is not None:
+                    raise
+                raise NotFoundError(
+                    f"{version.label} needs datastore {name!r}, which is not registered any more", hint=error.hint
+                ) from None
+            found[name] = record.kind, store
+        return found
+
+    def _bring(self, item: DatasetFile, store: Store | None) -> bool:
         """Put a file into the store; False when it is not what it was."""
         try:
-            if not item.store:
-                digest, _ = self._blobs.put_file(Path(item.source))
-            else:
-                _, store = self._datastores().open(item.store)
-                local = store.local(item.source)
-                if local is not None:
-                    digest, _ = self._blobs.put_file(local)
-                else:
-                    with store.read(item.source) as stream:
-                        digest, _ = self._blobs.put(stream)
-        except FileNotFoundError:
+            local = Path(item.source) if store is None else store.local(item.source)
+            if local is not None:
+                return self._blobs.put_file(local)[0] == item.digest
+            assert store is not None
+            with store.read(item.source) as stream:
+                return self._blobs.put(stream)[0] == item.digest
+        except (FileNotFoundError, NotFoundError):
             return False
-        except NotFoundError as error:
-            if self._record(item.store) is None:
-                raise NotFoundError(
-                    f"{version.label} needs datastore {item.store!r}, which is not registered any more",
-                    hint=error.hint,
-                ) from None
-            return False
-        return digest == item.digest
+
+
+def side_by_side(actions: Sequence[Callable[[], Answer]], workers: int) -> Iterator[Answer]:
+    """What these actions give, in their order; several are done at a time."""
+    if workers == 1 or len(actions) < 2:
+        yield from (action() for action in actions)
+        return
+    with futures.ThreadPoolExecutor(workers) as pool:
+        started = [pool.submit(action) for action in actions]
+        try:
+            for item in started:
+                yield item.result()
+        finally:
+            for item in started:  # after a failure, what has not begun need not
+                item.cancel()
 
 
 def tree_of(files: Iterable[DatasetFile]) -> Tree:

@@ -10,7 +10,7 @@ from pipelinekit.errors import StorageError, UsageError
 from pipelinekit.storage.datastores import SQLDatastores
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.storage.stores.local import LocalStore
-from pipelinekit.storage.stores.opening import open_store
+from pipelinekit.storage.stores.opening import StoreOpener
 from pipelinekit.testing.contracts.datastores import DatastoresContract, StoreContract
 from pipelinekit.testing.datastores import MemoryDatastores, MemorySecretValues, MemoryStore
 
@@ -45,7 +45,7 @@ class TestLocalStore(StoreContract):
     def make(self):
         root = self.folder / "root"
         root.mkdir()
-        return LocalStore("raw", root)
+        return LocalStore("datastore 'raw'", root)
 
     def test_links_that_lead_out_are_refused_whatever_is_done_with_them(self):
         store = self.make()
@@ -66,7 +66,7 @@ class TestLocalStore(StoreContract):
 
     def test_a_folder_that_is_not_there_cannot_be_reached(self):
         with pytest.raises(StorageError, match="No such file"):
-            LocalStore("raw", self.folder / "nothing").check()
+            LocalStore("datastore 'raw'", self.folder / "nothing").check()
 
     def test_a_write_that_fails_leaves_what_was(self):
         store = self.make()
@@ -89,18 +89,18 @@ class TestS3Store(StoreContract):
     def make(self):
         bucket = f"bucket{next(_numbers)}"
         self.server.make_bucket(bucket)
-        return open_store(self.record(f"s3://{bucket}/some/root"), SECRETS)
+        return StoreOpener(lambda: SECRETS)(self.record(f"s3://{bucket}/some/root"))
 
     def test_a_store_below_a_prefix_sees_nothing_beside_it(self):
         store = self.make()
         self.write(store, a=b"1")
         bucket = f"bucket{next(_numbers) - 1}"
-        beside = open_store(self.record(f"s3://{bucket}/some/rooted"), SECRETS)
+        beside = StoreOpener(lambda: SECRETS)(self.record(f"s3://{bucket}/some/rooted"))
         self.write(beside, b=b"2")
         assert [item.path for item in store.files("")] == ["a.csv"]
 
     def test_a_bucket_that_is_not_there_is_told_without_the_secret(self):
         with pytest.raises(StorageError) as error:
-            open_store(self.record("s3://nothing-there"), SECRETS).check()
+            StoreOpener(lambda: SECRETS)(self.record("s3://nothing-there")).check()
         assert "raw" in str(error.value)
         assert "the-very-secret" not in str(error.value)

@@ -5,7 +5,7 @@ from servers import web_server
 
 from pipelinekit.domain.datastores import Datastore
 from pipelinekit.errors import NotFoundError, StorageError, UsageError
-from pipelinekit.storage.stores.opening import open_store
+from pipelinekit.storage.stores.opening import StoreOpener
 from pipelinekit.storage.stores.web import is_public
 from pipelinekit.testing.datastores import MemorySecretValues
 
@@ -19,7 +19,7 @@ def server():
 
 
 def store_of(server, secrets=(), allow_private=True):
-    return open_store(Datastore("web", f"{server.url}/data", {}, dict(secrets), allow_private), SECRETS)
+    return StoreOpener(lambda: SECRETS)(Datastore("web", f"{server.url}/data", {}, dict(secrets), allow_private))
 
 
 def test_files_are_found_and_read_by_their_paths(server):
@@ -113,7 +113,7 @@ def test_an_answer_that_ends_early_is_an_error(server):
 def test_a_server_that_is_not_there_is_told():
     record = Datastore("web", "http://127.0.0.1:9/data", {}, {}, allow_private=True)
     with pytest.raises(StorageError, match="cannot be reached"):
-        open_store(record, SECRETS).check()
+        StoreOpener(lambda: SECRETS)(record).check()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pipelinekit.formats.paths import walk_files
 
 
 class LocalStore:
-    """Implements `ports.Store` on a folder. `name` is how messages call it."""
+    """Implements `ports.Store` on a folder. `name` is how messages call it: `datastore 'raw'`."""
 
     def __init__(self, name: str, root: Path) -> None:
         self._name = name
@@ -27,7 +27,7 @@ class LocalStore:
                 return
         except OSError as error:
             raise StorageError(
-                f"datastore {self._name!r} cannot be reached: {self._root}: {error.strerror}",
+                f"{self._name} cannot be reached: {self._root}: {error.strerror}",
                 hint="make the folder first, or register another one",
             ) from None
 
@@ -46,7 +46,7 @@ class LocalStore:
                 for relative, _, state in walk_files(place, leave_out=WORKSPACE_FOLDER)
             ]
         except OSError as error:
-            raise StorageError(f"datastore {self._name!r}: {error.filename}: {error.strerror}") from None
+            raise StorageError(f"{self._name}: {error.filename}: {error.strerror}") from None
         return sorted(found, key=lambda item: item.path)
 
     def read(self, path: str) -> BinaryIO:
@@ -54,9 +54,9 @@ class LocalStore:
         try:
             return self._place(check_path(path)).open("rb")
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise NotFoundError(f"there is no file {path!r} in datastore {self._name!r}") from None
+            raise NotFoundError(f"there is no file {path!r} in {self._name}") from None
         except OSError as error:
-            raise StorageError(f"datastore {self._name!r}: {path}: {error.strerror}") from None
+            raise StorageError(f"{self._name}: {path}: {error.strerror}") from None
 
     def write(self, path: str, source: Path) -> None:
         """Put a file there: whole, or not at all."""
@@ -73,7 +73,7 @@ class LocalStore:
             os.replace(staged, place)
         except OSError as error:
             raise StorageError(
-                f"{path!r} cannot be written to datastore {self._name!r}: {error.strerror}",
+                f"{path!r} cannot be written to {self._name}: {error.strerror}",
                 hint="see whether its folder may be written to, and whether there is space",
             ) from None
         finally:
@@ -91,7 +91,7 @@ class LocalStore:
         place = self._root / check_path(path)
         if not place.resolve().is_relative_to(self._root.resolve()):
             raise UsageError(
-                f"{path!r} in datastore {self._name!r} is a link that leads out of it",
+                f"{path!r} in {self._name} is a link that leads out of it",
                 hint="copy what it points to, or register the folder that it lies in",
             )
         return place

@@ -6,6 +6,7 @@ A file system is made from the registered URL and options alone; what it names i
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,6 +149,8 @@ def _azure(store: Datastore, secrets: Mapping[str, str]) -> dict[str, Any]:
 
 def _gcs(store: Datastore, secrets: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {"token": "anon"} if _yes(store.options) else dict(secrets)
+    if found.get("token", "").lstrip().startswith("{"):  # the key of a service account, which comes as JSON
+        found["token"] = json.loads(found["token"])
     if "project" in store.options:
         found["project"] = store.options["project"]
     if "endpoint" in store.options:
