@@ -212,7 +212,7 @@ class Services:
             self.cache,
             self.clock,
             self.compiler,
-            lambda: self.dataset_inputs,
+            self.dataset_inputs,
         )
 
     @cached_property
@@ -238,9 +238,8 @@ class Services:
         """Opens the files of datastores."""
         return opening.StoreOpener(lambda: self.secret_values)
 
-    @cached_property
     def dataset_inputs(self) -> dataset_inputs.DatasetInputs:
-        """Datasets as inputs of runs."""
+        """Datasets as inputs of a run that is about to be recorded."""
         return dataset_inputs.DatasetInputs(self._dataset_records, lambda: self._dataset_files, self.blobs, _note)
 
     @cached_property

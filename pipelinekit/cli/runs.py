@@ -261,7 +261,7 @@ def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: 
             f"run {old.id} was removed by clean-up, and its parameters with it", hint="run the pipeline from its source"
         )
     graph = parse_graph(texts[old.graph], f"the graph of run {old.id}")
-    given = Arguments(old.arguments, old.paths, services.dataset_inputs.taken(old.id))
+    given = Arguments(old.arguments, old.paths, services.dataset_inputs().taken(old.id))
     services.pipelines.find_stored(graph, given)
 
     def begin(driver: Driver) -> Begun:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -36,7 +35,7 @@ class _Column:
         self._sum = 0.0
         self._low: Any = None
         self._high: Any = None
-        self._smallest = np.empty(0, dtype=np.uint64)
+        self._smallest = pa.array([], pa.uint64())
         kind = field.type
         self._is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
         self._is_number = self._is_number or pa.types.is_boolean(kind)
@@ -64,34 +63,40 @@ class _Column:
             self._sum += float(pc.sum(values.cast(pa.float64())).as_py())
 
     def _count_distinct(self, values: pa.Array) -> None:
-        found = np.unique(np.concatenate([self._smallest, _numbers(values)]))
-        self._smallest = found[:KEPT]
+        found = pc.unique(pa.concat_arrays([self._smallest, _numbers(values)]))
+        self._smallest = found.take(pc.array_sort_indices(found)[:KEPT])
 
     def found(self) -> ColumnProfile:
         distinct = len(self._smallest)
         if distinct == KEPT:
-            distinct = round((KEPT - 1) / (float(self._smallest[-1]) / float(1 << 64)))
+            distinct = round((KEPT - 1) / (float(self._smallest[-1].as_py()) / float(1 << 64)))
         mean = self._sum / self._count if self._count else None
         kind = str(self._field.type)
         return ColumnProfile(self._field.name, kind, self._nulls, _text(self._low), _text(self._high), distinct, mean)
 
 
-def _numbers(values: pa.Array) -> Any:
+def _numbers(values: pa.Array) -> pa.Array:
     """64 bits for each distinct value."""
     kind = values.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind):
         try:
-            plain = pc.unique(values).to_numpy(zero_copy_only=False)
-            if plain.dtype.kind in "iufMm" and plain.dtype.itemsize <= 8:
-                wide = plain.astype(np.float64) if plain.dtype.kind == "f" else plain.astype(np.int64)
-                return mixed(wide.view(np.uint64))
-        except (pa.ArrowException, ValueError, TypeError):
+            return mixed(_wide(pc.unique(values)).view(pa.uint64()))
+        except pa.ArrowException:
             pass  # told one by one
     try:
         listed = pc.unique(values).to_pylist()
     except pa.ArrowException:  # lists and structs have no unique
         listed = values.to_pylist()
-    return np.array([short_number(_bytes(item)) for item in listed], dtype=np.uint64)
+    return pa.array([short_number(_bytes(item)) for item in listed], pa.uint64())
+
+
+def _wide(values: pa.Array) -> pa.Array:
+    """Numbers and times as numbers of 64 bits."""
+    if pa.types.is_floating(values.type):
+        return values.cast(pa.float64())
+    if not pa.types.is_integer(values.type):
+        values = values.view(pa.int64() if values.type.bit_width == 64 else pa.int32())
+    return values if values.type == pa.uint64() else values.cast(pa.int64())
 
 
 def _bytes(value: Any) -> bytes:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -28,7 +27,7 @@ else:
     polars = late("polars")
 
 ROWS_AT_ONCE = 128 * 1024
-_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 class Scan:
@@ -244,17 +243,25 @@ def _conversion(kinds: Mapping[str, pa.DataType], null_values: Sequence[str]) ->
 # -- chance ------------------------------------------------------------------------------------------------------------
 
 
-def mixed(numbers: Any, seed: int = 0) -> Any:
+def mixed(numbers: pa.Array, seed: int = 0) -> pa.Array:
     """Unsigned numbers of 64 bits, each put in another's place as if by chance (splitmix64)."""
-    with np.errstate(over="ignore"):
-        found = numbers.astype(np.uint64) + np.uint64(seed & 0xFFFFFFFFFFFFFFFF) * _MIX[2] + _MIX[0]
-        found = (found ^ (found >> np.uint64(30))) * _MIX[1]
-        found = (found ^ (found >> np.uint64(27))) * _MIX[2]
-        return found ^ (found >> np.uint64(31))
+    found = pc.add(numbers, _number(seed * _MIX[2] + _MIX[0]))
+    found = pc.multiply(_folded(found, 30), _number(_MIX[1]))
+    found = pc.multiply(_folded(found, 27), _number(_MIX[2]))
+    return _folded(found, 31)
+
+
+def _folded(numbers: pa.Array, bits: int) -> pa.Array:
+    return pc.bit_wise_xor(numbers, pc.shift_right(numbers, _number(bits)))
+
+
+def _number(value: int) -> pa.Scalar:
+    return pa.scalar(value & 0xFFFFFFFFFFFFFFFF, pa.uint64())
 
 
 def _sampled(table: pa.Table, upto: float, since: float, seed: int) -> pa.Table:
     """Rows whose number falls, by chance, between two shares of all."""
-    chance = mixed(np.arange(table.num_rows, dtype=np.uint64), seed) / float(1 << 64)
-    chosen = (chance >= since) & ((chance < upto) | (upto >= 1.0))
-    return table.filter(pc.equal(pa.array(chosen), True))
+    rows = pa.array(range(table.num_rows), pa.uint64())
+    chance = pc.divide(mixed(rows, seed).cast(pa.float64(), safe=False), float(1 << 64))
+    chosen = pc.greater_equal(chance, since)
+    return table.filter(chosen if upto >= 1.0 else pc.and_(chosen, pc.less(chance, upto)))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pipelinekit.domain.datasets import (
     FILE,
     INPUT,
-    LATEST,
     DatasetUse,
     DatasetVersion,
     Reference,
@@ -43,32 +42,35 @@ class Notes(Protocol):
 
 
 class DatasetInputs:
-    """Gives the values of references. What `latest` means is looked up once, and stays for the life of this object."""
+    """Gives the values of references of one run: what `latest` means is looked up once, and so are files."""
 
     def __init__(self, records: DatasetRecords, files: Callable[[], DatasetFiles], blobs: Blobs, note: Notes) -> None:
         self._records = records
         self._files = files
         self._blobs = blobs
         self._note = note
-        self._newest: dict[str, int] = {}
+        self._versions: dict[tuple[str, int], DatasetVersion] = {}
+        self._ensured: set[tuple[str, int]] = set()
 
     def value(self, ref: PathRef, *, keep: bool) -> StoredValue:
         """The value of a reference, as what it is asked for; with `keep` all its bytes are in the store then."""
         reference = parse_reference(ref.path)
-        return self.value_of(self.version(reference), reference, ref.dataset, keep=keep)
+        return self.value_of(self._version(reference), reference, ref.dataset, keep=keep)
 
-    def version(self, reference: Reference) -> DatasetVersion:
-        """The version that a reference means."""
-        number = reference.version or self._newest.get(reference.name, LATEST)
-        found = self._records.get(reference.name, number)
-        if reference.version == LATEST:
-            self._newest[reference.name] = found.version
-        return found
+    def _version(self, reference: Reference) -> DatasetVersion:
+        place = (reference.name, reference.version)
+        if place not in self._versions:
+            found = self._records.get(*place)
+            self._versions[place] = self._versions.setdefault((found.name, found.version), found)
+        return self._versions[place]
 
     def value_of(self, version: DatasetVersion, reference: Reference, form: str, *, keep: bool) -> StoredValue:
         """A version as a table, a file, a folder, a list of its files, or as what it is."""
-        if version.files and (words := self._files().ensure(version, keep=keep)):
-            self._note(words)
+        place = (version.name, version.version)
+        if version.files and place not in self._ensured:
+            if words := self._files().ensure(version, keep=keep):
+                self._note(words)
+            self._ensured.add(place)
         maker = _Maker(self._blobs, version, reference, keep=keep)
         if form in ("file", "folder", "files", "path"):
             maker.check_files()
@@ -88,15 +90,21 @@ class DatasetInputs:
             case _:
                 return maker.whole()
 
-    def note(self, run: str, named: Sequence[tuple[str, PathRef]]) -> None:
+    def pinned(self, named: Sequence[tuple[str, PathRef]]) -> tuple[tuple[str, PathRef], ...]:
+        """References by the place that named them, each with the version that it was found to mean."""
+        found = []
+        for place, ref in named:
+            version = self._version(parse_reference(ref.path))
+            found.append((place, PathRef(version.label, False, "any")))
+        return tuple(dict.fromkeys(found))
+
+    def note(self, run: str, pinned: Sequence[tuple[str, PathRef]]) -> None:
         """Record which versions a run takes in, in the transaction that records the run."""
         uses = []
-        for place, ref in named:
+        for place, ref in pinned:
             reference = parse_reference(ref.path)
-            number = reference.version or self.version(reference).version
-            uses.append(DatasetUse(run, reference.name, number, INPUT, place))
+            uses.append(DatasetUse(run, reference.name, reference.version, INPUT, place))
         self._records.use(uses)
-        self._newest.clear()  # the next run looks anew
 
     def taken(self, run: str) -> tuple[tuple[str, PathRef], ...]:
         """What a run took in, as another run of the same values notes it."""

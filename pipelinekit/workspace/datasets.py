@@ -120,7 +120,7 @@ class RegisteredDataset(Transformations):
         """The table as a `dask.dataframe.DataFrame`, read file by file when it is computed."""
         if any(item[0] in ("take", "skip", "sample") for item in (*self.record.definition.recipe, *self._recipe)):
             return dask_dataframe.from_pandas(self.to_pandas(), npartitions=PARTS)
-        values = self._owner.inputs.value(PathRef(self.reference.text(), False, "tables"), keep=True)
+        values = self._owner.value(self, "tables")
         meta = self.head(0).to_pandas()
         reader = _PartReader(self._owner.blobs)
         return dask_dataframe.from_map(reader, [dumps(value_to_json(item)) for item in values.items], meta=meta)
@@ -184,11 +184,16 @@ class DatasetCollection:
     """The datasets of a workspace. `batch` groups what is written inside it into one transaction."""
 
     def __init__(
-        self, records: DatasetRecords, files: DatasetFiles, inputs: DatasetInputs, blobs: Blobs, clock: Clock
+        self,
+        records: DatasetRecords,
+        files: DatasetFiles,
+        inputs: Callable[[], DatasetInputs],
+        blobs: Blobs,
+        clock: Clock,
     ) -> None:
         self._records = records
         self._files = files
-        self.inputs = inputs
+        self._inputs = inputs
         self.blobs = blobs
         self._clock = clock
 
@@ -305,7 +310,7 @@ class DatasetCollection:
 
     def value(self, dataset: RegisteredDataset, form: str) -> StoredValue:
         """The value of a version, whose bytes are all in the store then."""
-        return self.inputs.value_of(dataset.record, dataset.reference, form, keep=True)
+        return self._inputs().value_of(dataset.record, dataset.reference, form, keep=True)
 
     def profiled(self, record: DatasetVersion) -> DatasetVersion:
         """A version with its profile, which is made where it is not there yet: of tables that came out of runs."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Arguments:
     """What a run is given: values of the parameters, and of the paths written in the graph.
 
-    `datasets` are the references to datasets among them, by the parameter that named them (empty for the graph).
+    `datasets` are the versions of datasets among them, by the parameter that named them (empty for the graph).
     """
 
     values: Mapping[str, StoredValue]
@@ -76,11 +76,11 @@ class Pipelines:
         written = list(path_refs(graph))
         named = [(name, ref) for name, value in values.items() for ref in paths_in(value) if ref.dataset]
         named += [("", ref) for ref in written if ref.dataset]
-        dataset = self._datasets().value if named and self._datasets else None
-        inputs = InputPaths(self.blobs, self._cache, keep=keep, dataset=dataset)
+        datasets = self._datasets() if named and self._datasets else None
+        inputs = InputPaths(self.blobs, self._cache, keep=keep, dataset=datasets.value if datasets else None)
         resolved = inputs.resolve([*paths_in(values), *written], root)
         stored = {name: self._stored(value, resolved) for name, value in values.items()}
-        return Arguments(stored, {ref: resolved[ref] for ref in written}, tuple(dict.fromkeys(named)))
+        return Arguments(stored, {ref: resolved[ref] for ref in written}, datasets.pinned(named) if datasets else ())
 
     def _stored(self, value: Any, resolved: Mapping[PathRef, StoredValue]) -> StoredValue:
         """A parameter's value as a stored one; lists and dicts that hold paths are put together of their items."""

@@ -49,9 +49,9 @@ class RemoteStore:
         self._bucket = "" if store.kind == "sftp" else host
         with self._told("cannot be reached"):
             options = _OPTIONS[store.kind](store, secrets)
-            self._system: Any = fsspec.filesystem(
-                protocol, skip_instance_cache=True, use_listings_cache=False, **options
-            )
+            if self._bucket:
+                options["use_listings_cache"] = False
+            self._system: Any = fsspec.filesystem(protocol, skip_instance_cache=True, **options)
 
     def check(self) -> None:
         """Look at the root, which takes credentials and a connection. Below a bucket there may be nothing yet."""
