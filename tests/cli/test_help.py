@@ -16,12 +16,16 @@ from pipelinekit.cli.main import COMMANDS
 
 GOLDEN = Path(__file__).with_name("golden")
 VERBS = ("list", "show", "logs", "outputs", "cancel", "resume", "verify", "pin", "unpin", "drive")
+DATASET_VERBS = ("register", "list", "show", "update", "unregister", "download", "lineage")
+DATASTORE_VERBS = ("register", "list", "show", "unregister", "set-default", "files", "upload", "download")
 ASKED = [
     (),
     *((name,) for name in COMMANDS),
     *(("runs", verb) for verb in VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),
+    *(("datasets", verb) for verb in DATASET_VERBS),
+    *(("datastores", verb) for verb in DATASTORE_VERBS),
 ]
 
 
