@@ -206,6 +206,16 @@ class DatasetFiles:
             "content that was registered, which the workspace has kept. Register a new version to use what is there now"
         )
 
+    def put(self, store: str, target: str, path: Path) -> Source:
+        """Put a local file into a datastore (the default one where none is named), unless it is there; its place."""
+        handle = self._datastores().get(store)
+        if not handle.record.writable:
+            raise UsageError(f"datastore {handle.name!r} can only be read", hint="name another one with store=")
+        opened = self._datastores().open(handle.name)[1]
+        if not list(opened.files(target)):
+            opened.write(target, path)
+        return handle.path(target)
+
     def changed(self, version: DatasetVersion) -> str:
         """Those files of this machine that are not what they were, in words; empty where there are none."""
         found = self._changed_here(version.files)

@@ -13,6 +13,7 @@ from pipelinekit.classes import replace
 from pipelinekit.domain.datasets import (
     LATEST,
     TABULAR,
+    Dataset,
     DatasetDefinition,
     DatasetUse,
     DatasetVersion,
@@ -41,13 +42,16 @@ if TYPE_CHECKING:
     import dask.dataframe as dask_dataframe
     import pyarrow as pa
     import pyarrow.dataset as arrow_dataset
+    import pyarrow.parquet as parquet
 
-    from pipelinekit.formats import profiles, tabular
+    from pipelinekit.formats import profiles, tables, tabular
     from pipelinekit.workspace.datastores import Progress
 else:
     dask_dataframe = late("dask.dataframe")
     pa = late("pyarrow")
     arrow_dataset = late("pyarrow.dataset")
+    parquet = late("pyarrow.parquet")
+    tables = late("pipelinekit.formats.tables")
     profiles = late("pipelinekit.formats.profiles")
     tabular = late("pipelinekit.formats.tabular")
 
@@ -248,6 +252,38 @@ class DatasetCollection:
             if exist_ok and error.fields.get("name") == name and self._is_same(version, error.fields["version"]):
                 return self.get(name, error.fields["version"])
             raise
+
+    def register_table(
+        self,
+        name: str,
+        table: Any,
+        *,
+        store: str = "",
+        folder: str = "",
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        create_new_version: bool = False,
+        exist_ok: bool = False,
+    ) -> RegisteredDataset:
+        """Write a table (pyarrow, pandas, polars or dask) as Parquet to a datastore, and register it.
+
+        It goes to the default datastore unless `store` names one, into `folder`, or one that is named as the dataset.
+        """
+        check_name("dataset", name)
+        found = tables.to_arrow(table.compute() if hasattr(table, "dask") else table)
+        target = f"{(folder or name).strip('/')}/{tables.table_digest(found).rpartition(':')[2]}.parquet"
+        with tempfile.TemporaryDirectory(prefix="pipelinekit-") as scratch:
+            written = Path(scratch, "table.parquet")
+            parquet.write_table(found, written)
+            place = self._files.put(store, target, written)
+        return self.register(
+            name,
+            Dataset.tabular(place),
+            description=description,
+            tags=tags,
+            create_new_version=create_new_version,
+            exist_ok=exist_ok,
+        )
 
     def _is_same(self, version: DatasetVersion, number: int) -> bool:
         known = self._records.get(version.name, number)

@@ -391,6 +391,21 @@ def test_files_go_up_and_down_and_stay_where_they_are_there(workspace, data, tmp
     assert (tmp_path / "root" / "2024" / "one.csv").exists()
 
 
+def test_a_table_is_written_to_the_default_store_and_registered(workspace, tmp_path):
+    frame = pd.DataFrame({"a": [1, 2]})
+    with pytest.raises(NotFoundError, match="no datastore is the default"):
+        workspace.datasets.register_table("t", frame)
+    (tmp_path / "root").mkdir()
+    workspace.datastores.register("raw", tmp_path / "root", default=True)
+    found = workspace.datasets.register_table("t", frame)
+    assert found.to_pandas().equals(frame)
+    assert [source.store for source in found.record.definition.sources] == ["raw"]
+    again = workspace.datasets.register_table("t", frame, exist_ok=True)
+    assert again.version == 1
+    two = workspace.datasets.register_table("t", pa.table({"a": [3]}), create_new_version=True)
+    assert (two.version, two.to_arrow().num_rows, found.to_arrow().num_rows) == (2, 1, 2)
+
+
 def test_files_of_a_web_server_are_fetched_once(workspace):
     with web_server({"/data/a.csv": b"n\n1\n", "/data/b.csv": b"n\n2\n"}) as server:
         workspace.datastores.register("web", f"{server.url}/data", allow_private=True)
