@@ -13,8 +13,11 @@ from seams import opened
 from servers import web_server
 
 from pipelinekit import Dataset, Workspace, dataset
+from pipelinekit.domain.datasets import DatasetDefinition, DatasetVersion
 from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import ConflictError, FaultyError, IntegrityError, NotFoundError, StorageError, UsageError
+from pipelinekit.workspace.checking import Checker
 from pipelinekit.workspace.files import SETTLED_NANOSECONDS
 
 
@@ -389,6 +392,18 @@ def test_files_go_up_and_down_and_stay_where_they_are_there(workspace, data, tmp
         raw.download("x", tmp_path / "out")
     workspace.datastores.unregister("raw")
     assert (tmp_path / "root" / "2024" / "one.csv").exists()
+
+
+def test_a_dataset_that_came_out_of_a_run_and_lost_its_bytes_is_told_by_checks(workspace):
+    services = workspace.services
+    blob, size = services.blobs.put(b"made")
+    value = StoredValue(blob, "file", size, blob)
+    made = DatasetVersion("made", 0, DatasetDefinition("file", ()), blob, run="r", step="s", value=value)
+    services.datasets._records.add(made)
+    assert Checker(services.upkeep, 3600.0).check() == []
+    services.blobs.discard(blob)
+    (fault,) = [fault for fault in Checker(services.upkeep, 3600.0).check() if fault.rule == "I2"]
+    assert "a registered dataset" in fault.message
 
 
 def test_a_table_is_written_to_the_default_store_and_registered(workspace, tmp_path):
