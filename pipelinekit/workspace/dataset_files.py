@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.datasets import DatasetFile, DatasetVersion, Source
-from pipelinekit.domain.datastores import fixed_part, is_pattern
+from pipelinekit.domain.datastores import LOCAL, fixed_part, is_pattern
 from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import (
@@ -39,7 +39,7 @@ SPACE = "datastores"
 STRONG = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "generation", "VersionId")
 SHOWN = 5  # files that a message names
 FETCHERS = 8  # files that are fetched at a time
-ALONE = ("local", "sftp")  # kinds of stores that are read one file after the other
+ALONE = (LOCAL, "sftp")  # kinds of stores that are read one file after the other
 
 Answer = TypeVar("Answer")
 
@@ -234,15 +234,19 @@ class DatasetFiles:
                 self._blobs.put(stream)
         return self._blobs.path(item.digest)
 
-    def _changed_here(self, files: Iterable[DatasetFile]) -> list[DatasetFile]:
+    def _changed_here(self, files: Sequence[DatasetFile]) -> list[DatasetFile]:
         """Files of this machine that are not what they were."""
         places: dict[Path, DatasetFile] = {}
         states: dict[Path, os.stat_result] = {}
         changed = []
-        roots: dict[str, Store] = {}
+        stores = self._local_stores(files)
         for item in files:
-            path = self._local(item, roots)
-            if path is None:
+            if not item.store:
+                path = Path(item.source)
+            elif item.store in stores:
+                store, root = stores[item.store]
+                path = store.local(item.source) or root / item.source
+            else:
                 continue
             try:
                 states[path] = path.stat()
@@ -255,16 +259,14 @@ class DatasetFiles:
         changed += [places[path] for path in same if digests[path] != places[path].digest]
         return sorted(changed, key=lambda item: item.path)
 
-    def _local(self, item: DatasetFile, stores: dict[str, Store]) -> Path | None:
-        """Where a file lies on this machine; None where it lies elsewhere. Opens no store that is elsewhere."""
-        if not item.store:
-            return Path(item.source)
-        record = self._record(item.store)
-        if record is None or record.kind != "local":
-            return None
-        if item.store not in stores:
-            stores[item.store] = self._datastores().open(item.store)[1]
-        return stores[item.store].local(item.source) or Path(record.url.removeprefix("file://"), item.source)
+    def _local_stores(self, files: Iterable[DatasetFile]) -> dict[str, tuple[Store, Path]]:
+        """The stores of these files that are folders of this machine. Opens none that is elsewhere."""
+        found = {}
+        for name in {item.store for item in files if item.store}:
+            record = self._record(name)
+            if record is not None and record.kind == LOCAL:
+                found[name] = self._datastores().open(name)[1], Path(record.url.removeprefix("file://"))
+        return found
 
     def _record(self, name: str) -> Datastore | None:
         try:

@@ -106,9 +106,13 @@ class DatasetInputs:
             uses.append(DatasetUse(run, reference.name, reference.version, INPUT, place))
         self._records.use(uses)
 
+    def uses(self, run: str) -> Sequence[DatasetUse]:
+        """Which versions a run took in, and which it gave out."""
+        return self._records.uses(run=run)
+
     def taken(self, run: str) -> tuple[tuple[str, PathRef], ...]:
         """What a run took in, as another run of the same values notes it."""
-        uses = [use for use in self._records.uses(run=run) if use.direction == INPUT]
+        uses = [use for use in self.uses(run) if use.direction == INPUT]
         return tuple((use.place, PathRef(label_of(use.name, use.version), False, "any")) for use in uses)
 
 

@@ -109,6 +109,7 @@ def test_one_new_file_costs_one_new_step(days):
     run = days.run("main.py:per_file", "--in-process")
     assert run["outputs"] == {"output": 3}
     assert taken(days, run["id"]) == {("input", "days@1", "days")}
+    assert days("runs", "show", run["id"], "--json").json["datasets"][0]["name"] == "days"
     (days.folder / "days" / "3.txt").write_text("d e f")
     assert days.executed("main.py:per_file", "--in-process") == [], "version 1 stays what it was"
     here(days, "datasets", "register", "days", "days/*.txt", "--create-new-version")

@@ -484,3 +484,16 @@ def test_a_table_that_is_read_lazily_is_an_arrow_dataset(workspace, data, tmp_pa
         found = load_value(value, ds.Dataset, workspace.services.blobs, tmp_path / str(number))
         assert isinstance(found, ds.Dataset)
         assert found.count_rows() == (3, 2, 2)[number]
+
+
+def test_files_of_a_local_store_are_looked_at_each_time(workspace, data, capsys):
+    workspace.datastores.register("raw", data)
+    workspace.datasets.register("sales", Dataset.file(("RAW", "*.csv")))
+    before = value_of(workspace, "sales", "any")
+    write(data, {"one.csv": "changed"})
+    assert value_of(workspace, "sales", "any") == before
+    assert "1 of 2 files (one.csv) changed" in capsys.readouterr().err
+    (data / "one.csv").unlink()
+    (data / "one.csv").symlink_to("/etc/hostname")
+    with pytest.raises(UsageError, match="a link that leads out of it"):
+        value_of(workspace, "sales", "any")
