@@ -148,6 +148,12 @@ def check_options(kind: str, options: Mapping[str, str], secrets: Mapping[str, s
                 if word == "option" and name in SECRETS[kind]:
                     hint = f"{name} is a credential: keep it as a secret of the workspace, and give the secret's name"
                 raise UsageError(f"a datastore of kind {kind} has no {word} {name!r}", hint=hint)
+    endpoint = options.get("endpoint", "")
+    if any(sign in endpoint for sign in "@?#") or any(ord(sign) <= 32 for sign in endpoint):
+        raise UsageError(
+            "an endpoint may not carry a user, a password, a query or a fragment",
+            hint="give protocol, host and port, such as https://storage.example:9000",
+        )
 
 
 def check_path(path: str) -> str:

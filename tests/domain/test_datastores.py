@@ -65,6 +65,10 @@ def test_a_credential_given_in_the_open_is_refused_with_the_way_to_give_it():
     with pytest.raises(UsageError) as error:
         check_options("s3", {"secret": "x"}, {})
     assert "credential" in error.value.hint
+    check_options("s3", {"endpoint": "http://127.0.0.1:9000"}, {"secret": "name"})
+    with pytest.raises(UsageError, match="endpoint may not carry") as error:
+        check_options("s3", {"endpoint": "http://me:word@host"}, {})
+    assert "me:word" not in str(error.value)
     with pytest.raises(UsageError, match="no option 'endpoint_url'"):
         check_options("s3", {"endpoint_url": "x"}, {})
     with pytest.raises(UsageError, match="no secret 'key'"):
