@@ -47,7 +47,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 SECRETS: Mapping[str, tuple[str, ...]] = {
     LOCAL: (),
     "s3": ("key", "secret", "token"),
-    "azure": ("account_key", "sas_token", "tenant_id", "client_id", "client_secret"),
+    "azure": ("account_key", "sas_token", "connection_string", "tenant_id", "client_id", "client_secret"),
     "gcs": ("token",),
     WEB: ("token", "user", "password"),
     "sftp": ("password",),

@@ -143,7 +143,7 @@ def _azure(store: Datastore, secrets: Mapping[str, str]) -> dict[str, Any]:
     if "account" in store.options:
         found["account_name"] = store.options["account"]
     if "endpoint" in store.options:
-        found["account_host"] = store.options["endpoint"]
+        found["account_host"] = store.options["endpoint"].removeprefix("https://").rstrip("/")
     return {**found, "anon": _yes(store.options)}
 
 
