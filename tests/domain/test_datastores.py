@@ -3,7 +3,7 @@
 import fnmatch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelinekit.domain.datastores import (
@@ -75,6 +75,7 @@ def test_a_credential_given_in_the_open_is_refused_with_the_way_to_give_it():
         check_options("local", {}, {"key": "x"})
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_what_is_taken_as_a_path_stays_below_its_root(text):
     try:
@@ -88,6 +89,7 @@ def test_what_is_taken_as_a_path_stays_below_its_root(text):
 PARTS = st.text("ab*?", min_size=1, max_size=4).filter(lambda part: "**" not in part)
 
 
+@settings(deadline=None)
 @given(PARTS, st.text("abc", min_size=1, max_size=4))
 def test_within_a_folder_patterns_mean_what_fnmatch_says(pattern, name):
     assert bool(matcher(pattern).fullmatch(name)) == fnmatch.fnmatchcase(name, pattern)

@@ -51,6 +51,7 @@ def test_a_recipe_gives_what_doing_it_by_hand_gives(operations, columns):
     assert profile(scan.schema, scan.batches()).rows == len(rows)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.integers())
 def test_a_split_gives_every_row_to_one_side(share, seed):
     one, other = (Scan(ds.dataset(pa.Table.from_pylist(ROWS))) for _ in range(2))
