@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipelinekit.authoring.steps import Step as Step
     from pipelinekit.authoring.steps import step as step
     from pipelinekit.bootstrap import Workspace as Workspace
+    from pipelinekit.domain.datasets import Dataset as Dataset
+    from pipelinekit.domain.datasets import dataset as dataset
     from pipelinekit.domain.environments import Environment as Environment
     from pipelinekit.domain.runs import RunStatus as RunStatus
     from pipelinekit.domain.runs import StepStatus as StepStatus
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Canonical": "domain.steps",
     "CommandStep": "authoring.scripts",
+    "Dataset": "domain.datasets",
     "Environment": "domain.environments",
     "File": "formats.paths",
     "Folder": "formats.paths",
@@ -56,6 +59,7 @@ _HOMES = {
     "StepRun": "workspace.runs",
     "StepStatus": "domain.runs",
     "Workspace": "bootstrap",
+    "dataset": "domain.datasets",
     "first_of": "authoring.pipelines",
     "fixed": "authoring.handles",
     "otherwise": "authoring.pipelines",

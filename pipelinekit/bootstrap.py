@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config
 from pipelinekit.domain.environments import Environment
+from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain.metrics import Entry
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
+    from pipelinekit.ports.datasets import SecretValues
     from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords
     from pipelinekit.ports.upkeep import AccountRecords
     from pipelinekit.runtime.observer import Observer
@@ -62,12 +64,36 @@ if TYPE_CHECKING:
         run_queries,
         sweeping,
     )
+    from pipelinekit.storage import datasets as dataset_records
+    from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.storage.database import Database
+    from pipelinekit.storage.stores import local as local_store
+    from pipelinekit.storage.stores import opening
+    from pipelinekit.workspace import (
+        dataset_files,
+        dataset_inputs,
+        dataset_outputs,
+        datasets,
+        datastores,
+        ignore_patterns,
+        installed_index,
+        interactive,
+        observing,
+        upkeep,
+    )
     from pipelinekit.workspace import experiments as workspace_experiments
-    from pipelinekit.workspace import ignore_patterns, installed_index, interactive, observing, upkeep
     from pipelinekit.workspace.experiments import ExperimentCollection
 else:
+    dataset_records = late("pipelinekit.storage.datasets")
+    datastore_records = late("pipelinekit.storage.datastores")
+    local_store = late("pipelinekit.storage.stores.local")
+    opening = late("pipelinekit.storage.stores.opening")
+    dataset_files = late("pipelinekit.workspace.dataset_files")
+    dataset_inputs = late("pipelinekit.workspace.dataset_inputs")
+    dataset_outputs = late("pipelinekit.workspace.dataset_outputs")
+    datasets = late("pipelinekit.workspace.datasets")
+    datastores = late("pipelinekit.workspace.datastores")
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
     environments = late("pipelinekit.compute.environments")
@@ -212,6 +238,7 @@ class Services:
             sweeping.FolderSweeper(home / "blobs"),
             leftovers.HomeSweeper(home),
             self.clock,
+            self._dataset_records.values,
         )
 
     @cached_property
@@ -244,7 +271,15 @@ class Services:
     def pipelines(self) -> Pipelines:
         """Compiles and records pipelines."""
         records = self.records
-        return Pipelines(records.runs, records.documents, self.blobs, self.cache, self.clock, self.compiler)
+        return Pipelines(
+            records.runs,
+            records.documents,
+            self.blobs,
+            self.cache,
+            self.clock,
+            self.compiler,
+            self.dataset_inputs,
+        )
 
     @cached_property
     def runs(self) -> RunCollection:
@@ -281,6 +316,48 @@ class Services:
         """Records of the experiments."""
         return experiments.SQLExperiments(self.database, self.clock)
 
+    # -- data --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def secret_values(self) -> SecretValues:
+        """Values of the workspace's secrets."""
+        return opening.NoSecrets()
+
+    @cached_property
+    def datastores(self) -> datastores.DatastoreCollection:
+        """The datastores."""
+        records = datastore_records.SQLDatastores(self.database)
+        return datastores.DatastoreCollection(records, self.open_store, self.clock)
+
+    @cached_property
+    def open_store(self) -> opening.StoreOpener:
+        """Opens the files of datastores."""
+        return opening.StoreOpener(lambda: self.secret_values)
+
+    def dataset_inputs(self) -> dataset_inputs.DatasetInputs:
+        """Datasets as inputs of a run that is about to be recorded."""
+        return dataset_inputs.DatasetInputs(self._dataset_records, lambda: self._dataset_files, self.blobs, _note)
+
+    @cached_property
+    def datasets(self) -> datasets.DatasetCollection:
+        """The datasets."""
+        return datasets.DatasetCollection(
+            self._dataset_records, self._dataset_files, self.dataset_inputs, self.blobs, self.clock
+        )
+
+    @cached_property
+    def _dataset_records(self) -> dataset_records.SQLDatasets:
+        return dataset_records.SQLDatasets(self.database)
+
+    @cached_property
+    def _dataset_files(self) -> dataset_files.DatasetFiles:
+        return dataset_files.DatasetFiles(
+            lambda: self.datastores,
+            lambda folder: local_store.LocalStore(f"folder {str(folder)!r}", folder),
+            self.blobs,
+            self.cache,
+        )
+
     def _recover(self) -> None:
         """Fail the runs whose driver is dead, or that a driver process of ours ended without having taken."""
         driving = self.records.driving
@@ -306,8 +383,24 @@ class Services:
         """A driver in this process."""
         owner = leases.owner_id()
         return Driver(
-            owner, self.records, self.blobs, self.clock, self.files, self.make_compute, self.open_driving, observer
+            owner,
+            self.records,
+            self.blobs,
+            self.clock,
+            self.files,
+            self.make_compute,
+            self.open_driving,
+            observer,
+            self._at_end,
         )
+
+    def _at_end(self, run: RunRecord, graph: Graph) -> None:
+        """What is recorded with the end of a run: outputs that are to be datasets."""
+        if any(step.options.register for step in graph.steps):
+            outputs = dataset_outputs.DatasetOutputs(
+                self._dataset_records, self.records.runs, self.blobs, self.clock, _note
+            )
+            outputs.register(run.id, graph)
 
     def launch(self, record: RunRecord) -> None:
         """Start a driver process for a run; it outlives this one."""
@@ -404,6 +497,20 @@ class Workspace(workspace.Workspace):
             )
 
         return workspace_experiments.ExperimentCollection(services.experiments, self.runs, self.submit, begin)
+
+    @property
+    def datastores(self) -> datastores.DatastoreCollection:
+        """Places that data lies in."""
+        return self.services.datastores
+
+    @property
+    def datasets(self) -> datasets.DatasetCollection:
+        """Registered datasets."""
+        return self.services.datasets
+
+
+def _note(words: str) -> None:
+    sys.stderr.write(f"note: {words}\n")
 
 
 class Silent:

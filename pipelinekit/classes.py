@@ -72,7 +72,7 @@ def entity(kind: type[T]) -> type[T]:
     return made
 
 
-def replace(value: T, **changes: Any) -> T:
+def replace(value: T, /, **changes: Any) -> T:
     """A copy of an instance with some fields changed. Raises TypeError for a name that is no field."""
     kept = {name: getattr(value, name) for name in value.__match_args__ if name not in changes}  # type: ignore[attr-defined]
     return type(value)(**kept, **changes)

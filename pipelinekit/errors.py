@@ -2,6 +2,7 @@
 
     PipelinekitError
     ├── UsageError           a name, option, setting or argument that cannot be used
+    │   └── ConflictError    a name or definition that is there already
     ├── CompileError         a pipeline with faults; carries all of them
     ├── ParameterError       arguments that do not fit a pipeline's parameters
     ├── NotFoundError        no such run, step, document or blob
@@ -98,6 +99,12 @@ class ParameterError(FaultyError):
     """Arguments that do not fit the parameters of a pipeline."""
 
     code = "parameter"
+
+
+class ConflictError(UsageError):
+    """A name or definition that is there already."""
+
+    code = "conflict"
 
 
 class NotFoundError(PipelinekitError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import servers
 from postgres import Server
 
 
@@ -72,6 +73,12 @@ def postgres():
     server = Server()
     yield server
     server.end()
+
+
+def s3_server(tmp_path_factory):
+    """An S3 server in a process of its own."""
+    with servers.s3_server(tmp_path_factory.mktemp("s3") / "log") as server:
+        yield server
 
 
 @dataclass

@@ -48,6 +48,7 @@ class _CommandLine:
         self._script = script
         self._settings = override_settings(StepSettings(), options, name)
         self.name = check_name("step", self._settings.name or name)
+        self._check_registered()
         self._file, self._line = _caller()
 
     def __call__(self, **inputs: Any) -> OutputsHandle:
@@ -84,6 +85,15 @@ class _CommandLine:
             **{f"inputs.{port.name}": "input" for port in self._inputs},
             **{f"outputs.{port.name}": "output" for port in self._outputs},
         }
+
+    def _check_registered(self) -> None:
+        outputs = [port.name for port in self._outputs]
+        for output in self._settings.options.register:
+            if output not in outputs:
+                raise UsageError(
+                    f"{self.kind} step {self.name!r} registers {output!r}, which is none of its outputs",
+                    hint=f"register={{OUTPUT: DATASET}} with one of {', '.join(outputs) or 'none'}",
+                )
 
     def _check_ports(self) -> None:
         names = [port.name for port in (*self._inputs, *self._outputs)]

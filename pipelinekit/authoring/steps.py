@@ -15,8 +15,8 @@ from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.pipelines import StepDeclaration
-from pipelinekit.domain.steps import Resources, Retry, StepOptions, parse_duration
-from pipelinekit.domain.types import PortType
+from pipelinekit.domain.steps import WHOLE_OUTPUT, Resources, Retry, StepOptions, parse_duration
+from pipelinekit.domain.types import PortType, dataset_form
 from pipelinekit.errors import Fault, UsageError
 from pipelinekit.formats.registry import custom_format, is_known
 from pipelinekit.late import late
@@ -153,6 +153,7 @@ class Step(Generic[P, R]):
             found.append(_not_found(self.step_function))
         elif not declaration.module:
             found.append("it was typed into an interactive session without a record: write it to a file")
+        found.extend(_not_registrable(declaration))
         for port in (*declaration.inputs, *declaration.outputs):
             found.extend(f"there is no format {name!r}, see register_format" for name in _unknown_formats(port.type))
         title = declaration.title
@@ -182,6 +183,7 @@ def step(
     max_age: float | str | timedelta = 0.0,
     not_keyed: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
+    register: Mapping[str, str] | str = "",
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a typed function into a step.
@@ -193,6 +195,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     seconds for one attempt. With `allow_reuse=False` it runs every time. Changing `cache_version` makes earlier results
     unusable; results older than `max_age` (seconds, a timedelta, or text such as `"7d"`) are not reused. `not_keyed`
     names inputs that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with its runs.
+    `register` names by output the dataset that it becomes a new version of, when the run has ended and the step has
+    succeeded: `register={"clean": "sales"}`, or `register="sales"` where there is one output.
     Only `environment` and `cache_version` enter the key.
     """
     settings = override_settings(StepSettings(), options, getattr(function, "__name__", "step"))
@@ -209,7 +213,17 @@ def _make(function: Any, settings: StepSettings) -> Step[Any, Any]:
     return Step(function, settings)
 
 
-_OPTION_NAMES = ("compute", "resources", "retries", "timeout", "allow_reuse", "cache_version", "max_age", "tags")
+_OPTION_NAMES = (
+    "compute",
+    "resources",
+    "retries",
+    "timeout",
+    "allow_reuse",
+    "cache_version",
+    "max_age",
+    "tags",
+    "register",
+)
 
 
 def override_settings(settings: StepSettings, given: Mapping[str, Any], title: str) -> StepSettings:
@@ -244,6 +258,9 @@ def _option(name: str, value: Any) -> Any:
             return Retry(attempts=value) if isinstance(value, int) else value
         case "tags":
             return {str(key): str(item) for key, item in (value or {}).items()}
+        case "register":
+            named = {WHOLE_OUTPUT: value} if value and isinstance(value, str) else dict(value or {})
+            return {str(output): check_name("dataset", dataset) for output, dataset in named.items()}
         case "timeout":
             return float(value or 0)
         case "max_age":
@@ -264,6 +281,20 @@ def _not_found(function: Any) -> str:
         f"the function {name} cannot be found again when the step runs: define it at the top level of a module, "
         "or bind it to a name there"
     )
+
+
+def _not_registrable(declaration: StepDeclaration) -> list[str]:
+    """What of its outputs cannot become a dataset."""
+    kinds = {port.name: port.type for port in declaration.outputs}
+    found = []
+    for output in declaration.options.register:
+        if output not in kinds:
+            found.append(
+                f"register names {output!r}, which is none of its outputs ({', '.join(kinds) or 'it has none'})"
+            )
+        elif not dataset_form(kinds[output]) or kinds[output].kind == "list":
+            found.append(f"its output {output!r} is {kinds[output]}: only tables, files and folders can be registered")
+    return found
 
 
 def _unknown_formats(kind: PortType) -> list[str]:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.authoring.current import current
 from pipelinekit.authoring.handles import (
@@ -30,11 +30,17 @@ from pipelinekit.domain.names import Namer
 from pipelinekit.domain.parameters import unknown_names
 from pipelinekit.domain.pipelines import Call, Draft, StepDeclaration
 from pipelinekit.domain.steps import WHOLE_OUTPUT
-from pipelinekit.domain.types import ANY, PortType, coerce, map_paths, paths_in
+from pipelinekit.domain.types import ANY, PathRef, PortType, coerce, map_paths, paths_in
 from pipelinekit.domain.values import why_not_plain
 from pipelinekit.errors import Fault
 from pipelinekit.formats.loading import revive
+from pipelinekit.late import late
 from pipelinekit.workspace.inputs import place_paths
+
+if TYPE_CHECKING:
+    from pipelinekit.domain import datasets
+else:
+    datasets = late("pipelinekit.domain.datasets")
 
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
 _SCALARS = frozenset({int, bool, type(None)})  # plain data as they are, and equal only to their like
@@ -102,7 +108,7 @@ class Tracer:
                     parameter, structural=True, required=False, default=self._values[name], reason=reason
                 )
         value = self._values[name]
-        return revive(map_paths(value, lambda ref: Path(ref.path)), self._annotations.get(name, Any))
+        return revive(map_paths(value, _live_path), self._annotations.get(name, Any))
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -136,6 +142,8 @@ class Tracer:
             call.each = tuple(name for name, value in given.items() if not isinstance(value, Fixed))
             if not call.each:
                 self.fault(call, f"step {call.name!r} is mapped over no list")
+            if declaration.options.register:
+                self.fault(call, "is mapped, and registers a dataset; let a step that takes the whole list do that")
         for name, argument in given.items():
             if mapped:
                 self._bind_mapped(call, name, argument, kinds[name])
@@ -350,6 +358,11 @@ class Tracer:
 def plain_value(value: Any, kind: PortType, root: Path) -> Any:
     """A value as plain data and paths: enum members by name, texts as paths where a port takes paths."""
     return _name_members(place_paths(value, kind, root))
+
+
+def _live_path(ref: PathRef) -> Any:
+    """A path, or a dataset, as a pipeline function may look at it."""
+    return datasets.dataset(ref.path) if ref.dataset else Path(ref.path)
 
 
 def why_not_given(value: Any) -> str:

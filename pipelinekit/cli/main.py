@@ -33,6 +33,8 @@ COMMANDS = {
     "experiments": ("experiments", "list, show, tag, describe, archive, reactivate, delete"),
     "graph": ("graph", "draw a pipeline or a run: text, SVG or HTML"),
     "compile": ("compile", "compile a pipeline to a document that can be submitted later"),
+    "datasets": ("datasets", "register, list, show, update, unregister, download, lineage"),
+    "datastores": ("datastores", "register, list, show, unregister, set-default, files, upload, download"),
     "gc": ("gc", "remove what nothing refers to, and what a policy lets go; --dry-run only says what"),
     "fsck": ("fsck", "check records and store; --repair mends what can be mended"),
     "reuse": ("reuse", "what reuse saved, and why steps ran"),

@@ -18,6 +18,7 @@ from pipelinekit.domain.runs import CHILD, RunOptions, RunRecord, RunStatus, Ste
 from pipelinekit.domain.texts import seconds_text, size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
+from pipelinekit.wire.datasets import use_document
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document, show_value
 from pipelinekit.workspace.pipelines import Arguments
@@ -176,8 +177,9 @@ def _took(run: RunRecord) -> str:
 
 def _show(arguments: argparse.Namespace, services: Services) -> int:
     run = services.runs.get(arguments.run)
+    uses = services.dataset_inputs().uses(run.id)
     if arguments.json:
-        print_json(run.document())
+        print_json({**run.document(), **({"datasets": [use_document(use) for use in uses]} if uses else {})})
         return 0
     record = run.record
     steps = [step.record for step in run.steps]
@@ -198,6 +200,10 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         ),
         *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
         *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
+        *(
+            ("takes in" if use.direction == "input" else "gave out", f"{use.name}@{use.version}  {use.place}")
+            for use in uses
+        ),
     ]
     print(table(rows))
     if record.graph:
@@ -351,7 +357,8 @@ def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: 
         raise NotFoundError(
             f"run {old.id} was removed by clean-up, and its parameters with it", hint="run the pipeline from its source"
         )
-    graph, given = parse_graph(texts[old.graph], f"the graph of run {old.id}"), Arguments(old.arguments, old.paths)
+    graph = parse_graph(texts[old.graph], f"the graph of run {old.id}")
+    given = Arguments(old.arguments, old.paths, services.dataset_inputs().taken(old.id))
     services.pipelines.find_stored(graph, given)
 
     def begin(driver: Driver) -> Begun:

@@ -13,7 +13,7 @@ import datetime
 import struct
 from typing import Any, BinaryIO
 
-from xxhash import xxh3_128, xxh3_128_hexdigest
+from xxhash import xxh3_64_intdigest, xxh3_128, xxh3_128_hexdigest
 
 PREFIX = "xxh3:"
 DIGEST_LENGTH = len(PREFIX) + 32
@@ -80,6 +80,11 @@ def digest(value: Any) -> str:
 def digest_bytes(data: bytes | bytearray | memoryview) -> str:
     """Digest of raw bytes: the identity of a blob."""
     return PREFIX + xxh3_128_hexdigest(data)
+
+
+def short_number(data: bytes) -> int:
+    """64 bits that stand for bytes where an estimate is enough; never an identity."""
+    return xxh3_64_intdigest(data)
 
 
 def is_digest(text: str) -> bool:

@@ -17,14 +17,20 @@ from pipelinekit.classes import frozen
 SCALARS = frozenset({"none", "bool", "int", "float", "str", "bytes", "date", "datetime", "enum", "literal"})
 STORED_AS = {"table": "arrow", "array": "numpy", "bytes": "bytes", "file": "file", "folder": "folder"}
 PATHS = frozenset({"file", "folder", "path"})
+DATASET = "dataset:"  # what a text begins with that names a registered dataset
 
 
 @frozen
 class PathRef:
-    """A file or folder on this machine, given as a value; `path` is relative to the source folder, or absolute."""
+    """A file or folder on this machine, given as a value; `path` is relative to the source folder, or absolute.
+
+    Of a registered dataset `path` is the reference (`sales@3`), and `dataset` says as what it is asked for: `table`,
+    `file`, `folder`, `path` (a file or folder), `files` or `tables` (a list of either) or `any` (what it is).
+    """
 
     path: str
     folder: bool = False
+    dataset: str = ""
 
 
 @frozen
@@ -107,6 +113,10 @@ def problem(kind: PortType, value: Any) -> str:
     Enum values are given by member name. Tables, arrays and objects are not plain data and never fit.
     """
     if isinstance(value, PathRef):
+        if value.dataset:
+            form, lists = dataset_form(kind), ("files", "tables")
+            fits = form == "any" or (form != "" and (form in lists or value.dataset not in lists))
+            return "" if fits else f"expected {describe(kind)}, got the dataset {value.path!r}"
         return "" if takes_path(kind, value.folder) else f"expected {describe(kind)}, got the path {value.path!r}"
     match kind.kind:
         case "any":
@@ -165,6 +175,20 @@ def path_kind(kind: PortType) -> str:
     return "path" if len(found) > 1 else next(iter(found), "")
 
 
+def dataset_form(kind: PortType) -> str:
+    """As what a dataset is given where the type is asked for; empty where none can be."""
+    members = kind.items if kind.kind == "union" else (kind,)
+    found = list(dict.fromkeys(form for item in members if (form := _form(item))))
+    return found[0] if len(found) == 1 else "any" if found else ""
+
+
+def _form(kind: PortType) -> str:
+    if kind.kind == "list":
+        item = kind.items[0].kind if kind.items else "any"
+        return "tables" if item == "table" else "files" if item in ("file", "path", "any") else ""
+    return kind.kind if kind.kind in ("table", "any", *PATHS) else ""
+
+
 def element_of(kind: PortType, collection: str) -> PortType:
     """The type of the elements where `kind` takes a `list` (or `dict`); any where it does not say."""
     members = kind.items if kind.kind == "union" else (kind,)
@@ -200,6 +224,8 @@ def parse_text(kind: PortType, text: str) -> Any:
 
     Strings are taken as they are; lists and dicts are JSON; `null` is None where None is allowed; dates are ISO 8601.
     """
+    if text.startswith(DATASET) and (form := dataset_form(kind)):
+        return PathRef(text.removeprefix(DATASET), False, form)
     value = _parse(kind, text)
     if why := problem(kind, value):
         raise ValueError(why)

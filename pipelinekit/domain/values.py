@@ -87,6 +87,14 @@ def dict_of(entries: dict[str, StoredValue]) -> StoredValue:
     return StoredValue(identity, "dict", sum(item.size for item in items), items=items, keys=keys)
 
 
+def tabular(files: StoredValue, reading: dict[str, Any]) -> StoredValue:
+    """A table that lies in the files of a folder, and how it is read from them."""
+    how = plain(reading)
+    return StoredValue(
+        digest(["tabular", files.digest, how.digest]), "tabular", files.size, items=(files, how), keys=("files", "how")
+    )
+
+
 def file_digest(blob: str, suffix: str) -> str:
     """Content identity of a file: its bytes, and the suffix that readers choose their parser by; never its name."""
     return digest(["file", suffix, blob])

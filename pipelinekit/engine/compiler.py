@@ -24,7 +24,7 @@ from pipelinekit.domain.graphs import (
 from pipelinekit.domain.names import Namer
 from pipelinekit.domain.pipelines import Call, Draft, StepDeclaration
 from pipelinekit.domain.steps import Port
-from pipelinekit.domain.types import ANY, PortType, accepts, describe, element_of, problem, shorten
+from pipelinekit.domain.types import ANY, PathRef, PortType, accepts, describe, element_of, problem, shorten
 from pipelinekit.errors import CompileError, Fault
 from pipelinekit.late import late
 
@@ -266,6 +266,9 @@ class _Checker:
                 for i, item in enumerate(binding.value)
                 if (why := problem(port.type, item))
             ]
+        if isinstance(binding, Literal) and isinstance(binding.value, PathRef) and binding.value.dataset:
+            why = problem(PortType("list", (port.type,)), binding.value)
+            return [self.fault(call, f"input {port.name!r} is mapped over: {why}")] if why else []
         given = self.type_of(binding)
         if isinstance(binding, Literal | DictOf) or given.kind not in ("list", "any"):
             words = f"input {port.name!r} is mapped over and must be a list, not {self.named(binding, given)}"

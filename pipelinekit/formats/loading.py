@@ -6,14 +6,20 @@ import enum
 import types
 import typing
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pipelinekit.domain.values import PLAIN, StoredValue
-from pipelinekit.errors import IntegrityError
+from pipelinekit.errors import IntegrityError, UsageError
 from pipelinekit.formats.paths import File, Folder, place_file, place_folder
 from pipelinekit.formats.registry import find_format
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs
 from pipelinekit.wire.values import loads, plain_from_json
+
+if TYPE_CHECKING:
+    from pipelinekit.formats import tabular
+else:
+    tabular = late("pipelinekit.formats.tabular")
 
 
 def load_value(value: StoredValue, annotation: Any, blobs: Blobs, place: Path, *, share: bool = True) -> Any:
@@ -35,6 +41,13 @@ def load_value(value: StoredValue, annotation: Any, blobs: Blobs, place: Path, *
                 digest = error.fields.get("digest", "")
                 raise IntegrityError(error.message, hint=error.hint, digest=digest, folder=value.blob) from error
             return wanted(place) if wanted in (Folder, str) else place
+        case "tabular":
+            tree = place_folder(value.items[0].blob, place, blobs, share=share)
+            if wanted in (File, Folder, str, Path):
+                if value.items[1].data()["recipe"]:
+                    raise UsageError("a table that is transformed has no files", hint="take it as a table")
+                return wanted(place)
+            return tabular.load(place, [entry.path for entry in tree.entries], value.items[1].data(), wanted)
         case "list":
             item = _argument(wanted, 0)
             found = [load_value(entry, item, blobs, place / str(i), share=share) for i, entry in enumerate(value.items)]

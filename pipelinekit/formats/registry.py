@@ -64,7 +64,7 @@ _MODULES = {
     "joblib": "pipelinekit.formats.models",
     "skops": "pipelinekit.formats.models",
 }
-_TABLES = {("pyarrow", "Table"), ("pandas", "DataFrame"), ("polars", "DataFrame")}
+_TABLES = {("pyarrow", "Table"), ("pyarrow", "Dataset"), ("pandas", "DataFrame"), ("polars", "DataFrame")}
 _custom: dict[str, CustomFormat] = {}
 
 
@@ -83,7 +83,7 @@ def register_format(
     top level of a module that the step imports, with functions defined there: their code belongs to the step's
     identity.
     """
-    if name in _MODULES or name in ("json", "bytes", "file", "folder", "list", "dict"):
+    if name in _MODULES or name in ("json", "bytes", "file", "folder", "list", "dict", "tabular"):
         raise UsageError(f"format name {name!r} is taken", hint="choose another name")
     _custom[name] = CustomFormat(name, kind, write, read, digest)
 

@@ -20,7 +20,9 @@ from pipelinekit.late import late
 
 if TYPE_CHECKING:
     import polars
+    import pyarrow.dataset as arrow_dataset
 else:
+    arrow_dataset = late("pyarrow.dataset")
     polars = late("polars")
 
 FLAVOUR = b"pipelinekit.flavour"
@@ -38,6 +40,8 @@ class TableFormat:
 
     def read(self, path: Path, annotation: Any) -> Any:
         """The table as the annotated class; without one, as the class it was written from."""
+        if is_scan(annotation):
+            return arrow_dataset.dataset(str(path), format="ipc")
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         match _library(annotation) or _flavour(table):
             case "pandas":
@@ -62,7 +66,14 @@ def to_arrow(value: Any) -> pa.Table:
     if library == "polars":
         table = value.to_arrow()
         return table.replace_schema_metadata({**(table.schema.metadata or {}), FLAVOUR: b"polars"})
-    return value
+    return value.to_table() if is_scan(type(value)) else value
+
+
+def is_scan(kind: Any) -> bool:
+    """Whether a class is Arrow's dataset: a table that is read only when it is asked for."""
+    return any(
+        item.__module__ == "pyarrow._dataset" and item.__name__ == "Dataset" for item in getattr(kind, "__mro__", ())
+    )
 
 
 def _library(kind: Any) -> str:

@@ -17,6 +17,7 @@ from pipelinekit.domain.steps import Port
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.formats.loading import load_plain, load_value
 from pipelinekit.formats.paths import File, Folder
+from pipelinekit.formats.registry import find_format
 from pipelinekit.formats.storing import OutputError, store_value
 from pipelinekit.harness.current import CURRENT
 from pipelinekit.harness.execute import Place
@@ -65,6 +66,12 @@ def _input_text(name: str, value: StoredValue, place: Place) -> str:
         return str(load_value(value, File, place.blobs, target))
     if value.format == "folder":
         return str(load_value(value, Folder, place.blobs, target))
+    if value.format == "tabular":
+        if not value.items[1].data()["recipe"]:
+            return str(load_value(value, Folder, place.blobs, target))
+        written = target.with_name(name + _SUFFIXES["arrow"])
+        find_format("arrow").write(load_value(value, None, place.blobs, target), written)
+        return str(written)
     target.parent.mkdir(parents=True, exist_ok=True)
     source = place.blobs.path(value.blob)
     linked = target.with_name(name + _SUFFIXES.get(value.format, ".json" if value.format == "json" else ""))

@@ -38,7 +38,10 @@ class Begun:
 
 
 class Driver:
-    """Drives runs, one at a time; what is to be opened or made is so only if something is left to decide."""
+    """Drives runs, one at a time; what is to be opened or made is so only if something is left to decide.
+
+    `at_end` is called in the transaction that ends a run.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Driver:
         make_compute: turns.MakeCompute,
         open_driving: turns.OpenDriving,
         observer: Observer,
+        at_end: performer.AtEnd | None = None,
     ) -> None:
         self._owner = owner
         self._records = records
@@ -59,6 +63,7 @@ class Driver:
         self._make_compute = make_compute
         self._open_driving = open_driving
         self._observer = observer
+        self._at_end = at_end
 
     def drive(self, run_id: str, graph: Graph | None = None) -> RunStatus:
         """Take the run and drive it to its end; see `begin`."""
@@ -78,6 +83,8 @@ class Driver:
             carried = carry_over(run, graph, records.carrying, records.reuse, records.documents, self._blobs)
             if carried.outputs is not None:
                 records.driving.finish(run.id, run.epoch, RunStatus.COMPLETED, carried.outputs, None)
+                if self._at_end:
+                    self._at_end(run, graph)
         return Begun(run, graph, carried)
 
     def turns(self, begun: Begun) -> turns.Turns | None:
@@ -91,7 +98,7 @@ class Driver:
         return turns.Turns(
             run,
             orchestrator.Orchestrator(run.id, graph, run.arguments, run.options, run.paths, carried.steps),
-            performer.Performer(run, graph, self._records, self._blobs, self._clock, self._open_files()),
+            performer.Performer(run, graph, self._records, self._blobs, self._clock, self._open_files(), self._at_end),
             self._records,
             self._clock,
             self._make_compute,

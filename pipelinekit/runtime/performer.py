@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pipelinekit.classes import field, mutable
 from pipelinekit.domain.attempts import Attempt, Task
@@ -39,6 +39,8 @@ from pipelinekit.ports import Blobs, Clock, Files
 from pipelinekit.runtime.decisions import Decisions
 from pipelinekit.runtime.records import Records
 
+AtEnd = Callable[[RunRecord, Graph], None]  # what else is recorded when a run ends, whether all went well or not
+
 
 @mutable
 class Handover:
@@ -54,13 +56,21 @@ class Performer:
     """Performs the instructions of one run."""
 
     def __init__(
-        self, run: RunRecord, graph: Graph, records: Records, blobs: Blobs, clock: Clock, files: Files
+        self,
+        run: RunRecord,
+        graph: Graph,
+        records: Records,
+        blobs: Blobs,
+        clock: Clock,
+        files: Files,
+        at_end: AtEnd | None = None,
     ) -> None:
         self._run = run
         self._graph = graph
         self._records = records
         self._blobs = blobs
         self._clock = clock
+        self._at_end = at_end
         self._changes: dict[str, StepRecord] = {}
         self._results = False  # whether a result is among the changes that are not written yet
         self._documents: dict[str, str] = {}
@@ -182,6 +192,8 @@ class Performer:
         self._write(handover)
         run = self._run
         self._records.driving.finish(run.id, run.epoch, asked.status, asked.outputs, asked.failure)
+        if self._at_end:
+            self._at_end(run, self._graph)
         handover.finished = asked.status
 
     def _write(self, handover: Handover) -> None:

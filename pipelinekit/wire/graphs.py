@@ -256,7 +256,7 @@ def _options_to_json(options: StepOptions) -> dict[str, Any]:
         document["retry"] = [
             retry.attempts, retry.delay, retry.backoff, retry.max_delay, retry.jitter, [str(item) for item in retry.on]
         ]  # fmt: skip
-    for name in ("tags", "variables"):
+    for name in ("tags", "variables", "register"):
         if mapping := getattr(options, name):
             document[name] = dict(mapping)
     return document
@@ -274,6 +274,7 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
         document.get("tags", {}),
         document.get("variables", {}),
         document.get("max_age", 0.0),
+        document.get("register", {}),
     )
 
 

@@ -69,12 +69,15 @@ def options_from_json(document: Mapping[str, Any]) -> RunOptions:
 
 def paths_to_json(paths: Mapping[PathRef, StoredValue]) -> list[Any]:
     """Resolved paths as JSON data."""
-    return [[ref.path, ref.folder, value_to_json(value)] for ref, value in paths.items()]
+    return [
+        [ref.path, ref.folder, value_to_json(value), *([ref.dataset] if ref.dataset else [])]
+        for ref, value in paths.items()
+    ]
 
 
 def paths_from_json(document: Sequence[Any]) -> dict[PathRef, StoredValue]:
     """Resolved paths from JSON data."""
-    return {PathRef(path, folder): value_from_json(value) for path, folder, value in document}
+    return {PathRef(path, folder, *form): value_from_json(value) for path, folder, value, *form in document}
 
 
 SHOWN_ITEMS = 1000  # longer lists and dicts of values are shown by their digest, as large plain data is

@@ -68,6 +68,8 @@ def plain_to_json(value: Any) -> Any:
     if kind is datetime.date:
         return {"$date": value.isoformat()}
     if kind is PathRef:
+        if value.dataset:
+            return {"$dataset": [value.path, value.dataset]}
         return {"$folder" if value.folder else "$file": value.path}
     raise TypeError(f"{kind.__module__}.{kind.__qualname__} is not plain data")
 
@@ -94,6 +96,8 @@ def plain_from_json(value: Any) -> Any:
             return {plain_from_json(key): plain_from_json(item) for key, item in body}
         case "$file" | "$folder":
             return PathRef(body, tag == "$folder")
+        case "$dataset":
+            return PathRef(body[0], False, body[1])
         case _:
             raise ValueError(f"unknown kind of value {tag!r}")
 
@@ -110,7 +114,7 @@ def value_to_json(value: StoredValue) -> dict[str, Any]:
         document["blob"] = value.blob
     if value.suffix:
         document["suffix"] = value.suffix
-    if value.format in ("list", "dict"):
+    if value.items or value.format in ("list", "dict"):
         document["items"] = [value_to_json(item) for item in value.items]
     if value.keys:
         document["keys"] = list(value.keys)

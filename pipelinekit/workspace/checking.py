@@ -123,10 +123,10 @@ class Checker:
                     found.damaged.add(blob)
                 read += entries[blob]
                 progress(number, read, len(entries))
-        owners = _owners(inventory, references)
+        owners = self._owners(inventory, references)
         missing = owners.words.keys() - entries.keys()
         if missing:  # what was removed or stored meanwhile is no fault
-            fresh = _owners(self._stores.upkeep.inventory(), references)
+            fresh = self._owners(self._stores.upkeep.inventory(), references)
             missing = {blob for blob in missing & fresh.words.keys() if store.verify(blob) == "missing"}
         for blob in sorted(found.damaged):
             words = "its bytes are not what its name says"
@@ -140,6 +140,14 @@ class Checker:
         found.lost = {blob for blob in missing | found.damaged if blob in owners.words}
         for blob in missing | found.damaged:
             found.keys |= owners.keys.get(blob, set())
+
+    def _owners(self, inventory: Inventory, references: References) -> _Owners:
+        """Who names each blob: runs, results, code, and datasets that came out of runs; others are fetched again."""
+        found = _owners(inventory, references)
+        for value in self._stores.datasets()[1] if self._stores.datasets else ():
+            for blob in references.contents(value):
+                found.words.setdefault(blob, []).append("a registered dataset")
+        return found
 
     def _check_files(self, found: _Findings) -> None:
         """I9: nothing lies in the store that does not belong there, and nothing half-written is old."""
@@ -157,7 +165,7 @@ class Checker:
     def _repair(self, inventory: Inventory, references: References, found: _Findings) -> None:
         """Set damage aside and take back what stands on it; what is fine is not touched."""
         stores = self._stores
-        owners = _owners(inventory, references)
+        owners = self._owners(inventory, references)
         for snapshot in {name for blob in found.damaged for name in owners.snapshots.get(blob, ())}:
             stores.folders.forget_source(snapshot)
         for blob in found.damaged:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.snapshots import Tree, TreeEntry
-from pipelinekit.domain.types import PathRef, PortType, element_of, path_kind
+from pipelinekit.domain.types import DATASET, PathRef, PortType, dataset_form, element_of, path_kind
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
-from pipelinekit.errors import Fault, ParameterError, PipelinekitError
+from pipelinekit.errors import Fault, ParameterError, PipelinekitError, UsageError
 from pipelinekit.formats.paths import is_executable, walk_files
 from pipelinekit.ports import Blobs, Cache
 from pipelinekit.workspace.files import FileDigests
+
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
+
+
+class DatasetValue(Protocol):
+    """Gives the value of a reference to a dataset; with `keep` its files are put into the store."""
+
+    def __call__(self, ref: PathRef, *, keep: bool) -> StoredValue:
+        """The value."""
 
 
 def place_paths(value: Any, kind: PortType, root: Path) -> Any:
@@ -23,20 +35,38 @@ def place_paths(value: Any, kind: PortType, root: Path) -> Any:
     if isinstance(value, dict):
         return {key: place_paths(item, element_of(kind, "dict"), root) for key, item in value.items()}
     wanted = path_kind(kind)
+    if (found := getattr(type(value), "path_ref", None)) is not None:  # a dataset, or its files
+        value = found.__get__(value)
     if isinstance(value, PathRef):
+        if value.dataset:
+            return place_dataset(value, kind)
         return PathRef(value.path, value.folder or (wanted == "path" and (root / value.path).is_dir()))
+    if wanted and isinstance(value, str) and value.startswith(DATASET):
+        return place_dataset(PathRef(value.removeprefix(DATASET), False, "any"), kind)
     if isinstance(value, PurePath) or (wanted and isinstance(value, str)):
         return PathRef(str(value), wanted == "folder" or (wanted != "file" and (root / value).is_dir()))
     return value
 
 
-class InputPaths:
-    """Turns paths into stored values. With `keep=False` nothing is written to the store: enough to plan."""
+def place_dataset(ref: PathRef, kind: PortType) -> PathRef:
+    """The reference to a dataset, as what the type asks for it; what does not fit is told when types are checked."""
+    form = dataset_form(kind)
+    if ref.dataset == "files":
+        return PathRef(ref.path, False, form if form == "tables" else "files")
+    return PathRef(ref.path, False, form or "any")
 
-    def __init__(self, blobs: Blobs, cache: Cache, *, keep: bool) -> None:
+
+class InputPaths:
+    """Turns paths into stored values. With `keep=False` nothing is written to the store: enough to plan.
+
+    `dataset` gives the values of references to datasets.
+    """
+
+    def __init__(self, blobs: Blobs, cache: Cache, *, keep: bool, dataset: DatasetValue | None = None) -> None:
         self._blobs = blobs
         self._digests = FileDigests(cache)
         self._keep = keep
+        self._dataset = dataset
 
     def resolve(self, refs: Iterable[PathRef], root: Path) -> dict[PathRef, StoredValue]:
         """The value of each path; relative ones are relative to `root`. Raises ParameterError naming all that fail."""
@@ -47,13 +77,19 @@ class InputPaths:
                 found[ref] = self.value(ref, root)
             except (OSError, PipelinekitError) as error:
                 words = getattr(error, "message", None) or f"{getattr(error, 'strerror', None) or error}"
-                faults.append(Fault(f"{'folder' if ref.folder else 'file'} {ref.path!r}: {words}"))
+                kind = "dataset" if ref.dataset else "folder" if ref.folder else "file"
+                name = ref.path.partition("|")[0] if ref.dataset else ref.path
+                faults.append(Fault(f"{kind} {name!r}: {words}", hint=getattr(error, "hint", "")))
         if faults:
-            raise ParameterError("inputs of the pipeline cannot be read", faults=faults)
+            raise ParameterError("inputs of the pipeline cannot be read", faults=list(dict.fromkeys(faults)))
         return found
 
     def value(self, ref: PathRef, root: Path) -> StoredValue:
         """The value of one path."""
+        if ref.dataset:
+            if self._dataset is None:
+                raise UsageError("there are no datasets here", hint="give a file or folder")
+            return self._dataset(ref, keep=self._keep)
         path = root / ref.path
         return self._folder(path) if ref.folder else self._file(path)
 

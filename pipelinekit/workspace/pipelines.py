@@ -7,7 +7,7 @@ import pwd
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph, path_refs
@@ -25,20 +25,34 @@ from pipelinekit.wire.graphs import graph_digest, graph_text
 from pipelinekit.workspace.compiling import Compilation, Compiler
 from pipelinekit.workspace.inputs import InputPaths
 
+if TYPE_CHECKING:
+    from pipelinekit.workspace.dataset_inputs import DatasetInputs
+
 
 @frozen
 class Arguments:
-    """What a run is given: values of the parameters, and of the paths written in the graph."""
+    """What a run is given: values of the parameters, and of the paths written in the graph.
+
+    `datasets` are the versions of datasets among them, by the parameter that named them (empty for the graph).
+    """
 
     values: Mapping[str, StoredValue]
     paths: Mapping[PathRef, StoredValue]
+    datasets: tuple[tuple[str, PathRef], ...] = ()
 
 
 class Pipelines:
     """Compiles and submits pipelines."""
 
     def __init__(
-        self, runs: RunRecords, documents: Documents, blobs: Blobs, cache: Cache, clock: Clock, compiler: Compiler
+        self,
+        runs: RunRecords,
+        documents: Documents,
+        blobs: Blobs,
+        cache: Cache,
+        clock: Clock,
+        compiler: Compiler,
+        datasets: Callable[[], DatasetInputs] | None = None,
     ) -> None:
         self._runs = runs
         self._documents = documents
@@ -46,6 +60,7 @@ class Pipelines:
         self._cache = cache
         self._clock = clock
         self._compiler = compiler
+        self._datasets = datasets
 
     def compile(self, draft: Draft) -> Compilation:
         """Compile a draft. Nothing is written. Raises CompileError with every fault."""
@@ -58,11 +73,14 @@ class Pipelines:
         """
         values, faults = bind(graph.parameters, given)
         raise_parameter_faults(graph.name, faults)
-        inputs = InputPaths(self.blobs, self._cache, keep=keep)
         written = list(path_refs(graph))
+        named = [(name, ref) for name, value in values.items() for ref in paths_in(value) if ref.dataset]
+        named += [("", ref) for ref in written if ref.dataset]
+        datasets = self._datasets() if named and self._datasets else None
+        inputs = InputPaths(self.blobs, self._cache, keep=keep, dataset=datasets.value if datasets else None)
         resolved = inputs.resolve([*paths_in(values), *written], root)
         stored = {name: self._stored(value, resolved) for name, value in values.items()}
-        return Arguments(stored, {ref: resolved[ref] for ref in written})
+        return Arguments(stored, {ref: resolved[ref] for ref in written}, datasets.pinned(named) if datasets else ())
 
     def _stored(self, value: Any, resolved: Mapping[PathRef, StoredValue]) -> StoredValue:
         """A parameter's value as a stored one; lists and dicts that hold paths are put together of their items."""
@@ -128,7 +146,10 @@ class Pipelines:
         )
         with batch():
             self._documents.put({record.graph: text})
-            return self._runs.create(record)
+            created = self._runs.create(record)
+            if arguments.datasets and self._datasets:
+                self._datasets().note(created.id, arguments.datasets)
+            return created
 
 
 def raise_parameter_faults(pipeline: str, faults: list[Fault]) -> None:

@@ -6,11 +6,12 @@ run was submitted. What a run has stored or found, and has not recorded yet, is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.upkeep import Inventory, Leftover, Removal, RetentionPolicy, RunEntry
+from pipelinekit.domain.values import StoredValue
 from pipelinekit.engine.upkeep import after, decide, needed_values, oldest_open, removable_runs, shown_values
 from pipelinekit.ports import SLACK_SECONDS, Clock, Documents, DriverRecords, ReuseRecords
 from pipelinekit.ports.upkeep import BlobUpkeep, FolderUpkeep, UpkeepRecords
@@ -19,7 +20,10 @@ from pipelinekit.workspace.references import References
 
 @frozen
 class Stores:
-    """What upkeep works on. `batch` groups what is done inside it into one transaction."""
+    """What upkeep works on. `batch` groups what is done inside it into one transaction.
+
+    `datasets` gives the digests of files and the values that registered datasets hold: they stay.
+    """
 
     upkeep: UpkeepRecords
     driving: DriverRecords
@@ -29,6 +33,7 @@ class Stores:
     blobs: BlobUpkeep
     folders: FolderUpkeep
     clock: Clock
+    datasets: Callable[[], tuple[set[str], Sequence[StoredValue]]] | None = None
 
 
 @frozen
@@ -104,16 +109,25 @@ class Collector:
         gone = {run.id for run in rest.runs.values() if run.removed} | set(removal.erased)
         logs = sum(size for place, size in upkeep.logs().items() if place[0] in gone and place not in removal.stays)
         marked = references.blobs(needed_values(rest)) | references.sources(needed)
+        marked |= self._registered()
         if not dry:
             upkeep.remove(removal, unneeded)
         return _Decided(removal, unneeded, logs, marked, oldest_open(rest))
+
+    def _registered(self) -> set[str]:
+        """Blobs of registered datasets."""
+        if self._stores.datasets is None:
+            return set()
+        digests, values = self._stores.datasets()
+        return digests | self._references.blobs(values)
 
     def _referred(self, inventory: Inventory, policy: RetentionPolicy, now: float) -> set[str]:
         """Blobs that no budget can take: of what kept runs show, and of the code of every run."""
         removed = removable_runs(inventory, policy, now)
         graphs = {run.graph for run in inventory.runs.values() if not run.removed and run.id not in removed}
         values = shown_values(inventory, removed)
-        return self._references.blobs(values) | self._references.sources(graphs | inventory.compiled.keys())
+        sources = self._references.sources(graphs | inventory.compiled.keys())
+        return self._references.blobs(values) | sources | self._registered()
 
     def _sweep_blobs(self, marked: set[str], before: float, *, dry: bool) -> tuple[Freed, Freed, Freed]:
         store = self._stores.blobs

@@ -111,7 +111,9 @@ class Workspace:
     def arguments(self, graph: Graph, given: Mapping[str, Any], root: Path, source: Path, *, keep: bool) -> Arguments:
         """Values for a graph's parameters. Given paths are relative to `root`, written ones to the folder `source`."""
         absolute = {
-            name: map_paths(value, lambda ref: PathRef(os.path.join(root, ref.path), ref.folder))
+            name: map_paths(
+                value, lambda ref: ref if ref.dataset else PathRef(os.path.join(root, ref.path), ref.folder)
+            )
             for name, value in given.items()
         }
         return self.pipelines.arguments(graph, absolute, source, keep=keep)

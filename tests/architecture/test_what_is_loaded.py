@@ -140,6 +140,13 @@ def test_what_executes_on_a_cluster_loads_more(warm, dask_address):
     assert "distributed" in third_party(done.stderr)
 
 
+def test_a_run_on_a_dataset_that_is_wholly_reused_is_light_too(warm):
+    warm("datasets", "register", "numbers", "numbers.txt")
+    done = command(warm, "run", "main.py", "--json", "-p", "data=dataset:numbers")
+    assert {step["status"] for step in json.loads(done.stdout)["steps"]} == {"Reused"}
+    assert third_party(done.stderr) == []
+
+
 def test_looking_is_light(warm):
     for words in (
         ("plan", "main.py", "--json"),

@@ -60,6 +60,8 @@ def test_every_command_gives_one_document(project):
             ("runs", "pin", run),
             ("runs", "unpin", run),
         ],
+        "datastores": [("datastores", "register", "here", "."), ("datastores", "files", "here", "*.py")],
+        "datasets": [("datasets", "register", "steps", "steps.py"), ("datasets", "show", "steps")],
         "fsck": [("fsck",), ("fsck", "--quick"), ("fsck", "--repair")],
         "gc": [("gc", "--dry-run"), ("gc", "--keep-runs", "20")],
         "graph": [

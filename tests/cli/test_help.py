@@ -16,6 +16,8 @@ from pipelinekit.cli.main import COMMANDS
 
 GOLDEN = Path(__file__).with_name("golden")
 VERBS = ("list", "show", "logs", "outputs", "cancel", "resume", "verify", "pin", "unpin", "drive")
+DATASET_VERBS = ("register", "list", "show", "update", "unregister", "download", "lineage")
+DATASTORE_VERBS = ("register", "list", "show", "unregister", "set-default", "files", "upload", "download")
 ASKED = [
     (),
     *((name,) for name in COMMANDS),
@@ -24,6 +26,8 @@ ASKED = [
     ("reuse", "stats"),
     ("workspace", "move"),
     ("workspace", "show"),
+    *(("datasets", verb) for verb in DATASET_VERBS),
+    *(("datastores", verb) for verb in DATASTORE_VERBS),
 ]
 
 

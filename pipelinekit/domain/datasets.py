@@ -1,0 +1,419 @@
+"""Datasets: what files they are made of, how tables are read from these, and how a pipeline names them.
+
+A *definition* says where files are taken from. A *version* is a definition as it was found at one time: every file with
+its digest. A *reference* names a version in a pipeline: it is written as a path that is none (`types.PathRef`), so that
+it goes wherever a file or folder may go.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from pipelinekit.classes import field, frozen, replace
+from pipelinekit.domain.digests import digest
+from pipelinekit.domain.names import check_name
+from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.values import StoredValue
+from pipelinekit.errors import UsageError
+
+FILE, TABULAR = "file", "tabular"
+LATEST = 0
+INPUT, OUTPUT = "input", "output"
+TABLE_FORMATS = ("parquet", "csv", "json", "arrow")
+SUFFIXES = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "not in")
+_MARK, _BAR = "@", "|"
+
+Operation = tuple[Any, ...]  # a name and its arguments, all plain data
+
+
+class Transformations:
+    """What can be done to a table before it is read; each gives a new thing of the same kind, and reads nothing."""
+
+    __slots__ = ()
+
+    def _with(self, operation: Operation) -> Self:
+        raise NotImplementedError
+
+    def take(self, count: int) -> Self:
+        """The first so many rows."""
+        return self._with(("take", _count("take", count)))
+
+    def skip(self, count: int) -> Self:
+        """Without the first so many rows."""
+        return self._with(("skip", _count("skip", count)))
+
+    def sample(self, share: float, seed: int = 0) -> Self:
+        """About this share of the rows, by chance; the same seed takes the same ones."""
+        return self._with(("sample", _share(share), 0.0, int(seed)))
+
+    def random_split(self, share: float, seed: int = 0) -> tuple[Self, Self]:
+        """About this share of the rows, by chance, and all the others."""
+        return (
+            self._with(("sample", _share(share), 0.0, int(seed))),
+            self._with(("sample", 1.0, _share(share), int(seed))),
+        )
+
+    def filter(self, *conditions: tuple[Any, ...]) -> Self:
+        """Rows that meet all conditions, each as (column, operator, value): `("year", ">=", 2024)`."""
+        checked = []
+        for condition in conditions:
+            if len(condition) != 3 or not isinstance(condition[0], str) or condition[1] not in OPERATORS:
+                raise UsageError(
+                    f"condition {condition!r} is not allowed",
+                    hint=f"write (column, operator, value), with one of {' '.join(OPERATORS)}",
+                )
+            checked.append(list(condition))
+        return self._with(("filter", checked))
+
+    def keep_columns(self, *columns: str) -> Self:
+        """These columns only, in this order."""
+        return self._with(("keep_columns", list(columns)))
+
+    def drop_columns(self, *columns: str) -> Self:
+        """All columns but these."""
+        return self._with(("drop_columns", list(columns)))
+
+
+def _count(name: str, count: int) -> int:
+    if type(count) is not int or count < 0:
+        raise UsageError(f"{name}({count!r}) is not allowed", hint="give a number of rows, 0 or more")
+    return count
+
+
+def _share(share: float) -> float:
+    if not 0 <= share <= 1:
+        raise UsageError(f"a share of {share!r} is not allowed", hint="give a number from 0 to 1")
+    return float(share)
+
+
+@frozen
+class Source:
+    """Where files are taken from: a path, folder or pattern in a datastore; without one, absolute on this machine."""
+
+    store: str
+    path: str
+
+
+@frozen
+class DatasetDefinition(Transformations):
+    """What a dataset is made of, before it is registered; made by `Dataset.file` and `Dataset.tabular`.
+
+    Paths on this machine may be relative until then.
+    """
+
+    kind: str
+    sources: tuple[Source, ...]
+    format: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    partitioning: str = ""
+    recipe: tuple[Operation, ...] = ()
+
+    def _with(self, operation: Operation) -> Self:
+        if self.kind != TABULAR:
+            raise UsageError(f"{operation[0]} is for tabular datasets", hint="define it with Dataset.tabular(...)")
+        return replace(self, recipe=(*self.recipe, operation))
+
+    def document(self) -> dict[str, Any]:
+        """The definition as plain data."""
+        return {
+            "kind": self.kind,
+            "sources": [[source.store, source.path] for source in self.sources],
+            "format": self.format,
+            "options": dict(self.options),
+            "partitioning": self.partitioning,
+            "recipe": [list(item) for item in self.recipe],
+        }
+
+    def digest(self) -> str:
+        """The identity of the definition, whatever its files hold."""
+        return digest(self.document())
+
+
+def definition_of(document: Mapping[str, Any]) -> DatasetDefinition:
+    """A definition from its document."""
+    return DatasetDefinition(
+        document["kind"],
+        tuple(Source(store, path) for store, path in document["sources"]),
+        document["format"],
+        document["options"],
+        document["partitioning"],
+        tuple(tuple(item) for item in document["recipe"]),
+    )
+
+
+@frozen
+class DatasetFile:
+    """One file of a version: `path` is its place in the dataset, `source` its place in the store (or absolute here).
+
+    `mark` is what the store said of its state when it was read.
+    """
+
+    path: str
+    store: str
+    source: str
+    size: int
+    digest: str
+    mark: str = ""
+
+
+@frozen
+class ColumnProfile:
+    """What was found in one column. `distinct` is an estimate where it is large; `low` and `high` are texts."""
+
+    name: str
+    type: str
+    nulls: int = 0
+    low: str = ""
+    high: str = ""
+    distinct: int = 0
+    mean: float | None = None
+
+
+@frozen
+class Profile:
+    """What was found in a table: its rows, and each of its columns."""
+
+    rows: int
+    columns: tuple[ColumnProfile, ...]
+
+
+@frozen
+class DatasetVersion:
+    """One version of a registered dataset.
+
+    `files` is left out of lists. `value` is given where the version came out of a run, and lies in the store alone.
+    `content` is the digest of all files by their paths. `single` says that the definition names one file, no folder.
+    """
+
+    name: str
+    version: int
+    definition: DatasetDefinition
+    content: str = ""
+    files: tuple[DatasetFile, ...] = ()
+    count: int = 0
+    size: int = 0
+    single: bool = False
+    types: Mapping[str, str] = field(default_factory=dict)
+    profile: Profile | None = None
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: float = 0.0
+    run: str = ""
+    step: str = ""
+    value: StoredValue | None = None
+
+    @property
+    def label(self) -> str:
+        """`name@version`."""
+        return label_of(self.name, self.version)
+
+    def reading(self, recipe: Sequence[Operation] = ()) -> dict[str, Any]:
+        """How a table is read from the files, as plain data."""
+        definition = self.definition
+        return {
+            "format": definition.format,
+            "options": dict(definition.options),
+            "partitioning": definition.partitioning,
+            "types": dict(self.types),
+            "recipe": [list(item) for item in (*definition.recipe, *recipe)],
+        }
+
+
+@frozen
+class DatasetUse:
+    """A run took a version in (`place` is a parameter) or gave it out (`place` is `step.output`)."""
+
+    run: str
+    name: str
+    version: int
+    direction: str
+    place: str = ""
+
+
+# -- naming one --------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Reference:
+    """A version, or the newest when the run starts, with what is done to its table."""
+
+    name: str
+    version: int = LATEST
+    recipe: tuple[Operation, ...] = ()
+
+    def text(self) -> str:
+        """The reference as a text: `sales@3`, `sales@latest`, and what is done to it behind a bar."""
+        recipe = _BAR + json.dumps([list(item) for item in self.recipe]) if self.recipe else ""
+        return label_of(self.name, self.version) + recipe
+
+
+def label_of(name: str, version: int) -> str:
+    """`sales@3`, or `sales@latest`."""
+    return f"{name}{_MARK}{version or 'latest'}"
+
+
+def parse_reference(text: str) -> Reference:
+    """The reference that a text stands for: `sales`, `sales@3`, `sales@latest`. Raises UsageError."""
+    label, _, recipe = text.partition(_BAR)
+    name, mark, version = label.partition(_MARK)
+    check_name("dataset", name)
+    operations = tuple(tuple(item) for item in json.loads(recipe)) if recipe else ()
+    return Reference(name, parse_version(version, text) if mark else LATEST, operations)
+
+
+def parse_version(version: str | int, text: str = "") -> int:
+    """A version given as a number, as text or as `latest`. Raises UsageError."""
+    words = str(version)
+    if words in ("latest", "") or version == LATEST:
+        return LATEST
+    if not words.isascii() or not words.isdigit() or int(words) < 1:
+        raise UsageError(
+            f"{text or words!r} names no version of a dataset", hint="versions are 1, 2, 3 … or 'latest', as in sales@3"
+        )
+    return int(words)
+
+
+@frozen
+class FilesOf:
+    """The files of a dataset as a list, to be mapped over: a new file then costs one new step."""
+
+    reference: Reference
+
+    @property
+    def path_ref(self) -> PathRef:
+        """How a pipeline names them."""
+        return PathRef(self.reference.text(), False, "files")
+
+
+class Dataset(Transformations):
+    """A registered dataset, named: `Dataset("sales", version=3)`. Without a version the newest when a run starts.
+
+    It may be given to a pipeline, or be a default of one; the step's annotation says as what it arrives. `Dataset.file`
+    and `Dataset.tabular` define new ones, for `workspace.datasets.register`.
+    """
+
+    __slots__ = ("reference",)
+
+    def __init__(self, name: str, version: int | str = LATEST, _recipe: tuple[Operation, ...] = ()) -> None:
+        self.reference = Reference(check_name("dataset", name), parse_version(version, name), _recipe)
+
+    def _with(self, operation: Operation) -> Self:
+        reference = self.reference
+        return type(self)(reference.name, reference.version, (*reference.recipe, operation))
+
+    @property
+    def files(self) -> Any:
+        """Its files as a list, to be mapped over: `step.map(Dataset("days").files)`."""
+        return FilesOf(self.reference)
+
+    @property
+    def path_ref(self) -> PathRef:
+        """How a pipeline names it."""
+        return PathRef(self.reference.text(), False, "any")
+
+    def __repr__(self) -> str:
+        return f"<dataset {self.reference.text()}>"
+
+    @staticmethod
+    def file(paths: Any) -> DatasetDefinition:
+        """Files: a path, folder or pattern (`*`, `?`, `[…]`, `**`), `(datastore, path)`, or a list of these."""
+        return DatasetDefinition(FILE, sources_of(paths))
+
+    @staticmethod
+    def tabular(
+        paths: Any,
+        format: str = "",  # noqa: A002 - what everybody calls it
+        *,
+        delimiter: str = ",",
+        header: bool = True,
+        columns: Sequence[str] = (),
+        encoding: str = "utf8",
+        null_values: Sequence[str] = (),
+        types: Mapping[str, str] | None = None,
+        partitioning: str = "",
+    ) -> DatasetDefinition:
+        """A table in files, named as in `file`: `format` is `parquet`, `csv`, `json` (lines) or `arrow`.
+
+        Without `format` the suffix says it. `delimiter`, `header`, `columns` (names, where there is no header),
+        `encoding` and `null_values` (texts that mean nothing, such as `NA`) are for CSV; `types` gives columns of CSV
+        and JSON another type than the one that is guessed.
+        `partitioning="hive"` reads columns from folders such as `year=2024`.
+        """
+        sources = sources_of(paths)
+        chosen = format.lower() or _format_of(sources)
+        chosen = {"jsonl": "json", "ndjson": "json", "feather": "arrow", "ipc": "arrow"}.get(chosen, chosen)
+        if chosen not in TABLE_FORMATS:
+            raise UsageError(f"there is no table format {format!r}", hint=f"there are: {', '.join(TABLE_FORMATS)}")
+        if partitioning not in ("", "hive"):
+            raise UsageError(f"partitioning {partitioning!r} is not known", hint="leave it out, or give 'hive'")
+        options: dict[str, Any] = {}
+        if chosen == "csv":
+            tabs = format == "" and sources[0].path.lower().endswith(".tsv") and delimiter == ","
+            options = {
+                "delimiter": "\t" if tabs else delimiter,
+                "header": header and not columns,
+                "columns": list(columns),
+                "encoding": encoding,
+                "null_values": list(null_values),
+            }
+            if len(options["delimiter"]) != 1:
+                raise UsageError(f"delimiter {delimiter!r} is not one character")
+        elif delimiter != "," or not header or columns or null_values or encoding != "utf8":
+            raise UsageError(f"delimiter, header, columns, encoding and null_values are for CSV, not for {chosen}")
+        if types:
+            if chosen not in ("csv", "json"):
+                raise UsageError(f"types are for CSV and JSON; {chosen} files say theirs")
+            options["types"] = dict(types)
+        return DatasetDefinition(TABULAR, sources, chosen, options, partitioning)
+
+
+def dataset(text: str) -> Any:
+    """A registered dataset by text: `dataset("sales@3")`, `dataset("sales@latest")`, `dataset("sales")`.
+
+    To type checkers it is whatever the step takes; it is a `Dataset`.
+    """
+    found = parse_reference(text.removeprefix("dataset:"))
+    return Dataset(found.name, found.version, found.recipe)
+
+
+def sources_of(paths: Any) -> tuple[Source, ...]:
+    """Sources from what an author gives: texts, paths, pairs of datastore and path, or a list of these."""
+    if isinstance(paths, tuple) and len(paths) == 2 and all(isinstance(item, str) for item in paths):
+        return (Source(*paths),)
+    if isinstance(paths, tuple) and len(paths) == 2 and isinstance(paths[0], str) and isinstance(paths[1], list):
+        return tuple(Source(paths[0], str(item)) for item in paths[1])
+    listed = paths if isinstance(paths, list | tuple) else [paths]
+    if not listed:
+        raise UsageError("a dataset needs at least one path")
+    return tuple(
+        item if isinstance(item, Source) else Source(*item) if isinstance(item, tuple) else Source("", str(item))
+        for item in listed
+    )
+
+
+def _format_of(sources: Sequence[Source]) -> str:
+    name = sources[0].path.lower()
+    for packed in (".gz", ".bz2", ".zst", ".xz"):
+        name = name.removesuffix(packed)
+    for suffix, found in SUFFIXES.items():
+        if name.endswith(suffix):
+            return found
+    raise UsageError(
+        f"{sources[0].path!r} does not say which format its tables have",
+        hint=f"give format= as one of {', '.join(TABLE_FORMATS)}",
+    )

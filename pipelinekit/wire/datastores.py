@@ -1,0 +1,22 @@
+"""Datastores as the documents that people's programs read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelinekit.domain.datastores import Datastore
+
+
+def datastore_document(store: Datastore) -> dict[str, Any]:
+    """A datastore; of credentials only the names of the secrets."""
+    return {
+        "name": store.name,
+        "kind": store.kind,
+        "url": store.url,
+        "options": dict(store.options),
+        "secrets": dict(store.secrets),
+        "allow_private": store.allow_private,
+        "writable": store.writable,
+        "default": store.is_default,
+        "created_at": store.created_at,
+    }
