@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config
-from pipelinekit.domain.environments import Environment
+from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
@@ -42,27 +42,32 @@ from pipelinekit.workspace.runs import RunCollection
 if TYPE_CHECKING:
     import subprocess
 
-    from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
+    from pipelinekit.compute import dask_cluster, in_process, local, supervisor
+    from pipelinekit.compute import environments as building
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, leftovers, sweeping
+    from pipelinekit.storage import environments as environment_records
     from pipelinekit.storage import upkeep as upkeep_records
+    from pipelinekit.workspace import environments as environment_collection
     from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
 else:
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
-    environments = late("pipelinekit.compute.environments")
+    building = late("pipelinekit.compute.environments")
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
     supervisor = late("pipelinekit.compute.supervisor")
     modules = late("pipelinekit.engine.code.modules")
     own_process = late("pipelinekit.harness.in_process")
     accounting = late("pipelinekit.storage.accounting")
+    environment_records = late("pipelinekit.storage.environments")
     leftovers = late("pipelinekit.storage.leftovers")
     sweeping = late("pipelinekit.storage.sweeping")
     upkeep_records = late("pipelinekit.storage.upkeep")
+    environment_collection = late("pipelinekit.workspace.environments")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
     observing = late("pipelinekit.workspace.observing")
@@ -147,6 +152,7 @@ class Services:
             sweeping.FolderSweeper(home / "blobs"),
             leftovers.HomeSweeper(home),
             self.clock,
+            self.environments.places,
         )
 
     @cached_property
@@ -167,13 +173,19 @@ class Services:
         """Compiles drafts."""
         return Compiler(self.cache, _compile_patterns, _build_index, self.lock_environment, _summarise)
 
-    def lock_environment(self, environment: Environment) -> tuple[str, ...]:
-        """Resolve a declared environment to exact requirements."""
-        return self._environments.lock(environment)
+    def lock_environment(self, environment: Environment | str) -> LockedEnvironment:
+        """A declared environment, with its lock."""
+        return self.environments.locked(environment)
 
     @cached_property
-    def _environments(self) -> environments.Environments:
-        return environments.Environments(self.home, self.cache)
+    def environments(self) -> environment_collection.EnvironmentCollection:
+        """The environments."""
+        records = environment_records.SQLEnvironments(self.database, self.clock)
+        return environment_collection.EnvironmentCollection(records, lambda: self._builder)
+
+    @cached_property
+    def _builder(self) -> building.Environments:
+        return building.Environments(self.home)
 
     @cached_property
     def pipelines(self) -> Pipelines:
@@ -258,9 +270,11 @@ class Services:
 
     def python_for(self, attempt: Attempt) -> str:
         """The interpreter for an attempt's environment; a declared environment is built when it is first needed."""
-        if not attempt.task.lock:
+        task = attempt.task
+        lock = Lock(task.python, task.lock, task.base)
+        if not lock.is_own or lock.image:  # the command line of a step runs in an image, not what looks after it
             return sys.executable
-        return self._environments.python(attempt.task.lock)
+        return self._builder.build(lock, task.environment)
 
 
 def make_supervisor(home: Path) -> supervisor.Supervisor:
@@ -293,6 +307,11 @@ class Workspace(workspace.Workspace):
         found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch, defaults)
         found.services = services
         return found
+
+    @property
+    def environments(self) -> environment_collection.EnvironmentCollection:
+        """The registered environments."""
+        return self.services.environments
 
 
 class Silent:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     # nouns of what executes and of what looks after a workspace: a run in which nothing is new needs none
     from pipelinekit.domain.accounting import Kept, StepUse
     from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
+    from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
     from pipelinekit.domain.upkeep import BlobEntry, History, Inventory, Leftover, Place, Removal
 else:
     Protocol = object  # who implements one is told by type checkers; a class of `typing` costs three times as much
@@ -223,6 +224,47 @@ class AccountRecords(Protocol):
         """Step runs that were reused or executed, of runs that are there and were submitted since a time."""
 
 
+class EnvironmentRecords(Protocol):
+    """Registered environments, whose versions never change, and what environments were resolved to."""
+
+    def register(self, environment: Environment, version: int = 0) -> Environment:
+        """Keep an environment under its name, as the next version; one that is equal already is given back.
+
+        Raises UsageError where `version` is taken by other content, or not above all numbers given before.
+        """
+
+    def get(self, name: str, version: int = 0) -> Environment:
+        """A version, or the newest one. Raises NotFoundError."""
+
+    def list(self, name: str = "") -> Sequence[tuple[Environment, float]]:
+        """Registered environments with the times of their registration, by name, newest version first."""
+
+    def delete(self, name: str, version: int) -> None:
+        """Take a version away; its number is not given again. Raises NotFoundError."""
+
+    def lock(self, resolution: str) -> Lock | None:
+        """What was resolved under this identity (`Environment.resolution`)."""
+
+    def keep_lock(self, environment: Environment, lock: Lock, *, replace: bool = False) -> Lock:
+        """Keep what an environment was resolved to, unless there is a lock already; the lock that is kept."""
+
+    def locks(self) -> Sequence[LockedEnvironment]:
+        """Every environment that was resolved, registered or not."""
+
+
+class EnvironmentBuilder(Protocol):
+    """Resolves environments to locks, and builds what locks name. Raises ComputeError in the words of its tools."""
+
+    def resolve(self, environment: Environment) -> Lock:
+        """Exact requirements with hashes on an exact interpreter, or an image by digest."""
+
+    def build(self, lock: Lock, name: str = "") -> str:
+        """The interpreter of the environment with this lock; built if it is not there, or damaged."""
+
+    def built(self, lock: Lock) -> str:
+        """How the environment of a lock stands: `built`, `damaged`, or empty where it is not there."""
+
+
 class Blobs(Protocol):
     """Content-addressed bytes. A blob is visible only when it is whole, and every read verifies it."""
 
@@ -286,10 +328,11 @@ class BlobUpkeep(Protocol):
 class FolderUpkeep(Protocol):
     """What runs leave in the workspace folder beside records and blobs, and is made again when it is needed."""
 
-    def leftovers(self, sources: Set[str], before: float) -> Iterator[Leftover]:
-        """Folders that nobody needs: `source folder` (of snapshots that are not among `sources`) and `scratch folder`.
+    def leftovers(self, sources: Set[str], before: float, environments: Set[str] = frozenset()) -> Iterator[Leftover]:
+        """Folders that nobody needs: `source folder`, `scratch folder` and `built environment`.
 
-        Only what was last written before a time.
+        Snapshots among `sources` are needed, and places among `environments`. Only what was last written, or used if
+        it is an environment, before a time.
         """
 
     def forget_source(self, snapshot: str) -> None:

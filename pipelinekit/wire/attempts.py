@@ -29,6 +29,8 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "lock": list(task.lock),
         "variables": dict(task.variables),
         "known": list(task.known),
+        "base": task.base,
+        "environment": task.environment,
     }
 
 
@@ -49,6 +51,8 @@ def task_from_json(document: Mapping[str, Any]) -> Task:
         tuple(document["lock"]),
         document["variables"],
         tuple(document["known"]),
+        document["base"],
+        document["environment"],
     )
 
 

@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelinekit.classes import frozen, replace
-from pipelinekit.domain.environments import Environment, Software, python_identity, variable_identity
+from pipelinekit.domain.environments import (
+    Environment,
+    LockedEnvironment,
+    Software,
+    python_identity,
+    variable_identity,
+)
 from pipelinekit.domain.graphs import CodeItem, CompiledStep, Definition, Graph
 from pipelinekit.domain.pipelines import Draft, StepDeclaration
 from pipelinekit.engine.code.closure import Closure, closure_of
@@ -19,7 +25,7 @@ from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import BuildIndex, InstalledSoftware
 from pipelinekit.workspace.sources import SourceCode, Summarise
 
-LockEnvironment = Callable[[Environment], tuple[str, ...]]
+LockEnvironment = Callable[[Environment | str], LockedEnvironment]
 
 
 @frozen
@@ -41,7 +47,7 @@ class Compilation:
 
 
 class Compiler:
-    """Compiles drafts on this machine. `lock_environment` resolves a declared environment to exact requirements.
+    """Compiles drafts on this machine. `lock_environment` finds a declared environment, and what it was resolved to.
 
     `summarise` reads a module that is new.
     """
@@ -72,6 +78,7 @@ class Compiler:
         hints: dict[Fault, None] = {}
         trees: dict[str, SourceTree] = {}
         definitions: list[Definition] = []
+        environments: list[Environment | None] = []
         known: list[tuple[str, ...]] = []
         for declaration in draft.steps:
             try:
@@ -82,7 +89,9 @@ class Compiler:
                         hints.update(dict.fromkeys(closure.hints))
                 else:
                     closure = self._script_closure(declaration, draft, trees)
-                definitions.append(self._definition(declaration, closure))
+                locked = self._locked(declaration)
+                definitions.append(self._definition(declaration, closure, locked))
+                environments.append(locked.environment if locked else None)
                 known.append(closure.known)
             except FaultyError as error:
                 faults.extend(error.faults)
@@ -91,8 +100,10 @@ class Compiler:
         raise_faults(draft.name, faults)
         snapshot = tree.tree().digest()
         steps = [
-            replace(_compiled(declaration, definition, trees, snapshot), known=files)
-            for declaration, definition, files in zip(draft.steps, definitions, known, strict=True)
+            replace(_compiled(declaration, definition, environment, trees, snapshot), known=files)
+            for declaration, definition, environment, files in zip(
+                draft.steps, definitions, environments, known, strict=True
+            )
         ]
         return Compilation(assemble(draft, steps, snapshot), tuple(warnings), (tree, *trees.values()), tuple(hints))
 
@@ -111,15 +122,36 @@ class Compiler:
         code = tuple(CodeItem(f"file:{entry.path}", entry.digest, entry.path, 1, 1) for entry in tree.tree().entries)
         return Closure(code, (), (), ())
 
-    def _definition(self, declaration: StepDeclaration, closure: Closure) -> Definition:
-        declared = declaration.environment
-        lock = self._lock_environment(declared) if declared and declared.packages else ()
+    def _locked(self, declaration: StepDeclaration) -> LockedEnvironment | None:
+        """The environment that a step asks for, by itself or by name, with its lock."""
+        if not declaration.environment:
+            return None
+        locked = self._lock_environment(declaration.environment)
+        if locked.lock.image and declaration.kind == "python":
+            raise PipelinekitError(
+                f"step {declaration.title!r} is a Python function, and environment {locked.environment.label!r} is a "
+                "container image",
+                hint="images run script and command steps; give this step an environment with packages",
+            )
+        return locked
+
+    def _definition(
+        self, declaration: StepDeclaration, closure: Closure, locked: LockedEnvironment | None
+    ) -> Definition:
+        lock = locked.lock if locked and locked.lock.is_own else None
         variables = {name: variable_identity(name, os.environ.get(name)) for name in closure.variables}
-        if declared:
-            variables.update((name, variable_identity(name, value)) for name, value in declared.variables.items())
+        if locked:
+            declared = locked.environment.variables
+            variables.update((name, variable_identity(name, value)) for name, value in declared.items())
         # with a lock the packages are what it says; without one, what the code reaches in this environment
         packages = () if lock else self._installed.packages(closure.installed)
-        software = Software(python_identity(), packages, tuple(sorted(variables.items())), lock)
+        software = Software(
+            lock.python if lock else python_identity(),
+            packages,
+            tuple(sorted(variables.items())),
+            lock.requirements if lock else (),
+            lock.base if lock else "",
+        )
         entry = f"{declaration.module}:{declaration.name}" if declaration.kind == "python" else declaration.name
         return Definition(
             declaration.kind,
@@ -137,12 +169,21 @@ def _roots(declaration: StepDeclaration) -> Sequence[tuple[str, str]]:
 
 
 def _compiled(
-    declaration: StepDeclaration, definition: Definition, trees: dict[str, SourceTree], snapshot: str
+    declaration: StepDeclaration,
+    definition: Definition,
+    environment: Environment | None,
+    trees: dict[str, SourceTree],
+    snapshot: str,
 ) -> CompiledStep:
     tree = trees.get(declaration.source) if declaration.kind != "python" else None
     options = declaration.options
-    if declaration.environment and declaration.environment.variables:
-        options = replace(options, variables=dict(declaration.environment.variables))
+    if environment and environment.variables:
+        options = replace(options, variables=dict(environment.variables))
     return CompiledStep(
-        declaration.title, definition, declaration.inputs, options, tree.tree().digest() if tree else snapshot
+        declaration.title,
+        definition,
+        declaration.inputs,
+        options,
+        tree.tree().digest() if tree else snapshot,
+        environment=environment.label if environment else "",
     )

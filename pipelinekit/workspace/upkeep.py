@@ -6,7 +6,7 @@ run was submitted. What a run has stored or found, and has not recorded yet, is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from contextlib import AbstractContextManager
 
 from pipelinekit.classes import frozen
@@ -27,7 +27,10 @@ from pipelinekit.workspace.references import References
 
 @frozen
 class Stores:
-    """What upkeep works on. `batch` groups what is done inside it into one transaction."""
+    """What upkeep works on. `batch` groups what is done inside it into one transaction.
+
+    `places` names the folders of built environments that stay.
+    """
 
     upkeep: UpkeepRecords
     driving: DriverRecords
@@ -37,6 +40,7 @@ class Stores:
     blobs: BlobUpkeep
     folders: FolderUpkeep
     clock: Clock
+    places: Callable[[], Set[str]] = frozenset
 
 
 @frozen
@@ -151,12 +155,13 @@ class Collector:
         ]
 
     def _sweep_folders(self, before: float, *, dry: bool) -> list[Freed]:
-        """Source folders go while the records stand still: no run of them can begin meanwhile."""
+        """Source folders and environments go while the records stand still: no run of them can begin meanwhile."""
         stores = self._stores
         with stores.batch():
             open_runs = [run for run in stores.upkeep.inventory().runs.values() if not run.status.final]
             used = self._references.snapshots(run.graph for run in open_runs)
-            found = list(stores.folders.leftovers(used, before))
+            places = stores.places() | self._references.environments(run.graph for run in open_runs)
+            found = list(stores.folders.leftovers(used, before, places))
             if not dry:
                 for item in found:
                     stores.folders.take_away(item)
@@ -165,6 +170,7 @@ class Collector:
         return [
             _counted("source folders", found, "source folder"),
             _counted("scratch folders", found, "scratch folder"),
+            _counted("built environments", found, "built environment"),
         ]
 
 
