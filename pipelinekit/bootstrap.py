@@ -9,17 +9,19 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config
 from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
+from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
-from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.errors import NotFoundError, PipelinekitError, UsageError
 from pipelinekit.late import late
 from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver
@@ -41,6 +43,7 @@ from pipelinekit.workspace.runs import RunCollection
 
 if TYPE_CHECKING:
     import subprocess
+    import threading
 
     from pipelinekit.compute import dask_cluster, in_process, local, supervisor
     from pipelinekit.compute import environments as building
@@ -49,12 +52,15 @@ if TYPE_CHECKING:
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, leftovers, sweeping
+    from pipelinekit.storage import changes as changes_records
     from pipelinekit.storage import environments as environment_records
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.workspace import environments as environment_collection
-    from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
+    from pipelinekit.workspace import git_changes as noting
+    from pipelinekit.workspace import ignore_patterns, installed_index, observing, previews, stored_snapshots, upkeep
 else:
     subprocess = late("subprocess")
+    threading = late("threading")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
     building = late("pipelinekit.compute.environments")
     in_process = late("pipelinekit.compute.in_process")
@@ -63,6 +69,7 @@ else:
     modules = late("pipelinekit.engine.code.modules")
     own_process = late("pipelinekit.harness.in_process")
     accounting = late("pipelinekit.storage.accounting")
+    changes_records = late("pipelinekit.storage.changes")
     environment_records = late("pipelinekit.storage.environments")
     leftovers = late("pipelinekit.storage.leftovers")
     sweeping = late("pipelinekit.storage.sweeping")
@@ -71,6 +78,9 @@ else:
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
     observing = late("pipelinekit.workspace.observing")
+    noting = late("pipelinekit.workspace.git_changes")
+    previews = late("pipelinekit.workspace.previews")
+    stored_snapshots = late("pipelinekit.workspace.stored_snapshots")
     upkeep = late("pipelinekit.workspace.upkeep")
 
 IN_PROCESS = "in-process"
@@ -184,6 +194,14 @@ class Services:
         return environment_collection.EnvironmentCollection(records, lambda: self._builder)
 
     @cached_property
+    def snapshots(self) -> stored_snapshots.SnapshotCollection:
+        """The source folders that runs keep."""
+        records = self.records
+        return stored_snapshots.SnapshotCollection(
+            records.runs, records.documents, self.blobs, lambda folder: previews.preview(folder, _compile_patterns)
+        )
+
+    @cached_property
     def _builder(self) -> building.Environments:
         return building.Environments(self.home)
 
@@ -223,8 +241,35 @@ class Services:
         """A driver in this process."""
         owner = leases.owner_id()
         return Driver(
-            owner, self.records, self.blobs, self.clock, self.files, self.make_compute, self.open_driving, observer
+            owner,
+            self.records,
+            self.blobs,
+            self.clock,
+            self.files,
+            self.make_compute,
+            self.open_driving,
+            observer,
+            self.note_changes,
         )
+
+    def note_changes(self, run: RunRecord, graph: Graph) -> None:
+        """Ask git beside the run how its source folder differs from its commit; the process ends not before that."""
+        root = run.details.get("root")
+        if "git" in run.details and graph.snapshot and root and os.path.isdir(root):
+            words = (run.id, Path(root), graph.snapshot)
+            threading.Thread(target=self._note_changes, args=words).start()
+
+    def _note_changes(self, run: str, root: Path, snapshot: str) -> None:
+        with suppress(PipelinekitError, OSError):  # it is worth knowing, and no run fails for it
+            taken = noting.visible_files(root, FolderBlobs(self.home / "blobs").read(snapshot))
+            found = noting.git_changes(root, *taken)
+            if found is not None:
+                changes_records.SQLChanges(SQLiteDatabase(self.home / "records.db")).keep(run, found)
+
+    @cached_property
+    def changes(self) -> changes_records.SQLChanges:
+        """How source folders differed from their commits."""
+        return changes_records.SQLChanges(self.database)
 
     def launch(self, record: RunRecord) -> None:
         """Start a driver process for a run; it outlives this one."""
@@ -312,6 +357,11 @@ class Workspace(workspace.Workspace):
     def environments(self) -> environment_collection.EnvironmentCollection:
         """The registered environments."""
         return self.services.environments
+
+    @property
+    def snapshots(self) -> stored_snapshots.SnapshotCollection:
+        """The source folders that runs keep."""
+        return self.services.snapshots
 
 
 class Silent:

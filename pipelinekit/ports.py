@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pipelinekit.domain.runs import (
     CarriedRecord,
@@ -263,6 +263,16 @@ class EnvironmentBuilder(Protocol):
 
     def built(self, lock: Lock) -> str:
         """How the environment of a lock stands: `built`, `damaged`, or empty where it is not there."""
+
+
+class ChangeRecords(Protocol):
+    """How the source folders of runs differed from their commits; goes when the run is removed."""
+
+    def keep(self, run: str, changes: Mapping[str, Any]) -> None:
+        """Keep what was found of a run, as JSON data; nothing where the run is not there, or was removed."""
+
+    def get(self, run: str) -> Mapping[str, Any] | None:
+        """What was found of a run."""
 
 
 class Blobs(Protocol):

@@ -36,6 +36,7 @@ COMMANDS = {
     "fsck": ("fsck", "check records and store; --repair mends what can be mended"),
     "reuse": ("reuse", "what reuse saved, and why steps ran"),
     "environments": ("environments", "register, list, show, lock, build, clone, delete"),
+    "snapshots": ("snapshots", "show, download, preview: the source folders that runs keep"),
     "settings": ("settings", "list all settings with their values and where they come from"),
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
+from pipelinekit.cli.git import diff_text, git_lines
 from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
@@ -30,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--status", choices=[str(status) for status in RunStatus], help="only runs that stand so")
     listing.add_argument("--limit", type=int, default=20, help="at most so many (20)")
     listing.add_argument("--before", default="", metavar="RUN", help="continue a list after this run")
-    _run_argument(_verb(verbs, "show", "a run and its steps"))
+    show = _verb(verbs, "show", "a run and its steps")
+    _run_argument(show)
+    show.add_argument("--diff", action="store_true", help="only how its source folder differed from its commit")
     logs = _verb(verbs, "logs", "what steps wrote")
     _run_argument(logs)
     logs.add_argument("step", nargs="?", metavar="STEP", help="one step; all of them by default")
@@ -104,8 +107,15 @@ def _took(run: RunRecord) -> str:
 
 def _show(arguments: argparse.Namespace, services: Services) -> int:
     run = services.runs.get(arguments.run)
+    changes = services.changes.get(run.id)
     if arguments.json:
-        print_json(run.document())
+        document = run.document()
+        if changes is not None:
+            document["git"] = {**document.get("git", {}), **changes}
+        print_json(document)
+        return 0
+    if arguments.diff:
+        sys.stdout.write(diff_text(run.record, changes))
         return 0
     record = run.record
     steps = [step.record for step in run.steps]
@@ -116,6 +126,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         ("created", f"{time_text(record.created_at)}  took {_took(record) or '-'}"),
         ("source", record.source or "-"),
         ("graph", record.graph),
+        *(("git", line) for line in git_lines(record, changes)),
         *([("pinned", "clean-up keeps this run")] if record.pinned else []),
         *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
         *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
@@ -271,6 +282,7 @@ def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: 
                 experiment=old.experiment,
                 options=options,
                 source=old.source,
+                details={"git": old.details["git"]} if "git" in old.details else None,
                 batch=services.records.batch,
             )
             return driver.begin(record.id, graph)

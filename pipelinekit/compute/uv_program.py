@@ -24,7 +24,7 @@ LONGEST_WORDS = 6000
 # what uv says, and what to do about it
 _HINTS = (
     ("hash mismatch", "the index serves other bytes than were locked; resolve it again: 'environments lock --upgrade'"),
-    ("--require-hashes", "a locked file must name every package that is needed, each exact and with hashes"),
+    ("hash-checking is required", "a locked file must name every package that is needed, each exact and with hashes"),
     ("failed to fetch", "the package index cannot be reached; see the network, and uv's settings of the index"),
     ("error sending request", "the package index cannot be reached; see the network, and uv's settings of the index"),
     ("network connectivity is disabled", "uv works offline here; let it reach the index, or fill its cache before"),

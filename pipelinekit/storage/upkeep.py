@@ -137,6 +137,7 @@ class SQLUpkeep:
             self._database.write_many(delete, [place for place in leaving if place not in stays])
         self._database.write("delete_events", (run,))
         self._database.write("delete_claims", (run,))
+        self._database.write("delete_changes", (run,))
 
 
 def _place(item: CompletionEntry) -> tuple[str, str, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.environments import (
@@ -19,12 +21,19 @@ from pipelinekit.domain.pipelines import Draft, StepDeclaration
 from pipelinekit.engine.code.closure import Closure, closure_of
 from pipelinekit.engine.compiler import assemble, check, raise_faults
 from pipelinekit.errors import Fault, FaultyError, PipelinekitError
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Cache
 from pipelinekit.workspace.ignores import CompilePatterns
 from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import BuildIndex, InstalledSoftware
 from pipelinekit.workspace.sources import SourceCode, Summarise
 
+if TYPE_CHECKING:
+    from pipelinekit.workspace import exposures
+else:
+    exposures = late("pipelinekit.workspace.exposures")
+
+EXPOSED = "exposures-1"
 LockEnvironment = Callable[[Environment | str], LockedEnvironment]
 
 
@@ -99,6 +108,7 @@ class Compiler:
                 faults.append(Fault(error.message, declaration.file, declaration.line, error.hint))
         raise_faults(draft.name, faults)
         snapshot = tree.tree().digest()
+        warnings.update(dict.fromkeys(self._exposed(tree, trees)))
         steps = [
             replace(_compiled(declaration, definition, environment, trees, snapshot), known=files)
             for declaration, definition, environment, files in zip(
@@ -121,6 +131,21 @@ class Compiler:
         tree = trees.setdefault(declaration.source, SourceTree(folder, self._cache, self._compile_patterns))
         code = tuple(CodeItem(f"file:{entry.path}", entry.digest, entry.path, 1, 1) for entry in tree.tree().entries)
         return Closure(code, (), (), ())
+
+    def _exposed(self, tree: SourceTree, trees: dict[str, SourceTree]) -> list[Fault]:
+        """Warnings of files that look like secrets, each named once, relative to the pipeline's source folder."""
+        found: dict[str, str] = {}
+        digests = {folder: item.tree().digest() for folder, item in (("", tree), *trees.items())}
+        kept = self._cache.get(EXPOSED, digests.values())
+        for folder, item in (("", tree), *trees.items()):
+            text = kept.get(digests[folder])
+            if text is None:
+                sizes = {path: entry.size for path, entry in item.entries.items()}
+                text = json.dumps(exposures.exposures(item.entries, item.read, sizes.__getitem__))
+                self._cache.put(EXPOSED, {digests[folder]: text})
+            prefix = "" if folder in ("", ".") else f"{folder}/"
+            found.update((prefix + path, what) for path, what in json.loads(text).items())
+        return exposures.exposure_warnings(found) if found else []
 
     def _locked(self, declaration: StepDeclaration) -> LockedEnvironment | None:
         """The environment that a step asks for, by itself or by name, with its lock."""

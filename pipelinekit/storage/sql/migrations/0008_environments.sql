@@ -21,3 +21,9 @@ create table environment_locks (
     body text not null,
     resolved_at double precision not null
 );
+
+-- How the source folder of a run differed from its commit, as JSON; only of runs that executed something.
+create table run_changes (
+    run text primary key,
+    body text not null
+);
