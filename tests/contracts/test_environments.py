@@ -1,9 +1,14 @@
 """Twins and implementations of environments pass one suite."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from wheels import make_wheel
 
-from pipelinekit.compute.environments import Environments
+from pipelinekit.compute.environments import CONTENTS, Environments
+from pipelinekit.domain.environments import Environment, Lock, python_identity
+from pipelinekit.errors import ComputeError
 from pipelinekit.storage.environments import SQLEnvironments
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.testing.clock import HandClock
@@ -49,3 +54,45 @@ class TestBuilder(EnvironmentBuilderContract):
         (module,) = self.folder.glob(f"environments/{lock.place}/lib/*/site-packages/pk_alpha.py")
         module.unlink()
         builder._sound.clear()  # as a process that begins anew
+
+    @pytest.mark.parametrize("how", ["change", "add", "forget", "lose the interpreter"])
+    def test_every_kind_of_damage_is_noticed(self, how):
+        builder = self.make()
+        lock = builder.resolve(Environment("e", ("pk-alpha==1.0",)))
+        python = Path(builder.build(lock))
+        (module,) = self.folder.glob(f"environments/{lock.place}/lib/*/site-packages/pk_alpha.py")
+        match how:
+            case "change":
+                module.write_text(module.read_text().replace("1.0", "9.9"))
+            case "add":
+                (module.parent / "stranger.py").write_text("")
+            case "forget":
+                (python.parents[1] / CONTENTS).unlink()
+            case _:
+                python.unlink()
+        assert builder.built(lock) == "damaged"
+
+    def test_a_lock_that_is_more_than_requirements_is_refused(self):
+        bad = Lock(python_identity(), ("--index-url http://evil", "pk-alpha==1.0 --hash=sha256:00"))
+        with pytest.raises(ComputeError, match="has a line that is no requirement: '--index-url http://evil'"):
+            self.make().build(bad, "e")
+        assert not (self.folder / "environments").exists()
+
+    def test_what_an_author_locked_is_taken_as_it_is(self):
+        lines = ("pk-beta==3.0 --hash=sha256:aa", "pk-alpha==1.0 --hash=sha256:bb")
+        assert self.make().resolve(Environment("e", lines)).requirements == tuple(sorted(lines))
+
+    def test_without_uv_it_is_said_what_to_install(self, monkeypatch):
+        monkeypatch.setenv("PATH", str(self.folder))
+        monkeypatch.setitem(sys.modules, "uv", None)
+        with pytest.raises(ComputeError, match="uv, which is not installed") as error:
+            self.make().resolve(Environment("e", ("pk-alpha",)))
+        assert "pipelinekit[environments]" in error.value.hint
+
+    def test_credentials_of_an_index_are_not_told(self, monkeypatch):
+        monkeypatch.setenv("UV_FIND_LINKS", "https://bob:hunter2@localhost:9/x")
+        monkeypatch.delenv("UV_OFFLINE")
+        monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+        with pytest.raises(ComputeError) as error:
+            self.make().resolve(Environment("e", ("pk-alpha",)))
+        assert "hunter2" not in str(error.value)
