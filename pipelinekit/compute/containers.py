@@ -6,10 +6,12 @@ folder, at the same path.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from pipelinekit.domain.environments import Environment
 from pipelinekit.errors import ComputeError
@@ -56,6 +58,26 @@ def container_engine(name: str) -> str:
         f"environment {name!r} is a container image, and no container engine works here: {'; '.join(problems)}",
         hint="start docker or install podman on this machine, or give the environment packages instead of an image",
     )
+
+
+def container_command(
+    engine: str, image: str, scratch: Path, folder: Path, variables: Iterable[str], words: Sequence[str]
+) -> list[str]:
+    """The command line that runs these words in an image, as this user, in a folder of the step's scratch folder.
+
+    Variables are named only: their values go through the engine's own environment, where no list of processes shows
+    them. Inputs may not be written to. The engine passes TERM on to the container; one whose engine's client is killed may
+    outlive it.
+    """
+    command = [engine, "run", "--rm", "--init", "--pull", "never" if image.startswith("sha256:") else "missing"]
+    command += ["--userns", "keep-id"] if engine == "podman" else ["--user", f"{os.getuid()}:{os.getgid()}"]
+    command += ["--volume", f"{scratch}:{scratch}"]
+    inputs = scratch / "inputs"
+    if inputs.is_dir():
+        command += ["--volume", f"{inputs}:{inputs}:ro"]
+    for name in sorted(set(variables)):
+        command += ["--env", name]
+    return [*command, "--workdir", str(folder), "--entrypoint", words[0], image, *words[1:]]
 
 
 def _call(command: Sequence[str], text: str, failure: str) -> str:

@@ -19,7 +19,7 @@ from pipelinekit.domain.attempts import Attempt, AttemptEnded
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import WHOLE_OUTPUT, Port
 from pipelinekit.domain.values import StoredValue
-from pipelinekit.errors import IntegrityError, PipelinekitError, StorageError
+from pipelinekit.errors import ComputeError, IntegrityError, PipelinekitError, StorageError
 from pipelinekit.formats.loading import load_value, revive
 from pipelinekit.formats.storing import OutputError, store_value
 from pipelinekit.harness.observation import Observation, begin_observation, end_observation
@@ -103,6 +103,8 @@ class Executor:
             failure = Failure("output", error.message, hint=error.hint)
         except StorageError as error:
             failure = Failure("lost", error.message, hint=error.hint)
+        except ComputeError as error:
+            failure = Failure("environment", error.message, hint=error.hint)
         except PipelinekitError as error:
             failure = Failure("user", error.message, _class_names(error), hint=error.hint)
         except BaseException as error:
