@@ -170,7 +170,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         print_json(document)
         return 0
     lock = document.get("lock")
-    state = document.get("built", "")
+    states = {"built": "yes", "damaged": "damaged; it is made again when it is needed", "": "no"}
     rows = [
         ("environment", f"{document['name']}:{document['version']}"),
         ("digest", document["digest"]),
@@ -180,7 +180,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         *(("dockerfile", line) for line in document.get("dockerfile", "").splitlines()),
         ("locked", _lock_words(lock) if lock else "not yet: when a step needs it, or with 'environments lock'"),
         *(("", line.partition(" ")[0]) for line in (lock or {}).get("requirements", ())),
-        ("built", {"built": "yes", "damaged": "damaged; it is made again when it is needed"}.get(state, "no")),
+        *([("built", states[document["built"]])] if "built" in document else []),
     ]
     print(table(rows))
     return 0
@@ -208,7 +208,7 @@ def _lock(arguments: argparse.Namespace, services: Services) -> int:
         print("\n".join(_changes(before["requirements"], document["requirements"])))
     if arguments.output:
         print(f"wrote {arguments.output}")
-    elif not arguments.upgrade:
+    elif lock.requirements and not arguments.upgrade:
         print("\n".join(f"  {line.partition(' ')[0]}" for line in lock.requirements))
     return 0
 

@@ -66,8 +66,8 @@ def container_command(
     """The command line that runs these words in an image, as this user, in a folder of the step's scratch folder.
 
     Variables are named only: their values go through the engine's own environment, where no list of processes shows
-    them. Inputs may not be written to. The engine passes TERM on to the container; one whose engine's client is killed may
-    outlive it.
+    them. Inputs may not be written to. The engine passes TERM on to the container; one whose client is killed
+    may outlive it.
     """
     command = [engine, "run", "--rm", "--init", "--pull", "never" if image.startswith("sha256:") else "missing"]
     command += ["--userns", "keep-id"] if engine == "podman" else ["--user", f"{os.getuid()}:{os.getgid()}"]

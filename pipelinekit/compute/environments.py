@@ -81,7 +81,6 @@ class Environments:
                 ["venv", "--quiet", "--no-project", "--relocatable", "--python", python, str(made)],
                 "",
                 f"environment {name!r} cannot be made",
-                "see whether that Python still works",
             )
             if lock.requirements:
                 _install(made, lock.requirements, ["--require-hashes"], f"environment {name!r} cannot be built")

@@ -22,7 +22,7 @@ def find_python(version: str, name: str) -> tuple[str, str]:
     if found.returncode != 0:
         words = f"environment {name!r} wants Python {version}, which is not installed here and could not be fetched"
         hint = f"install Python {version}, or choose a version that is here: {', '.join(installed_versions())}"
-        call_uv(["python", "install", "--quiet", version], "", words, hint)
+        call_uv(["python", "install", "--no-progress", version], "", words, hint)
         found = try_uv(["python", "find", "--no-project", version])
     path = found.stdout.strip()
     asked = subprocess.run([path, "-I", "-c", _ASK], capture_output=True, text=True, check=False) if path else None

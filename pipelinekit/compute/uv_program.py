@@ -40,7 +40,7 @@ def call_uv(arguments: Sequence[str], text: str, failure: str, hint: str = "") -
         words = _CREDENTIALS.sub("***@", ended.stderr.strip())[-LONGEST_WORDS:]
         lower = words.lower()
         known = next((advice for sign, advice in _HINTS if sign in lower), "")
-        raise ComputeError(f"{failure}:\n{words}", hint=known or hint or "mend the requirements of the environment")
+        raise ComputeError(f"{failure}:\n{words}", hint=hint or known or "mend the requirements of the environment")
     return ended.stdout
 
 

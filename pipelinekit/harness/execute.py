@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelinekit.classes import frozen, replace
-from pipelinekit.domain.attempts import Attempt, AttemptEnded
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, Task
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import WHOLE_OUTPUT, Port
 from pipelinekit.domain.values import StoredValue
@@ -108,7 +108,7 @@ class Executor:
         except PipelinekitError as error:
             failure = Failure("user", error.message, _class_names(error), hint=error.hint)
         except BaseException as error:
-            failure = failure_of(error, self.place.source)
+            failure = failure_of(error, self.place.source, attempt.task)
         end_observation(before)
         if replaced:
             _put(replaced)
@@ -333,7 +333,7 @@ def _flush() -> None:
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 
-def failure_of(error: BaseException, source: Path) -> Failure:
+def failure_of(error: BaseException, source: Path, task: Task | None = None) -> Failure:
     """An exception of the step as a failure, with the frames of the author's own code."""
     hint = ""
     try:
@@ -346,6 +346,10 @@ def failure_of(error: BaseException, source: Path) -> Failure:
         hint = "return from the step, or raise an exception"
     elif isinstance(error, ModuleNotFoundError):
         hint = "a module of your own must lie in the source folder and not be ignored; others must be installed"
+        if task is not None and task.has_environment:
+            hint = (
+                f"name what it needs among the packages of environment {task.environment!r}: nothing else is installed"
+            )
     return Failure("user", message, _class_names(error), _traceback(error, source), hint)
 
 

@@ -236,6 +236,7 @@ def test_a_python_that_is_not_there_and_cannot_be_fetched_is_told(project, packa
     project("environments", "register", "old", "--python", "3.12.0")
     done = project("environments", "lock", "old", code=1)
     assert "environment 'old' wants Python 3.12.0, which is not installed here and could not be fetched" in done.err
+    assert "offline" in done.err, "uv's own words"
     assert "choose a version that is here" in done.err
 
 
@@ -279,6 +280,13 @@ def test_steps_do_not_run_in_the_drivers_process_if_they_have_an_environment(tra
     done = training("run", "main.py", "--in-process", code=1)
     assert "environment 'training:2'" in done.out + done.err
     assert "in-process" in done.out + done.err
+
+
+def test_a_package_that_an_environment_lacks_is_missed_by_the_name_of_the_environment(training):
+    training.write(main=PIPELINE.replace("    import pk_alpha\n    Path", "    import numpy\n    Path"))
+    done = training("run", "main.py", code=1)
+    assert "No module named 'numpy'" in done.out
+    assert "name what it needs among the packages of environment 'training:1'" in done.out
 
 
 def test_commands_of_an_environment_are_found(training):
