@@ -176,6 +176,6 @@ def _contents(folder: Path) -> dict[str, list[int]]:
                     if entry.name != "__pycache__":
                         stack.append((entry.path, f"{prefix}{entry.name}/"))
                 elif prefix or entry.name != CONTENTS:
-                    state = entry.stat(follow_symlinks=False)
+                    state = entry.stat(follow_symlinks=entry.is_file())  # also of the interpreter that a link leads to
                     found[prefix + entry.name] = [state.st_size, state.st_mtime_ns]
     return found

@@ -18,6 +18,9 @@ def find_python(version: str, name: str) -> tuple[str, str]:
 
     Raises ComputeError, which names the environment.
     """
+    own = python_identity().partition("-")[2]
+    if sys.implementation.name == "cpython" and f"{own}.".startswith(f"{version}."):
+        return sys.executable, python_identity()
     found = try_uv(["python", "find", "--no-project", version])
     if found.returncode != 0:
         words = f"environment {name!r} wants Python {version}, which is not installed here and could not be fetched"

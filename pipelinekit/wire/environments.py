@@ -10,8 +10,8 @@ from pipelinekit.domain.environments import Environment, Lock
 
 def environment_to_json(environment: Environment) -> dict[str, Any]:
     """An environment with its name; what it has nothing of is left out."""
-    document = {name: item for name, item in environment.definition().items() if item}
-    return {"name": environment.name, **document}
+    made_of = {**environment.definition(), "packages": list(environment.packages)}  # as they were written
+    return {"name": environment.name, **{name: item for name, item in made_of.items() if item}}
 
 
 def environment_from_json(document: Mapping[str, Any], version: int = 0) -> Environment:

@@ -88,6 +88,7 @@ class Compiler:
         trees: dict[str, SourceTree] = {}
         definitions: list[Definition] = []
         environments: list[Environment | None] = []
+        seen: dict[str, LockedEnvironment] = {}
         known: list[tuple[str, ...]] = []
         for declaration in draft.steps:
             try:
@@ -98,7 +99,7 @@ class Compiler:
                         hints.update(dict.fromkeys(closure.hints))
                 else:
                     closure = self._script_closure(declaration, draft, trees)
-                locked = self._locked(declaration)
+                locked = self._locked(declaration, seen)
                 definitions.append(self._definition(declaration, closure, locked))
                 environments.append(locked.environment if locked else None)
                 known.append(closure.known)
@@ -147,11 +148,15 @@ class Compiler:
             found.update((prefix + path, what) for path, what in json.loads(text).items())
         return exposures.exposure_warnings(found) if found else []
 
-    def _locked(self, declaration: StepDeclaration) -> LockedEnvironment | None:
-        """The environment that a step asks for, by itself or by name, with its lock."""
-        if not declaration.environment:
+    def _locked(self, declaration: StepDeclaration, seen: dict[str, LockedEnvironment]) -> LockedEnvironment | None:
+        """The environment that a step asks for, by itself or by name, with its lock; one name is one in all steps."""
+        asked = declaration.environment
+        if not asked:
             return None
-        locked = self._lock_environment(declaration.environment)
+        key = asked if isinstance(asked, str) else f"{asked.label} {asked.identity()}"
+        if key not in seen:
+            seen[key] = self._lock_environment(asked)
+        locked = seen[key]
         if locked.lock.image and declaration.kind == "python":
             raise PipelinekitError(
                 f"step {declaration.title!r} is a Python function, and environment {locked.environment.label!r} is a "

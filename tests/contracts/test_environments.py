@@ -82,6 +82,11 @@ class TestBuilder(EnvironmentBuilderContract):
         lines = ("pk-beta==3.0 --hash=sha256:aa", "pk-alpha==1.0 --hash=sha256:bb")
         assert self.make().resolve(Environment("e", lines)).requirements == tuple(sorted(lines))
 
+    def test_a_python_that_is_ours_is_taken_from_us(self):
+        version = ".".join(map(str, sys.version_info[:2]))
+        lock = self.make().resolve(Environment("e", python=version))
+        assert (lock.python, lock.base, lock.requirements) == (python_identity(), python_identity(), ())
+
     def test_without_uv_it_is_said_what_to_install(self, monkeypatch):
         monkeypatch.setenv("PATH", str(self.folder))
         monkeypatch.setitem(sys.modules, "uv", None)
