@@ -5,6 +5,7 @@ Implementing modules are imported when they are first asked for: a run that is w
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -84,6 +85,7 @@ else:
     upkeep = late("pipelinekit.workspace.upkeep")
 
 IN_PROCESS = "in-process"
+GIT = "git-1"
 LOCAL = "local"
 MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
 LOOK_SECONDS = 0.2
@@ -253,18 +255,32 @@ class Services:
         )
 
     def note_changes(self, run: RunRecord, graph: Graph) -> None:
-        """Ask git beside the run how its source folder differs from its commit; the process ends not before that."""
-        root = run.details.get("root")
-        if "git" in run.details and graph.snapshot and root and os.path.isdir(root):
-            words = (run.id, Path(root), graph.snapshot)
-            threading.Thread(target=self._note_changes, args=words).start()
+        """Note how the source folder of a run differs from its commit.
 
-    def _note_changes(self, run: str, root: Path, snapshot: str) -> None:
+        What is not known of this source and commit is asked of git beside the run; the process ends not before that.
+        """
+        root, commit = run.details.get("root"), run.details.get("git", {}).get("commit", "")
+        if "git" not in run.details or not graph.snapshot or not root or not os.path.isdir(root):
+            return
+        key = f"{graph.snapshot} {commit} {root}"
+        kept = self.cache.get(GIT, [key]).get(key)
+        if kept is not None:
+            self.changes.keep(run.id, json.loads(kept))
+            return
+        words = (run.id, Path(root), graph.snapshot, bool(commit), key)
+        threading.Thread(target=self._ask_git, args=words).start()
+
+    def _ask_git(self, run: str, root: Path, snapshot: str, has_commit: bool, key: str) -> None:
         with suppress(PipelinekitError, OSError):  # it is worth knowing, and no run fails for it
             taken = noting.visible_files(root, FolderBlobs(self.home / "blobs").read(snapshot))
-            found = noting.git_changes(root, *taken)
+            found = noting.git_changes(root, *taken, has_commit=has_commit)
             if found is not None:
-                changes_records.SQLChanges(SQLiteDatabase(self.home / "records.db")).keep(run, found)
+                database = SQLiteDatabase(self.home / "records.db")
+                changes_records.SQLChanges(database).keep(run, found)
+                database.close()
+                cache = FileCache(self.home / "cache" / "local.db")
+                cache.put(GIT, {key: json.dumps(found)})
+                cache.close()
 
     @cached_property
     def changes(self) -> changes_records.SQLChanges:

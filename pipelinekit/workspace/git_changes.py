@@ -31,12 +31,14 @@ _GIT = (
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--relative")
 
 
-def git_changes(root: Path, taken: Collection[str], left_out: Collection[str] = ()) -> dict[str, Any] | None:
+def git_changes(
+    root: Path, taken: Collection[str], left_out: Collection[str] = (), *, has_commit: bool = True
+) -> dict[str, Any] | None:
     """Which files of a snapshot differ from the commit, and how; None where git cannot tell.
 
-    `taken` are the files of the snapshot. `left_out` are those of them whose content must not be shown.
+    `taken` are the files of the snapshot. `left_out` are those of them whose content must not be shown. Before
+    the first commit everything is new.
     """
-    has_commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD") is not None
     tracked = _git(root, "ls-files", "-z")
     if tracked is None:
         return None

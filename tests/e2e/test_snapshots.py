@@ -135,6 +135,10 @@ def test_runs_tell_commit_and_differences_and_ask_git_only_when_something_execut
     assert project("runs", "show", "--json").json["git"]["commit"] == commit
     assert "no difference to a commit was kept" in project("runs", "show", "--diff", code=2).err
     project("run", "main.py", "-p", "x=7")
+    assert not (tmp_path / "asked").exists(), "of this source and commit it is known"
+    assert "+    return x + 2" in project("runs", "show", "--diff").out
+    project.edit("main.py", "x + 2", "x + 3")
+    project("run", "main.py")
     assert (tmp_path / "asked").exists()
     assert "hunter2" not in project("runs", "show", "--json").out
     assert b"hunter2" not in (project.home / "records.db").read_bytes()

@@ -60,7 +60,7 @@ def test_before_the_first_commit_there_is_a_branch_only(tmp_path):
     assert facts(tmp_path) == {"branch": "trunk"}
     (tmp_path / "main.py").write_text("")
     git(tmp_path, "add", ".")
-    found = git_changes(tmp_path, ["main.py"])
+    found = git_changes(tmp_path, ["main.py"], has_commit=False)
     assert (found["dirty"], found["untracked"], found["diff"]) == (True, ["main.py"], "")
 
 
