@@ -259,21 +259,33 @@ class Services:
 
         What is not known of this source and commit is asked of git beside the run; the process ends not before that.
         """
-        root, commit = run.details.get("root"), run.details.get("git", {}).get("commit", "")
+        root = run.details.get("root")
         if "git" not in run.details or not graph.snapshot or not root or not os.path.isdir(root):
             return
-        key = f"{graph.snapshot} {commit} {root}"
-        kept = self.cache.get(GIT, [key]).get(key)
-        if kept is not None:
-            self.changes.keep(run.id, json.loads(kept))
+        known = self._known_changes(run, graph.snapshot)
+        if known is not None:
+            self.changes.keep(run.id, known)
             return
-        words = (run.id, Path(root), graph.snapshot, bool(commit), key)
+        words = (run.id, Path(root), graph.snapshot, "commit" in run.details["git"], _git_key(run, graph.snapshot))
         threading.Thread(target=self._ask_git, args=words).start()
+
+    def changes_of(self, run: RunRecord) -> Mapping[str, Any] | None:
+        """How the source folder of a run differed from its commit; of one that only reused, if it was seen before."""
+        found = self.changes.get(run.id)
+        if found is None and "git" in run.details:
+            with suppress(NotFoundError):
+                return self._known_changes(run, self.snapshots.get(run.id).digest)
+        return found
+
+    def _known_changes(self, run: RunRecord, snapshot: str) -> Mapping[str, Any] | None:
+        key = _git_key(run, snapshot)
+        kept = self.cache.get(GIT, [key]).get(key)
+        return dict(json.loads(kept)) if kept is not None else None
 
     def _ask_git(self, run: str, root: Path, snapshot: str, has_commit: bool, key: str) -> None:
         with suppress(PipelinekitError, OSError):  # it is worth knowing, and no run fails for it
-            taken = noting.visible_files(root, FolderBlobs(self.home / "blobs").read(snapshot))
-            found = noting.git_changes(root, *taken, has_commit=has_commit)
+            manifest = FolderBlobs(self.home / "blobs").read(snapshot)
+            found = noting.changes_of_snapshot(root, manifest, has_commit=has_commit)
             if found is not None:
                 database = SQLiteDatabase(self.home / "records.db")
                 changes_records.SQLChanges(database).keep(run, found)
@@ -407,6 +419,11 @@ def open_services(
         )
     found = found.absolute()
     return Services(found, config.load_settings(found, flags=flags))
+
+
+def _git_key(run: RunRecord, snapshot: str) -> str:
+    """What decides how a source folder differs from its commit."""
+    return f"{snapshot} {run.details['git'].get('commit', '')} {run.details.get('root', '')}"
 
 
 def _unknown_compute(target: str) -> UsageError:

@@ -107,7 +107,7 @@ def _took(run: RunRecord) -> str:
 
 def _show(arguments: argparse.Namespace, services: Services) -> int:
     run = services.runs.get(arguments.run)
-    changes = services.changes.get(run.id)
+    changes = services.changes_of(run.record)
     if arguments.json:
         document = run.document()
         if changes is not None:

@@ -59,7 +59,7 @@ class Environment:
         """What it is made of, apart from name and version; the order of packages does not count."""
         return {
             "packages": sorted(set(self.packages)),
-            "variables": dict(self.variables),
+            "variables": {**self.variables},
             "python": self.python,
             "image": self.image,
             "dockerfile": self.dockerfile,

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelinekit.domain.digests import digest_bytes
 from pipelinekit.domain.snapshots import normal_path, parse_manifest
 from pipelinekit.workspace.exposures import exposures
 
@@ -65,9 +66,9 @@ def git_changes(
     }
 
 
-def visible_files(root: Path, manifest: bytes) -> tuple[list[str], list[str]]:
-    """The files of a snapshot, and those of them whose content must not be shown."""
-    paths = [entry.path for entry in parse_manifest(manifest).entries]
+def changes_of_snapshot(root: Path, manifest: bytes, *, has_commit: bool) -> dict[str, Any] | None:
+    """How the files of a snapshot differ from the commit; None where git cannot tell, or they changed meanwhile."""
+    digests = {entry.path: entry.digest for entry in parse_manifest(manifest).entries}
 
     def read(path: str) -> bytes:
         try:
@@ -75,7 +76,14 @@ def visible_files(root: Path, manifest: bytes) -> tuple[list[str], list[str]]:
         except OSError:
             return b""
 
-    return paths, list(exposures(paths, read, lambda _: 0))
+    secret = list(exposures(digests, read, lambda _: 0))
+    found = git_changes(root, digests, secret, has_commit=has_commit)
+    if found is None:
+        return None
+    for path in (*found["modified"], *found["untracked"]):
+        if digest_bytes(read(path)) != digests[normal_path(path)]:
+            return None
+    return found
 
 
 def _names(text: str, *, normal: bool = True) -> Sequence[str]:

@@ -109,6 +109,13 @@ def test_a_likely_secret_is_named_once_in_each_run(project):
     assert "secret" not in project("run", "main.py").err
 
 
+def test_without_git_runs_tell_nothing_of_it(project):
+    document = project.run("main.py")
+    assert "git" not in document
+    assert "git" not in project("runs", "show").out
+    assert "no difference to a commit was kept" in project("runs", "show", "--diff", code=2).err
+
+
 def test_runs_tell_commit_and_differences_and_ask_git_only_when_something_executes(project, tmp_path, monkeypatch):
     git(project, "init", "-q")
     git(project, "remote", "add", "origin", "https://bob:hunter2@example.com/x.git")
@@ -133,7 +140,7 @@ def test_runs_tell_commit_and_differences_and_ask_git_only_when_something_execut
     assert project.executed("main.py") == []
     assert not (tmp_path / "asked").exists()
     assert project("runs", "show", "--json").json["git"]["commit"] == commit
-    assert "no difference to a commit was kept" in project("runs", "show", "--diff", code=2).err
+    assert "+    return x + 2" in project("runs", "show", "--diff").out, "it was seen before"
     project("run", "main.py", "-p", "x=7")
     assert not (tmp_path / "asked").exists(), "of this source and commit it is known"
     assert "+    return x + 2" in project("runs", "show", "--diff").out

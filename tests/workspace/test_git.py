@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelinekit.domain.digests import digest_bytes
+from pipelinekit.domain.snapshots import Tree, TreeEntry
 from pipelinekit.workspace.git import find_repository, git_facts, without_credentials
-from pipelinekit.workspace.git_changes import LONGEST_DIFF, git_changes
+from pipelinekit.workspace.git_changes import LONGEST_DIFF, changes_of_snapshot, git_changes
 
 
 def git(folder, *words):
@@ -159,6 +161,24 @@ def test_nothing_is_shown_of_what_is_ignored_or_looks_like_a_secret(root):
     assert found["modified"] == ["main.py", "secret.pem"]
     assert "a = 3" in found["diff"]
     assert "CANARY" not in str(found)
+
+
+def manifest_of(root, *paths):
+    entries = [TreeEntry(path, digest_bytes((root / path).read_bytes()), 1) for path in paths]
+    return Tree.of(entries).manifest()
+
+
+def test_a_folder_that_changed_after_its_snapshot_is_not_told_of(root):
+    (root / "main.py").write_text("a = 2\n")
+    (root / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    git(root, "add", "key.pem")
+    manifest = manifest_of(root, "main.py", "other é.py", "key.pem")
+    found = changes_of_snapshot(root, manifest, has_commit=True)
+    assert found["modified"] == ["key.pem", "main.py"]
+    assert "a = 2" in found["diff"]
+    assert "PRIVATE KEY" not in found["diff"]
+    (root / "main.py").write_text("a = 3\n")
+    assert changes_of_snapshot(root, manifest, has_commit=True) is None
 
 
 def test_a_long_difference_is_cut_and_says_so(root):
