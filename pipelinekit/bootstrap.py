@@ -5,12 +5,11 @@ Implementing modules are imported when they are first asked for: a run that is w
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,9 @@ from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
-from pipelinekit.errors import NotFoundError, PipelinekitError, UsageError
+from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
+from pipelinekit.ports import AccountRecords, ChangeRecords, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
@@ -44,7 +43,6 @@ from pipelinekit.workspace.runs import RunCollection
 
 if TYPE_CHECKING:
     import subprocess
-    import threading
 
     from pipelinekit.compute import dask_cluster, in_process, local, supervisor
     from pipelinekit.compute import environments as building
@@ -53,15 +51,21 @@ if TYPE_CHECKING:
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, leftovers, sweeping
-    from pipelinekit.storage import changes as changes_records
+    from pipelinekit.storage import changes as change_records
     from pipelinekit.storage import environments as environment_records
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.workspace import environments as environment_collection
-    from pipelinekit.workspace import git_changes as noting
-    from pipelinekit.workspace import ignore_patterns, installed_index, observing, previews, stored_snapshots, upkeep
+    from pipelinekit.workspace import (
+        git_notes,
+        ignore_patterns,
+        installed_index,
+        observing,
+        previews,
+        stored_snapshots,
+        upkeep,
+    )
 else:
     subprocess = late("subprocess")
-    threading = late("threading")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
     building = late("pipelinekit.compute.environments")
     in_process = late("pipelinekit.compute.in_process")
@@ -70,7 +74,7 @@ else:
     modules = late("pipelinekit.engine.code.modules")
     own_process = late("pipelinekit.harness.in_process")
     accounting = late("pipelinekit.storage.accounting")
-    changes_records = late("pipelinekit.storage.changes")
+    change_records = late("pipelinekit.storage.changes")
     environment_records = late("pipelinekit.storage.environments")
     leftovers = late("pipelinekit.storage.leftovers")
     sweeping = late("pipelinekit.storage.sweeping")
@@ -79,13 +83,12 @@ else:
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
     observing = late("pipelinekit.workspace.observing")
-    noting = late("pipelinekit.workspace.git_changes")
+    git_notes = late("pipelinekit.workspace.git_notes")
     previews = late("pipelinekit.workspace.previews")
     stored_snapshots = late("pipelinekit.workspace.stored_snapshots")
     upkeep = late("pipelinekit.workspace.upkeep")
 
 IN_PROCESS = "in-process"
-GIT = "git-1"
 LOCAL = "local"
 MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
 LOOK_SECONDS = 0.2
@@ -255,49 +258,26 @@ class Services:
         )
 
     def note_changes(self, run: RunRecord, graph: Graph) -> None:
-        """Note how the source folder of a run differs from its commit.
-
-        What is not known of this source and commit is asked of git beside the run; the process ends not before that.
-        """
-        root = run.details.get("root")
-        if "git" not in run.details or not graph.snapshot or not root or not os.path.isdir(root):
-            return
-        known = self._known_changes(run, graph.snapshot)
-        if known is not None:
-            self.changes.keep(run.id, known)
-            return
-        words = (run.id, Path(root), graph.snapshot, "commit" in run.details["git"], _git_key(run, graph.snapshot))
-        threading.Thread(target=self._ask_git, args=words).start()
+        """Note how the source folder of a run in which something executes differs from its commit."""
+        self._git_notes.note(run, graph.snapshot)
 
     def changes_of(self, run: RunRecord) -> Mapping[str, Any] | None:
-        """How the source folder of a run differed from its commit; of one that only reused, if it was seen before."""
-        found = self.changes.get(run.id)
-        if found is None and "git" in run.details:
-            with suppress(NotFoundError):
-                return self._known_changes(run, self.snapshots.get(run.id).digest)
-        return found
-
-    def _known_changes(self, run: RunRecord, snapshot: str) -> Mapping[str, Any] | None:
-        key = _git_key(run, snapshot)
-        kept = self.cache.get(GIT, [key]).get(key)
-        return dict(json.loads(kept)) if kept is not None else None
-
-    def _ask_git(self, run: str, root: Path, snapshot: str, has_commit: bool, key: str) -> None:
-        with suppress(PipelinekitError, OSError):  # it is worth knowing, and no run fails for it
-            manifest = FolderBlobs(self.home / "blobs").read(snapshot)
-            found = noting.changes_of_snapshot(root, manifest, has_commit=has_commit)
-            if found is not None:
-                database = SQLiteDatabase(self.home / "records.db")
-                changes_records.SQLChanges(database).keep(run, found)
-                database.close()
-                cache = FileCache(self.home / "cache" / "local.db")
-                cache.put(GIT, {key: json.dumps(found)})
-                cache.close()
+        """How the source folder of a run differed from its commit, as far as that is known."""
+        return self._git_notes.find(run, lambda: self.snapshots.get(run.id).digest)
 
     @cached_property
-    def changes(self) -> changes_records.SQLChanges:
-        """How source folders differed from their commits."""
-        return changes_records.SQLChanges(self.database)
+    def _git_notes(self) -> git_notes.GitNotes:
+        return git_notes.GitNotes(change_records.SQLChanges(self.database), self.cache, self._beside)
+
+    @contextmanager
+    def _beside(self) -> Iterator[tuple[ChangeRecords, FolderBlobs, FileCache]]:
+        """Records, store and cache for another thread."""
+        database, cache = SQLiteDatabase(self.home / "records.db"), FileCache(self.home / "cache" / "local.db")
+        try:
+            yield change_records.SQLChanges(database), FolderBlobs(self.home / "blobs"), cache
+        finally:
+            database.close()
+            cache.close()
 
     def launch(self, record: RunRecord) -> None:
         """Start a driver process for a run; it outlives this one."""
@@ -419,11 +399,6 @@ def open_services(
         )
     found = found.absolute()
     return Services(found, config.load_settings(found, flags=flags))
-
-
-def _git_key(run: RunRecord, snapshot: str) -> str:
-    """What decides how a source folder differs from its commit."""
-    return f"{snapshot} {run.details['git'].get('commit', '')} {run.details.get('root', '')}"
 
 
 def _unknown_compute(target: str) -> UsageError:
