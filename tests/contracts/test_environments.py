@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from wheels import make_wheel
 
+from pipelinekit.classes import replace
 from pipelinekit.compute.environments import CONTENTS, Environments
 from pipelinekit.domain.environments import Environment, Lock, python_identity
 from pipelinekit.errors import ComputeError
@@ -81,6 +82,15 @@ class TestBuilder(EnvironmentBuilderContract):
     def test_what_an_author_locked_is_taken_as_it_is(self):
         lines = ("pk-beta==3.0 --hash=sha256:aa", "pk-alpha==1.0 --hash=sha256:bb")
         assert self.make().resolve(Environment("e", lines)).requirements == tuple(sorted(lines))
+
+    def test_a_lock_that_forgets_a_package_is_refused(self):
+        make_wheel(self.folder / "wheels", "pk-gamma", "1.0", requires=["pk-alpha"])
+        builder = self.make()
+        lock = builder.resolve(Environment("e", ("pk-gamma",)))
+        part = replace(lock, requirements=lock.requirements[1:])
+        with pytest.raises(ComputeError, match="environment 'part' cannot be built") as error:
+            builder.build(part, "part")
+        assert "a locked file must name every package that is needed" in error.value.hint
 
     def test_a_python_that_is_ours_is_taken_from_us(self):
         version = ".".join(map(str, sys.version_info[:2]))

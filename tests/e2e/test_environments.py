@@ -255,16 +255,11 @@ def test_a_build_that_fails_names_the_environment_and_quotes_the_resolver(traini
     assert "hint: " in done.err
 
 
-def test_a_locked_file_that_forgets_a_package_is_refused_when_it_is_built(training, packages):
+def test_a_lock_is_written_as_a_file_that_is_an_environment_again(training):
     training("environments", "lock", "training:2", "-o", "lock.txt")
-    text = (training.folder / "lock.txt").read_text()
-    assert training("environments", "register", "whole", "lock.txt", "--json").json["new"]
-    assert Path(training("environments", "build", "whole", "--json").json["python"]).exists()
-    (training.folder / "part.txt").write_text(text.partition("pk-beta")[0])
-    training("environments", "register", "part", "part.txt")
-    done = training("environments", "build", "part", code=1)
-    assert "environment 'part:1' cannot be built" in done.err
-    assert "a locked file must name every package that is needed" in done.err
+    made = Environment.from_requirements(training.folder / "lock.txt", name="whole")
+    environments = Workspace.open(training.folder).environments
+    assert environments.lock(made) == environments.lock("training:2")
 
 
 def test_a_faulty_name_of_an_environment_is_a_fault_of_the_pipeline(training):
