@@ -64,9 +64,6 @@ class OwnProcess:
 
 
 def _refusal(attempt: Attempt) -> AttemptEnded:
-    words = (
-        f"step {attempt.step!r} has environment {attempt.task.environment!r}, and in-process runs steps in "
-        "pipelinekit's own"
-    )
+    words = f"environment {attempt.task.environment!r} is not used in-process, where steps run in pipelinekit's own"
     failure = Failure("environment", words, hint="run it with --compute local, where the environment is built")
     return AttemptEnded(attempt.id, time.time(), 0.0, failure=failure)
