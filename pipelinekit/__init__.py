@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipelinekit.authoring.pipelines import pipeline as pipeline
     from pipelinekit.authoring.pipelines import sequence as sequence
     from pipelinekit.authoring.pipelines import when as when
+    from pipelinekit.authoring.script_runs import ScriptRunConfig as ScriptRunConfig
     from pipelinekit.authoring.scripts import CommandStep as CommandStep
     from pipelinekit.authoring.scripts import PythonScriptStep as PythonScriptStep
     from pipelinekit.authoring.steps import Step as Step
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pipelinekit.formats.paths import Folder as Folder
     from pipelinekit.formats.registry import Format as Format
     from pipelinekit.formats.registry import register_format as register_format
+    from pipelinekit.harness.context import get_context as get_context
     from pipelinekit.workspace.runs import Run as Run
     from pipelinekit.workspace.runs import StepRun as StepRun
 
@@ -48,6 +50,7 @@ _HOMES = {
     "Resources": "domain.steps",
     "Retry": "domain.steps",
     "Run": "workspace.runs",
+    "ScriptRunConfig": "authoring.script_runs",
     "RunStatus": "domain.runs",
     "Step": "authoring.steps",
     "StepRun": "workspace.runs",
@@ -56,6 +59,7 @@ _HOMES = {
     "first_of": "authoring.pipelines",
     "fixed": "authoring.handles",
     "otherwise": "authoring.pipelines",
+    "get_context": "harness.context",
     "pipeline": "authoring.pipelines",
     "register_format": "formats.registry",
     "sequence": "authoring.pipelines",

@@ -8,22 +8,19 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelinekit import config
-from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
-from pipelinekit.domain.graphs import Graph
+from pipelinekit import config, wiring
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import AccountRecords, ChangeRecords, Compute, DriverRecords, Sink
+from pipelinekit.ports import Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
@@ -39,57 +36,67 @@ from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler
 from pipelinekit.workspace.ignores import Pattern
 from pipelinekit.workspace.pipelines import Pipelines
-from pipelinekit.workspace.runs import RunCollection
+from pipelinekit.workspace.runs import RunCollection, RunStores
 
 if TYPE_CHECKING:
     import subprocess
 
     from pipelinekit.compute import dask_cluster, in_process, local, supervisor
-    from pipelinekit.compute import environments as building
+    from pipelinekit.domain import addresses, attempts
     from pipelinekit.domain.attempts import Attempt
+    from pipelinekit.domain.metrics import Entry
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
+    from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords
+    from pipelinekit.ports.upkeep import AccountRecords
     from pipelinekit.runtime.observer import Observer
-    from pipelinekit.storage import accounting, leftovers, sweeping
-    from pipelinekit.storage import changes as change_records
-    from pipelinekit.storage import environments as environment_records
-    from pipelinekit.storage import upkeep as upkeep_records
-    from pipelinekit.workspace import environments as environment_collection
-    from pipelinekit.workspace import (
-        git_notes,
-        ignore_patterns,
-        installed_index,
-        observing,
-        previews,
-        stored_snapshots,
-        upkeep,
+    from pipelinekit.storage import (
+        accounting,
+        experiments,
+        facts,
+        leftovers,
+        metrics,
+        moving,
+        postgres,
+        run_queries,
+        sweeping,
     )
+    from pipelinekit.storage import upkeep as upkeep_records
+    from pipelinekit.storage.database import Database
+    from pipelinekit.workspace import environments as environment_collection
+    from pipelinekit.workspace import experiments as workspace_experiments
+    from pipelinekit.workspace import ignore_patterns, installed_index, interactive, observing, stored_snapshots, upkeep
+    from pipelinekit.workspace.experiments import ExperimentCollection
 else:
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
-    building = late("pipelinekit.compute.environments")
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
     supervisor = late("pipelinekit.compute.supervisor")
+    addresses = late("pipelinekit.domain.addresses")
     modules = late("pipelinekit.engine.code.modules")
     own_process = late("pipelinekit.harness.in_process")
+    attempts = late("pipelinekit.domain.attempts")
     accounting = late("pipelinekit.storage.accounting")
-    change_records = late("pipelinekit.storage.changes")
-    environment_records = late("pipelinekit.storage.environments")
+    experiments = late("pipelinekit.storage.experiments")
+    facts = late("pipelinekit.storage.facts")
+    run_queries = late("pipelinekit.storage.run_queries")
+    metrics = late("pipelinekit.storage.metrics")
     leftovers = late("pipelinekit.storage.leftovers")
+    moving = late("pipelinekit.storage.moving")
+    postgres = late("pipelinekit.storage.postgres")
     sweeping = late("pipelinekit.storage.sweeping")
     upkeep_records = late("pipelinekit.storage.upkeep")
-    environment_collection = late("pipelinekit.workspace.environments")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
+    workspace_experiments = late("pipelinekit.workspace.experiments")
+    interactive = late("pipelinekit.workspace.interactive")
     observing = late("pipelinekit.workspace.observing")
-    git_notes = late("pipelinekit.workspace.git_notes")
-    previews = late("pipelinekit.workspace.previews")
-    stored_snapshots = late("pipelinekit.workspace.stored_snapshots")
     upkeep = late("pipelinekit.workspace.upkeep")
 
 IN_PROCESS = "in-process"
 LOCAL = "local"
+RECORDS_FILE = "records.db"
 MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
 LOOK_SECONDS = 0.2
 ADDRESSES = ("tcp://", "tls://", "inproc://")
@@ -103,7 +110,7 @@ class SystemClock:
         return time.time()
 
 
-class Services:
+class Services(wiring.SourceServices):
     """Everything of one workspace folder, made when it is first asked for."""
 
     def __init__(self, folder: Path, settings: config.Settings) -> None:
@@ -126,9 +133,35 @@ class Services:
         return self.folder
 
     @cached_property
-    def database(self) -> SQLiteDatabase:
+    def database(self) -> Database:
         """The records' connection of this thread."""
-        return SQLiteDatabase(self.home / "records.db")
+        return self.open_database()
+
+    def open_database(self) -> Database:
+        """A connection to the records: a file, or what the settings name."""
+        if self.settings.records:
+            return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records))
+        return SQLiteDatabase(self.home / RECORDS_FILE)
+
+    def move_records(self, to: str) -> moving.Moved:
+        """Move all records to a PostgreSQL database, or with `file` back into the workspace folder."""
+        origin = self.settings.origins.get("records", "")
+        if origin.startswith("environment"):
+            raise UsageError(
+                f"{origin} says where the records are, and would go on to do so", hint="set it in config.toml instead"
+            )
+        value = "" if to == addresses.FILE else str(addresses.postgres_address(to))
+        old, new = (self._place(address) for address in (self.settings.records, value))
+        if str(old) == str(new):
+            raise UsageError(f"the records are at {new} already")
+        self.records.driving.recover()
+        self.database.close()
+        return moving.move(old, new, lambda: config.change_setting(self.folder, "records", value))
+
+    def _place(self, address: str) -> moving.Place:
+        if address:
+            return moving.PostgresPlace(addresses.postgres_address(address))
+        return moving.FilePlace(self.home / RECORDS_FILE)
 
     @cached_property
     def blobs(self) -> FolderBlobs:
@@ -151,8 +184,19 @@ class Services:
             SQLCarrying(database, clock),
             SQLDocuments(database),
             SQLLogs(database),
+            lambda: self.facts,
             database.transaction,
         )
+
+    @cached_property
+    def facts(self) -> FactRecords:
+        """What is told of runs besides metrics."""
+        return facts.SQLFacts(self.database, self.clock)
+
+    @cached_property
+    def metrics(self) -> MetricRecords:
+        """Metrics."""
+        return metrics.SQLMetrics(self.database)
 
     @cached_property
     def upkeep(self) -> upkeep.Stores:
@@ -177,7 +221,7 @@ class Services:
 
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""
-        return SQLDriving(SQLiteDatabase(self.home / "records.db"), self.clock)
+        return SQLDriving(self.open_database(), self.clock)
 
     def files(self, trees: Sequence[Tree] = ()) -> observing.ObservedFiles:
         """Files that steps opened undeclared, as they are now; `trees` are snapshots that are not in the store."""
@@ -188,28 +232,6 @@ class Services:
         """Compiles drafts."""
         return Compiler(self.cache, _compile_patterns, _build_index, self.lock_environment, _summarise)
 
-    def lock_environment(self, environment: Environment | str) -> LockedEnvironment:
-        """A declared environment, with its lock."""
-        return self.environments.locked(environment)
-
-    @cached_property
-    def environments(self) -> environment_collection.EnvironmentCollection:
-        """The environments."""
-        records = environment_records.SQLEnvironments(self.database, self.clock)
-        return environment_collection.EnvironmentCollection(records, lambda: self._builder)
-
-    @cached_property
-    def snapshots(self) -> stored_snapshots.SnapshotCollection:
-        """The source folders that runs keep."""
-        records = self.records
-        return stored_snapshots.SnapshotCollection(
-            records.runs, records.documents, self.blobs, lambda folder: previews.preview(folder, _compile_patterns)
-        )
-
-    @cached_property
-    def _builder(self) -> building.Environments:
-        return building.Environments(self.home)
-
     @cached_property
     def pipelines(self) -> Pipelines:
         """Compiles and records pipelines."""
@@ -219,7 +241,37 @@ class Services:
     @cached_property
     def runs(self) -> RunCollection:
         """The runs."""
-        return RunCollection(self.records.runs, self.blobs, self.records.logs, self._recover)
+        records = self.records
+        return RunCollection(
+            RunStores(
+                records.runs,
+                records.logs,
+                self.blobs,
+                self._recover,
+                records.facts,
+                lambda: self.metrics,
+                lambda: run_queries.SQLRunQueries(self.database),
+            )
+        )
+
+    @cached_property
+    def interactive(self) -> interactive.InteractiveStores:
+        """What interactive runs are recorded in."""
+        records = self.records
+        return interactive.InteractiveStores(
+            leases.owner_id(),
+            records.runs,
+            records.driving,
+            self.blobs,
+            self.clock,
+            lambda: facts.SQLFacts(self.open_database(), self.clock),
+            self.open_driving,
+        )
+
+    @cached_property
+    def experiments(self) -> ExperimentRecords:
+        """Records of the experiments."""
+        return experiments.SQLExperiments(self.database, self.clock)
 
     def _recover(self) -> None:
         """Fail the runs whose driver is dead, or that a driver process of ours ended without having taken."""
@@ -257,28 +309,6 @@ class Services:
             self.note_changes,
         )
 
-    def note_changes(self, run: RunRecord, graph: Graph) -> None:
-        """Note how the source folder of a run in which something executes differs from its commit."""
-        self._git_notes.note(run, graph.snapshot)
-
-    def changes_of(self, run: RunRecord) -> Mapping[str, Any] | None:
-        """How the source folder of a run differed from its commit, as far as that is known."""
-        return self._git_notes.find(run, lambda: self.snapshots.get(run.id).digest)
-
-    @cached_property
-    def _git_notes(self) -> git_notes.GitNotes:
-        return git_notes.GitNotes(change_records.SQLChanges(self.database), self.cache, self._beside)
-
-    @contextmanager
-    def _beside(self) -> Iterator[tuple[ChangeRecords, FolderBlobs, FileCache]]:
-        """Records, store and cache for another thread."""
-        database, cache = SQLiteDatabase(self.home / "records.db"), FileCache(self.home / "cache" / "local.db")
-        try:
-            yield change_records.SQLChanges(database), FolderBlobs(self.home / "blobs"), cache
-        finally:
-            database.close()
-            cache.close()
-
     def launch(self, record: RunRecord) -> None:
         """Start a driver process for a run; it outlives this one."""
         log = self.home / "cache" / "drivers.log"
@@ -312,7 +342,11 @@ class Services:
 
     def _in_process(self, sink: Sink) -> Compute:
         scratch = self.home / "scratch" / str(os.getpid())
-        return in_process.InProcessCompute(sink, own_process.OwnProcess(self.home, self.blobs, scratch))
+
+        def send(attempt: str, entries: Sequence[Entry]) -> None:
+            sink(attempts.Told(attempt, tuple(entries)))
+
+        return in_process.InProcessCompute(sink, own_process.OwnProcess(self.home, self.blobs, scratch, send))
 
     def _local(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
         cores = self.settings.cores or os.cpu_count() or 1
@@ -320,14 +354,6 @@ class Services:
         owner.prepare(attempts[0], supervisor.modules_of(attempts), min(cores, len(attempts)))
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return local.LocalCompute(sink, owner, cores=cores, memory=memory)
-
-    def python_for(self, attempt: Attempt) -> str:
-        """The interpreter for an attempt's environment; a declared environment is built when it is first needed."""
-        task = attempt.task
-        lock = Lock(task.python, task.lock, task.base)
-        if not lock.is_own or lock.image:  # the command line of a step runs in an image, not what looks after it
-            return sys.executable
-        return self._builder.build(lock, task.environment)
 
 
 def make_supervisor(home: Path) -> supervisor.Supervisor:
@@ -371,6 +397,18 @@ class Workspace(workspace.Workspace):
         """The source folders that runs keep."""
         return self.services.snapshots
 
+    @cached_property
+    def experiments(self) -> ExperimentCollection:
+        """The experiments."""
+        services = self.services
+
+        def begin(experiment: str, display_name: str) -> interactive.InteractiveRun:
+            return interactive.begin_interactive(
+                experiment, services.interactive, services.runs.handle, display_name=display_name
+            )
+
+        return workspace_experiments.ExperimentCollection(services.experiments, self.runs, self.submit, begin)
+
 
 class Silent:
     """An observer that nobody looks through."""
@@ -393,12 +431,13 @@ def open_services(
         found = given if given.name == WORKSPACE_FOLDER else given / WORKSPACE_FOLDER
     else:
         found = config.find_workspace(Path.cwd()) or Path.cwd() / WORKSPACE_FOLDER
-    if not create and not (found / "records.db").is_file():
+    found = found.absolute()
+    settings = config.load_settings(found, flags=flags)
+    if not create and not (settings.records and found.is_dir()) and not (found / RECORDS_FILE).is_file():
         raise NotFoundError(
             f"there is no workspace at {found.parent} or above", hint="'pipelinekit run FILE' creates one"
         )
-    found = found.absolute()
-    return Services(found, config.load_settings(found, flags=flags))
+    return Services(found, settings)
 
 
 def _unknown_compute(target: str) -> UsageError:

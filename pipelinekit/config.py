@@ -14,10 +14,14 @@ from pipelinekit.classes import field, frozen
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
+from pipelinekit.wire.values import dumps
 
 if TYPE_CHECKING:
     import tomllib
+
+    from pipelinekit.domain import addresses
 else:
+    addresses = late("pipelinekit.domain.addresses")
     tomllib = late("tomllib")
 
 CONFIG_FILE = "config.toml"
@@ -35,6 +39,10 @@ class Settings:
     cores: int = field(default=0, metadata={"text": "cores that local runs may use; 0 for all of this machine"})
     experiment: str = field(default="", metadata={"text": "experiment of new runs; empty for the pipeline's own name"})
     progress: bool = field(default=True, metadata={"text": "show live progress when standard error is a terminal"})
+    records: str = field(
+        default="",
+        metadata={"text": "where records are: empty for a file in the workspace, or postgresql://USER@HOST/DATABASE"},
+    )
     verify: float = field(
         default=0.0, metadata={"text": "share of reused steps, 0 to 1, that are executed again and compared"}
     )
@@ -71,7 +79,35 @@ def load_settings(
         if value is not None:
             values[name] = value
             origins[name] = "command line"
+    if values.get("records"):
+        _check_records(values["records"], origins["records"])
     return Settings(**values, origins=origins)
+
+
+def _check_records(address: str, origin: str) -> None:
+    """Refuse an address with a password before anybody shows it."""
+    try:
+        addresses.postgres_address(address)
+    except UsageError as error:
+        raise UsageError(f"{origin}: {error.message}", hint=error.hint) from None
+
+
+def change_setting(folder: Path, name: str, value: str) -> None:
+    """Write a setting that is a text into the workspace's file, or take it out where it is empty; the rest stays."""
+    file = folder / CONFIG_FILE
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    kept = [line for line in lines if line.partition("=")[0].strip() != name]
+    if value:
+        kept.append(f"{name} = {dumps(value)}")  # what JSON writes of a text, TOML reads
+    fresh = file.with_name(CONFIG_FILE + ".new")
+    with fresh.open("w", encoding="utf-8") as stream:
+        stream.write("".join(f"{line}\n" for line in kept))
+        stream.flush()
+        os.fsync(stream.fileno())
+    if _read(fresh).get(name, "") != value:
+        fresh.unlink()
+        raise UsageError(f"{file} is written in a way that cannot be changed", hint=f"set {name!r} in it by hand")
+    os.replace(fresh, file)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from postgres import Server
 
 
 def pytest_collection_modifyitems(items):
@@ -63,6 +64,14 @@ def dask_address(tmp_path_factory):
             for process in reversed(processes):  # a worker whose scheduler is gone would look for it
                 process.terminate()
                 process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server; each test takes records of its own in it."""
+    server = Server()
+    yield server
+    server.end()
 
 
 @dataclass

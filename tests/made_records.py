@@ -3,10 +3,16 @@
 from pipelinekit.storage import leases
 from pipelinekit.storage.carrying import SQLCarrying
 from pipelinekit.storage.documents import SQLDocuments
+from pipelinekit.storage.experiments import SQLExperiments
+from pipelinekit.storage.facts import SQLFacts
 from pipelinekit.storage.logs import SQLLogs
+from pipelinekit.storage.metrics import SQLMetrics
 from pipelinekit.storage.reuse import SQLReuse
+from pipelinekit.storage.run_queries import SQLRunQueries
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.testing.contracts.records import MadeRecords
+from pipelinekit.testing.experiments import MemoryExperiments, MemoryRunQueries
+from pipelinekit.testing.facts import MemoryFacts, MemoryMetrics
 from pipelinekit.testing.records import (
     MemoryCarrying,
     MemoryDocuments,
@@ -26,6 +32,10 @@ def memory_records(state):
         MemoryCarrying(state),
         MemoryDocuments(state),
         MemoryLogs(state),
+        MemoryFacts(state),
+        MemoryMetrics(state),
+        MemoryRunQueries(state),
+        MemoryExperiments(state),
         state.clock,
         "alive",
         "dead",
@@ -42,6 +52,10 @@ def sql_records(database, clock):
         SQLCarrying(database, clock),
         SQLDocuments(database),
         SQLLogs(database),
+        SQLFacts(database, clock),
+        SQLMetrics(database),
+        SQLRunQueries(database),
+        SQLExperiments(database, clock),
         clock,
         leases.owner_id(),
         f"{host}|{boot}|{pid}|started before this process",

@@ -71,6 +71,7 @@ def instrument(effects):
             Counted(made.carrying, effects, "carry"),
             Counted(made.documents, effects, "put"),
             made.logs,
+            made.facts,
             lambda: effects.batch(made.batch),
         )
 

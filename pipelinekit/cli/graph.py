@@ -20,6 +20,7 @@ from pipelinekit.domain.runs import RunRecord, StepRecord
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
 from pipelinekit.wire.graphs import parse_graph
+from pipelinekit.workspace.runs import refuse_without_graph
 
 if TYPE_CHECKING:
     from pipelinekit.workspace.drawings import pages, pictures, plans, svg, text
@@ -90,6 +91,7 @@ def _subject(arguments: argparse.Namespace) -> _Subject:
     services = open_services(create=False)
     services.records.driving.recover()
     run = services.records.runs.get(target)
+    refuse_without_graph(run)
     texts = services.records.documents.get([run.graph])
     if run.graph not in texts:
         raise NotFoundError(f"the graph of run {run.id} is not in the records")

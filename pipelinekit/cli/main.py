@@ -29,7 +29,8 @@ COMMANDS = {
     "run": ("run", "run a pipeline, reusing every step whose code, software and inputs did not change"),
     "plan": ("plan", "say what a run would do, and why; starts nothing"),
     "explain": ("explain", "say why each step of a run ran or was reused"),
-    "runs": ("runs", "list, show, logs, outputs, cancel, resume, verify, pin, unpin"),
+    "runs": ("runs", "list, show, logs, outputs, metrics, compare, tag, cancel, resume, verify and more"),
+    "experiments": ("experiments", "list, show, tag, describe, archive, reactivate, delete"),
     "graph": ("graph", "draw a pipeline or a run: text, SVG or HTML"),
     "compile": ("compile", "compile a pipeline to a document that can be submitted later"),
     "gc": ("gc", "remove what nothing refers to, and what a policy lets go; --dry-run only says what"),
@@ -37,6 +38,7 @@ COMMANDS = {
     "reuse": ("reuse", "what reuse saved, and why steps ran"),
     "environments": ("environments", "register, list, show, lock, build, clone, delete"),
     "snapshots": ("snapshots", "show, download, preview: the source folders that runs keep"),
+    "workspace": ("workspace", "show where the workspace keeps things; move its records"),
     "settings": ("settings", "list all settings with their values and where they come from"),
 }
 

@@ -80,8 +80,11 @@ def execute(arguments: argparse.Namespace) -> int:
     return drive(services, begin, as_json=arguments.json)
 
 
-def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool) -> int:
-    """Drive the run that `begin` has a driver begin, in this process, and show how it goes; its exit code."""
+def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool, quiet: bool = False) -> int:
+    """Drive the run that `begin` has a driver begin, in this process, and show how it goes; its exit code.
+
+    With `quiet` the run's document is not printed either.
+    """
     observer = Quiet() if as_json else Progress(services.settings.progress)
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()  # the document stands alone on standard output
     with aside:
@@ -93,7 +96,8 @@ def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool
     handle = services.runs.get(begun.run.id)
     if as_json:
         document = handle.document()
-        output.print_json(document)
+        if not quiet:
+            output.print_json(document)
         verified = [step.get("verified") for step in document["steps"]]
     else:
         assert isinstance(observer, Progress)

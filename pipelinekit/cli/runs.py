@@ -9,18 +9,20 @@ from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
+from pipelinekit.cli import reproducing, run_facts
 from pipelinekit.cli.git import diff_text, git_lines
 from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
-from pipelinekit.domain.runs import RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
+from pipelinekit.domain.runs import CHILD, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import seconds_text, size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document, show_value
 from pipelinekit.workspace.pipelines import Arguments
-from pipelinekit.workspace.runs import StepRun, log_place
+from pipelinekit.workspace.runs import StepRun, log_place, refuse_without_graph
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--experiment", default="", help="only runs of this experiment")
     listing.add_argument("--status", choices=[str(status) for status in RunStatus], help="only runs that stand so")
     listing.add_argument("--limit", type=int, default=20, help="at most so many (20)")
-    listing.add_argument("--before", default="", metavar="RUN", help="continue a list after this run")
+    listing.add_argument("--after", default="", metavar="RUN", help="go on with a list behind this run")
+    listing.add_argument(
+        "--tag", action="append", metavar="KEY[=VALUE]", help="only runs with this tag; again for more"
+    )
+    listing.add_argument(
+        "--where", action="append", metavar="CONDITION", help="such as 'metric.loss<0.3' or 'param.model=tree'"
+    )
+    listing.add_argument("--sort", default="", metavar="WHAT", help="metric.NAME or param.NAME instead of time")
+    listing.add_argument("--ascending", action="store_true", help="the oldest or smallest first")
+    listing.add_argument("--children", action="store_true", help="child runs too")
     show = _verb(verbs, "show", "a run and its steps")
     _run_argument(show)
     show.add_argument("--diff", action="store_true", help="only how its source folder differed from its commit")
@@ -43,13 +54,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     outputs.add_argument("--step", help="the outputs of one step instead")
     outputs.add_argument("--save", metavar="FOLDER", help="write file and folder outputs there")
     _run_argument(_verb(verbs, "cancel", "ask a run to end"))
+    _add_fact_verbs(verbs)
     _run_argument(
         _verb(verbs, "resume", "run the same graph with the same parameters again; what was finished is reused")
     )
     _run_argument(_verb(verbs, "verify", "run the same graph again, executing every reused step, and compare outputs"))
+    reproduce = _verb(
+        verbs, "reproduce", "do a run again in an empty workspace, and compare every output with what it was"
+    )
+    reproduce.add_argument("run", nargs="?", default="latest", metavar="RUN|FILE", help="a run, or a file of 'export'")
+    reproduce.add_argument("--into", metavar="FOLDER", help="keep the new workspace there")
+    export = _verb(verbs, "export", "write a run to one file, from which it can be done again elsewhere")
+    _run_argument(export)
+    export.add_argument("-o", "--output", metavar="FILE", help="where to (run-ID.zip)")
+    export.add_argument("--with-outputs", action="store_true", help="what the steps gave as well, to be looked into")
     _run_argument(_verb(verbs, "pin", "keep a run and all that it names, whatever clean-up is told"))
     _run_argument(_verb(verbs, "unpin", "let clean-up treat a run like any other again"))
     _run_argument(_verb(verbs, "drive", "drive a recorded run in this process"))
+
+
+def _add_fact_verbs(verbs: Any) -> None:
+    """Verbs about what runs said; `cli.run_facts` does them."""
+    metrics = _verb(verbs, "metrics", "metrics of a run and its steps")
+    _run_argument(metrics)
+    metrics.add_argument("--name", help="every point of this metric")
+    metrics.add_argument("--step", help="only of this step")
+    metrics.add_argument("--plot", metavar="FILE.html", help="draw the series there")
+    compare = _verb(verbs, "compare", "runs side by side: parameters, metrics, inputs, code, software, outputs")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="two or more")
+    compare.add_argument("--all", action="store_true", help="also what is equal")
+    compare.add_argument("--plot", metavar="FILE.html", help="draw the series of all of them there")
+    tag = _verb(verbs, "tag", "set or remove tags of a run, or show them")
+    _run_argument(tag)
+    tag.add_argument("--set", dest="tags", action="append", metavar="KEY[=VALUE]", help="set a tag; again for more")
+    tag.add_argument("--remove", action="append", metavar="KEY", help="remove a tag; again for more")
+    tag.add_argument("--step", help="of this step of the run")
+    describe = _verb(verbs, "describe", "give a run a name for people, and a description")
+    _run_argument(describe)
+    describe.add_argument("--name", help="what it is shown as")
+    describe.add_argument("--description", help="what it was for")
+    _run_argument(_verb(verbs, "children", "child runs of a run, and those below them"))
+    files = _verb(verbs, "files", "files that were kept with a run or its steps")
+    _run_argument(files)
+    files.add_argument("--step", help="only of this step")
+    files.add_argument("--save", metavar="FOLDER", help="write them there")
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -66,6 +114,8 @@ def _run_argument(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
+    if arguments.verb == "reproduce" and arguments.run.endswith(reproducing.EXPORTED):
+        return reproducing.reproduce(arguments, None)
     services = open_services(create=False)
     services.records.driving.recover()
     action = {
@@ -79,25 +129,47 @@ def execute(arguments: argparse.Namespace) -> int:
         "pin": _pin,
         "unpin": _pin,
         "drive": _drive,
+        "export": reproducing.export,
+        "reproduce": reproducing.reproduce,
+        "metrics": run_facts.metrics,
+        "compare": run_facts.compare,
+        "tag": run_facts.tag,
+        "describe": run_facts.describe,
+        "children": run_facts.children,
+        "files": run_facts.files,
     }[arguments.verb]
     return action(arguments, services)
 
 
 def _list(arguments: argparse.Namespace, services: Services) -> int:
-    runs = services.records.runs.list(
+    query = RunQuery(
         experiment=arguments.experiment,
-        status=RunStatus(arguments.status) if arguments.status else None,
-        before=arguments.before,
+        statuses=(RunStatus(arguments.status),) if arguments.status else (),
+        tags=dict(map(parse_tag, arguments.tag or ())),
+        conditions=tuple(map(parse_condition, arguments.where or ())),
+        sort=parse_sort(arguments.sort),
+        ascending=arguments.ascending,
+        children=arguments.children,
+        after=services.records.runs.get(arguments.after).id if arguments.after else "",
         limit=max(arguments.limit, 1),
     )
+    runs = [run.record for run in services.runs.find(query)]
     if arguments.json:
         print_json({"runs": [run_document(run) for run in runs]})
         return 0
     rows = [
-        (run.id, run.experiment, str(run.number), str(run.status), time_text(run.created_at), _took(run))
+        (
+            run.id,
+            run.experiment,
+            str(run.number or ""),
+            str(run.status),
+            time_text(run.created_at),
+            _took(run),
+            run.display_name,
+        )
         for run in runs
     ]
-    print(table(rows, ("run", "experiment", "no", "status", "created", "took")) if rows else "no runs")
+    print(table(rows, ("run", "experiment", "no", "status", "created", "took", "name")) if rows else "no runs")
     return 0
 
 
@@ -121,22 +193,40 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
     steps = [step.record for step in run.steps]
     rows = [
         ("run", record.id),
-        ("pipeline", f"{record.pipeline}  (experiment {record.experiment}, number {record.number})"),
+        *_kind_rows(record),
         ("status", str(record.status)),
         ("created", f"{time_text(record.created_at)}  took {_took(record) or '-'}"),
         ("source", record.source or "-"),
-        ("graph", record.graph),
+        *([("graph", record.graph)] if record.graph else []),
         *(("git", line) for line in git_lines(record, changes)),
         *([("pinned", "clean-up keeps this run")] if record.pinned else []),
+        *([("name", record.display_name)] if record.display_name else []),
+        *([("description", record.description)] if record.description else []),
+        *(
+            [("tags", ", ".join(f"{key}={value}" if value else key for key, value in run.tags.items()))]
+            if run.tags
+            else []
+        ),
         *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
         *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
     ]
     print(table(rows))
-    print()
-    print(table([_step_row(step) for step in steps], ("step", "status", "took", "why")) if steps else "no steps yet")
+    if record.graph:
+        print()
+        print(
+            table([_step_row(step) for step in steps], ("step", "status", "took", "why")) if steps else "no steps yet"
+        )
     if record.status is RunStatus.FAILED:
         print("\n" + "\n".join(failure_lines(record, steps)))
     return 0
+
+
+def _kind_rows(record: RunRecord) -> list[tuple[str, str]]:
+    """What kind of run it is, and where it belongs."""
+    if record.kind == CHILD:
+        return [("child of", f"{record.parent}" + (f", step {record.parent_step}" if record.parent_step else ""))]
+    place = f"(experiment {record.experiment}, number {record.number})"
+    return [("pipeline", f"{record.pipeline}  {place}") if record.graph else ("interactive", place)]
 
 
 def _step_row(step: StepRecord) -> tuple[str, str, str, str]:
@@ -266,6 +356,7 @@ def _verify(arguments: argparse.Namespace, services: Services) -> int:
 
 
 def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: bool) -> int:
+    refuse_without_graph(old)
     texts = services.records.documents.get([old.graph])
     if old.removed or old.graph not in texts:
         raise NotFoundError(

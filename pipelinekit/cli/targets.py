@@ -20,9 +20,13 @@ from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments
 
 if TYPE_CHECKING:
-    from pipelinekit.authoring import loading
+    import json
+
+    from pipelinekit.authoring import loading, script_runs
 else:
+    json = late("json")
     loading = late("pipelinekit.authoring.loading")
+    script_runs = late("pipelinekit.authoring.script_runs")
 
 
 @frozen
@@ -54,6 +58,9 @@ class Target:
 def load_target(target: str, parameters: list[str], services: Services) -> Target:
     """What `FILE[:PIPELINE]` and `-p` words name. Raises CompileError or ParameterError with every fault."""
     texts = split_parameters(parameters)
+    if target.endswith(".json") and is_saved_script_run(Path(target)):
+        draft = script_runs.ScriptRunConfig.load(target).trace(parse_parameters((), texts))
+        return _compiled(services.compiler.compile(draft), {}, target)
     if target.endswith(".json"):
         graph = read_graph(Path(target))
         return Target(graph, parse_parameters(graph.parameters, texts), target)
@@ -61,7 +68,19 @@ def load_target(target: str, parameters: list[str], services: Services) -> Targe
         pipeline = loading.load_pipeline(target)
         given = parse_parameters(pipeline.parameters, texts) if texts else {}
         compilation: Compilation = services.compiler.compile(pipeline.trace(given))
+    return _compiled(compilation, given, target)
+
+
+def _compiled(compilation: Compilation, given: Mapping[str, Any], target: str) -> Target:
     return Target(compilation.graph, given, target, compilation.warnings, compilation)
+
+
+def is_saved_script_run(path: Path) -> bool:
+    """Whether a file is a saved script run; anything else, or nothing, is for others to read."""
+    try:
+        return script_runs.is_script_run(json.loads(path.read_bytes()))
+    except (OSError, ValueError):
+        return False
 
 
 def read_graph(path: Path) -> Graph:

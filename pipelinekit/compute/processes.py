@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +30,7 @@ LAST_LINES = 10
 
 OnLog = Callable[[str, str], None]
 OnTick = Callable[[], None]
+OnTold = Callable[[Mapping[str, Any]], None]
 
 
 @frozen
@@ -109,12 +110,13 @@ class StepProcess:
     # -- one attempt -------------------------------------------------------------------------------------------------
 
     def run(
-        self, attempt: Attempt, *, timeout: float, memory: int, on_log: OnLog, on_tick: OnTick
+        self, attempt: Attempt, *, timeout: float, memory: int, on_log: OnLog, on_told: OnTold, on_tick: OnTick
     ) -> dict[str, Any] | Death:
         """Execute one attempt and return its result message, or how the process died instead.
 
         `timeout` in seconds and `memory` in bytes limit the attempt; 0 means no limit. `on_log` gets what the attempt
-        writes as it appears, `on_tick` is called now and then while it runs.
+        writes as it appears, `on_told` each message of what its code tells of the
+        run; `on_tick` is called now and then while it runs.
         """
         self._log = _Log(on_log)
         self._wrote = False
@@ -122,14 +124,19 @@ class StepProcess:
         limit = time.monotonic() + timeout if timeout else None
         while True:
             result = self._poll(TICK_SECONDS)
-            if result is not None and "ready" not in result:
+            if result is not None and result.get("event") == "told":
+                on_told(result)
+            elif result is not None and "ready" not in result:
                 if self._wrote:
                     self._drain()
                     self._log.flush()
                 return result
             now = time.monotonic()
             if self._is_dead():
-                return self._bury()
+                death = self._bury()
+                for message in self._left():
+                    on_told(message)
+                return death
             if limit is not None and now > limit and not self._stop_cause:
                 self.stop("timeout")
             if memory and not self._stop_cause and group_memory(self.pid) > memory:
@@ -206,6 +213,12 @@ class StepProcess:
                 while self._take(key.fd, key.data):
                     continue
 
+    def _left(self) -> Iterator[dict[str, Any]]:
+        """What a dead process had told, and nobody has taken yet."""
+        while (message := take(self._received)) is not None:
+            if message.get("event") == "told":
+                yield message
+
     def _is_dead(self) -> bool:
         handles = {key.data for key in self._selector.get_map().values()}
         return "result" not in handles or self._has_exited()
@@ -222,6 +235,10 @@ class StepProcess:
         _, status, usage = os.wait4(self.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         self._drain()
+        while "result" in {key.data for key in self._selector.get_map().values()} and self._take(
+            self._outbox, "result"
+        ):
+            continue
         self._log.flush()
         code = self._process.returncode
         self._close_pipes()

@@ -167,6 +167,7 @@ class Supervisor:
             timeout=attempt.task.timeout,
             memory=attempt.task.resources.memory_bytes,
             on_log=lambda stream, text: report.now(LogChunk(identity, stream, text)),
+            on_told=lambda message: report.add(event_from_json(message)),
             on_tick=report.flush_if_due,
         )
         if isinstance(outcome, Death):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Port, Resources
 from pipelinekit.domain.values import StoredValue
+
+if TYPE_CHECKING:
+    from pipelinekit.domain.metrics import Entry
 
 ABSENT = "absent"  # stands for the digest of an undeclared file that is not there
 
@@ -97,7 +100,15 @@ class LogChunk:
     text: str
 
 
-AttemptEvent = AttemptStarted | AttemptEnded | LogChunk
+@frozen
+class Told:
+    """What an attempt's code told of its run: metrics, tags, files and children, in their order."""
+
+    attempt: str
+    entries: tuple[Entry, ...]
+
+
+AttemptEvent = AttemptStarted | AttemptEnded | LogChunk | Told
 
 
 def attempt_id(run: str, step: str, number: int) -> str:

@@ -58,6 +58,7 @@ class StepStatus(StrEnum):
         return self in (StepStatus.COMPLETED, StepStatus.REUSED)
 
 
+PIPELINE, INTERACTIVE, CHILD = "pipeline", "interactive", "child"  # kinds of runs
 EQUAL = "equal"  # what a repeated execution showed
 DIFFERENT = "different"
 FINAL_STEPS = frozenset(
@@ -167,7 +168,8 @@ class RunRecord:
     """The record of one execution of a graph. `number` counts within the experiment; times as in `StepRecord`.
 
     A `pinned` run is never removed by clean-up, nor anything that it names. Of a `removed` run only those results are
-    left that others reuse.
+    left that others reuse. `kind` is `pipeline`, `interactive` (a script or notebook that logs as it goes; no graph) or
+    `child` (made by the code of a step, or of an interactive run: `parent_step` of the run `parent`).
     """
 
     id: str
@@ -191,6 +193,11 @@ class RunRecord:
     details: Mapping[str, Any] = field(default_factory=dict)
     pinned: bool = False
     removed: bool = False
+    kind: str = PIPELINE
+    parent: str = ""
+    parent_step: str = ""
+    display_name: str = ""
+    description: str = ""
 
 
 @frozen

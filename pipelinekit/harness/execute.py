@@ -22,6 +22,7 @@ from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import ComputeError, IntegrityError, PipelinekitError, StorageError
 from pipelinekit.formats.loading import load_value, revive
 from pipelinekit.formats.storing import OutputError, store_value
+from pipelinekit.harness.current import CURRENT, Send
 from pipelinekit.harness.observation import Observation, begin_observation, end_observation
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs
@@ -69,11 +70,13 @@ class Runner(Protocol):
 class Executor:
     """Executes attempts one after another in this process, each in an empty folder and with variables of its own.
 
-    `find` finds functions by entry. Folder and names of the last attempt stay until the next begins, or until `leave`.
+    `find` finds functions by entry, `send` passes on what their code tells of its run. Folder and names of the last
+    attempt stay until the next begins, or until `leave`.
     """
 
-    def __init__(self, place: Place, find: Callable[[str], Any] | None = None) -> None:
+    def __init__(self, place: Place, find: Callable[[str], Any] | None = None, send: Send | None = None) -> None:
         self.place = place
+        self._send = send
         self._find = functools.cache(find or find_function)
         self._observation = Observation(place.code, place.ignored)
         self._names = _NAMELESS
@@ -92,6 +95,7 @@ class Executor:
         replaced = _put(attempt.task.variables) if attempt.task.variables else {}
         observation = self._observation
         before = begin_observation(observation, attempt.task.known)
+        CURRENT.begin(attempt, self.place.blobs, self.place.scratch, self._send)
         try:
             outputs = runner(attempt, self.place) if runner else run_python(attempt, self.place, self._find)
         except KeyboardInterrupt:
@@ -109,6 +113,7 @@ class Executor:
             failure = Failure("user", error.message, _class_names(error), hint=error.hint)
         except BaseException as error:
             failure = failure_of(error, self.place.source, attempt.task)
+        CURRENT.end()
         end_observation(before)
         if replaced:
             _put(replaced)

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelinekit.compute.sources import bring_snapshot
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
 from pipelinekit.domain.runs import Failure
+from pipelinekit.harness.current import Send
 from pipelinekit.harness.execute import Executor, Place, find_live_function
 from pipelinekit.harness.scripts import run_command
 from pipelinekit.harness.surroundings import variables
@@ -22,12 +23,12 @@ from pipelinekit.ports import Blobs
 class OwnProcess:
     """Executes attempts here. Scripts and commands run as they do anywhere, in a copy of their source folder."""
 
-    def __init__(self, home: Path, blobs: Blobs, scratch: Path) -> None:
+    def __init__(self, home: Path, blobs: Blobs, scratch: Path, send: Send | None = None) -> None:
         self._home = home
         self._blobs = blobs
         self._scratch = scratch
         place = Place(blobs, scratch / "1", Path.cwd(), ignored=(home,))
-        self._executor = Executor(place, find_live_function)
+        self._executor = Executor(place, find_live_function, send)
         self._before = variables()
 
     def execute(self, attempt: Attempt) -> AttemptEnded:

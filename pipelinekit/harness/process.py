@@ -11,10 +11,12 @@ import gc
 import importlib
 import os
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelinekit.domain.attempts import Task
+from pipelinekit.domain.attempts import Task, Told
 from pipelinekit.harness.bytecode import keep_bytecode
 from pipelinekit.harness.execute import Executor, Place
 from pipelinekit.harness.surroundings import Surroundings
@@ -26,6 +28,7 @@ from pipelinekit.wire.frames import Receiver, send
 if TYPE_CHECKING:
     import traceback
 
+    from pipelinekit.domain.metrics import Entry
     from pipelinekit.harness import scripts
 else:
     traceback = late("traceback")
@@ -46,7 +49,14 @@ def serve(inbox: int, outbox: int) -> None:
     _warm_up(setup["modules"])
     send(outbox, {"ready": os.getpid()})
     pid = os.getpid()
-    executor = Executor(Place(blobs, scratch / f"{pid}-1", source, source, (blobs.folder.parent,)))
+    place = Place(blobs, scratch / f"{pid}-1", source, source, (blobs.folder.parent,))
+    writing = threading.Lock()  # a thread of the step's may tell something while its result is sent
+
+    def tell(attempt: str, entries: Sequence[Entry]) -> None:
+        with writing:
+            send(outbox, event_to_json(Told(attempt, tuple(entries))))
+
+    executor = Executor(place, send=tell)
     surroundings = Surroundings(source)
     gc.freeze()  # what was imported stays; looking through it again and again would cost every step
     task: Task | None = None
@@ -60,7 +70,8 @@ def serve(inbox: int, outbox: int) -> None:
             os._exit(0)  # a child that the step forked has come back here; the result is its parent's to give
         if surroundings.changed():
             result["spoiled"] = True
-        send(outbox, result)
+        with writing:
+            send(outbox, result)
     executor.leave()
 
 

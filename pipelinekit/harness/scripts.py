@@ -19,7 +19,9 @@ from pipelinekit.domain.values import StoredValue
 from pipelinekit.formats.loading import load_plain, load_value
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.storing import OutputError, store_value
+from pipelinekit.harness.current import CURRENT
 from pipelinekit.harness.execute import Place
+from pipelinekit.harness.script_telling import listening
 from pipelinekit.late import late
 from pipelinekit.wire.values import dumps, plain_to_json
 
@@ -45,13 +47,15 @@ def run_command(attempt: Attempt, place: Place) -> Mapping[str, StoredValue]:
     paths = {port.name: _output_path(port, place) for port in attempt.task.outputs}
     command = _command(attempt, texts, paths)
     given = _variables(texts, paths)
-    environment = {**os.environ, **given}
     if image := Lock("", (), attempt.task.base).image:
         seen = [*given, *attempt.task.variables]
         engine = containers.container_engine(attempt.task.environment)
         command = containers.container_command(engine, image, place.scratch, folder, seen, command)
     try:
-        ended = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)
+        with listening(attempt.id, place.blobs, place.scratch / "told", CURRENT.send) as (pipe, told):
+            environment = {**os.environ, **given, **told}
+            quiet = subprocess.DEVNULL
+            ended = subprocess.run(command, cwd=folder, env=environment, stdin=quiet, pass_fds=(pipe,), check=False)
     except FileNotFoundError as error:
         raise CommandFailedError(f"the command {command[0]!r} was not found") from error
     except PermissionError as error:

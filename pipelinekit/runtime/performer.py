@@ -35,11 +35,7 @@ from pipelinekit.engine.events import (
 from pipelinekit.engine.orchestrator import Orchestrator
 from pipelinekit.errors import IntegrityError
 from pipelinekit.formats.loading import load_plain
-from pipelinekit.ports import (
-    Blobs,
-    Clock,
-    Files,
-)
+from pipelinekit.ports import Blobs, Clock, Files
 from pipelinekit.runtime.decisions import Decisions
 from pipelinekit.runtime.records import Records
 

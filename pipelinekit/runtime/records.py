@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen
 from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
 
+if TYPE_CHECKING:
+    from pipelinekit.ports.facts import FactRecords
+
 
 @frozen
 class Records:
-    """All records of a workspace, on one connection. `batch` groups what is written inside it into one transaction."""
+    """All records of a workspace, on one connection. `batch` groups what is written inside it into one transaction.
+
+    `facts` gives what few runs need: records of what is told of runs.
+    """
 
     runs: RunRecords
     driving: DriverRecords
@@ -19,4 +26,5 @@ class Records:
     carrying: CarryRecords
     documents: Documents
     logs: LogRecords
+    facts: Callable[[], FactRecords]
     batch: Callable[[], AbstractContextManager[None]]

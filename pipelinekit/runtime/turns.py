@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, LogChunk, attempt_id
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, LogChunk, Told, attempt_id
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.engine import events
 from pipelinekit.engine.orchestrator import Orchestrator
@@ -56,9 +56,10 @@ class Turns:
         self._make_compute = make_compute
         self._open_driving = open_driving
         self._observer = observer
-        self._queue: queue.SimpleQueue[LogChunk | events.Event] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[LogChunk | Told | events.Event] = queue.SimpleQueue()
         self._computes: dict[str, Compute] = {}
         self._targets: dict[str, str] = {}
+        self._has_told = False
         self._lost = threading.Event()
         self._done = threading.Event()
         self._heartbeat: threading.Thread | None = None
@@ -79,6 +80,8 @@ class Turns:
             while True:
                 self._hand_over(handover)
                 if handover.finished is not None:
+                    if self._has_told:
+                        self._records.facts().end_children(self._run.owner)
                     return handover.finished
                 handover = self._turn()
         finally:
@@ -94,13 +97,14 @@ class Turns:
         if not happened and self._records.runs.get(self._run.id).cancel_requested:
             happened = [events.CancelRequested()]
         self._keep_logs([event for event in happened if isinstance(event, LogChunk)])
+        self._keep_told([event for event in happened if isinstance(event, Told)])
         woken = [events.Woken(step) for step in self._performer.due(self._clock.now())]
         instructions = self._orchestrator.handle(
-            *(event for event in happened if not isinstance(event, LogChunk)), *woken
+            *(event for event in happened if not isinstance(event, LogChunk | Told)), *woken
         )
         return self._performer.perform(self._orchestrator, instructions)
 
-    def _wait(self) -> list[LogChunk | events.Event]:
+    def _wait(self) -> list[LogChunk | Told | events.Event]:
         if any(compute.advance() for compute in self._computes.values()):
             return self._drain()
         timer = self._performer.next_timer()
@@ -119,7 +123,7 @@ class Turns:
         while time.monotonic() < until and any(compute.waiting() for compute in self._computes.values()):
             time.sleep(GATHER_SECONDS / 10)
 
-    def _drain(self) -> list[LogChunk | events.Event]:
+    def _drain(self) -> list[LogChunk | Told | events.Event]:
         found = []
         while True:
             try:
@@ -131,6 +135,11 @@ class Turns:
         if chunks:
             self._records.logs.append(chunks, self._clock.now())
             self._observer.logged(chunks)
+
+    def _keep_told(self, told: list[Told]) -> None:
+        if told:
+            self._has_told = True
+            self._records.facts().tell(told)
 
     # -- after the commit --------------------------------------------------------------------------------------------
 

@@ -178,7 +178,8 @@ def held(folder: Path, *, exclusive: bool = False) -> Iterator[None]:
 
 def _open_lock(folder: Path, *, needed: bool) -> int | None:
     try:
-        return os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        beside = os.path.realpath(folder) if os.path.islink(folder) else folder  # whoever shares it shares the lock
+        return os.open(f"{beside}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
         if needed:
             raise

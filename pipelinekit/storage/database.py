@@ -1,7 +1,9 @@
 """The small connection port that all records stand on: named queries, transactions, batches.
 
 Queries live in `sql/*.sql`, each behind a line `-- name: …`, in the subset of SQL that SQLite and PostgreSQL share. A
-query with `{}` takes keys in its place: as a list after `in`, as rows after `values`.
+query with `{}` takes keys in its place: as a list after `in`, as rows after `values`. The few that cannot be written
+for both stand once more in `sql/postgres/`. Tables are made by `sql/migrations/*.sql`, with columns of the types
+`text`, `integer` (64 bits) and `double precision`; `storage.dialect` says what PostgreSQL makes of them.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ class Database(Protocol):
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
 
+    def select(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Rows of a statement that was put together of named pieces."""
+
     def write(self, query: str, parameters: Sequence[Any] = ()) -> int:
         """Run a named query that changes something; how many rows were changed."""
 
@@ -51,6 +56,27 @@ class Database(Protocol):
     def write_keys(self, query: str, keys: Iterable[str], before: Sequence[Any] = ()) -> list[Row]:
         """Run a named query that changes something for many keys, in parts; the rows that it returns."""
 
+    def touch(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Run a named query that nobody decides by, outside of any transaction; the rows that it returns.
+
+        It need not wait for the write lock, where the database can do without.
+        """
+
+    def shared_time(self) -> float | None:
+        """Seconds since 1970 by the clock of the server that all machines share.
+
+        None where records are a file: then they belong to one machine, and its clocks count.
+        """
+
+    def reserve(self) -> None:
+        """Take the write lock, for as long as whole tables take to be moved."""
+
+    def tables(self) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]:
+        """Every table: its name, the names of its columns in order, and its rows. Inside a transaction."""
+
+    def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows to a table. Inside a transaction that is reserved."""
+
     def check(self) -> list[str]:
         """What the database finds wrong with its own file, and references that lead nowhere."""
 
@@ -61,8 +87,13 @@ class Database(Protocol):
 @cache
 def queries() -> Mapping[str, str]:
     """All named queries."""
+    return read_queries(SQL_FOLDER)
+
+
+def read_queries(folder: Path) -> Mapping[str, str]:
+    """The named queries in the files of a folder."""
     found: dict[str, str] = {}
-    for file in _sql_files(SQL_FOLDER):
+    for file in _sql_files(folder):
         for part in file.read_text(encoding="utf-8").split("-- name: ")[1:]:
             name, _, body = part.partition("\n")
             found[name.strip()] = body.strip()
@@ -73,6 +104,11 @@ def queries() -> Mapping[str, str]:
 def migrations() -> Sequence[tuple[int, Path]]:
     """Schema versions with the files of the statements that lead to each, in order."""
     return [(int(file.name[:4]), file) for file in _sql_files(SQL_FOLDER / "migrations")]
+
+
+def statements(file: Path) -> list[str]:
+    """The statements of a migration."""
+    return [text for text in file.read_text(encoding="utf-8").split(";\n") if text.strip()]
 
 
 def _sql_files(folder: Path) -> list[Path]:

@@ -2,8 +2,10 @@
 
 A lease is not a lock: safety rests on epochs, which every write of a driver checks; a lease only says when another may
 take over. On one machine its deadline counts the machine's own seconds since boot, so that no jump of the wall clock
-can expire anything, and a holder whose process is gone is dead at once. Of a holder on another machine only the wall
-clock time of its last sign of life is known: it is held for dead late, since clocks may differ.
+can expire anything, and a holder whose process is gone is dead at once. That is looked for only where process ids mean
+the same: on the same host, in the same boot, in the same space of process ids. Of any other holder only the time of its
+last sign of life counts: by the clock of the records' server, if there is one. Else, by the holder's own clock, it is
+held for dead late, since clocks may differ.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ ELSEWHERE_SECONDS = 150.0  # a lease, and how far apart the clocks of two machin
 
 
 def owner_id() -> str:
-    """This process, told apart from every other on any machine: host, boot, process id and its start time."""
+    """This process, told apart from every other on any machine: host, boot and space of process ids, id, start time."""
     pid = os.getpid()
-    return f"{os.uname().nodename}|{_boot_id()}|{pid}|{_start_time(pid)}"
+    return f"{os.uname().nodename}|{_place()}|{pid}|{_start_time(pid)}"
 
 
 def deadline() -> float:
@@ -27,21 +29,26 @@ def deadline() -> float:
     return _seconds_since_boot() + LEASE_SECONDS
 
 
-def is_alive(owner: str, until: float, renewed_at: float) -> bool:
+def is_alive(owner: str, until: float, renewed_at: float, shared_time: float | None = None) -> bool:
     """Whether the holder of a lease may still be at work.
 
-    The lease ends at `until`, in seconds since the boot of the holder's machine; the holder renewed it at `renewed_at`,
-    in seconds since 1970 by its clock.
+    The lease ends at `until`, in seconds since the boot of the holder's machine; the holder renewed it at `renewed_at`:
+    by the clock that `shared_time` was read from just now, or in seconds since 1970 by its own clock.
     """
     parts = owner.split("|")
     if len(parts) != 4:
         return False
-    host, boot, pid, started = parts
-    if host != os.uname().nodename:
-        return time.time() - renewed_at < ELSEWHERE_SECONDS
-    if boot != _boot_id():
-        return False
-    return _start_time(int(pid)) == started and _seconds_since_boot() < until
+    host, place, pid, started = parts
+    boot, _, space = place.partition("/")
+    our_boot, _, our_space = _place().partition("/")
+    same_host, same_boot = host == os.uname().nodename, boot == our_boot
+    if same_host and same_boot and space == our_space:
+        return _start_time(int(pid)) == started and _seconds_since_boot() < until
+    if shared_time is not None:
+        return shared_time - renewed_at < LEASE_SECONDS
+    if same_host:  # another container beside this one, or before the machine was started anew
+        return same_boot and _seconds_since_boot() < until
+    return time.time() - renewed_at < ELSEWHERE_SECONDS
 
 
 def _seconds_since_boot() -> float:
@@ -54,6 +61,15 @@ def _boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
         return "unknown"
+
+
+def _place() -> str:
+    """This boot of the machine, and the space in which process ids of this process are told apart."""
+    try:
+        space = os.readlink("/proc/self/ns/pid").partition("[")[2].rstrip("]")
+    except OSError:
+        space = ""
+    return f"{_boot_id()}/{space}"
 
 
 def _start_time(pid: int) -> str:

@@ -11,7 +11,7 @@ from pipelinekit.late import late
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
-from pipelinekit.storage.runs import step_record
+from pipelinekit.storage.runs import is_alive, seen_at, step_record
 from pipelinekit.wire.runs import reasons_from_json
 from pipelinekit.wire.values import dumps, loads, values_from_json
 
@@ -48,7 +48,7 @@ class SQLReuse:
             holders = {
                 row["key"]: f"step {row['step']!r} of run {row['run']}"
                 for row in self._database.read_keys("claims_held", wanted.values())
-                if row["run"] != run and _holds(row)
+                if row["run"] != run and self._holds(row)
             }
             held = {step: holders[key] for step, key in wanted.items() if key in holders}
             granted = [step for step in wanted if step not in held]
@@ -115,17 +115,13 @@ class SQLReuse:
 
     def _check(self, run: str, epoch: int) -> None:
         # taking the write lock first makes what follows one decision
-        if not self._database.write_returning("renew_run", (leases.deadline(), self._clock.now(), run, epoch)):
+        lease = (leases.deadline(), seen_at(self._database, self._clock))
+        if not self._database.write_returning("renew_run", (*lease, run, epoch)):
             raise LeaseLostError(f"run {run} is driven by another process, or has ended")
 
-
-def _holds(row: Row) -> bool:
-    """Whether a claim is live: its run is open, under the same epoch, and its driver is alive."""
-    return (
-        not RunStatus(row["status"]).final
-        and row["epoch"] == row["run_epoch"]
-        and leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"])
-    )
+    def _holds(self, row: Row) -> bool:
+        """Whether a claim is live: its run is open, under the same epoch, and its driver is alive."""
+        return not RunStatus(row["status"]).final and row["epoch"] == row["run_epoch"] and is_alive(self._database, row)
 
 
 def _is_good(row: Row) -> bool:

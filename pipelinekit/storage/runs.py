@@ -24,9 +24,10 @@ from pipelinekit.wire.runs import (
     reason_to_json,
     reasons_from_json,
 )
-from pipelinekit.wire.values import dumps, loads, values_from_json, values_to_json
+from pipelinekit.wire.values import dumps, loads, plain_to_json, values_from_json, values_to_json
 
 LATEST = "latest"
+_GATHERED = ("gather_tags", "gather_properties", "gather_files", "gather_metrics", "gather_own_metrics")
 
 
 class SQLRuns:
@@ -56,8 +57,15 @@ class SQLRuns:
                     dumps(options_to_json(run.options)),
                     run.source,
                     dumps(dict(run.details)),
+                    run.kind,
+                    run.parent,
+                    run.parent_step,
+                    run.display_name,
+                    run.description,
                 ),
             )
+            shown = [(run.id, name, *_comparable(value)) for name, value in run.arguments.items() if value.is_inline]
+            self._database.write_many("add_parameter", shown)
         return self.get(run.id)
 
     def get(self, run: str) -> RunRecord:
@@ -76,14 +84,6 @@ class SQLRuns:
             raise UsageError(f"several runs begin with {run!r}", hint="give more characters of the id")
         return run_record(rows[0])
 
-    def list(
-        self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
-    ) -> Sequence[RunRecord]:
-        """Runs, newest first."""
-        wanted = str(status) if status else ""
-        parameters = (experiment, experiment, wanted, wanted, before, before, limit)
-        return [run_record(row) for row in self._database.read("list_runs", parameters)]
-
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Step runs in the order of the graph."""
         return [step_record(row) for row in self._database.read("steps_of_run", (run,))]
@@ -96,10 +96,6 @@ class SQLRuns:
                 self._database.write("request_cancel", (found.id,))
         return self.get(found.id)
 
-    def experiments(self) -> Sequence[tuple[str, int, float]]:
-        """Name, number of runs and newest run of each experiment."""
-        return [(row["name"], row["runs"], row["newest"]) for row in self._database.read("list_experiments")]
-
 
 class SQLDriving:
     """Implements `ports.DriverRecords` on a database."""
@@ -111,22 +107,21 @@ class SQLDriving:
     def take(self, run: str, owner: str) -> RunRecord:
         """Take the run's lease; the epoch grows."""
         with self._database.transaction():
+            self._database.lock()
             now = self._clock.now()
             row = self._lease(run)
-            if (
-                row["owner"]
-                and row["owner"] != owner
-                and leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"])
-            ):
+            if row["owner"] and row["owner"] != owner and is_alive(self._database, row):
                 raise LeaseLostError(f"run {run} is driven by another process ({row['owner']})")
-            if self._database.write("take_run", (owner, leases.deadline(), now, now, run, row["epoch"])) == 0:
+            lease = (leases.deadline(), seen_at(self._database, self._clock))
+            if self._database.write("take_run", (owner, *lease, now, run, row["epoch"])) == 0:
                 raise LeaseLostError(f"run {run} has ended as {row['status']}")
             self._event(run, row["epoch"] + 1, {"driver": owner})
         return SQLRuns(self._database, self._clock).get(run)
 
     def renew(self, run: str, epoch: int) -> bool:
         """Keep the lease; whether the run is to be canceled."""
-        rows = self._database.write_returning("renew_run", (leases.deadline(), self._clock.now(), run, epoch))
+        lease = (leases.deadline(), seen_at(self._database, self._clock))
+        rows = self._database.touch("renew_run", (*lease, run, epoch))
         if not rows:
             raise LeaseLostError(f"run {run} is driven by another process, or has ended")
         return bool(rows[0]["cancel_requested"])
@@ -156,25 +151,22 @@ class SQLDriving:
             self._event(run, epoch, {"status": str(status)})
             text = dumps(failure_to_json(failure)) if failure else None
             now = self._clock.now()
+            self._gather(run)
             self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
             self._database.write("drop_claims_of_run", (run,))
 
     def recover(self) -> Sequence[str]:
         """Fail the runs whose driver is dead."""
-        dead = [
-            row
-            for row in self._database.read("open_runs")
-            if row["owner"] and not leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"])
-        ]
-        if not dead:
+        if not self._dead():
             return []
         failure = Failure(
             "lost", "the process that drove this run died", hint="run the pipeline again: what was finished is reused"
         )
         ended = []
         with self._database.transaction():
+            self._database.lock()
             now = self._clock.now()
-            for row in dead:
+            for row in self._dead():  # those that are still so: another may have been quicker, or a driver be back
                 if self._database.write(
                     "fail_lost_run", (dumps(failure_to_json(failure)), now, row["id"], row["epoch"])
                 ):
@@ -183,11 +175,21 @@ class SQLDriving:
                     ended.append(row["id"])
         return ended
 
+    def _dead(self) -> Sequence[Row]:
+        """Open runs whose driver is dead."""
+        return [row for row in self._database.read("open_runs") if row["owner"] and not is_alive(self._database, row)]
+
     def _lease(self, run: str) -> Row:
         rows = self._database.read("run_lease", (run,))
         if not rows:
             raise NotFoundError(f"there is no run {run!r}")
         return rows[0]
+
+    def _gather(self, run: str) -> None:
+        """Let the run have what its steps told it, also those that it reused, so that runs can be found by it."""
+        if self._database.read("is_told", (run,))[0]["told"]:
+            for query in _GATHERED:
+                self._database.write(query, (run,))
 
     def _event(self, run: str, epoch: int, body: dict[str, Any]) -> None:
         add_event(self._database, run, epoch, self._clock.now(), body)
@@ -216,6 +218,17 @@ class SQLDriving:
             for completion, counts in zip(completions, reusable, strict=True)
         ]
         self._database.write_many("add_completion", rows)
+
+
+def is_alive(database: Database, row: Row) -> bool:
+    """Whether the driver that a row names may still be at work."""
+    return leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"], database.shared_time())
+
+
+def seen_at(database: Database, clock: Clock) -> float:
+    """The time that a sign of life gets: of the clock that all who judge it share, if there is one."""
+    shared = database.shared_time()
+    return clock.now() if shared is None else shared
 
 
 def add_event(database: Database, run: str, epoch: int, at: float, body: Mapping[str, Any]) -> None:
@@ -278,6 +291,13 @@ def step_record(row: Row) -> StepRecord:
     )
 
 
+def _comparable(value: StoredValue) -> tuple[str, float | None]:
+    """A plain value as runs are found by it: as text, and as a number where it is one."""
+    plain = value.inline
+    number = float(plain) if isinstance(plain, int | float) and -1e300 < plain < 1e300 else None
+    return plain if isinstance(plain, str) else dumps(plain_to_json(plain)), number
+
+
 def run_record(row: Row) -> RunRecord:
     """A run from its row."""
     return RunRecord(
@@ -302,4 +322,9 @@ def run_record(row: Row) -> RunRecord:
         loads(row["details"]),
         bool(row["pinned"]),
         row["removed_at"] is not None,
+        row["kind"],
+        row["parent"],
+        row["parent_step"],
+        row["display_name"],
+        row["description"],
     )

@@ -7,14 +7,15 @@ older libraries use the rollback journal. Durability is full: what was acknowled
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipelinekit.errors import StorageError
-from pipelinekit.storage.database import Row, in_parts, migrations, queries
+from pipelinekit.storage.database import Row, in_parts, migrations, queries, statements
 
 APPLICATION_ID = 0x706B6974  # "pkit"
 BUSY_SECONDS = 30.0
@@ -33,6 +34,7 @@ class SQLiteDatabase:
             )
             self._connection.row_factory = sqlite3.Row
             self._prepare()
+            self._file = _identity(path)
         except sqlite3.Error as error:
             raise _storage_error(error, path) from error
 
@@ -64,16 +66,25 @@ class SQLiteDatabase:
         self._connection.execute("begin immediate")
         try:
             version = self._connection.execute("pragma user_version").fetchone()[0]
+            if 0 < version < migrations()[-1][0]:
+                self._back_up(version)
             for number, file in migrations():
                 if number > version:
-                    for statement in file.read_text(encoding="utf-8").split(";\n"):
-                        if statement.strip():
-                            self._connection.execute(statement)
+                    for statement in statements(file):
+                        self._connection.execute(statement)
                     self._connection.execute(f"pragma user_version = {number}")
             self._connection.execute("commit")
         except BaseException:
             self._connection.execute("rollback")
             raise
+
+    def _back_up(self, version: int) -> None:
+        """Keep the file as it is beside itself: a release that does not know the new schema cannot read it any more."""
+        kept = f"{self.path}.schema-{version}"
+        if not os.path.exists(kept):
+            with closing(sqlite3.connect(self.path)) as whole, closing(sqlite3.connect(f"{kept}.new")) as fresh:
+                whole.backup(fresh)  # by a connection of its own: this one is about to write
+            os.replace(f"{kept}.new", kept)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -103,6 +114,11 @@ class SQLiteDatabase:
         if not self._begun:
             self._run("begin immediate")
             self._begun = True
+            if _identity(self.path) != self._file:
+                raise StorageError(
+                    f"the records at {self.path} were moved or replaced meanwhile",
+                    hint="do it again, on those that are there now; 'pipelinekit workspace show' tells where they are",
+                )
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:
@@ -113,6 +129,10 @@ class SQLiteDatabase:
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
         return [dict(row) for row in self._run(queries()[query], parameters)]
+
+    def select(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Rows of a statement that was put together; see `Database.select`."""
+        return [dict(row) for row in self._run(text, parameters)]
 
     def write(self, query: str, parameters: Sequence[Any] = ()) -> int:
         """Run a named query that changes something; how many rows were changed."""
@@ -151,6 +171,28 @@ class SQLiteDatabase:
             self._begin()
             return list(self.read_keys(query, keys, before))
 
+    touch = write_returning
+
+    def shared_time(self) -> None:
+        """None: records in a file belong to one machine."""
+
+    reserve = lock
+
+    def tables(self) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]:
+        """Every table; see `Database.tables`."""
+        for row in self._run("select name from sqlite_master where type = 'table' order by name").fetchall():
+            columns = sorted(item["name"] for item in self._run(f"pragma table_info({row['name']})"))
+            yield row["name"], columns, self._run(f"select {', '.join(columns)} from {row['name']}")  # noqa: S608
+
+    def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows to a table."""
+        marks = ", ".join("?" * len(columns))
+        statement = f"insert into {table} ({', '.join(columns)}) values ({marks})"  # noqa: S608 - names of our own
+        try:
+            self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise _storage_error(error, self.path) from error
+
     def check(self) -> list[str]:
         """What SQLite finds wrong; see `Database.check`."""
         words = [row[0] for row in self._run("pragma integrity_check")]
@@ -163,6 +205,15 @@ class SQLiteDatabase:
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells the file at a path from another one that takes its place."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:

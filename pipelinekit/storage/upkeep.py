@@ -16,11 +16,14 @@ from pipelinekit.domain.upkeep import (
     RunEntry,
     StepEntry,
 )
+from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import NotFoundError
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.wire.runs import paths_from_json
-from pipelinekit.wire.values import loads, values_from_json
+from pipelinekit.wire.values import loads, value_from_json, values_from_json
+
+_TOLD = ("drop_metrics", "drop_chunks", "delete_tags", "delete_properties", "delete_files")
 
 
 class SQLUpkeep:
@@ -46,10 +49,12 @@ class SQLUpkeep:
             self._database.lock()
             runs, steps, completions = read("all_runs"), read("all_steps"), read("all_completions")
             compiled, claims, losses = read("list_compiled"), read("all_claims"), read("all_losses")
+            files, children = read("all_files"), read("all_children")
+        kept = _files(files, {row["id"]: (row["parent"], row["parent_step"]) for row in children})
         return Inventory(
-            {row["id"]: _run(row) for row in runs},
+            {row["id"]: _run(row, kept) for row in runs},
             tuple(map(_step, steps)),
-            tuple(map(_completion, completions)),
+            tuple(_completion(row, kept) for row in completions),
             {row["graph"]: row["compiled_at"] for row in compiled},
             tuple(map(_claim, claims)),
             frozenset(row["blob"] for row in losses),
@@ -126,7 +131,7 @@ class SQLUpkeep:
         self._database.write_many("drop_loss", [(blob,) for blob in blobs])
 
     def _strip(self, run: str, stays: frozenset[Place]) -> None:
-        """Leave of a removed run only the steps whose results stay, with their logs; what it used stays noted."""
+        """Leave of a removed run only the steps whose results stay, with all they said; what it used stays noted."""
         uses = [
             (row["ended_at"], row["original_run"], row["original_step"], row["ended_at"])
             for row in self._database.read("uses_by", (run,))
@@ -135,20 +140,39 @@ class SQLUpkeep:
         for query, delete in (("steps_of", "delete_step"), ("logged_steps_of", "delete_log")):
             leaving = [(run, row["step"]) for row in self._database.read(query, (run,))]
             self._database.write_many(delete, [place for place in leaving if place not in stays])
-        self._database.write("delete_events", (run,))
-        self._database.write("delete_claims", (run,))
-        self._database.write("delete_changes", (run,))
+        told = [(run, row["step"]) for row in self._database.read("told_steps_of", (run,) * 4)]
+        for delete in _TOLD:
+            self._database.write_many(delete, [place for place in told if place not in stays])
+        for child in self._database.read("children_made_by", (run,)):
+            if (run, child["parent_step"]) not in stays:
+                self._strip(child["id"], frozenset())
+                self._database.write("delete_run", (child["id"],))
+        for delete in ("delete_events", "delete_claims", "delete_parameters", "delete_run_metrics", "delete_changes"):
+            self._database.write(delete, (run,))
 
 
 def _place(item: CompletionEntry) -> tuple[str, str, int]:
     return item.run, item.step, item.attempt
 
 
-def _run(row: Row) -> RunEntry:
+def _files(rows: Iterable[Row], parents: Mapping[str, Place]) -> Mapping[Place, list[StoredValue]]:
+    """What is kept with runs, by run and step, and by run with an empty step; what a child has is its parent's."""
+    found: dict[Place, list[StoredValue]] = {}
+    for row in rows:
+        run, step, value = row["run"], row["step"], value_from_json(loads(row["value"]))
+        while run in parents:
+            run, step = parents[run]
+        for place in {(run, step), (run, "")}:
+            found.setdefault(place, []).append(value)
+    return found
+
+
+def _run(row: Row, files: Mapping[Place, list[StoredValue]]) -> RunEntry:
     values = (
         *values_from_json(loads(row["arguments"])).values(),
         *paths_from_json(loads(row["paths"])).values(),
         *values_from_json(loads(row["outputs"])).values(),
+        *files.get((row["id"], ""), ()),
     )
     return RunEntry(
         row["id"],
@@ -167,14 +191,14 @@ def _step(row: Row) -> StepEntry:
     return StepEntry(row["run"], row["step"], StepStatus(row["status"]), row["key"], shown, row["attempt"])
 
 
-def _completion(row: Row) -> CompletionEntry:
+def _completion(row: Row, files: Mapping[Place, list[StoredValue]]) -> CompletionEntry:
     return CompletionEntry(
         row["run"],
         row["step"],
         row["attempt"],
         row["key"],
         row["definition"],
-        tuple(values_from_json(loads(row["outputs"])).values()),
+        (*values_from_json(loads(row["outputs"])).values(), *files.get((row["run"], row["step"]), ())),
         row["seconds"],
         max(row["noted_at"], row["shown_at"] or 0.0),
         bool(row["reusable"]),

@@ -10,7 +10,9 @@ from typing import Any
 from pipelinekit.classes import field, mutable, replace
 from pipelinekit.domain.accounting import Kept
 from pipelinekit.domain.attempts import LogChunk, split_id
+from pipelinekit.domain.metrics import Entry
 from pipelinekit.domain.runs import (
+    PIPELINE,
     CarriedRecord,
     Completion,
     Failure,
@@ -31,6 +33,10 @@ class MemoryState:
     clock: Clock
     runs: dict[str, RunRecord] = field(default_factory=dict)
     experiments: dict[str, int] = field(default_factory=dict)
+    made: dict[str, float] = field(default_factory=dict)
+    archived: dict[str, float] = field(default_factory=dict)
+    described: dict[str, str] = field(default_factory=dict)
+    experiment_tags: dict[str, dict[str, str]] = field(default_factory=dict)
     steps: dict[str, dict[str, StepRecord]] = field(default_factory=dict)
     completions: list[Completion] = field(default_factory=list)
     reusable: dict[str, Completion] = field(default_factory=dict)
@@ -47,6 +53,11 @@ class MemoryState:
     compiled: dict[str, float] = field(default_factory=dict)
     losses: set[str] = field(default_factory=set)
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    metrics: dict[tuple[str, str, bool, str], list[Entry]] = field(default_factory=dict)
+    tags: dict[tuple[str, str, bool], dict[str, str]] = field(default_factory=dict)
+    properties: dict[tuple[str, str, bool], dict[str, str]] = field(default_factory=dict)
+    files: dict[tuple[str, str, bool], dict[str, StoredValue]] = field(default_factory=dict)
+    told_by: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -68,6 +79,15 @@ class MemoryState:
             raise LeaseLostError(f"run {run} is driven by another process, or has ended")
         return record
 
+    def gather(self, run: str) -> None:
+        """Let a run have what the steps that it reused told their run."""
+        for step in self.steps.get(run, {}).values():
+            if step.status is StepStatus.REUSED:
+                for told in (self.tags, self.properties, self.files):
+                    earlier = told.get((step.original_run, step.original_step, True), {})
+                    if earlier:
+                        told[run, "", False] = {**earlier, **told.get((run, "", False), {})}  # type: ignore[dict-item]
+
     def holds(self, claim: tuple[str, int, str]) -> bool:
         """Whether a claim is live."""
         run = self.runs[claim[0]]
@@ -88,13 +108,15 @@ class MemoryRuns:
         """Record a new run."""
         number = self._state.experiments.get(run.experiment, 0) + 1
         self._state.experiments[run.experiment] = number
+        self._state.made.setdefault(run.experiment, run.created_at)
+        self._state.archived.pop(run.experiment, None)
         self._state.runs[run.id] = replace(run, number=number)
         return self._state.runs[run.id]
 
     def get(self, run: str) -> RunRecord:
         """The run of this id, of a unique beginning of one, or the newest."""
         if run in ("", "latest"):
-            visible = self._state.runs.keys() - self._state.removed
+            visible = {name for name, found in self._state.runs.items() if not found.parent} - self._state.removed
             if not visible:
                 raise NotFoundError("this workspace has no runs yet")
             return self._state.runs[max(visible)]
@@ -106,19 +128,6 @@ class MemoryRuns:
         if len(found) > 1:
             raise UsageError(f"several runs begin with {run!r}")
         return self._state.runs[found[0]]
-
-    def list(
-        self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
-    ) -> Sequence[RunRecord]:
-        """Runs, newest first."""
-        return [
-            run
-            for name, run in sorted(self._state.runs.items(), reverse=True)
-            if name not in self._state.removed
-            and experiment in ("", run.experiment)
-            and status in (None, run.status)
-            and (not before or name < before)
-        ][:limit]
 
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Step runs in the order of the graph."""
@@ -143,14 +152,6 @@ class MemoryRuns:
             record = replace(record, status=status, cancel_requested=True)
         self._state.runs[record.id] = record
         return record
-
-    def experiments(self) -> Sequence[tuple[str, int, float]]:
-        """Name, number of runs and newest run of each experiment."""
-        newest: dict[str, float] = {}
-        for run in [run for run in self._state.runs.values() if run.id not in self._state.removed]:
-            newest[run.experiment] = max(newest.get(run.experiment, 0.0), run.created_at)
-        rows = [(name, self._state.experiments[name], at) for name, at in newest.items()]
-        return sorted(rows, key=lambda row: -row[2])
 
 
 class MemoryDriving:
@@ -210,6 +211,7 @@ class MemoryDriving:
         record = self._state.leased(run, epoch)
         self._event(run, [("status", str(status))])
         now = self._state.clock.now()
+        self._state.gather(run)
         self._state.runs[run] = replace(
             record, status=status, outputs=dict(outputs), failure=failure, ended_at=now, owner=""
         )
@@ -263,6 +265,7 @@ class MemoryCarrying:
             item
             for item in self._state.runs.values()
             if item.pipeline == run.pipeline and item.status is RunStatus.COMPLETED and item.id < run.id
+            if item.kind == PIPELINE
         ]
         visible = [item for item in found if item.id not in self._state.removed]
         return max(visible, key=lambda item: item.id, default=None)

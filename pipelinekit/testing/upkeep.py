@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.classes import replace
-from pipelinekit.domain.runs import Completion
+from pipelinekit.domain.runs import CHILD, Completion
 from pipelinekit.domain.upkeep import (
     ClaimEntry,
     CompletionEntry,
@@ -17,6 +17,7 @@ from pipelinekit.domain.upkeep import (
     RunEntry,
     StepEntry,
 )
+from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import NotFoundError
 from pipelinekit.testing.records import MemoryState
 
@@ -47,11 +48,12 @@ class MemoryUpkeep:
                 run.graph,
                 run.status,
                 run.created_at,
-                (*run.arguments.values(), *run.paths.values(), *run.outputs.values()),
+                (*run.arguments.values(), *run.paths.values(), *run.outputs.values(), *self._files(name)),
                 run.pinned,
                 name in state.removed,
             )
             for name, run in state.runs.items()
+            if run.kind != CHILD
         }
         steps = tuple(
             StepEntry(
@@ -100,6 +102,7 @@ class MemoryUpkeep:
             state.logs = {
                 place: kept for place, kept in state.logs.items() if place[0] not in gone or place in removal.stays
             }
+            self._drop_told(gone, removal.stays)
             erased = set(removal.erased)
             state.runs = {name: run for name, run in state.runs.items() if name not in erased}
             state.steps = {name: steps for name, steps in state.steps.items() if name not in erased}
@@ -137,6 +140,30 @@ class MemoryUpkeep:
         """Note that blobs are there again."""
         self._state.losses = self._state.losses - set(blobs)
 
+    def _files(self, run: str, step: str = "") -> list[StoredValue]:
+        """What is kept with a run, or with a step of it, and with children below."""
+        found: list[StoredValue] = []
+        for place, files in self._state.files.items():
+            above, by = place[:2]
+            while self._state.runs[above].kind == CHILD:
+                above, by = self._state.runs[above].parent, self._state.runs[above].parent_step
+            if above == run and step in ("", by):
+                found += files.values()
+        return found
+
+    def _drop_told(self, gone: set[str], stays: frozenset[Place]) -> None:
+        """Forget what was told of runs that are gone; children go with the step that made them."""
+        state = self._state
+        leaving = set(gone)
+        for name, run in sorted(state.runs.items()):
+            if run.kind == CHILD and run.parent in leaving and (run.parent, run.parent_step) not in stays:
+                leaving.add(name)
+        state.runs = {name: run for name, run in state.runs.items() if name in gone or name not in leaving}
+        for name in ("metrics", "tags", "properties", "files"):
+            told = getattr(state, name)
+            kept = {key: item for key, item in told.items() if key[0] not in leaving or key[:2] in stays}
+            setattr(state, name, kept)
+
     def _completion(self, item: Completion) -> CompletionEntry:
         return CompletionEntry(
             item.run,
@@ -144,7 +171,7 @@ class MemoryUpkeep:
             item.attempt,
             item.key,
             item.definition,
-            tuple(item.outputs.values()),
+            (*item.outputs.values(), *self._files(item.run, item.step)),
             item.seconds,
             max(item.created_at, self._state.used.get((item.run, item.step), 0.0)),
             self._state.reusable.get(item.key) is item,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task, Told
 from pipelinekit.domain.steps import Resources
+from pipelinekit.late import late
 from pipelinekit.wire.graphs import ports_from_json, ports_to_json
 from pipelinekit.wire.runs import failure_from_json, failure_to_json
 from pipelinekit.wire.values import plain_from_json, plain_to_json, values_from_json, values_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.wire import metrics
+else:
+    metrics = late("pipelinekit.wire.metrics")
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
@@ -99,6 +105,8 @@ def event_to_json(event: AttemptEvent) -> dict[str, Any]:
             return {"event": "started", "attempt": event.attempt, "at": event.at}
         case LogChunk():
             return {"event": "log", "attempt": event.attempt, "stream": event.stream, "text": event.text}
+        case Told():
+            return {"event": "told", "attempt": event.attempt, "entries": metrics.entries_to_json(event.entries)}
         case AttemptEnded():
             return _ended_to_json(event)
 
@@ -129,6 +137,8 @@ def event_from_json(document: Mapping[str, Any]) -> AttemptEvent:
             return AttemptStarted(document["attempt"], document["at"])
         case "log":
             return LogChunk(document["attempt"], document["stream"], document["text"])
+        case "told":
+            return Told(document["attempt"], metrics.entries_from_json(document["entries"]))
         case _:
             return AttemptEnded(
                 document["attempt"],

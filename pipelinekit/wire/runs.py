@@ -110,6 +110,16 @@ def run_document(run: RunRecord) -> dict[str, Any]:
     if "git" in run.details:
         document["git"] = dict(run.details["git"])
     document.update({name: True for name in ("pinned", "removed") if getattr(run, name)})
+    document.update(
+        {
+            name: found
+            for name in ("parent", "parent_step", "display_name", "description")
+            if (found := getattr(run, name))
+        }
+    )
+    document.update(
+        kind=run.kind, submitted={name: run.details[name] for name in ("user", "host", "folder") if name in run.details}
+    )
     if run.failure is not None:
         document["error"] = failure_to_json(run.failure)
     return document

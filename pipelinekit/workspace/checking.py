@@ -69,7 +69,7 @@ class Checker:
 
     def _orders(self, inventory: Inventory) -> dict[str, Order]:
         """The order of every graph that can be read; those that cannot are told as documents."""
-        wanted = {run.graph for run in inventory.runs.values() if not run.removed}
+        wanted = {run.graph for run in inventory.runs.values() if run.graph and not run.removed}
         found = {}
         for name, text in self._stores.documents.get(wanted).items():
             with suppress(PipelinekitError):

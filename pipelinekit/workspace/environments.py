@@ -17,7 +17,7 @@ from pipelinekit.domain.environments import (
     split_label,
 )
 from pipelinekit.errors import ComputeError, UsageError
-from pipelinekit.ports import EnvironmentBuilder, EnvironmentRecords
+from pipelinekit.ports.environments import EnvironmentBuilder, EnvironmentRecords
 from pipelinekit.wire.environments import environment_document
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.errors import PipelinekitError
-from pipelinekit.ports import Blobs, Cache, ChangeRecords
+from pipelinekit.ports import Blobs, Cache
+from pipelinekit.ports.environments import ChangeRecords
 from pipelinekit.workspace.git_changes import changes_of_snapshot
 
 SPACE = "git-1"

@@ -130,7 +130,7 @@ class Pipelines:
             arguments.paths,
             options=options or RunOptions(),
             source=source,
-            details={**_circumstances(root), **(details or {})},
+            details={**circumstances(root), **(details or {})},
         )
         with batch():
             self._documents.put({record.graph: text})
@@ -143,7 +143,7 @@ def raise_parameter_faults(pipeline: str, faults: list[Fault]) -> None:
         raise ParameterError(f"the parameters of pipeline {pipeline!r} do not fit", faults=faults)
 
 
-def _circumstances(root: Path | None) -> dict[str, Any]:
+def circumstances(root: Path | None = None) -> dict[str, Any]:
     """Who submits, and where, and what git knows of the source folder: for the record, never for the key."""
     details: dict[str, Any] = {"host": os.uname().nodename, "folder": os.getcwd(), "pid": os.getpid()}
     with suppress(KeyError, OSError):

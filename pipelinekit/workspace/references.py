@@ -9,7 +9,8 @@ from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.upkeep import Inventory
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError
-from pipelinekit.ports import BlobUpkeep, Documents
+from pipelinekit.ports import Documents
+from pipelinekit.ports.upkeep import BlobUpkeep
 from pipelinekit.wire.values import loads
 
 
@@ -49,7 +50,9 @@ class References:
 
     def graphs(self, inventory: Inventory) -> set[str]:
         """Digests of the graphs of runs that are not removed, and of those that were compiled to documents."""
-        return {run.graph for run in inventory.runs.values() if not run.removed} | inventory.compiled.keys()
+        return {
+            run.graph for run in inventory.runs.values() if run.graph and not run.removed
+        } | inventory.compiled.keys()
 
     def snapshots(self, digests: Iterable[str]) -> set[str]:
         """Snapshots that graphs and definitions name, by the digests of those documents."""

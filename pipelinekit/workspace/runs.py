@@ -4,86 +4,130 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelinekit.classes import frozen
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
-from pipelinekit.domain.types import shorten
-from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
-from pipelinekit.formats.paths import place_file, place_folder
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs, LogRecords, RunRecords
 from pipelinekit.wire.runs import whole_document
-from pipelinekit.wire.values import plain_to_json
 
 if TYPE_CHECKING:
-    import tempfile
-
-    from pipelinekit.formats import loading
+    from pipelinekit.domain import metrics as points
+    from pipelinekit.domain import run_queries
+    from pipelinekit.ports.facts import FactRecords, MetricRecords, RunQueries
+    from pipelinekit.workspace import outputs as stored
 else:
-    tempfile = late("tempfile")
-    loading = late("pipelinekit.formats.loading")
+    points = late("pipelinekit.domain.metrics")
+    run_queries = late("pipelinekit.domain.run_queries")
+    stored = late("pipelinekit.workspace.outputs")
 
 SHORTEST_WAIT = 0.02  # seconds between two looks at a run, at first
 LONGEST_WAIT = 0.5
 
-Recover = Callable[[], object]  # fails the runs whose driver is dead
+
+@frozen
+class RunStores:
+    """What runs are shown from. `recover` fails the runs whose driver is dead; the last three are opened if needed."""
+
+    runs: RunRecords
+    logs: LogRecords
+    blobs: Blobs
+    recover: Callable[[], object]
+    facts: Callable[[], FactRecords]
+    metrics: Callable[[], MetricRecords]
+    queries: Callable[[], RunQueries]
 
 
-class Output:
-    """One stored output: its content digest and size at once, the value itself by `load`."""
+class Told:
+    """What is told of a run or of a step run besides outputs: tags, properties, files, metrics, children.
 
-    def __init__(self, name: str, value: StoredValue, blobs: Blobs) -> None:
-        self.name = name
-        self.digest = value.digest
-        self.format = value.format
-        self.size = value.size
-        self.suffix = value.suffix
-        self._value = value
-        self._blobs = blobs
+    `shown` is the place of the execution that is shown: of a reused step that of its original.
+    """
 
-    def load(self, kind: Any = None) -> Any:
-        """The value in memory, as class `kind` where there is a choice (`pandas.DataFrame`, `pyarrow.Table`).
+    def __init__(self, stores: RunStores, place: tuple[str, str], shown: tuple[str, str] | None = None) -> None:
+        self._stores = stores
+        self._place = place
+        self._shown = shown or place
 
-        Files and folders are given as copies in a temporary folder; `save` puts them where you want them.
-        """
-        folder = Path(tempfile.mkdtemp(prefix="pipelinekit-"))
-        return loading.load_value(self._value, kind, self._blobs, folder / self.name, share=False)
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Tags by key; `set_tags` and `remove_tags` change them."""
+        run, step = self._shown
+        return self._stores.facts().tags(run, step=step)
 
-    def save(self, path: str | Path) -> Path:
-        """Copy a file or folder output to a path."""
-        target = Path(path)
-        if self._value.format == "file":
-            place_file(self._value.blob, target, self._blobs, share=False)
-        elif self._value.format == "folder":
-            place_folder(self._value.blob, target, self._blobs, share=False)
-        else:
-            raise UsageError(f"output {self.name!r} is stored as {self.format}, not as a file", hint="use load()")
-        return target
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """Properties by key; one that is set stays as it is."""
+        run, step = self._shown
+        return self._stores.facts().properties(run, step=step)
 
-    def document(self) -> dict[str, Any]:
-        """What the output is, as JSON data; small plain data with its value."""
-        document: dict[str, Any] = {"format": self.format, "digest": self.digest, "size": self.size}
-        if self._value.is_at_hand:
-            document["value"] = plain_to_json(self._value.data())
-        return document
+    @property
+    def files(self) -> Mapping[str, stored.Output]:
+        """Files and folders that were kept, by name."""
+        run, step = self._shown
+        found = self._stores.facts().files(run, step=step)
+        return {name: stored.Output(name, value, self._stores.blobs) for name, value in found.items()}
 
-    def text(self) -> str:
-        """What the output is, in a few words."""
-        return shorten(self._value.data()) if self._value.is_at_hand else self.digest
+    @property
+    def children(self) -> Sequence[Run]:
+        """Child runs that the code of the step made, or that an interactive run has, in their order."""
+        run, step = self._shown
+        return [Run(record, self._stores) for record in self._stores.facts().children(run, step=step)]
 
-    def __repr__(self) -> str:
-        return f"Output({self.name!r}, {self.format}, {self.digest})"
+    def metrics(self) -> dict[str, Any]:
+        """Metrics by name: one value, a list of values, a table as a dict of columns, a matrix, an image's file."""
+        return {metric.name: self._value(metric) for metric in self._metrics()}
+
+    def series(self, name: str) -> points.Series:
+        """All points of a series, with steps and times. Raises NotFoundError."""
+        found = [metric for metric in self._metrics() if metric.name == name and metric.kind == points.SERIES]
+        if not found:
+            names = ", ".join(dict.fromkeys(metric.name for metric in self._metrics()))
+            raise NotFoundError(f"there is no series {name!r}", hint=f"there are: {names or 'none'}")
+        return self._stores.metrics().series(found[-1])
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags; others stay."""
+        checked = dict(points.check_text("tag", key, value) for key, value in tags.items())
+        run, step = self._place
+        if len({**self.tags, **checked}) > points.MOST_TAGS:
+            raise UsageError(f"run {run} would have more than {points.MOST_TAGS} tags", hint="remove some first")
+        self._stores.facts().set_tags(run, checked, step=step)
+
+    def remove_tags(self, *keys: str) -> None:
+        """Remove tags."""
+        run, step = self._place
+        self._stores.facts().remove_tags(run, keys, step=step)
+
+    def add_properties(self, properties: Mapping[str, object]) -> None:
+        """Add properties; one that is there stays as it is."""
+        checked = dict(points.check_text("property", key, value) for key, value in properties.items())
+        run, step = self._place
+        self._stores.facts().add_properties(run, checked, step=step)
+
+    def _metrics(self) -> Sequence[points.Metric]:
+        run, step = self._shown
+        return self._stores.metrics().of_step(run, step)
+
+    def _value(self, metric: points.Metric) -> Any:
+        if metric.kind == points.SERIES:
+            values = self._stores.metrics().series(metric).values
+            return values[0] if len(values) == 1 else list(values)
+        if metric.kind == points.ROWS:
+            return self._stores.metrics().rows(metric)
+        if metric.kind == points.IMAGE:
+            return self.files.get(f"images/{metric.name}")
+        return self._stores.metrics().body(metric)
 
 
-class StepRun:
+class StepRun(Told):
     """One step of a run, as it stands when looked at."""
 
-    def __init__(self, record: StepRecord, blobs: Blobs, logs: LogRecords) -> None:
+    def __init__(self, record: StepRecord, stores: RunStores) -> None:
+        super().__init__(stores, (record.run, record.name), log_place(record))
         self.record = record
-        self._blobs = blobs
-        self._logs = logs
 
     @property
     def name(self) -> str:
@@ -96,36 +140,33 @@ class StepRun:
         return self.record.status
 
     @property
-    def outputs(self) -> Mapping[str, Output]:
+    def outputs(self) -> Mapping[str, stored.Output]:
         """The step's outputs; a reused step shows those of its original."""
-        return {name: Output(name, value, self._blobs) for name, value in self.record.outputs.items()}
+        found = self.record.outputs.items()
+        return {name: stored.Output(name, value, self._stores.blobs) for name, value in found}
 
     def logs(self) -> str:
         """What the step wrote; a reused step shows what its original wrote."""
-        run, step = log_place(self.record)
-        return "".join(chunk.text for _, chunk in self._logs.read(run, step))
+        return "".join(chunk.text for _, chunk in self._stores.logs.read(*self._shown))
 
     def __repr__(self) -> str:
         return f"StepRun({self.name!r}, {self.status})"
 
 
-class Run:
+class Run(Told):
     """A run in the workspace. Properties show it as it is in the records now."""
 
-    def __init__(self, record: RunRecord, runs: RunRecords, blobs: Blobs, logs: LogRecords, recover: Recover) -> None:
+    def __init__(self, record: RunRecord, stores: RunStores) -> None:
+        super().__init__(stores, (record.id, ""))
         self.id = record.id
         self._record = record
-        self._runs = runs
-        self._blobs = blobs
-        self._logs = logs
-        self._recover = recover
 
     @property
     def record(self) -> RunRecord:
         """The run's record; read again until it is final. A run whose driver has died is found to have failed."""
         if not self._record.status.final:
-            self._recover()
-            self._record = self._runs.get(self.id)
+            self._stores.recover()
+            self._record = self._stores.runs.get(self.id)
         return self._record
 
     @property
@@ -136,12 +177,34 @@ class Run:
     @property
     def steps(self) -> Sequence[StepRun]:
         """The steps recorded so far, in the order of the graph."""
-        return [StepRun(record, self._blobs, self._logs) for record in self._runs.steps(self.id)]
+        return [StepRun(record, self._stores) for record in self._stores.runs.steps(self.id)]
 
     @property
-    def outputs(self) -> Mapping[str, Output]:
+    def outputs(self) -> Mapping[str, stored.Output]:
         """What the pipeline returned, by name; empty until the run has ended."""
-        return {name: Output(name, value, self._blobs) for name, value in self.record.outputs.items()}
+        found = self.record.outputs.items()
+        return {name: stored.Output(name, value, self._stores.blobs) for name, value in found}
+
+    @property
+    def parent(self) -> Run | None:
+        """The run that this one is a child of."""
+        parent = self.record.parent
+        return Run(self._stores.runs.get(parent), self._stores) if parent else None
+
+    def describe(self, *, display_name: str | None = None, description: str | None = None) -> None:
+        """Change how the run is shown; what is not given stays."""
+        self._stores.facts().rename(self.id, display_name=display_name, description=description)
+        self._record = self._stores.runs.get(self.id)
+
+    def all_metrics(self) -> dict[str, dict[str, Any]]:
+        """Metrics of the run under an empty name, and those of its steps by step."""
+        found: dict[str, dict[str, Any]] = {"": self.metrics()}
+        for step, metric in self._stores.metrics().of_steps(self.id):
+            found.setdefault(step, {})[metric.name] = self._value(metric)
+        return found
+
+    def _metrics(self) -> Sequence[points.Metric]:
+        return self._stores.metrics().of_run(self.id)
 
     def step(self, name: str) -> StepRun:
         """One step by name. Raises NotFoundError."""
@@ -175,11 +238,11 @@ class Run:
 
     def cancel(self) -> None:
         """Ask the run to end."""
-        self._runs.request_cancel(self.id)
+        self._stores.runs.request_cancel(self.id)
 
     def document(self) -> dict[str, Any]:
         """The run and its steps as JSON data."""
-        return whole_document(self.record, self._runs.steps(self.id))
+        return whole_document(self.record, self._stores.runs.steps(self.id))
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.record.pipeline!r}, {self.record.status})"
@@ -188,26 +251,51 @@ class Run:
 class RunCollection:
     """The runs of a workspace."""
 
-    def __init__(self, runs: RunRecords, blobs: Blobs, logs: LogRecords, recover: Recover) -> None:
-        self._runs = runs
-        self._blobs = blobs
-        self._logs = logs
-        self._recover = recover
+    def __init__(self, stores: RunStores) -> None:
+        self._stores = stores
 
     def get(self, run: str = "latest") -> Run:
         """The run of this id or unique beginning of one; the newest by default. Raises NotFoundError."""
-        return self.handle(self._runs.get(run))
+        return self.handle(self._stores.runs.get(run))
 
     def list(
-        self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
-    ) -> list[Run]:
-        """Runs, newest first."""
-        found = self._runs.list(experiment=experiment, status=status, before=before, limit=limit)
-        return [self.handle(record) for record in found]
+        self,
+        *,
+        experiment: str = "",
+        status: RunStatus | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        where: Sequence[str] = (),
+        sort: str = "",
+        ascending: bool = False,
+        children: bool = False,
+        after: str = "",
+        limit: int = 50,
+    ) -> Sequence[Run]:
+        """Runs, newest first, or sorted by a metric or parameter (`sort="metric.loss"`).
+
+        `where` are conditions such as `"metric.loss<0.3"` and `"param.model=tree"`. `after` is the id of the run that
+        the list goes on behind.
+        """
+        query = run_queries.RunQuery(
+            experiment=experiment,
+            statuses=(status,) if status else (),
+            tags=tags or {},
+            conditions=tuple(map(run_queries.parse_condition, where)),
+            sort=run_queries.parse_sort(sort),
+            ascending=ascending,
+            children=children,
+            after=after,
+            limit=limit,
+        )
+        return self.find(query)
+
+    def find(self, query: run_queries.RunQuery) -> Sequence[Run]:
+        """The runs that a query asks for."""
+        return [self.handle(record) for record in self._stores.queries().find(query)]
 
     def handle(self, record: RunRecord) -> Run:
         """A handle on a record."""
-        return Run(record, self._runs, self._blobs, self._logs, self._recover)
+        return Run(record, self._stores)
 
 
 def log_place(record: StepRecord) -> tuple[str, str]:
@@ -215,3 +303,12 @@ def log_place(record: StepRecord) -> tuple[str, str]:
     if record.status is StepStatus.REUSED:
         return record.original_run, record.original_step
     return record.run, record.name
+
+
+def refuse_without_graph(run: RunRecord) -> None:
+    """Raise UsageError for a run that has no pipeline: an interactive one, or a child."""
+    if not run.graph:
+        raise UsageError(
+            f"run {run.id} has no pipeline: its {'parent' if run.parent else 'process'} made it as it went",
+            hint="'pipelinekit runs show' and 'runs metrics' say what there is of it",
+        )

@@ -71,6 +71,7 @@ def test_every_command_gives_one_document(project):
         "compile": [("compile", "steps.py:good"), ("compile", "steps.py:good", "-o", "graph.json")],
         "reuse": [("reuse", "stats"), ("reuse", "stats", "--since", "2001-01-31")],
         "settings": [("settings",)],
+        "workspace": [("workspace", "show")],
     }
     assert set(asked) == set(COMMANDS)
     for words in (words for listed in asked.values() for words in listed):

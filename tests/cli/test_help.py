@@ -26,6 +26,8 @@ ASKED = [
     *(("snapshots", verb) for verb in SNAPSHOT_VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),
+    ("workspace", "move"),
+    ("workspace", "show"),
 ]
 
 

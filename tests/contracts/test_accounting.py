@@ -3,7 +3,9 @@
 import pytest
 from made_records import memory_records, sql_records
 
+from pipelinekit.domain.addresses import postgres_address
 from pipelinekit.storage.accounting import SQLAccounts
+from pipelinekit.storage.postgres import PostgresDatabase
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.testing.accounting import MemoryAccounts
@@ -26,4 +28,14 @@ class TestSQLite(AccountsContract):
 
     def make(self):
         database, clock = SQLiteDatabase(self.folder / "records.db"), HandClock()
+        return MadeAccounts(SQLAccounts(database), sql_records(database, clock), SQLUpkeep(database, clock))
+
+
+class TestPostgresAccounts(AccountsContract):
+    @pytest.fixture(autouse=True)
+    def _address(self, postgres):
+        self.address = postgres_address(postgres.new())
+
+    def make(self):
+        database, clock = PostgresDatabase(self.address), HandClock()
         return MadeAccounts(SQLAccounts(database), sql_records(database, clock), SQLUpkeep(database, clock))

@@ -5,10 +5,14 @@ import time
 import pytest
 from made_records import memory_records, sql_records
 
+from pipelinekit.domain.addresses import postgres_address
 from pipelinekit.storage import leases
+from pipelinekit.storage.postgres import PostgresDatabase
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.carrying import CarryingContract
+from pipelinekit.testing.contracts.experiments import ExperimentsContract
+from pipelinekit.testing.contracts.facts import FactsContract
 from pipelinekit.testing.contracts.records import RecordsContract
 from pipelinekit.testing.records import MemoryState
 
@@ -27,6 +31,15 @@ class SQLite:
         return sql_records(SQLiteDatabase(self.folder / "records.db"), HandClock())
 
 
+class Postgres:
+    @pytest.fixture(autouse=True)
+    def _address(self, postgres):
+        self.address = postgres_address(postgres.new())
+
+    def make(self):
+        return sql_records(PostgresDatabase(self.address), HandClock())
+
+
 class TestMemoryRecords(Memory, RecordsContract):
     pass
 
@@ -39,9 +52,41 @@ class TestSQLiteRecords(SQLite, RecordsContract):
         assert not leases.is_alive(elsewhere, 1e12, now - 600)
 
 
+class TestPostgresRecords(Postgres, RecordsContract):
+    pass
+
+
 class TestMemoryCarrying(Memory, CarryingContract):
     pass
 
 
 class TestSQLiteCarrying(SQLite, CarryingContract):
+    pass
+
+
+class TestMemoryFacts(Memory, FactsContract):
+    pass
+
+
+class TestSQLiteFacts(SQLite, FactsContract):
+    pass
+
+
+class TestMemoryExperiments(Memory, ExperimentsContract):
+    pass
+
+
+class TestSQLiteExperiments(SQLite, ExperimentsContract):
+    pass
+
+
+class TestPostgresFacts(Postgres, FactsContract):
+    pass
+
+
+class TestPostgresExperiments(Postgres, ExperimentsContract):
+    pass
+
+
+class TestPostgresCarrying(Postgres, CarryingContract):
     pass

@@ -6,8 +6,10 @@ import time
 import pytest
 from made_records import memory_records, sql_records
 
+from pipelinekit.domain.addresses import postgres_address
 from pipelinekit.domain.digests import PREFIX
 from pipelinekit.storage.blobs import FolderBlobs
+from pipelinekit.storage.postgres import PostgresDatabase
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.storage.sweeping import FolderSweeper
 from pipelinekit.storage.upkeep import SQLUpkeep
@@ -31,6 +33,16 @@ class TestSQLiteUpkeep(UpkeepContract):
 
     def make(self):
         database, clock = SQLiteDatabase(self.folder / "records.db"), HandClock()
+        return MadeUpkeep(SQLUpkeep(database, clock), sql_records(database, clock))
+
+
+class TestPostgresUpkeep(UpkeepContract):
+    @pytest.fixture(autouse=True)
+    def _address(self, postgres):
+        self.address = postgres_address(postgres.new())
+
+    def make(self):
+        database, clock = PostgresDatabase(self.address), HandClock()
         return MadeUpkeep(SQLUpkeep(database, clock), sql_records(database, clock))
 
 

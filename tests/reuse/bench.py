@@ -36,6 +36,7 @@ from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.cache import FileCache
 from pipelinekit.storage.carrying import SQLCarrying
 from pipelinekit.storage.documents import SQLDocuments
+from pipelinekit.storage.facts import SQLFacts
 from pipelinekit.storage.leftovers import HomeSweeper
 from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.reuse import SQLReuse
@@ -362,6 +363,7 @@ class Bench:
             effects.wrap(SQLCarrying(database, self.clock), "carry"),
             effects.wrap(SQLDocuments(database), "put"),
             SQLLogs(database),
+            lambda: SQLFacts(database, self.clock),
             lambda: effects.batch(database.transaction),
         )
 

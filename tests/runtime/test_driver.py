@@ -15,6 +15,7 @@ from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.compute import ImaginaryCompute
+from pipelinekit.testing.facts import MemoryFacts
 from pipelinekit.testing.records import (
     MemoryCarrying,
     MemoryDocuments,
@@ -80,6 +81,7 @@ class Bench:
             MemoryCarrying(self.state),
             MemoryDocuments(self.state),
             MemoryLogs(self.state),
+            lambda: MemoryFacts(self.state),
             self.state.transaction,
         )
         self.answer = answer or (lambda attempt, value: plain([attempt.step, value]))

@@ -1,5 +1,6 @@
 -- name: completed_before
-select * from runs where pipeline = ? and id < ? and status = 'Completed' and removed_at is null order by id desc limit 1
+select * from runs
+where pipeline = ? and id < ? and status = 'Completed' and removed_at is null and kind = 'pipeline' order by id desc limit 1
 
 -- name: spent_steps
 select step_runs.node, completions.outputs
@@ -20,7 +21,7 @@ select ?, step, pipeline, node, element, case when status = 'Skipped' then statu
 from step_runs where run = ? and node not in (select value from json_each(?))
 
 -- name: carried_counts
-select count(*) as steps, coalesce(sum(status = 'Skipped'), 0) as skipped, coalesce(sum(seconds), 0.0) as seconds
+select count(*) as steps, count(case when status = 'Skipped' then 1 end) as skipped, coalesce(sum(seconds), 0.0) as seconds
 from step_runs where run = ?
 
 -- name: statuses_of_run

@@ -1,28 +1,19 @@
 -- name: add_experiment
 insert into experiments (name, runs, created_at) values (?, 1, ?)
-on conflict (name) do update set runs = experiments.runs + 1
+on conflict (name) do update set runs = experiments.runs + 1, archived_at = null
 returning runs
 
 -- name: add_run
 insert into runs (id, number, experiment, pipeline, graph, status, created_at, started_at, ended_at, arguments, paths,
-    outputs, options, failure, source, details, owner, epoch, lease_until, renewed_at, cancel_requested, events)
-values (?, ?, ?, ?, ?, ?, ?, null, null, ?, ?, '{}', ?, null, ?, ?, '', 0, 0, 0, 0, 0)
+    outputs, options, failure, source, details, owner, epoch, lease_until, renewed_at, cancel_requested, events, kind,
+    parent, parent_step, display_name, description)
+values (?, ?, ?, ?, ?, ?, ?, null, null, ?, ?, '{}', ?, null, ?, ?, '', 0, 0, 0, 0, 0, ?, ?, ?, ?, ?)
 
 -- name: runs_like
 select * from runs where id >= ? and id < ? order by id limit 2
 
 -- name: newest_run
-select * from runs where removed_at is null order by id desc limit 1
-
--- name: list_runs
-select * from runs
-where removed_at is null and (? = '' or experiment = ?) and (? = '' or status = ?) and (? = '' or id < ?)
-order by id desc limit ?
-
--- name: list_experiments
-select experiments.name, experiments.runs, max(runs.created_at) as newest
-from experiments join runs on runs.experiment = experiments.name and runs.removed_at is null
-group by experiments.name, experiments.runs order by newest desc
+select * from runs where removed_at is null and parent = '' order by id desc limit 1
 
 -- name: steps_of_run
 select step_runs.*, completions.outputs
@@ -79,6 +70,11 @@ on conflict (run, step) do update set status = excluded.status, key = excluded.k
 where step_runs.status in ('NotStarted', 'Queued', 'Running')
     or (step_runs.status in ('Completed', 'Reused') and excluded.status = 'Queued')
     or (step_runs.status = 'Reused' and excluded.status = 'Reused')
+
+-- name: is_told
+select case when exists (select 1 from metrics where to_parent = 1) or exists (select 1 from run_tags where to_parent = 1)
+    or exists (select 1 from run_properties where to_parent = 1) or exists (select 1 from run_files where to_parent = 1)
+    or exists (select 1 from metrics where run = ? and step = '') then 1 else 0 end as told
 
 -- name: finish_run
 update runs set status = ?, outputs = ?, failure = ?, ended_at = ?, owner = '', lease_until = 0

@@ -10,6 +10,32 @@ select graph, compiled_at from compiled_graphs
 
 -- name: all_runs
 select id, pipeline, graph, status, created_at, arguments, paths, outputs, pinned, removed_at from runs
+where kind <> 'child'
+
+-- name: all_children
+select id, parent, parent_step from runs where kind = 'child'
+
+-- name: children_made_by
+select id, parent_step from runs where parent = ? and parent <> ''
+
+-- name: told_steps_of
+select step from metrics where run = ? union select step from run_tags where run = ?
+union select step from run_properties where run = ? union select step from run_files where run = ?
+
+-- name: delete_tags
+delete from run_tags where run = ? and step = ?
+
+-- name: delete_properties
+delete from run_properties where run = ? and step = ?
+
+-- name: delete_files
+delete from run_files where run = ? and step = ?
+
+-- name: delete_parameters
+delete from run_parameters where run = ?
+
+-- name: delete_run_metrics
+delete from run_metrics where run = ?
 
 -- name: all_steps
 select run, step, status, key, original_run, original_step, attempt from step_runs
@@ -105,7 +131,7 @@ delete from losses where blob = ?
 select run, sequence, body from events order by run, sequence
 
 -- name: event_counts
-select id, events from runs where removed_at is null
+select id, events from runs where removed_at is null and kind <> 'child'
 
 -- name: end_claim
 delete from claims where key = ?

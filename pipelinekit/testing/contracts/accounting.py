@@ -6,7 +6,7 @@ from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.accounting import StepUse
 from pipelinekit.domain.runs import Reason, StepStatus
 from pipelinekit.domain.upkeep import Removal
-from pipelinekit.ports import AccountRecords, UpkeepRecords
+from pipelinekit.ports.upkeep import AccountRecords, UpkeepRecords
 from pipelinekit.testing.contracts.records import MadeRecords, change, new_run
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.upkeep import Removal
-from pipelinekit.ports import ChangeRecords, RunRecords, UpkeepRecords
+from pipelinekit.ports import RunRecords
+from pipelinekit.ports.environments import ChangeRecords
+from pipelinekit.ports.upkeep import UpkeepRecords
 from pipelinekit.testing.contracts.records import new_run
 
 FOUND = {"dirty": True, "modified": ["main.py"], "diff": "-é\n+\x00"}

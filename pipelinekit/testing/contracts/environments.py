@@ -6,7 +6,7 @@ import pytest
 
 from pipelinekit.domain.environments import Environment, Lock, python_identity
 from pipelinekit.errors import ComputeError, NotFoundError, UsageError
-from pipelinekit.ports import EnvironmentBuilder, EnvironmentRecords
+from pipelinekit.ports.environments import EnvironmentBuilder, EnvironmentRecords
 
 OLD = Environment("training", ("pk-alpha==1.0",))
 NEW = Environment("training", ("pk-alpha==2.0",), {"MODE": "fast"})

@@ -25,6 +25,7 @@ from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, list_of, plain
 from pipelinekit.errors import LeaseLostError, NotFoundError, PipelinekitError, UsageError
 from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
+from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords, RunQueries
 from pipelinekit.testing.clock import HandClock
 
 
@@ -38,6 +39,10 @@ class MadeRecords:
     carrying: CarryRecords
     documents: Documents
     logs: LogRecords
+    facts: FactRecords
+    metrics: MetricRecords
+    queries: RunQueries
+    experiments: ExperimentRecords
     clock: HandClock
     alive: str
     dead: str
@@ -119,7 +124,7 @@ class RecordsContract:
             for name, experiment in [("1", "a"), ("2", "b"), ("3", "a")]
         ]
         assert numbers == [1, 1, 2]
-        assert {name: count for name, count, _ in records.runs.experiments()} == {"a": 2, "b": 1}
+        assert {item.name: item.runs for item in records.experiments.list()} == {"a": 2, "b": 1}
 
     def test_runs_are_found_by_id_by_its_beginning_and_as_the_newest(self) -> None:
         records = self.make()
@@ -133,17 +138,6 @@ class RecordsContract:
             records.runs.get("aaa")
         with refused(NotFoundError):
             records.runs.get("zzz")
-
-    def test_runs_are_listed_newest_first_and_in_pages(self) -> None:
-        records = self.make()
-        for name, experiment in [("1", "a"), ("2", "b"), ("3", "a")]:
-            records.runs.create(new_run(name, experiment=experiment))
-        ids = [run.id[-1] for run in records.runs.list()]
-        assert ids == ["3", "2", "1"]
-        assert [run.id[-1] for run in records.runs.list(experiment="a")] == ["3", "1"]
-        first = records.runs.list(limit=2)
-        assert [run.id[-1] for run in records.runs.list(before=first[-1].id)] == ["1"]
-        assert records.runs.list(status=RunStatus.FAILED) == []
 
     # -- leases ----------------------------------------------------------------------------------------------------
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pipelinekit.classes import frozen
-from pipelinekit.domain.attempts import LogChunk
+from pipelinekit.domain.attempts import LogChunk, Told
 from pipelinekit.domain.digests import digest_bytes
+from pipelinekit.domain.metrics import CHILD, END, FILE, SERIES, TAG, Entry
+from pipelinekit.domain.run_queries import RunQuery
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepStatus
 from pipelinekit.domain.upkeep import CompletionEntry, Removal
-from pipelinekit.domain.values import plain
+from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.errors import IntegrityError, NotFoundError
-from pipelinekit.ports import Blobs, BlobUpkeep, UpkeepRecords
+from pipelinekit.ports import Blobs
+from pipelinekit.ports.upkeep import BlobUpkeep, UpkeepRecords
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.records import MadeRecords, change, completion, key, new_run, refused
+from pipelinekit.wire.values import value_to_json
 
 
 @frozen
@@ -113,6 +117,45 @@ class UpkeepContract:
         with refused(NotFoundError):
             made.upkeep.pin(new_run("9").id, pinned=True)
 
+    def told(self, made: MadeUpkeep, run: str, step: str, child: str = "") -> None:
+        """A step tells a metric, a tag and a file, and makes a child that keeps a file."""
+        file = value_to_json(StoredValue(digest_bytes(b"file"), "file", 1, digest_bytes(b"blob")))
+        entries = [
+            Entry(TAG, "t", "1"),
+            Entry(FILE, "f", file),
+            Entry(SERIES, "m", {"values": [1], "steps": None, "at": [0]}),
+        ]
+        if child:
+            entries += [Entry(CHILD, "", {"parent": ""}, child, 1.0), Entry(FILE, "g", file, child)]
+            entries += [Entry(END, "Completed", "", child, 1.0)]
+        made.records.facts.tell([Told(f"{run}/{step}/1", tuple(entries))])
+
+    def test_what_was_told_of_a_run_is_kept_and_goes_with_it(self) -> None:
+        made = self.make()
+        first = self.done(made, "1", "load", "train")
+        kept, gone = f"{'kept':0>14}", f"{'gone':0>14}"
+        self.told(made, first.id, "load", kept)
+        self.told(made, first.id, "train", gone)
+        made.records.facts.set_tags(first.id, {"own": "1"})
+        inventory = made.upkeep.inventory()
+        assert list(inventory.runs) == [first.id]
+        blob = digest_bytes(b"blob")
+        assert [blob in value.blobs() for value in inventory.runs[first.id].values].count(True) == 4
+        for step in ("load", "train"):
+            found = self.completion_of(made, first.id, step).outputs
+            assert [blob in value.blobs() for value in found].count(True) == 2
+        made.upkeep.remove(Removal(removed=(first.id,), stays=frozenset({(first.id, "load")})), ())
+        facts, metrics = made.records.facts, made.records.metrics
+        assert facts.tags(first.id) == {}
+        assert facts.tags(first.id, step="load") == {"t": "1"}
+        assert [metric.name for metric in metrics.of_step(first.id, "load")] == ["m"]
+        assert list(facts.files(kept)) == ["g"]
+        assert facts.tags(first.id, step="train") == {}
+        assert metrics.of_step(first.id, "train") == []
+        assert facts.files(gone) == {}
+        with refused(NotFoundError):
+            made.records.runs.get(gone)
+
     def test_a_removed_run_vanishes_but_what_others_show_of_it_stays(self) -> None:
         made = self.make()
         first = self.done(made, "1", "load", "train")
@@ -121,7 +164,7 @@ class UpkeepContract:
         removal = Removal((first.id,), stays=frozenset({(first.id, "load")}), revoked=(train,), deleted=(train,))
         made.upkeep.remove(removal, [])
         runs = made.records.runs
-        assert [run.id for run in runs.list()] == [second.id]
+        assert [run.id for run in made.records.queries.find(RunQuery())] == [second.id]
         assert [step.name for step in runs.steps(first.id)] == ["load"]
         assert runs.steps(second.id)[0].outputs == {"output": plain("load")}
         assert made.records.logs.read(first.id, "load")
@@ -157,7 +200,7 @@ class UpkeepContract:
         second = self.done(made, "2", "train")
         made.upkeep.remove(Removal((second.id,), stays=frozenset({(second.id, "train")})), [])
         assert made.records.runs.get("latest").id == first.id
-        assert [count for _, count, _ in made.records.runs.experiments()] == [2]
+        assert [item.runs for item in made.records.experiments.list()] == [2]
 
     def test_an_erased_run_leaves_nothing(self) -> None:
         made = self.make()

@@ -1,14 +1,15 @@
-"""The outside world on one page: what the engine's performers need, and nothing of how it is done.
+"""The outside world: what the engine's performers need, and nothing of how it is done. Here is what every run needs.
 
+What looks after a workspace stands in `upkeep`, what is told of runs in `facts`.
 Each protocol has an implementation in `storage`, `compute` or `workspace` and a twin in `testing`; one contract suite
 runs against all of them. `bootstrap` alone names implementations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipelinekit.domain.runs import (
     CarriedRecord,
@@ -24,11 +25,9 @@ from pipelinekit.domain.values import StoredValue
 if TYPE_CHECKING:
     from typing import Protocol
 
-    # nouns of what executes and of what looks after a workspace: a run in which nothing is new needs none
-    from pipelinekit.domain.accounting import Kept, StepUse
+    # nouns of what executes: a run in which nothing is new needs none
+    from pipelinekit.domain.accounting import Kept
     from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
-    from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
-    from pipelinekit.domain.upkeep import BlobEntry, History, Inventory, Leftover, Place, Removal
 else:
     Protocol = object  # who implements one is told by type checkers; a class of `typing` costs three times as much
 
@@ -52,19 +51,11 @@ class RunRecords(Protocol):
     def get(self, run: str) -> RunRecord:
         """The run of this id, or the only one whose id begins so. Raises NotFoundError, UsageError if several do."""
 
-    def list(
-        self, *, experiment: str = "", status: RunStatus | None = None, before: str = "", limit: int = 50
-    ) -> Sequence[RunRecord]:
-        """Runs, newest first; `before` continues a list after the run of that id."""
-
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Step runs recorded so far, with the outputs and failure of each; reused ones show the original's outputs."""
 
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the run's driver to end it; a run without a driver is canceled at once. Final runs stay as they are."""
-
-    def experiments(self) -> Sequence[tuple[str, int, float]]:
-        """Name, number of runs and time of the newest run of each experiment."""
 
 
 class DriverRecords(Protocol):
@@ -180,101 +171,6 @@ class LogRecords(Protocol):
         """Chunks of one step with their positions, those after position `after` only."""
 
 
-class UpkeepRecords(Protocol):
-    """The records as a whole, for whoever cleans and checks them."""
-
-    def pin(self, run: str, *, pinned: bool) -> None:
-        """Keep a run whatever the policy says, or no longer. Raises NotFoundError."""
-
-    def keep_compiled(self, graph: str) -> None:
-        """Note that the graph of this digest was compiled to a document, which may be submitted later."""
-
-    def inventory(self) -> Inventory:
-        """Everything that names something else, at one moment. Inside a batch nothing changes until its end."""
-
-    def documents(self) -> Mapping[str, int]:
-        """The digest and length of every document."""
-
-    def logs(self) -> Mapping[Place, int]:
-        """The length of the log of every step that wrote one."""
-
-    def remove(self, removal: Removal, documents: Iterable[str]) -> None:
-        """Do what was decided, and delete documents, all or nothing."""
-
-    def histories(self) -> Mapping[str, History]:
-        """The events of every run that is not removed."""
-
-    def damages(self) -> Sequence[str]:
-        """What the database itself finds wrong with its file, in its words."""
-
-    def end_claims(self, keys: Iterable[str]) -> None:
-        """End claims, whoever holds them."""
-
-    def lose(self, blobs: Iterable[str]) -> None:
-        """Note that blobs are lost for good, so that it is known."""
-
-    def regain(self, blobs: Iterable[str]) -> None:
-        """Note that blobs that were lost are there again."""
-
-
-class AccountRecords(Protocol):
-    """What reuse saved and what executions cost."""
-
-    def uses(self, since: float) -> Sequence[StepUse]:
-        """Step runs that were reused or executed, of runs that are there and were submitted since a time."""
-
-
-class EnvironmentRecords(Protocol):
-    """Registered environments, whose versions never change, and what environments were resolved to."""
-
-    def register(self, environment: Environment, version: int = 0) -> Environment:
-        """Keep an environment under its name, as the next version; one that is equal already is given back.
-
-        Raises UsageError where `version` is taken by other content, or not above all numbers given before.
-        """
-
-    def get(self, name: str, version: int = 0) -> Environment:
-        """A version, or the newest one. Raises NotFoundError."""
-
-    def list(self, name: str = "") -> Sequence[tuple[Environment, float]]:
-        """Registered environments with the times of their registration, by name, newest version first."""
-
-    def delete(self, name: str, version: int) -> None:
-        """Take a version away; its number is not given again. Raises NotFoundError."""
-
-    def lock(self, resolution: str) -> Lock | None:
-        """What was resolved under this identity (`Environment.resolution`)."""
-
-    def keep_lock(self, environment: Environment, lock: Lock, *, replace: bool = False) -> Lock:
-        """Keep what an environment was resolved to, unless there is a lock already; the lock that is kept."""
-
-    def locks(self) -> Sequence[LockedEnvironment]:
-        """Every environment that was resolved, registered or not."""
-
-
-class EnvironmentBuilder(Protocol):
-    """Resolves environments to locks, and builds what locks name. Raises ComputeError in the words of its tools."""
-
-    def resolve(self, environment: Environment) -> Lock:
-        """Exact requirements with hashes on an exact interpreter, or an image by digest."""
-
-    def build(self, lock: Lock, name: str = "") -> str:
-        """The interpreter of the environment with this lock; built if it is not there, or damaged."""
-
-    def built(self, lock: Lock) -> str:
-        """How the environment of a lock stands: `built`, `damaged`, or empty where it is not there."""
-
-
-class ChangeRecords(Protocol):
-    """How the source folders of runs differed from their commits; goes when the run is removed."""
-
-    def keep(self, run: str, changes: Mapping[str, Any]) -> None:
-        """Keep what was found of a run, as JSON data; nothing where the run is not there, or was removed."""
-
-    def get(self, run: str) -> Mapping[str, Any] | None:
-        """What was found of a run."""
-
-
 class Blobs(Protocol):
     """Content-addressed bytes. A blob is visible only when it is whole, and every read verifies it."""
 
@@ -305,54 +201,6 @@ class Files(Protocol):
 
     def digests(self, snapshot: str, symbols: Iterable[str]) -> Mapping[str, str]:
         """The digest of each `file:PATH`, relative ones in this snapshot; `absent` where there is no such file."""
-
-
-class BlobUpkeep(Protocol):
-    """The store as a whole, for whoever cleans and checks it."""
-
-    def blobs(self) -> Iterator[BlobEntry]:
-        """Every blob in the store."""
-
-    def remove(self, digests: Iterable[str], before: float) -> list[str]:
-        """Remove blobs that were last used before a time, and not meanwhile; which were removed."""
-
-    def read(self, digest: str) -> bytes:
-        """A blob's bytes, verified. Is no use of it. Raises IntegrityError."""
-
-    def verify(self, digest: str) -> str:
-        """Read a blob anew: empty when it is whole, else `missing` or `damaged`. Is no use of it."""
-
-    def discard(self, digest: str) -> None:
-        """Set a blob aside, where it is no longer found."""
-
-    def leftovers(self) -> Iterator[Leftover]:
-        """Files that are no blobs: `half-written` ones, `set aside` ones, and `foreign` ones."""
-
-    def remove_leftover(self, leftover: Leftover, before: float) -> bool:
-        """Remove such a file if it was last written before a time; whether it was."""
-
-    def set_aside(self, leftover: Leftover) -> None:
-        """Put a foreign file where damaged blobs are."""
-
-
-class FolderUpkeep(Protocol):
-    """What runs leave in the workspace folder beside records and blobs, and is made again when it is needed."""
-
-    def leftovers(self, sources: Set[str], before: float, environments: Set[str] = frozenset()) -> Iterator[Leftover]:
-        """Folders that nobody needs: `source folder`, `scratch folder` and `built environment`.
-
-        Snapshots among `sources` are needed, and places among `environments`. Only what was last written, or used if
-        it is an environment, before a time.
-        """
-
-    def forget_source(self, snapshot: str) -> None:
-        """Take the folder of a snapshot away: its files may share their bytes with damaged blobs."""
-
-    def take_away(self, leftover: Leftover) -> None:
-        """Move a folder to where nobody looks for it, at once."""
-
-    def empty(self) -> None:
-        """Delete what was taken away."""
 
 
 class Cache(Protocol):

@@ -1,0 +1,135 @@
+"""`pipelinekit runs reproduce` and `runs export`: a run done again in an empty place, and a run in a file."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.classes import replace
+from pipelinekit.cli.output import print_json, table
+from pipelinekit.cli.run import drive
+from pipelinekit.domain.names import WORKSPACE_FOLDER
+from pipelinekit.domain.runs import RunOptions
+from pipelinekit.domain.texts import size_text
+from pipelinekit.errors import NotFoundError
+from pipelinekit.runtime.driver import Begun, Driver
+from pipelinekit.workspace.bundles import (
+    Bundle,
+    BundleFile,
+    Comparison,
+    bundle_of,
+    compare_outputs,
+    copy_blobs,
+    write_bundle,
+)
+from pipelinekit.workspace.differences import first_difference
+from pipelinekit.workspace.pipelines import Arguments
+from pipelinekit.workspace.runs import refuse_without_graph
+
+EXPORTED = ".zip"
+
+
+def export(arguments: argparse.Namespace, services: Services) -> int:
+    """Write a run to a file."""
+    bundle = _bundle(services, arguments.run)
+    target = Path(arguments.output or f"run-{bundle.run}{EXPORTED}")
+    size = write_bundle(bundle, services.blobs, target, with_outputs=arguments.with_outputs)
+    if arguments.json:
+        print_json({"run": bundle.run, "file": str(target), "bytes": size, "blobs": len(bundle.blobs)})
+    else:
+        print(
+            f"run {bundle.run} is in {target} ({size_text(size)}); 'pipelinekit runs reproduce {target}' does it again"
+        )
+    return 0
+
+
+def reproduce(arguments: argparse.Namespace, services: Services | None) -> int:
+    """Do a run again in an empty workspace, and compare every output; 1 when one differs."""
+    folder = Path(arguments.into or tempfile.mkdtemp(prefix="pipelinekit-reproduce-"))
+    try:
+        return _reproduce(arguments, services, folder)
+    finally:
+        if not arguments.into:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reproduce(arguments: argparse.Namespace, services: Services | None, folder: Path) -> int:
+    place = open_services(folder / WORKSPACE_FOLDER)
+    if services is None:
+        file = BundleFile(Path(arguments.run))
+        bundle = file.bundle
+        file.fill(place.blobs)
+    else:
+        bundle = _bundle(services, arguments.run)
+        copy_blobs(bundle, services.blobs, place.blobs)
+
+    def begin(driver: Driver) -> Begun:
+        return driver.begin(_submit(bundle, place))
+
+    print_as_json = arguments.json
+    code = drive(place, begin, as_json=print_as_json, quiet=print_as_json)
+    done = place.runs.get().record
+    old = services.blobs if services else place.blobs
+    compared = [
+        item if item.identical else _explained(item, old, place.blobs, folder)
+        for item in compare_outputs(bundle, place.records.runs.steps(done.id))
+    ]
+    if print_as_json:
+        print_json({"run": bundle.run, "status": str(done.status), "outputs": [_document(item) for item in compared]})
+    else:
+        print("\n" + table([_row(item) for item in compared], ("step", "output", "")))
+        equal = sum(item.identical for item in compared)
+        print(f"{equal} of {len(compared)} outputs are identical to those of run {bundle.run}")
+    return code or int(not all(item.identical for item in compared))
+
+
+def _submit(bundle: Bundle, place: Services) -> str:
+    """Record a run of a bundle's graph in a workspace that has its blobs."""
+    given = Arguments(bundle.arguments, bundle.paths)
+    place.pipelines.find_stored(bundle.graph, given)
+    options = RunOptions(regenerate=("*",), compute=place.settings.compute)
+    record = place.pipelines.submit(
+        bundle.graph,
+        given,
+        experiment=bundle.experiment,
+        options=options,
+        source=f"run {bundle.run}",
+        batch=place.records.batch,
+    )
+    return record.id
+
+
+def _bundle(services: Services, name: str) -> Bundle:
+    run = services.records.runs.get(name)
+    refuse_without_graph(run)
+    texts = services.records.documents.get([run.graph])
+    if run.removed or run.graph not in texts:
+        raise NotFoundError(f"run {run.id} was removed by clean-up", hint="choose a run that 'runs list' shows")
+    return bundle_of(run, texts[run.graph], services.records.runs.steps(run.id), services.blobs)
+
+
+def _explained(item: Comparison, old: Any, new: Any, folder: Path) -> Comparison:
+    """A difference with the place where it begins."""
+    if item.after is None:
+        return item
+    with tempfile.TemporaryDirectory(dir=folder) as working:
+        return replace(item, words=first_difference(item.before, item.after, old, new, Path(working)))
+
+
+def _row(item: Comparison) -> tuple[str, str, str]:
+    return item.step, item.output, "identical" if item.identical else f"differs: {item.words}"
+
+
+def _document(item: Comparison) -> dict[str, Any]:
+    return {
+        "step": item.step,
+        "output": item.output,
+        "identical": item.identical,
+        "before": item.before.digest,
+        "after": item.after.digest if item.after else None,
+        **({} if item.identical else {"difference": item.words}),
+    }

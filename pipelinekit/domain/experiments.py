@@ -1,0 +1,23 @@
+"""Experiments: names that runs are filed under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipelinekit.classes import field, frozen
+
+
+@frozen
+class Experiment:
+    """An experiment as it stands. `runs` counts all runs that there ever were; `newest` is when the last one was made.
+
+    An archived experiment is left out of lists, until a run is submitted to it again.
+    """
+
+    name: str
+    created_at: float
+    runs: int = 0
+    newest: float | None = None
+    archived_at: float | None = None
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,92 @@
+"""`get_context()`: what a step's code can ask of its run, and tell of it.
+
+Outside of any run the same calls do nothing, and say so once.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pipelinekit.domain.metrics import PARENT
+from pipelinekit.errors import UsageError
+from pipelinekit.formats.telling import MOST_CHILDREN, ChildRun, Teller, Telling, keep_in, make_child
+from pipelinekit.harness import script_telling
+from pipelinekit.harness.current import CURRENT
+
+
+class RunContext(Telling):
+    """The step run that this code is part of. Outside of a run `id` is empty, and everything told is dropped.
+
+    `parameters` are the plain values that the step was given by name: exactly those that its key takes care of.
+    """
+
+    def __init__(
+        self, run: str = "", step: str = "", number: int = 0, parameters: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(_teller)
+        self.id = run
+        self.step = step
+        self.attempt = number
+        self.parameters = dict(parameters or {})
+
+    @property
+    def parent(self) -> Telling:
+        """The run that this step belongs to. What is told to it is told again when the step is reused."""
+        return Telling(_teller, PARENT)
+
+    def child_run(self, name: str = "", tags: Mapping[str, str] | None = None) -> ChildRun:
+        """A run below this one, with metrics, tags and children of its own."""
+        return make_child(_teller, name, tags or {}, "")
+
+    def create_children(self, count: int) -> list[ChildRun]:
+        """Several runs below this one, at most a hundred."""
+        if not 0 < count <= MOST_CHILDREN:
+            raise UsageError(
+                f"{count} children cannot be made at once", hint=f"give a number from 1 to {MOST_CHILDREN}"
+            )
+        return [self.child_run() for _ in range(count)]
+
+    def flush(self) -> None:
+        """Send on what was told so far; otherwise that takes up to half a second, or until more is told."""
+        if teller := _teller():
+            teller.flush()
+
+
+def get_context() -> RunContext:
+    """The step run that this code is part of; outside of any run, one that drops what it is told, and says so once."""
+    attempt = CURRENT.attempt
+    if attempt is not None:
+        values = {name: value.inline for name, value in attempt.inputs.items() if value.is_inline}
+        return RunContext(attempt.run, attempt.step, attempt.number, values)
+    if script_telling.is_script():
+        return RunContext(*script_telling.names(), script_telling.parameters())
+    _say_once("pipelinekit: this code is not part of a run; what it logs is not kept")
+    return RunContext()
+
+
+def _teller() -> Teller | None:
+    """What gathers for this attempt; None outside of any run, and in processes that a step has forked."""
+    teller = _teller_of_step() if CURRENT.attempt is not None else script_telling.teller()
+    if teller is not None and not teller.is_here:
+        _say_once("pipelinekit: a process that a step has forked cannot log; what it logs is not kept")
+        return None
+    return teller
+
+
+def _teller_of_step() -> Teller | None:
+    attempt, send, blobs = CURRENT.attempt, CURRENT.send, CURRENT.blobs
+    if CURRENT.teller is None and attempt is not None and send is not None and blobs is not None:
+        CURRENT.teller = Teller(functools.partial(send, attempt.id), functools.partial(keep_in, blobs))
+    return CURRENT.teller
+
+
+_said: set[str] = set()
+
+
+def _say_once(words: str) -> None:
+    if words not in _said:
+        _said.add(words)
+        sys.stderr.write(words + "\n")

@@ -1,0 +1,131 @@
+"""Run queries as SQL: a source that an index gives in the order of the list, and the other conditions on each run.
+
+A list over a million runs reads little more than the page that it shows: where there is a tag or parameter to look up,
+or something to sort by, the index of that is walked, else the runs themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipelinekit.domain.run_queries import COMPARISONS, METRIC, PARAMETER, Condition, RunQuery
+from pipelinekit.domain.runs import CHILD, RunRecord, RunStatus
+from pipelinekit.storage.database import Database, queries
+from pipelinekit.storage.runs import run_record
+from pipelinekit.wire.values import dumps
+
+FEW = 5000  # runs that are sorted faster than a million are looked through
+
+
+class SQLRunQueries:
+    """Implements `ports.RunQueries` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, query: RunQuery) -> Sequence[RunRecord]:
+        """The runs that a query asks for."""
+        return find_runs(self._database, query)
+
+
+class _Select:
+    """A statement in the making."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.parameters: list[Any] = []
+
+    def add(self, text: str, *parameters: Any) -> None:
+        """Add a piece with its parameters."""
+        self.texts.append(text)
+        self.parameters += parameters
+
+    def named(self, name: str, *parameters: Any, op: str = "") -> None:
+        """Add a condition that has a name."""
+        self.add("and " + queries()[name].replace("{op}", op), *parameters)
+
+
+def find_runs(database: Database, query: RunQuery) -> Sequence[RunRecord]:
+    """The runs that a query asks for."""
+    select, key = _Select(), "runs.id"
+    tags, conditions = dict(query.tags), list(query.conditions)
+    if query.sort[0]:
+        source = "runs_sorted_by_metric" if query.sort[0] == METRIC else "runs_sorted_by_parameter"
+        select.add(queries()[source], query.sort[1])
+        key = "chosen.number"
+    elif tags:
+        name = next((name for name, value in tags.items() if value is not None), next(iter(tags)))
+        value = tags.pop(name)
+        if value is None:
+            select.add(queries()["runs_by_tag_key"], name)
+        else:
+            select.add(queries()["runs_by_tag"], name, value)
+    elif equal := next((item for item in conditions if item.of == PARAMETER and item.op == "="), None):
+        conditions.remove(equal)
+        select.add(queries()[f"runs_by_parameter_{_kind(equal)}"], equal.name, equal.value)
+    elif rare := next((item for item in conditions if _is_rare(database, item)), None):
+        conditions.remove(rare)
+        select.add(queries()[f"runs_by_{rare.of}_range"].replace("{op}", _op(rare)), rare.name, rare.value)
+    else:
+        select.add(queries()["runs_by_time"])
+    _add_conditions(select, query, tags, conditions)
+    _add_order(select, query, key, "chosen.run" if "chosen" in select.texts[0] else "runs.id")
+    return [run_record(row) for row in database.select(" ".join(select.texts), select.parameters)]
+
+
+def _is_rare(database: Database, condition: Condition) -> bool:
+    """Whether so few runs fulfil a condition that all of them can be sorted by time."""
+    if not isinstance(condition.value, float) or condition.op == "!=":
+        return False
+    text = queries()[f"few_of_{condition.of}"].replace("{op}", _op(condition))
+    found: int = database.select(text, (condition.name, condition.value, FEW + 1))[0]["found"]
+    return found <= FEW
+
+
+def _add_conditions(
+    select: _Select, query: RunQuery, tags: dict[str, str | None], conditions: Sequence[Condition]
+) -> None:
+    for column in ("experiment", "pipeline"):
+        if value := getattr(query, column):
+            select.add(f"and runs.{column} = ?", value)
+    if query.statuses:
+        words = ", ".join(f"'{status.value}'" for status in query.statuses)  # in the text: an index is made for some
+        select.add(f"and runs.status in ({words})")
+        if {RunStatus.FAILED, RunStatus.CANCELED}.issuperset(query.statuses):
+            select.named("ended_badly")  # as it stands in the index of such runs, so that it is found
+    if not query.children:
+        select.add("and runs.kind <> ?", CHILD)
+    if query.since is not None:
+        select.add("and runs.created_at >= ?", query.since)
+    if query.until is not None:
+        select.add("and runs.created_at < ?", query.until)
+    for key, value in tags.items():
+        if value is None:
+            select.named("has_tag", key)
+        else:
+            select.named("has_tag_value", key, value)
+    for item in conditions:
+        value = dumps(item.value) if item.of == METRIC and isinstance(item.value, str) else item.value
+        select.named(f"has_{item.of}_{_kind(item)}", item.name, value, op=_op(item))
+
+
+def _add_order(select: _Select, query: RunQuery, key: str, run: str) -> None:
+    """Sort, and go on behind the run that the page before ended with."""
+    direction, beyond = ("asc", ">") if query.ascending else ("desc", "<")
+    if query.after and key == "runs.id":
+        select.add(f"and {run} {beyond} ?", query.after)
+    elif query.after:
+        number = queries()["number_of_metric" if query.sort[0] == METRIC else "number_of_parameter"]
+        select.add(f"and ({key}, {run}) {beyond} (({number}), ?)", query.after, query.sort[1], query.after)
+    order = f"{run} {direction}" if key == "runs.id" else f"{key} {direction}, {run} {direction}"
+    select.add(f"order by {order} limit ?", query.limit)
+
+
+def _op(condition: Condition) -> str:
+    """The comparison as SQL writes it; never a text that somebody has given."""
+    return COMPARISONS[COMPARISONS.index(condition.op)].replace("!=", "<>")
+
+
+def _kind(condition: Condition) -> str:
+    return "number" if isinstance(condition.value, float) else "text"

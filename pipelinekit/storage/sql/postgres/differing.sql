@@ -1,0 +1,11 @@
+-- name: carry_steps
+insert into step_runs (run, step, pipeline, node, element, status, key, attempt, original_run, original_step, started_at,
+    ended_at, seconds, reasons, failure, note, verified)
+select ?, step, pipeline, node, element, case when status = 'Skipped' then status else 'Reused' end, key, 0,
+    case when status = 'Skipped' then '' when original_run = '' then run else original_run end,
+    case when status = 'Skipped' then '' when original_run = '' then step else original_step end,
+    null, ?, seconds, '[]', null, case when status = 'Skipped' then note else '' end, ''
+from step_runs where run = ? and node not in (select value::bigint from json_array_elements_text(?::json))
+
+-- name: log_size
+select coalesce(sum(octet_length(body)), 0) as size from logs where run = ? and step = ? and attempt = ?

@@ -1,0 +1,20 @@
+"""Experiments as JSON documents for people's programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelinekit.domain.experiments import Experiment
+
+
+def experiment_document(experiment: Experiment) -> dict[str, Any]:
+    """An experiment as people's programs read it."""
+    return {
+        "name": experiment.name,
+        "runs": experiment.runs,
+        "newest_at": experiment.newest,
+        "created_at": experiment.created_at,
+        "archived_at": experiment.archived_at,
+        "description": experiment.description,
+        "tags": dict(experiment.tags),
+    }

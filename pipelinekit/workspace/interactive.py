@@ -1,0 +1,129 @@
+"""Interactive runs: a script or notebook that logs as it goes, with no pipeline and no steps."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from pipelinekit.classes import frozen
+from pipelinekit.domain.names import check_name, run_id
+from pipelinekit.domain.runs import INTERACTIVE, Failure, RunOptions, RunRecord, RunStatus
+from pipelinekit.errors import LeaseLostError, PipelinekitError
+from pipelinekit.formats.telling import ChildRun, Teller, Telling, keep_in, make_child
+from pipelinekit.ports import Blobs, Clock, DriverRecords, RunRecords
+from pipelinekit.ports.facts import FactRecords
+from pipelinekit.workspace.pipelines import circumstances
+from pipelinekit.workspace.runs import Run
+
+HEARTBEAT_SECONDS = 5.0
+
+
+@frozen
+class InteractiveStores:
+    """What an interactive run is recorded in. The last two are opened for it alone: each is used by one thread."""
+
+    owner: str
+    runs: RunRecords
+    driving: DriverRecords
+    blobs: Blobs
+    clock: Clock
+    open_facts: Callable[[], FactRecords]
+    open_driving: Callable[[], DriverRecords]
+
+
+class InteractiveRun(Telling):
+    """A run that this process makes: use it in a `with` statement, or call `complete` or `fail`.
+
+    A process that ends without either leaves a run that is found to have failed.
+    """
+
+    def __init__(self, record: RunRecord, run: Run, stores: InteractiveStores) -> None:
+        self._facts = stores.open_facts()
+        gatherer = Teller(partial(self._facts.tell_run, record.id), partial(keep_in, stores.blobs))
+        self._gatherer = gatherer
+        super().__init__(self._here)
+        self.id = record.id
+        self.run = run
+        self._record = record
+        self._stores = stores
+        self._done = threading.Event()
+        threading.Thread(target=self._beat, name="pipelinekit-run", daemon=True).start()
+
+    def child_run(self, name: str = "", tags: Mapping[str, str] | None = None) -> ChildRun:
+        """A run below this one, with metrics, tags and children of its own."""
+        return make_child(self._here, name, tags or {}, "")
+
+    def flush(self) -> None:
+        """Record what was told so far; otherwise that takes up to half a second, or until more is told."""
+        self._gatherer.flush()
+
+    def complete(self) -> None:
+        """The run has done what it should."""
+        self._end(RunStatus.COMPLETED, None)
+
+    def fail(self, why: str = "", types: tuple[str, ...] = ()) -> None:
+        """The run did not do what it should."""
+        self._end(RunStatus.FAILED, Failure("user", why or "it was said to have failed", types))
+
+    def _end(self, status: RunStatus, failure: Failure | None) -> None:
+        if self._done.is_set():
+            return
+        self.flush()
+        self._done.set()
+        self._facts.end_children(self._stores.owner)
+        self._stores.driving.finish(self.id, self._record.epoch, status, {}, failure)
+
+    def _here(self) -> Teller | None:
+        return self._gatherer if self._gatherer.is_here and not self._done.is_set() else None
+
+    def _beat(self) -> None:
+        """Keep the lease, so that other machines see that the run is alive."""
+        driving: DriverRecords | None = None
+        while not self._done.wait(HEARTBEAT_SECONDS):
+            with suppress(PipelinekitError):
+                try:
+                    driving = driving or self._stores.open_driving()
+                    driving.renew(self.id, self._record.epoch)
+                except LeaseLostError:
+                    return
+
+    def __enter__(self) -> InteractiveRun:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self.complete()
+        else:
+            self.fail(f"{kind.__name__}: {error}", tuple(base.__name__ for base in kind.__mro__[:-2]))
+
+    def __repr__(self) -> str:
+        return f"InteractiveRun({self.id!r})"
+
+
+def begin_interactive(
+    experiment: str, stores: InteractiveStores, handle: Callable[[RunRecord], Run], *, display_name: str = ""
+) -> InteractiveRun:
+    """Record a run of this process and begin it."""
+    now = stores.clock.now()
+    record = RunRecord(
+        run_id(int(now * 1000), int.from_bytes(os.urandom(4)) >> 7),
+        0,
+        check_name("experiment", experiment),
+        "",
+        "",
+        RunStatus.QUEUED,
+        now,
+        options=RunOptions(),
+        source=str(Path.cwd()),
+        details=circumstances(),
+        kind=INTERACTIVE,
+        display_name=display_name,
+    )
+    stores.runs.create(record)
+    taken = stores.driving.take(record.id, stores.owner)
+    return InteractiveRun(taken, handle(taken), stores)
