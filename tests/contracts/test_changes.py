@@ -2,7 +2,9 @@
 
 import pytest
 
+from pipelinekit.domain.addresses import postgres_address
 from pipelinekit.storage.changes import SQLChanges
+from pipelinekit.storage.postgres import PostgresDatabase
 from pipelinekit.storage.runs import SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.storage.upkeep import SQLUpkeep
@@ -26,4 +28,14 @@ class TestSQLite(ChangeRecordsContract):
 
     def make(self):
         database, clock = SQLiteDatabase(self.folder / "records.db"), HandClock()
+        return MadeChanges(SQLChanges(database), SQLRuns(database, clock), SQLUpkeep(database, clock))
+
+
+class TestPostgres(ChangeRecordsContract):
+    @pytest.fixture(autouse=True)
+    def _address(self, postgres):
+        self.address = postgres_address(postgres.new())
+
+    def make(self):
+        database, clock = PostgresDatabase(self.address), HandClock()
         return MadeChanges(SQLChanges(database), SQLRuns(database, clock), SQLUpkeep(database, clock))

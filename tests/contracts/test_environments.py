@@ -8,9 +8,11 @@ from wheels import make_wheel
 
 from pipelinekit.classes import replace
 from pipelinekit.compute.environments import CONTENTS, Environments
+from pipelinekit.domain.addresses import postgres_address
 from pipelinekit.domain.environments import Environment, Lock, python_identity
 from pipelinekit.errors import ComputeError
 from pipelinekit.storage.environments import SQLEnvironments
+from pipelinekit.storage.postgres import PostgresDatabase
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.environments import EnvironmentBuilderContract, EnvironmentRecordsContract
@@ -29,6 +31,15 @@ class TestSQLiteRecords(EnvironmentRecordsContract):
 
     def make(self):
         return SQLEnvironments(SQLiteDatabase(self.folder / "records.db"), HandClock())
+
+
+class TestPostgresRecords(EnvironmentRecordsContract):
+    @pytest.fixture(autouse=True)
+    def _address(self, postgres):
+        self.address = postgres_address(postgres.new())
+
+    def make(self):
+        return SQLEnvironments(PostgresDatabase(self.address), HandClock())
 
 
 class TestMemoryBuilder(EnvironmentBuilderContract):
