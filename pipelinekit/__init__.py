@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipelinekit.authoring.environments import Environment as Environment
     from pipelinekit.authoring.handles import fixed as fixed
     from pipelinekit.authoring.pipelines import Pipeline as Pipeline
     from pipelinekit.authoring.pipelines import first_of as first_of
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pipelinekit.bootstrap import Workspace as Workspace
     from pipelinekit.domain.datasets import Dataset as Dataset
     from pipelinekit.domain.datasets import dataset as dataset
-    from pipelinekit.domain.environments import Environment as Environment
     from pipelinekit.domain.runs import RunStatus as RunStatus
     from pipelinekit.domain.runs import StepStatus as StepStatus
     from pipelinekit.domain.steps import Canonical as Canonical
@@ -43,7 +43,7 @@ _HOMES = {
     "Canonical": "domain.steps",
     "CommandStep": "authoring.scripts",
     "Dataset": "domain.datasets",
-    "Environment": "domain.environments",
+    "Environment": "authoring.environments",
     "File": "formats.paths",
     "Folder": "formats.paths",
     "Format": "formats.registry",

@@ -13,8 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelinekit import config
-from pipelinekit.domain.environments import Environment
+from pipelinekit import config, wiring
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
@@ -43,7 +42,7 @@ from pipelinekit.workspace.runs import RunCollection, RunStores
 if TYPE_CHECKING:
     import subprocess
 
-    from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
+    from pipelinekit.compute import dask_cluster, in_process, local, supervisor
     from pipelinekit.domain import addresses, attempts
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.domain.metrics import Entry
@@ -80,8 +79,10 @@ if TYPE_CHECKING:
         installed_index,
         interactive,
         observing,
+        stored_snapshots,
         upkeep,
     )
+    from pipelinekit.workspace import environments as environment_collection
     from pipelinekit.workspace import experiments as workspace_experiments
     from pipelinekit.workspace.experiments import ExperimentCollection
 else:
@@ -96,7 +97,6 @@ else:
     datastores = late("pipelinekit.workspace.datastores")
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
-    environments = late("pipelinekit.compute.environments")
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
     supervisor = late("pipelinekit.compute.supervisor")
@@ -137,7 +137,7 @@ class SystemClock:
         return time.time()
 
 
-class Services:
+class Services(wiring.SourceServices):
     """Everything of one workspace folder, made when it is first asked for."""
 
     def __init__(self, folder: Path, settings: config.Settings) -> None:
@@ -239,6 +239,7 @@ class Services:
             leftovers.HomeSweeper(home),
             self.clock,
             self._dataset_records.values,
+            self.environments.places,
         )
 
     @cached_property
@@ -258,14 +259,6 @@ class Services:
     def compiler(self) -> Compiler:
         """Compiles drafts."""
         return Compiler(self.cache, _compile_patterns, _build_index, self.lock_environment, _summarise)
-
-    def lock_environment(self, environment: Environment) -> tuple[str, ...]:
-        """Resolve a declared environment to exact requirements."""
-        return self._environments.lock(environment)
-
-    @cached_property
-    def _environments(self) -> environments.Environments:
-        return environments.Environments(self.home, self.cache)
 
     @cached_property
     def pipelines(self) -> Pipelines:
@@ -392,6 +385,7 @@ class Services:
             self.open_driving,
             observer,
             self._at_end,
+            self.note_changes,
         )
 
     def _at_end(self, run: RunRecord, graph: Graph) -> None:
@@ -448,12 +442,6 @@ class Services:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return local.LocalCompute(sink, owner, cores=cores, memory=memory)
 
-    def python_for(self, attempt: Attempt) -> str:
-        """The interpreter for an attempt's environment; a declared environment is built when it is first needed."""
-        if not attempt.task.lock:
-            return sys.executable
-        return self._environments.python(attempt.task.lock)
-
 
 def make_supervisor(home: Path) -> supervisor.Supervisor:
     """The owner of step processes for the workspace at `home`: in a driver, or in a Dask worker elsewhere."""
@@ -485,6 +473,16 @@ class Workspace(workspace.Workspace):
         found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch, defaults)
         found.services = services
         return found
+
+    @property
+    def environments(self) -> environment_collection.EnvironmentCollection:
+        """The registered environments."""
+        return self.services.environments
+
+    @property
+    def snapshots(self) -> stored_snapshots.SnapshotCollection:
+        """The source folders that runs keep."""
+        return self.services.snapshots
 
     @cached_property
     def experiments(self) -> ExperimentCollection:

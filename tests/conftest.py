@@ -75,6 +75,7 @@ def postgres():
     server.end()
 
 
+@pytest.fixture(scope="session")
 def s3_server(tmp_path_factory):
     """An S3 server in a process of its own."""
     with servers.s3_server(tmp_path_factory.mktemp("s3") / "log") as server:

@@ -12,7 +12,7 @@ from pipelinekit.authoring.current import current
 from pipelinekit.authoring.functions import arguments_of, unwrapped
 from pipelinekit.authoring.modules import SourcePlace, find_entry, source_place
 from pipelinekit.classes import field, frozen, replace
-from pipelinekit.domain.environments import Environment
+from pipelinekit.domain.environments import Environment, split_label
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.pipelines import StepDeclaration
 from pipelinekit.domain.steps import WHOLE_OUTPUT, Resources, Retry, StepOptions, parse_duration
@@ -37,7 +37,7 @@ class StepSettings:
     """The options of a step as its author gives them; see `step`."""
 
     name: str = ""
-    environment: Environment | None = None
+    environment: Environment | str | None = None
     options: StepOptions = field(default_factory=StepOptions)
     after: tuple[Any, ...] = ()
     not_keyed: frozenset[str] = frozenset()
@@ -173,7 +173,7 @@ def step(function: Callable[P, R], /) -> Step[P, R]: ...
 def step(
     *,
     name: str = "",
-    environment: Environment | None = None,
+    environment: Environment | str | None = None,
     compute: str = "",
     resources: Resources | Mapping[str, Any] | None = None,
     retries: Retry | int = 0,
@@ -190,7 +190,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     Inputs are its parameters; the output is its return value, or several when it returns a NamedTuple or dataclass.
 
-    `name` is shown instead of the function's. `environment` is what must be installed for it. `compute` names where it
+    `name` is shown instead of the function's. `environment` is what must be installed for it: an `Environment`,
+    or the name of a registered one (`"training"`, `"training:3"`). `compute` names where it
     runs. `resources` are `Resources(cpu=…, gpu=…, memory=…)`. `retries` is a number or a `Retry`. `timeout` is in
     seconds for one attempt. With `allow_reuse=False` it runs every time. Changing `cache_version` makes earlier results
     unusable; results older than `max_age` (seconds, a timedelta, or text such as `"7d"`) are not reused. `not_keyed`
@@ -239,11 +240,23 @@ def override_settings(settings: StepSettings, given: Mapping[str, Any], title: s
     return replace(
         settings,
         name=check_name("step", given["name"]) if given.get("name") else settings.name,
-        environment=given.get("environment", settings.environment),
+        environment=_environment(given.get("environment", settings.environment), title),
         options=replace(settings.options, **options),
         after=tuple(after) if isinstance(after, list | tuple) else (after,),
         not_keyed=_names(given["not_keyed"]) if "not_keyed" in given else settings.not_keyed,
     )
+
+
+def _environment(given: Any, title: str) -> Environment | str | None:
+    """An environment, or the name of a registered one, as far as that can be told here."""
+    if isinstance(given, str) and given:
+        split_label(given)
+    elif given is not None and not isinstance(given, Environment | str):
+        raise UsageError(
+            f"step {title!r}: {given!r} is no environment",
+            hint="give an Environment(…), or the name of a registered one such as 'training' or 'training:3'",
+        )
+    return given or None
 
 
 def _names(given: str | Sequence[str]) -> frozenset[str]:

@@ -38,6 +38,8 @@ COMMANDS = {
     "gc": ("gc", "remove what nothing refers to, and what a policy lets go; --dry-run only says what"),
     "fsck": ("fsck", "check records and store; --repair mends what can be mended"),
     "reuse": ("reuse", "what reuse saved, and why steps ran"),
+    "environments": ("environments", "register, list, show, lock, build, clone, delete"),
+    "snapshots": ("snapshots", "show, download, preview: the source folders that runs keep"),
     "workspace": ("workspace", "show where the workspace keeps things; move its records"),
     "settings": ("settings", "list all settings with their values and where they come from"),
 }

@@ -10,6 +10,7 @@ from typing import Any
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
 from pipelinekit.cli import reproducing, run_facts
+from pipelinekit.cli.git import diff_text, git_lines
 from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
@@ -42,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--sort", default="", metavar="WHAT", help="metric.NAME or param.NAME instead of time")
     listing.add_argument("--ascending", action="store_true", help="the oldest or smallest first")
     listing.add_argument("--children", action="store_true", help="child runs too")
-    _run_argument(_verb(verbs, "show", "a run and its steps"))
+    show = _verb(verbs, "show", "a run and its steps")
+    _run_argument(show)
+    show.add_argument("--diff", action="store_true", help="only how its source folder differed from its commit")
     logs = _verb(verbs, "logs", "what steps wrote")
     _run_argument(logs)
     logs.add_argument("step", nargs="?", metavar="STEP", help="one step; all of them by default")
@@ -177,9 +180,17 @@ def _took(run: RunRecord) -> str:
 
 def _show(arguments: argparse.Namespace, services: Services) -> int:
     run = services.runs.get(arguments.run)
-    uses = services.dataset_inputs().uses(run.id)
+    changes, uses = services.changes_of(run.record), services.dataset_inputs().uses(run.id)
     if arguments.json:
-        print_json({**run.document(), **({"datasets": [use_document(use) for use in uses]} if uses else {})})
+        document = run.document()
+        if changes is not None:
+            document["git"] = {**document.get("git", {}), **changes}
+        if uses:
+            document["datasets"] = [use_document(use) for use in uses]
+        print_json(document)
+        return 0
+    if arguments.diff:
+        sys.stdout.write(diff_text(run.record, changes))
         return 0
     record = run.record
     steps = [step.record for step in run.steps]
@@ -190,6 +201,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         ("created", f"{time_text(record.created_at)}  took {_took(record) or '-'}"),
         ("source", record.source or "-"),
         *([("graph", record.graph)] if record.graph else []),
+        *(("git", line) for line in git_lines(record, changes)),
         *([("pinned", "clean-up keeps this run")] if record.pinned else []),
         *([("name", record.display_name)] if record.display_name else []),
         *([("description", record.description)] if record.description else []),
@@ -369,6 +381,7 @@ def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: 
                 experiment=old.experiment,
                 options=options,
                 source=old.source,
+                details={"git": old.details["git"]} if "git" in old.details else None,
                 batch=services.records.batch,
             )
             return driver.begin(record.id, graph)

@@ -55,12 +55,13 @@ class _Kind:
     threads: int
 
 
-_Wish = tuple[tuple[str, ...], str, float]
+_Wish = tuple[str, str, tuple[str, ...], str, float]
 
 
 def _wish(attempt: Attempt) -> _Wish:
     """What decides of which kind a process for an attempt is: its environment's lock, its snapshot, its cores."""
-    return attempt.task.lock, attempt.task.snapshot, attempt.task.resources.cpu
+    task = attempt.task
+    return task.python, task.base, task.lock, task.snapshot, task.resources.cpu
 
 
 class Supervisor:
@@ -217,21 +218,26 @@ class Supervisor:
             "modules": list(modules),
         }
         command = [kind.python, "-P", "-u", "-c", ENTRY]
-        process = StepProcess(command, self._environment(kind.threads), setup, self._scratch)
+        process = StepProcess(command, self._environment(kind), setup, self._scratch)
         with self._lock:
             if self._watchdog is None:
                 self._watchdog = Watchdog()
         self._watchdog.tell("+", process.pid)
         return process
 
-    def _environment(self, threads: int) -> dict[str, str]:
+    def _environment(self, kind: _Kind) -> dict[str, str]:
         """The variables of a step process: this process's own, with what would make results differ fixed.
 
         Numerical libraries get as many threads as the step asked for cores: they would take all of them otherwise, as
         if no other step ran beside. Where a step asks for one core, a variable that is set already stays.
         """
-        threaded = dict.fromkeys(THREAD_VARIABLES, str(threads))
-        environment = {**threaded, **os.environ} if threads == 1 else {**os.environ, **threaded}
+        threaded = dict.fromkeys(THREAD_VARIABLES, str(kind.threads))
+        environment = {**threaded, **os.environ} if kind.threads == 1 else {**os.environ, **threaded}
+        if kind.python != sys.executable:  # commands of the environment are found, and no other one is meant
+            folder = Path(kind.python).parent
+            environment["VIRTUAL_ENV"] = str(folder.parent)
+            environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
+            environment.pop("PYTHONHOME", None)
         environment["PYTHONHASHSEED"] = "0"
         environment["PYTHONPATH"] = str(own_package(self._home))
         environment["PIPELINEKIT_STEP_PROCESS"] = "1"

@@ -87,7 +87,7 @@ def _emitter(topic: str) -> Emit:
 
 def _misfit(attempt: Attempt) -> str:
     """Why this worker's software is not what the attempt was keyed with; empty when it is."""
-    if attempt.task.lock:
+    if attempt.task.has_environment:
         return ""
     if attempt.task.python != python_identity():
         return f"the step was keyed for Python {attempt.task.python}, this worker has {python_identity()}"

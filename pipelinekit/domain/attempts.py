@@ -21,8 +21,9 @@ class Task:
     """What all attempts of one step have in common.
 
     `snapshot` is the tree that the code is imported from. `lock` names the built environment, empty for the worker's
-    own; `packages` are the versions that the code was keyed with, and that the worker must have. `variables` are set in
-    the step's process. `known` are the files of the snapshot that the key takes care of, `*` for all.
+    own; `base` is what that one stands on, and `environment` what people call it. `packages` are the versions that the
+    code was keyed with, and that the worker must have. `variables` are set in the step's process. `known` are the files
+    of the snapshot that the key takes care of, `*` for all.
     """
 
     kind: str
@@ -39,6 +40,13 @@ class Task:
     lock: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     known: tuple[str, ...] = ()
+    base: str = ""
+    environment: str = ""
+
+    @property
+    def has_environment(self) -> bool:
+        """Whether the step runs in an environment that was declared for it."""
+        return bool(self.lock or self.base)
 
 
 @frozen

@@ -80,7 +80,8 @@ def _output_identity(port: Port) -> list[Any]:
 class CompiledStep:
     """A definition with what is needed to run it: ports, options, and the snapshot that holds its code.
 
-    `known` are the files of the snapshot that its identity takes care of, `*` for all.
+    `known` are the files of the snapshot that its identity takes care of, `*` for all. `environment` is what people
+    call its environment: a name, with the version where it is a registered one.
     """
 
     name: str
@@ -89,6 +90,7 @@ class CompiledStep:
     options: StepOptions
     snapshot: str
     known: tuple[str, ...] = ()
+    environment: str = ""
 
     @property
     def outputs(self) -> tuple[Port, ...]:

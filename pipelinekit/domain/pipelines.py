@@ -32,7 +32,7 @@ class StepDeclaration:
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
     options: StepOptions = field(default_factory=StepOptions)
-    environment: Environment | None = None
+    environment: Environment | str | None = None
     roots: tuple[tuple[str, str], ...] = ()
     unbound: tuple[str, ...] = ()
     source: str = ""

@@ -174,6 +174,9 @@ def _software(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Reason]:
         if variables.get(name) != new["variables"].get(name):
             words = f"environment variable {name} changed"
             reasons.append(Reason("variable", words, name))
+    bases = str(old.get("base", "")), str(new.get("base", ""))
+    if bases[0] != bases[1]:
+        reasons.append(_change("environment", "what the environment stands on", "", *bases))
     return [*reasons, *_lock(old.get("lock", []), new["lock"])]
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelinekit.classes import frozen, replace
-from pipelinekit.domain.attempts import Attempt, AttemptEnded
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, Task
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import WHOLE_OUTPUT, Port
 from pipelinekit.domain.values import StoredValue
-from pipelinekit.errors import IntegrityError, PipelinekitError, StorageError
+from pipelinekit.errors import ComputeError, IntegrityError, PipelinekitError, StorageError
 from pipelinekit.formats.loading import load_value, revive
 from pipelinekit.formats.storing import OutputError, store_value
 from pipelinekit.harness.current import CURRENT, Send
@@ -107,10 +107,12 @@ class Executor:
             failure = Failure("output", error.message, hint=error.hint)
         except StorageError as error:
             failure = Failure("lost", error.message, hint=error.hint)
+        except ComputeError as error:
+            failure = Failure("environment", error.message, hint=error.hint)
         except PipelinekitError as error:
             failure = Failure("user", error.message, _class_names(error), hint=error.hint)
         except BaseException as error:
-            failure = failure_of(error, self.place.source)
+            failure = failure_of(error, self.place.source, attempt.task)
         CURRENT.end()
         end_observation(before)
         if replaced:
@@ -336,7 +338,7 @@ def _flush() -> None:
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 
-def failure_of(error: BaseException, source: Path) -> Failure:
+def failure_of(error: BaseException, source: Path, task: Task | None = None) -> Failure:
     """An exception of the step as a failure, with the frames of the author's own code."""
     hint = ""
     try:
@@ -349,6 +351,10 @@ def failure_of(error: BaseException, source: Path) -> Failure:
         hint = "return from the step, or raise an exception"
     elif isinstance(error, ModuleNotFoundError):
         hint = "a module of your own must lie in the source folder and not be ignored; others must be installed"
+        if task is not None and task.has_environment:
+            hint = (
+                f"name what it needs among the packages of environment {task.environment!r}: nothing else is installed"
+            )
     return Failure("user", message, _class_names(error), _traceback(error, source), hint)
 
 

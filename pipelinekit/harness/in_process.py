@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from pipelinekit.compute.sources import bring_snapshot
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
+from pipelinekit.domain.runs import Failure
 from pipelinekit.harness.current import Send
 from pipelinekit.harness.execute import Executor, Place, find_live_function
 from pipelinekit.harness.scripts import run_command
@@ -30,7 +32,9 @@ class OwnProcess:
         self._before = variables()
 
     def execute(self, attempt: Attempt) -> AttemptEnded:
-        """Execute one attempt."""
+        """Execute one attempt; one with an environment is refused, or it would be kept as if it had run there."""
+        if attempt.task.has_environment:
+            return _refusal(attempt)
         if attempt.task.kind != "python":
             source = bring_snapshot(self._home, attempt.task.snapshot, self._blobs)
             place = Place(self._blobs, self._executor.place.scratch, source)
@@ -58,3 +62,9 @@ class OwnProcess:
         for name in now.keys() - before.keys():
             del os.environ[os.fsdecode(name)]
         os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in before.items()})
+
+
+def _refusal(attempt: Attempt) -> AttemptEnded:
+    words = f"environment {attempt.task.environment!r} is not used in-process, where steps run in pipelinekit's own"
+    failure = Failure("environment", words, hint="run it with --compute local, where the environment is built")
+    return AttemptEnded(attempt.id, time.time(), 0.0, failure=failure)

@@ -10,9 +10,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.attempts import Attempt
+from pipelinekit.domain.environments import Lock
 from pipelinekit.domain.steps import Port
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.formats.loading import load_plain, load_value
@@ -22,7 +23,13 @@ from pipelinekit.formats.storing import OutputError, store_value
 from pipelinekit.harness.current import CURRENT
 from pipelinekit.harness.execute import Place
 from pipelinekit.harness.script_telling import listening
+from pipelinekit.late import late
 from pipelinekit.wire.values import dumps, plain_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.compute import containers
+else:
+    containers = late("pipelinekit.compute.containers")
 
 _SUFFIXES = {"arrow": ".arrow", "numpy": ".npy", "bytes": ".bin"}
 
@@ -40,9 +47,14 @@ def run_command(attempt: Attempt, place: Place) -> Mapping[str, StoredValue]:
     texts = {name: _input_text(name, value, place) for name, value in attempt.inputs.items()}
     paths = {port.name: _output_path(port, place) for port in attempt.task.outputs}
     command = _command(attempt, texts, paths)
+    given = _variables(texts, paths)
+    if image := Lock("", (), attempt.task.base).image:
+        seen = [*given, *attempt.task.variables]
+        engine = containers.container_engine(attempt.task.environment)
+        command = containers.container_command(engine, image, place.scratch, folder, seen, command)
     try:
         with listening(attempt.id, place.blobs, place.scratch / "told", CURRENT.send) as (pipe, told):
-            environment = {**os.environ, **_variables(texts, paths), **told}
+            environment = {**os.environ, **given, **told}
             quiet = subprocess.DEVNULL
             ended = subprocess.run(command, cwd=folder, env=environment, stdin=quiet, pass_fds=(pipe,), check=False)
     except FileNotFoundError as error:
@@ -96,7 +108,8 @@ def _store_output(port: Port, path: Path, place: Place) -> StoredValue:
 def _command(attempt: Attempt, texts: Mapping[str, str], paths: Mapping[str, Path]) -> Sequence[str]:
     words = [_word(item, texts, paths) for item in attempt.task.arguments]
     if attempt.task.kind == "script":
-        return [sys.executable, "-u", attempt.task.entry, *words]
+        python = "python3" if Lock("", (), attempt.task.base).image else sys.executable
+        return [python, "-u", attempt.task.entry, *words]
     return words
 
 

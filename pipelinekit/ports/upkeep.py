@@ -89,10 +89,11 @@ class BlobUpkeep(Protocol):
 class FolderUpkeep(Protocol):
     """What runs leave in the workspace folder beside records and blobs, and is made again when it is needed."""
 
-    def leftovers(self, sources: Set[str], before: float) -> Iterator[Leftover]:
-        """Folders that nobody needs: `source folder` (of snapshots that are not among `sources`) and `scratch folder`.
+    def leftovers(self, sources: Set[str], before: float, environments: Set[str] = frozenset()) -> Iterator[Leftover]:
+        """Folders that nobody needs: `source folder`, `scratch folder` and `built environment`.
 
-        Only what was last written before a time.
+        Snapshots among `sources` are needed, and places among `environments`. Only what was last written, or used if
+        it is an environment, before a time.
         """
 
     def forget_source(self, snapshot: str) -> None:

@@ -6,6 +6,7 @@ completions that the next run reuses.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen
@@ -28,6 +29,9 @@ else:
     turns = late("pipelinekit.runtime.turns")
 
 
+OnWork = Callable[[RunRecord, Graph], None]
+
+
 @frozen
 class Begun:
     """A run that a driver has taken, with what it took over from an earlier one."""
@@ -41,6 +45,7 @@ class Driver:
     """Drives runs, one at a time; what is to be opened or made is so only if something is left to decide.
 
     `at_end` is called in the transaction that ends a run.
+    `on_work` is told of a run in which something is.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Driver:
         open_driving: turns.OpenDriving,
         observer: Observer,
         at_end: performer.AtEnd | None = None,
+        on_work: OnWork | None = None,
     ) -> None:
         self._owner = owner
         self._records = records
@@ -64,6 +70,7 @@ class Driver:
         self._open_driving = open_driving
         self._observer = observer
         self._at_end = at_end
+        self._on_work = on_work
 
     def drive(self, run_id: str, graph: Graph | None = None) -> RunStatus:
         """Take the run and drive it to its end; see `begin`."""
@@ -95,6 +102,8 @@ class Driver:
             self._observer.carried(carried, lambda: self._records.runs.steps(run.id))
         if carried.outputs is not None:
             return None
+        if self._on_work is not None:
+            self._on_work(run, graph)
         return turns.Turns(
             run,
             orchestrator.Orchestrator(run.id, graph, run.arguments, run.options, run.paths, carried.steps),

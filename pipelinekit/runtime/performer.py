@@ -127,6 +127,8 @@ class Performer:
                 **options.variables,
             },
             step.known,
+            definition.software.base,
+            step.environment,
         )
 
     def variable_problem(self, start: Start, variables: Mapping[str, str]) -> str:

@@ -54,6 +54,10 @@ class FileCache:
                 raise
             self._connection.execute("commit")
 
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=2.0, isolation_level=None, check_same_thread=False)

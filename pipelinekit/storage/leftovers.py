@@ -1,7 +1,8 @@
-"""Source folders and scratch folders that nobody needs any more: found, taken away in one step, then deleted."""
+"""Source folders, scratch folders and built environments that nobody needs: taken away in one step, then deleted."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from pipelinekit.domain.upkeep import Leftover
 
 SOURCES = "snapshots"
 SCRATCH = "scratch"
+ENVIRONMENTS = "environments"
 BYTECODE = "pycache"
 TRASH = "trash"
 
@@ -24,7 +26,7 @@ class HomeSweeper:
     def __init__(self, home: Path) -> None:
         self._home = home
 
-    def leftovers(self, sources: Set[str], before: float) -> Iterator[Leftover]:
+    def leftovers(self, sources: Set[str], before: float, environments: Set[str] = frozenset()) -> Iterator[Leftover]:
         """Folders that nobody needs."""
         used = {snapshot.removeprefix(PREFIX) for snapshot in sources}
         for path in _folders(self._home / SOURCES):
@@ -35,6 +37,10 @@ class HomeSweeper:
             at = path.stat().st_mtime
             if path.name.isdigit() and _is_dead(path.name) and at < before:
                 yield Leftover("scratch folder", f"{SCRATCH}/{path.name}", _size(path), at)
+        for path in _folders(self._home / ENVIRONMENTS):
+            at = path.stat().st_mtime
+            if path.name not in environments and at < before:
+                yield Leftover("built environment", f"{ENVIRONMENTS}/{path.name}", _size(path), at)
 
     def forget_source(self, snapshot: str) -> None:
         """Take the folder of a snapshot away."""
@@ -44,6 +50,9 @@ class HomeSweeper:
     def take_away(self, leftover: Leftover) -> None:
         """Move a folder to the trash, and the bytecode of a source folder with it."""
         path = self._home / leftover.path
+        if leftover.kind == "built environment":
+            self._take_environment(path, leftover.used_at)
+            return
         places = [path]
         if leftover.kind == "source folder":
             places.append(self._home / BYTECODE / path.relative_to(path.anchor))
@@ -52,6 +61,15 @@ class HomeSweeper:
         for place in places:
             with suppress(FileNotFoundError):
                 os.rename(place, Path(tempfile.mkdtemp(dir=trash)) / place.name)
+
+    def _take_environment(self, path: Path, used_at: float) -> None:
+        """Move a built environment away, unless somebody builds it or has used it meanwhile."""
+        trash = self._home / TRASH
+        trash.mkdir(exist_ok=True)
+        with path.with_name(f".{path.name}.lock").open("w") as stream, suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.stat().st_mtime <= used_at:
+                os.rename(path, Path(tempfile.mkdtemp(dir=trash)) / path.name)
 
     def empty(self) -> None:
         """Delete the trash."""

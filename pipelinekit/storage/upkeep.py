@@ -147,7 +147,7 @@ class SQLUpkeep:
             if (run, child["parent_step"]) not in stays:
                 self._strip(child["id"], frozenset())
                 self._database.write("delete_run", (child["id"],))
-        for delete in ("delete_events", "delete_claims", "delete_parameters", "delete_run_metrics"):
+        for delete in ("delete_events", "delete_claims", "delete_parameters", "delete_run_metrics", "delete_changes"):
             self._database.write(delete, (run,))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from pipelinekit.classes import field, mutable, replace
 from pipelinekit.domain.accounting import Kept
@@ -51,6 +52,7 @@ class MemoryState:
     doomed: dict[tuple[str, str, int], float] = field(default_factory=dict)
     compiled: dict[str, float] = field(default_factory=dict)
     losses: set[str] = field(default_factory=set)
+    changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     metrics: dict[tuple[str, str, bool, str], list[Entry]] = field(default_factory=dict)
     tags: dict[tuple[str, str, bool], dict[str, str]] = field(default_factory=dict)
     properties: dict[tuple[str, str, bool], dict[str, str]] = field(default_factory=dict)

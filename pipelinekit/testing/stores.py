@@ -128,7 +128,12 @@ class MemorySweeper:
 class MemoryFolders:
     """Twin of `storage.leftovers.HomeSweeper`: there are no folders."""
 
-    def leftovers(self, sources: Set[str], before: float) -> Iterator[Leftover]:  # noqa: ARG002 - the port's
+    def leftovers(
+        self,
+        sources: Set[str],  # noqa: ARG002 - the port's
+        before: float,  # noqa: ARG002 - the port's
+        environments: Set[str] = frozenset(),  # noqa: ARG002 - the port's
+    ) -> Iterator[Leftover]:
         """Nothing."""
         return iter(())
 

@@ -94,6 +94,7 @@ class MemoryUpkeep:
             state.completions = [item for item in state.completions if _identity(item) not in leaving]
             state.removed = (state.removed | set(removal.removed)) - set(removal.erased)
             gone = {*removal.removed, *removal.erased, *(run for run, _ in removal.stays)}
+            state.changes = {run: found for run, found in state.changes.items() if run not in gone}
             for run in gone:
                 steps = state.steps.get(run, {})
                 state.steps[run] = {name: step for name, step in steps.items() if (run, name) in removal.stays}

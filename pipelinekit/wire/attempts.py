@@ -35,6 +35,8 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "lock": list(task.lock),
         "variables": dict(task.variables),
         "known": list(task.known),
+        "base": task.base,
+        "environment": task.environment,
     }
 
 
@@ -55,6 +57,8 @@ def task_from_json(document: Mapping[str, Any]) -> Task:
         tuple(document["lock"]),
         document["variables"],
         tuple(document["known"]),
+        document["base"],
+        document["environment"],
     )
 
 

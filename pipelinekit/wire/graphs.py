@@ -198,7 +198,7 @@ def _parameter_from_json(document: Mapping[str, Any]) -> Parameter:
 
 def _step_to_json(step: CompiledStep) -> dict[str, Any]:
     definition = step.definition
-    return {
+    document = {
         "name": step.name,
         "kind": definition.kind,
         "entry": definition.entry,
@@ -212,6 +212,9 @@ def _step_to_json(step: CompiledStep) -> dict[str, Any]:
         "snapshot": step.snapshot,
         "known": list(step.known),
     }
+    if step.environment:
+        document["environment"] = step.environment
+    return document
 
 
 def _step_from_json(document: Mapping[str, Any]) -> CompiledStep:
@@ -225,6 +228,7 @@ def _step_from_json(document: Mapping[str, Any]) -> CompiledStep:
             tuple(software["packages"].items()),
             tuple(software["variables"].items()),
             tuple(software["lock"]),
+            software.get("base", ""),
         ),
         ports_from_json(document["outputs"]),
         document["cache_version"],
@@ -237,6 +241,7 @@ def _step_from_json(document: Mapping[str, Any]) -> CompiledStep:
         _options_from_json(document["options"], document["cache_version"]),
         document["snapshot"],
         tuple(document["known"]),
+        document.get("environment", ""),
     )
 
 

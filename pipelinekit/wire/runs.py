@@ -110,6 +110,8 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "outputs": {name: show_value(value) for name, value in run.outputs.items()},
         "compute": run.options.compute,
     }
+    if "git" in run.details:
+        document["git"] = dict(run.details["git"])
     document.update({name: True for name in ("pinned", "removed") if getattr(run, name)})
     document.update(
         {

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen, replace
-from pipelinekit.domain.environments import Environment, Software, python_identity, variable_identity
+from pipelinekit.domain.environments import (
+    Environment,
+    LockedEnvironment,
+    Software,
+    python_identity,
+    variable_identity,
+)
 from pipelinekit.domain.graphs import CodeItem, CompiledStep, Definition, Graph
 from pipelinekit.domain.pipelines import Draft, StepDeclaration
 from pipelinekit.engine.code.closure import Closure, closure_of
 from pipelinekit.engine.compiler import assemble, check, raise_faults
 from pipelinekit.errors import Fault, FaultyError, PipelinekitError
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Cache
 from pipelinekit.workspace.ignores import CompilePatterns
 from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import BuildIndex, InstalledSoftware
 from pipelinekit.workspace.sources import SourceCode, Summarise
 
-LockEnvironment = Callable[[Environment], tuple[str, ...]]
+if TYPE_CHECKING:
+    from pipelinekit.workspace import exposures
+else:
+    exposures = late("pipelinekit.workspace.exposures")
+
+EXPOSED = "exposures-1"
+LockEnvironment = Callable[[Environment | str], LockedEnvironment]
 
 
 @frozen
@@ -41,7 +56,7 @@ class Compilation:
 
 
 class Compiler:
-    """Compiles drafts on this machine. `lock_environment` resolves a declared environment to exact requirements.
+    """Compiles drafts on this machine. `lock_environment` finds a declared environment, and what it was resolved to.
 
     `summarise` reads a module that is new.
     """
@@ -72,6 +87,8 @@ class Compiler:
         hints: dict[Fault, None] = {}
         trees: dict[str, SourceTree] = {}
         definitions: list[Definition] = []
+        environments: list[Environment | None] = []
+        seen: dict[str, LockedEnvironment] = {}
         known: list[tuple[str, ...]] = []
         for declaration in draft.steps:
             try:
@@ -82,7 +99,9 @@ class Compiler:
                         hints.update(dict.fromkeys(closure.hints))
                 else:
                     closure = self._script_closure(declaration, draft, trees)
-                definitions.append(self._definition(declaration, closure))
+                locked = self._locked(declaration, seen)
+                definitions.append(self._definition(declaration, closure, locked))
+                environments.append(locked.environment if locked else None)
                 known.append(closure.known)
             except FaultyError as error:
                 faults.extend(error.faults)
@@ -90,9 +109,12 @@ class Compiler:
                 faults.append(Fault(error.message, declaration.file, declaration.line, error.hint))
         raise_faults(draft.name, faults)
         snapshot = tree.tree().digest()
+        warnings.update(dict.fromkeys(self._exposed(tree, trees)))
         steps = [
-            replace(_compiled(declaration, definition, trees, snapshot), known=files)
-            for declaration, definition, files in zip(draft.steps, definitions, known, strict=True)
+            replace(_compiled(declaration, definition, environment, trees, snapshot), known=files)
+            for declaration, definition, environment, files in zip(
+                draft.steps, definitions, environments, known, strict=True
+            )
         ]
         return Compilation(assemble(draft, steps, snapshot), tuple(warnings), (tree, *trees.values()), tuple(hints))
 
@@ -111,15 +133,55 @@ class Compiler:
         code = tuple(CodeItem(f"file:{entry.path}", entry.digest, entry.path, 1, 1) for entry in tree.tree().entries)
         return Closure(code, (), (), ())
 
-    def _definition(self, declaration: StepDeclaration, closure: Closure) -> Definition:
-        declared = declaration.environment
-        lock = self._lock_environment(declared) if declared and declared.packages else ()
+    def _exposed(self, tree: SourceTree, trees: dict[str, SourceTree]) -> list[Fault]:
+        """Warnings of files that look like secrets, each named once, relative to the pipeline's source folder."""
+        found: dict[str, str] = {}
+        digests = {folder: item.tree().digest() for folder, item in (("", tree), *trees.items())}
+        kept = self._cache.get(EXPOSED, digests.values())
+        for folder, item in (("", tree), *trees.items()):
+            text = kept.get(digests[folder])
+            if text is None:
+                sizes = {path: entry.size for path, entry in item.entries.items()}
+                text = json.dumps(exposures.exposures(item.entries, item.read, sizes.__getitem__))
+                self._cache.put(EXPOSED, {digests[folder]: text})
+            prefix = "" if folder in ("", ".") else f"{folder}/"
+            found.update((prefix + path, what) for path, what in json.loads(text).items())
+        return exposures.exposure_warnings(found) if found else []
+
+    def _locked(self, declaration: StepDeclaration, seen: dict[str, LockedEnvironment]) -> LockedEnvironment | None:
+        """The environment that a step asks for, by itself or by name, with its lock; one name is one in all steps."""
+        asked = declaration.environment
+        if not asked:
+            return None
+        key = asked if isinstance(asked, str) else f"{asked.label} {asked.identity()}"
+        if key not in seen:
+            seen[key] = self._lock_environment(asked)
+        locked = seen[key]
+        if locked.lock.image and declaration.kind == "python":
+            raise PipelinekitError(
+                f"step {declaration.title!r} is a Python function, and environment {locked.environment.label!r} is a "
+                "container image",
+                hint="images run script and command steps; give this step an environment with packages",
+            )
+        return locked
+
+    def _definition(
+        self, declaration: StepDeclaration, closure: Closure, locked: LockedEnvironment | None
+    ) -> Definition:
+        lock = locked.lock if locked and locked.lock.is_own else None
         variables = {name: variable_identity(name, os.environ.get(name)) for name in closure.variables}
-        if declared:
-            variables.update((name, variable_identity(name, value)) for name, value in declared.variables.items())
+        if locked:
+            declared = locked.environment.variables
+            variables.update((name, variable_identity(name, value)) for name, value in declared.items())
         # with a lock the packages are what it says; without one, what the code reaches in this environment
         packages = () if lock else self._installed.packages(closure.installed)
-        software = Software(python_identity(), packages, tuple(sorted(variables.items())), lock)
+        software = Software(
+            lock.python if lock else python_identity(),
+            packages,
+            tuple(sorted(variables.items())),
+            lock.requirements if lock else (),
+            lock.base if lock else "",
+        )
         entry = f"{declaration.module}:{declaration.name}" if declaration.kind == "python" else declaration.name
         return Definition(
             declaration.kind,
@@ -137,12 +199,21 @@ def _roots(declaration: StepDeclaration) -> Sequence[tuple[str, str]]:
 
 
 def _compiled(
-    declaration: StepDeclaration, definition: Definition, trees: dict[str, SourceTree], snapshot: str
+    declaration: StepDeclaration,
+    definition: Definition,
+    environment: Environment | None,
+    trees: dict[str, SourceTree],
+    snapshot: str,
 ) -> CompiledStep:
     tree = trees.get(declaration.source) if declaration.kind != "python" else None
     options = declaration.options
-    if declaration.environment and declaration.environment.variables:
-        options = replace(options, variables=dict(declaration.environment.variables))
+    if environment and environment.variables:
+        options = replace(options, variables=dict(environment.variables))
     return CompiledStep(
-        declaration.title, definition, declaration.inputs, options, tree.tree().digest() if tree else snapshot
+        declaration.title,
+        definition,
+        declaration.inputs,
+        options,
+        tree.tree().digest() if tree else snapshot,
+        environment=environment.label if environment else "",
     )

@@ -23,6 +23,7 @@ from pipelinekit.formats.storing import store_plain
 from pipelinekit.ports import Blobs, Cache, Clock, Documents, RunRecords
 from pipelinekit.wire.graphs import graph_digest, graph_text
 from pipelinekit.workspace.compiling import Compilation, Compiler
+from pipelinekit.workspace.git import git_facts
 from pipelinekit.workspace.inputs import InputPaths
 
 if TYPE_CHECKING:
@@ -126,9 +127,14 @@ class Pipelines:
         experiment: str = "",
         options: RunOptions | None = None,
         source: str = "",
+        root: Path | None = None,
+        details: Mapping[str, Any] | None = None,
         batch: Callable[[], Any],
     ) -> RunRecord:
-        """Record a run of a graph whose snapshot is in the store; a driver then takes it."""
+        """Record a run of a graph whose snapshot is in the store; a driver then takes it.
+
+        `root` is the source folder, where it is at hand; `details` are further circumstances.
+        """
         text = graph_text(graph)
         record = RunRecord(
             run_id(int(self._clock.now() * 1000), int.from_bytes(os.urandom(4)) >> 7),
@@ -142,7 +148,7 @@ class Pipelines:
             arguments.paths,
             options=options or RunOptions(),
             source=source,
-            details=circumstances(),
+            details={**circumstances(root), **(details or {})},
         )
         with batch():
             self._documents.put({record.graph: text})
@@ -158,9 +164,13 @@ def raise_parameter_faults(pipeline: str, faults: list[Fault]) -> None:
         raise ParameterError(f"the parameters of pipeline {pipeline!r} do not fit", faults=faults)
 
 
-def circumstances() -> dict[str, Any]:
-    """Who submits, and where: for the record, never for the key."""
+def circumstances(root: Path | None = None) -> dict[str, Any]:
+    """Who submits, and where, and what git knows of the source folder: for the record, never for the key."""
     details: dict[str, Any] = {"host": os.uname().nodename, "folder": os.getcwd(), "pid": os.getpid()}
     with suppress(KeyError, OSError):
         details["user"] = os.environ.get("LOGNAME") or os.environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
+    if root is not None:
+        details["root"] = str(root)
+        if facts := git_facts(root):
+            details["git"] = facts
     return details

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pipelinekit.domain.environments import Lock
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.upkeep import Inventory
 from pipelinekit.domain.values import StoredValue
@@ -22,6 +23,7 @@ class References:
         self._trees: dict[str, tuple[str, ...]] = {}
         self._snapshots: dict[str, tuple[str, ...]] = {}
         self._definitions: dict[str, str] = {}
+        self._places: dict[str, set[str]] = {}
 
     def contents(self, value: StoredValue) -> Iterator[str]:
         """Every blob that a value needs, those inside its folders included."""
@@ -60,6 +62,15 @@ class References:
             found = [body.get("snapshot", ""), *(step["snapshot"] for step in body.get("steps", ()))]
             self._snapshots[digest] = tuple({snapshot for snapshot in found if snapshot})
         return {snapshot for digest in wanted for snapshot in self._snapshots.get(digest, ())}
+
+    def environments(self, graphs: Iterable[str]) -> set[str]:
+        """The folders of built environments that the steps of these graphs run in."""
+        wanted = set(graphs)
+        for digest, text in self._documents.get(wanted - self._places.keys()).items():
+            found = [step["software"] for step in loads(text).get("steps", ())]
+            locks = [Lock(item["python"], tuple(item["lock"]), item.get("base", "")) for item in found]
+            self._places[digest] = {lock.place for lock in locks if lock.is_own}
+        return {place for digest in wanted for place in self._places.get(digest, ())}
 
     def sources(self, digests: Iterable[str]) -> set[str]:
         """Every blob of the snapshots that graphs and definitions name."""

@@ -6,7 +6,7 @@ run was submitted. What a run has stored or found, and has not recorded yet, is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import AbstractContextManager
 
 from pipelinekit.classes import frozen
@@ -23,6 +23,7 @@ class Stores:
     """What upkeep works on. `batch` groups what is done inside it into one transaction.
 
     `datasets` gives the digests of files and the values that registered datasets hold: they stay.
+    `places` names the folders of built environments that stay.
     """
 
     upkeep: UpkeepRecords
@@ -34,6 +35,7 @@ class Stores:
     folders: FolderUpkeep
     clock: Clock
     datasets: Callable[[], tuple[set[str], Sequence[StoredValue]]] | None = None
+    places: Callable[[], Set[str]] = frozenset
 
 
 @frozen
@@ -157,12 +159,13 @@ class Collector:
         ]
 
     def _sweep_folders(self, before: float, *, dry: bool) -> list[Freed]:
-        """Source folders go while the records stand still: no run of them can begin meanwhile."""
+        """Source folders and environments go while the records stand still: no run of them can begin meanwhile."""
         stores = self._stores
         with stores.batch():
             open_runs = [run for run in stores.upkeep.inventory().runs.values() if not run.status.final]
             used = self._references.snapshots(run.graph for run in open_runs)
-            found = list(stores.folders.leftovers(used, before))
+            places = stores.places() | self._references.environments(run.graph for run in open_runs)
+            found = list(stores.folders.leftovers(used, before, places))
             if not dry:
                 for item in found:
                     stores.folders.take_away(item)
@@ -171,6 +174,7 @@ class Collector:
         return [
             _counted("source folders", found, "source folder"),
             _counted("scratch folders", found, "scratch folder"),
+            _counted("built environments", found, "built environment"),
         ]
 
 

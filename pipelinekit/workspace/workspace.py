@@ -106,7 +106,8 @@ class Workspace:
         graph = compilation.graph
         arguments = self.arguments(graph, given, root, compilation.trees[0].root, keep=True)
         compilation.keep(self.pipelines.blobs)
-        return self.submit_graph(graph, arguments, experiment=experiment, options=options, source=source)
+        root = compilation.trees[0].root
+        return self.submit_graph(graph, arguments, experiment=experiment, options=options, source=source, root=root)
 
     def arguments(self, graph: Graph, given: Mapping[str, Any], root: Path, source: Path, *, keep: bool) -> Arguments:
         """Values for a graph's parameters. Given paths are relative to `root`, written ones to the folder `source`."""
@@ -126,10 +127,11 @@ class Workspace:
         experiment: str = "",
         options: RunOptions | None = None,
         source: str = "",
+        root: Path | None = None,
     ) -> RunRecord:
-        """Record a run of a stored graph. No driver is started."""
+        """Record a run of a stored graph, whose source folder is `root` where it is at hand. No driver is started."""
         return self.pipelines.submit(
-            graph, arguments, experiment=experiment, options=options, source=source, batch=self._batch
+            graph, arguments, experiment=experiment, options=options, source=source, root=root, batch=self._batch
         )
 
 

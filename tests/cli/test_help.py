@@ -18,10 +18,14 @@ GOLDEN = Path(__file__).with_name("golden")
 VERBS = ("list", "show", "logs", "outputs", "cancel", "resume", "verify", "pin", "unpin", "drive")
 DATASET_VERBS = ("register", "list", "show", "update", "unregister", "download", "lineage")
 DATASTORE_VERBS = ("register", "list", "show", "unregister", "set-default", "files", "upload", "download")
+ENVIRONMENT_VERBS = ("register", "list", "show", "lock", "build", "clone", "delete")
+SNAPSHOT_VERBS = ("show", "download", "preview")
 ASKED = [
     (),
     *((name,) for name in COMMANDS),
     *(("runs", verb) for verb in VERBS),
+    *(("environments", verb) for verb in ENVIRONMENT_VERBS),
+    *(("snapshots", verb) for verb in SNAPSHOT_VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),
     ("workspace", "move"),
@@ -80,6 +84,11 @@ def test_no_golden_file_is_left_over():
 def test_every_verb_of_runs_is_asked_for():
     usage = plain(said("runs", "--help"))
     assert re.findall(r"^    (\w+) ", usage, re.MULTILINE) == list(VERBS)
+
+
+@pytest.mark.parametrize(("name", "verbs"), [("environments", ENVIRONMENT_VERBS), ("snapshots", SNAPSHOT_VERBS)])
+def test_every_verb_of_other_groups_is_asked_for(name, verbs):
+    assert re.findall(r"^    (\w+) ", plain(said(name, "--help")), re.MULTILINE) == list(verbs)
 
 
 def test_help_of_all_commands_names_each_once():

@@ -12,7 +12,7 @@ from pipelinekit.engine.fingerprint import Fingerprint, key_document, observed_k
 
 KEYED = {
     Definition: {"kind", "entry", "code", "software", "outputs", "cache_version", "arguments"},
-    Software: {"python", "packages", "variables", "lock"},
+    Software: {"python", "packages", "variables", "lock", "base"},
     CodeItem: {"symbol", "digest"},
     Port: {"name", "type", "canonical"},
     CompiledStep: {"definition"},
@@ -36,6 +36,7 @@ NOT_KEYED = {
         "options": "how a step is run, see StepOptions",
         "snapshot": "what the step reaches of it is keyed as code",
         "known": "which files the closure took care of",
+        "environment": "a name is for people; what it was resolved to is keyed through the software",
     },
     StepOptions: {
         "allow_reuse": "decides whether a key is looked up at all",
@@ -73,6 +74,7 @@ SOFTWARE = {
     "packages": (("numpy", "2.1"),),
     "variables": (("MODE", "b"),),
     "lock": ("numpy==2.1",),
+    "base": "cpython-3.12.4",
 }
 
 

@@ -1,0 +1,115 @@
+"""What `bootstrap` names besides: implementations for environments, snapshots and notes of changes to a commit.
+
+They are imported when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
+from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.runs import RunRecord
+from pipelinekit.late import late
+from pipelinekit.storage.blobs import FolderBlobs
+from pipelinekit.storage.cache import FileCache
+
+if TYPE_CHECKING:
+    from pipelinekit.compute import environments as building
+    from pipelinekit.domain.attempts import Attempt
+    from pipelinekit.ports import Clock
+    from pipelinekit.ports.environments import ChangeRecords
+    from pipelinekit.runtime.records import Records
+    from pipelinekit.storage import changes as change_records
+    from pipelinekit.storage import environments as environment_records
+    from pipelinekit.storage.database import Database
+    from pipelinekit.workspace import environments as environment_collection
+    from pipelinekit.workspace import git_notes, ignore_patterns, previews, stored_snapshots
+else:
+    building = late("pipelinekit.compute.environments")
+    change_records = late("pipelinekit.storage.changes")
+    environment_records = late("pipelinekit.storage.environments")
+    environment_collection = late("pipelinekit.workspace.environments")
+    git_notes = late("pipelinekit.workspace.git_notes")
+    ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
+    previews = late("pipelinekit.workspace.previews")
+    stored_snapshots = late("pipelinekit.workspace.stored_snapshots")
+
+
+class SourceServices:
+    """The part of a workspace's services that looks after what steps run in, and the sources that they came from."""
+
+    if TYPE_CHECKING:
+        clock: Clock
+
+        @property
+        def home(self) -> Path: ...  # noqa: D102 - see `bootstrap.Services`
+        @property
+        def database(self) -> Database: ...  # noqa: D102
+        @property
+        def blobs(self) -> FolderBlobs: ...  # noqa: D102
+        @property
+        def cache(self) -> FileCache: ...  # noqa: D102
+        @property
+        def records(self) -> Records: ...  # noqa: D102
+        def open_database(self) -> Database: ...  # noqa: D102
+
+    def lock_environment(self, environment: Environment | str) -> LockedEnvironment:
+        """A declared environment, with its lock."""
+        return self.environments.locked(environment)
+
+    @cached_property
+    def environments(self) -> environment_collection.EnvironmentCollection:
+        """The environments."""
+        records = environment_records.SQLEnvironments(self.database, self.clock)
+        return environment_collection.EnvironmentCollection(records, lambda: self._builder)
+
+    @cached_property
+    def snapshots(self) -> stored_snapshots.SnapshotCollection:
+        """The source folders that runs keep."""
+        records = self.records
+        return stored_snapshots.SnapshotCollection(
+            records.runs,
+            records.documents,
+            self.blobs,
+            lambda folder: previews.preview(folder, ignore_patterns.compile_patterns),
+        )
+
+    @cached_property
+    def _builder(self) -> building.Environments:
+        return building.Environments(self.home)
+
+    def note_changes(self, run: RunRecord, graph: Graph) -> None:
+        """Note how the source folder of a run in which something executes differs from its commit."""
+        self._git_notes.note(run, graph.snapshot)
+
+    def changes_of(self, run: RunRecord) -> Mapping[str, Any] | None:
+        """How the source folder of a run differed from its commit, as far as that is known."""
+        return self._git_notes.find(run, lambda: self.snapshots.get(run.id).digest)
+
+    @cached_property
+    def _git_notes(self) -> git_notes.GitNotes:
+        return git_notes.GitNotes(change_records.SQLChanges(self.database), self.cache, self._beside)
+
+    @contextmanager
+    def _beside(self) -> Iterator[tuple[ChangeRecords, FolderBlobs, FileCache]]:
+        """Records, store and cache for another thread."""
+        database, cache = self.open_database(), FileCache(self.home / "cache" / "local.db")
+        try:
+            yield change_records.SQLChanges(database), FolderBlobs(self.home / "blobs"), cache
+        finally:
+            database.close()
+            cache.close()
+
+    def python_for(self, attempt: Attempt) -> str:
+        """The interpreter for an attempt's environment; a declared environment is built when it is first needed."""
+        task = attempt.task
+        lock = Lock(task.python, task.lock, task.base)
+        if not lock.is_own or lock.image:  # the command line of a step runs in an image, not what looks after it
+            return sys.executable
+        return self._builder.build(lock, task.environment)
