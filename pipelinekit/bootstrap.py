@@ -21,7 +21,7 @@ from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import AccountRecords, Compute, DriverRecords, Sink
+from pipelinekit.ports import AccountRecords, Blobs, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.runtime.observer import Observer
-    from pipelinekit.storage import accounting, leftovers, sweeping
+    from pipelinekit.storage import accounting, leftovers, object_stores, sweeping
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
 else:
@@ -61,6 +61,7 @@ else:
     own_process = late("pipelinekit.harness.in_process")
     accounting = late("pipelinekit.storage.accounting")
     leftovers = late("pipelinekit.storage.leftovers")
+    object_stores = late("pipelinekit.storage.object_stores")
     sweeping = late("pipelinekit.storage.sweeping")
     upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
@@ -111,9 +112,14 @@ class Services:
         return SQLiteDatabase(self.home / "records.db")
 
     @cached_property
-    def blobs(self) -> FolderBlobs:
-        """The store."""
-        return FolderBlobs(self.home / "blobs")
+    def blobs(self) -> Blobs:
+        """The store: a folder, or an object store with local copies."""
+        return self.objects.blobs if self.objects else FolderBlobs(self.home / "blobs")
+
+    @cached_property
+    def objects(self) -> object_stores.OpenStore | None:
+        """The object store that the settings name, if they do."""
+        return object_stores.open_store(self.home, self.settings) if self.settings.blobs else None
 
     @cached_property
     def cache(self) -> FileCache:
@@ -144,7 +150,7 @@ class Services:
             records.reuse,
             records.documents,
             records.batch,
-            sweeping.FolderSweeper(home / "blobs"),
+            self.objects.upkeep if self.objects else sweeping.FolderSweeper(home / "blobs"),
             leftovers.HomeSweeper(home),
             self.clock,
         )
@@ -237,7 +243,7 @@ class Services:
         if target == LOCAL:
             return self._local(sink, attempts)
         if target.startswith(ADDRESSES):
-            return dask_cluster.AttachedCompute(target, sink, self.home, MAKER)
+            return dask_cluster.AttachedCompute(target, sink, self.home, MAKER, config.shared_settings(self.settings))
         raise _unknown_compute(target)
 
     def check_compute(self, target: str) -> None:
@@ -251,10 +257,17 @@ class Services:
 
     def _local(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
         cores = self.settings.cores or os.cpu_count() or 1
-        owner = make_supervisor(self.home)
+        owner = self.make_supervisor()
         owner.prepare(attempts[0], supervisor.modules_of(attempts), min(cores, len(attempts)))
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return local.LocalCompute(sink, owner, cores=cores, memory=memory)
+
+    def make_supervisor(self) -> supervisor.Supervisor:
+        """The owner of step processes, which know a folder only; an object store is their supervisor's."""
+        if self.objects is None:
+            return supervisor.Supervisor(self.home, self.blobs, self.home / "blobs", self.python_for)
+        objects = self.objects.blobs
+        return supervisor.Supervisor(self.home, objects, objects.local.folder, self.python_for, objects)
 
     def python_for(self, attempt: Attempt) -> str:
         """The interpreter for an attempt's environment; a declared environment is built when it is first needed."""
@@ -263,10 +276,9 @@ class Services:
         return self._environments.python(attempt.task.lock)
 
 
-def make_supervisor(home: Path) -> supervisor.Supervisor:
-    """The owner of step processes for the workspace at `home`: in a driver, or in a Dask worker elsewhere."""
-    services = Services(home, config.Settings())
-    return supervisor.Supervisor(home, services.blobs, home / "blobs", services.python_for)
+def make_supervisor(home: Path, settings: Mapping[str, Any] | None = None) -> supervisor.Supervisor:
+    """The owner of step processes in a Dask worker, for the workspace at `home`, or for one elsewhere."""
+    return Services(home, config.Settings(**(settings or {}))).make_supervisor()
 
 
 class Workspace(workspace.Workspace):

@@ -38,6 +38,17 @@ class Settings:
     verify: float = field(
         default=0.0, metadata={"text": "share of reused steps, 0 to 1, that are executed again and compared"}
     )
+    blobs: str = field(
+        default="",
+        metadata={
+            "text": "where blobs are kept: empty for the workspace folder, or s3://BUCKET/PREFIX, az://…, gs://…"
+        },
+    )
+    blobs_endpoint: str = field(default="", metadata={"text": "address of the object store, where it is not the usual"})
+    blobs_region: str = field(default="", metadata={"text": "region of the object store, where it needs one"})
+    blobs_cache: str = field(
+        default="20GB", metadata={"text": "room for local copies of what lies in an object store; empty for no limit"}
+    )
     origins: Mapping[str, str] = field(default_factory=dict, metadata={"text": ""})
 
 
@@ -72,6 +83,13 @@ def load_settings(
             values[name] = value
             origins[name] = "command line"
     return Settings(**values, origins=origins)
+
+
+def shared_settings(settings: Settings) -> dict[str, str]:
+    """What a worker elsewhere must know to reach the object store that the blobs are kept in; empty without one."""
+    if not settings.blobs:
+        return {}
+    return {name: getattr(settings, name) for name in names() if name.startswith("blobs")}
 
 
 def _read(file: Path) -> dict[str, Any]:

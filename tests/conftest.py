@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from object_servers import Moto
 
 
 def pytest_collection_modifyitems(items):
@@ -63,6 +64,12 @@ def dask_address(tmp_path_factory):
             for process in reversed(processes):  # a worker whose scheduler is gone would look for it
                 process.terminate()
                 process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """An S3 server in a process of its own."""
+    return Moto()
 
 
 @dataclass
