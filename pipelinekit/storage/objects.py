@@ -335,7 +335,7 @@ class Reader:
 
 
 def _options(address: StoreAddress) -> dict[str, Any]:
-    common: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
+    common: dict[str, Any] = {"use_listings_cache": False}
     if address.scheme == "s3":
         return {
             **common,
