@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 import weakref
 from pathlib import Path
@@ -95,3 +96,8 @@ def forget(blobs, digest):
     """Remove the local copy of a blob."""
     name = digest.removeprefix(PREFIX)
     (blobs.local.folder / name[:2] / name[2:]).unlink(missing_ok=True)
+
+
+def now():
+    """The time of this machine."""
+    return time.time()

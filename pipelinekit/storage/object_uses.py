@@ -25,6 +25,7 @@ STALE_SECONDS = 3 * SENTENCE_SECONDS  # a condemnation that is so old is nobody'
 KEPT_SECONDS = 35 * 86400.0  # notes stay so long at least, however short the grace period of a clean-up
 PATIENCE_SECONDS = 2 * STALE_SECONDS
 LOOK_SECONDS = 0.5
+LONGEST_LOOK_SECONDS = 10.0
 
 
 class Uses:
@@ -53,28 +54,29 @@ class Uses:
             return
         note = f"{NOTES}/{int(now)}-{os.urandom(8).hex()}"
         self._store.put_bytes(note, "\n".join(fresh).encode())
-        waited = 0.0
-        while self.condemned(note) & set(fresh):
+        waited, pause = 0.0, LOOK_SECONDS
+        while self._condemned(note, waited) & set(fresh):
             if waited > PATIENCE_SECONDS:
                 raise StorageError(
                     f"a clean-up of {self._store} has not ended for long, and holds blobs that are needed",
                     hint="end that 'pipelinekit gc', then try again",
                 )
-            self._pause(LOOK_SECONDS)
-            waited += LOOK_SECONDS
+            self._pause(pause)
+            waited += pause
+            pause = min(pause * 1.5, LONGEST_LOOK_SECONDS)
         self.used(fresh, now)
 
     def used(self, digests: Iterable[str], at: float | None = None) -> None:
         """Remember that these were just noted, or stored anew."""
         self._noted.update(dict.fromkeys(digests, self._clock() if at is None else at))
 
-    def condemned(self, note: str) -> Set[str]:
-        """What clean-ups are about to remove; those that were killed are told by the time of a note of one's own."""
+    def _condemned(self, note: str, waited: float) -> Set[str]:
+        """What clean-ups are about to remove. Those that were killed are told by the store's clock, as a note shows it."""
         found = list(self._store.walk(CONDEMNED))
         if not found:
             return set()
         own = self._store.stat(note)
-        now = own.modified if own else self._clock()
+        now = own.modified + waited if own else self._clock()
         names = [name for name, state in found if now - state.modified < STALE_SECONDS]
         return {digest for name in names for digest in self._read(name)}
 

@@ -110,7 +110,11 @@ class ObjectStore:
 
     def put_bytes(self, name: str, data: bytes) -> None:
         """Write a small object, over one that is there."""
-        self._call(f"{name} could not be written", lambda: self._fs.pipe_file(self._full(name), data))
+        what = f"{name} could not be written"
+        try:
+            self._call(what, lambda: self._fs.pipe_file(self._full(name), data))
+        except FileNotFoundError as error:
+            raise self._failure(what, error) from error
 
     def get(self, name: str) -> bytes | None:
         """The bytes of a small object."""

@@ -90,7 +90,9 @@ class ObjectStoreContract(BlobsContract):
     def test_many_are_looked_for_at_once(self):
         blobs = self.make()
         digests = [digest_bytes(b"%d" % number) for number in range(150)]
-        blobs.store.each(lambda number: blobs.store.put_bytes(name_of(digests[number]), b"%d" % number), range(0, 150, 2))
+        blobs.store.each(
+            lambda number: blobs.store.put_bytes(name_of(digests[number]), b"%d" % number), range(0, 150, 2)
+        )
         assert blobs.missing(digests) == set(digests[1::2])
 
 
