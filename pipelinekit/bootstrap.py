@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, leftovers, object_stores, sweeping
     from pipelinekit.storage import upkeep as upkeep_records
-    from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
+    from pipelinekit.workspace import ignore_patterns, installed_index, moving_blobs, observing, upkeep
 else:
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
@@ -66,6 +66,7 @@ else:
     upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
+    moving_blobs = late("pipelinekit.workspace.moving_blobs")
     observing = late("pipelinekit.workspace.observing")
     upkeep = late("pipelinekit.workspace.upkeep")
 
@@ -87,9 +88,10 @@ class SystemClock:
 class Services:
     """Everything of one workspace folder, made when it is first asked for."""
 
-    def __init__(self, folder: Path, settings: config.Settings) -> None:
+    def __init__(self, folder: Path, settings: config.Settings, *, guest: bool = False) -> None:
         self.folder = folder
         self.settings = settings
+        self.guest = guest  # a worker's, which executes steps of a workspace elsewhere
         self.clock = SystemClock()
         self._launched: dict[str, Any] = {}
 
@@ -119,7 +121,9 @@ class Services:
     @cached_property
     def objects(self) -> object_stores.OpenStore | None:
         """The object store that the settings name, if they do."""
-        return object_stores.open_store(self.home, self.settings) if self.settings.blobs else None
+        if not self.settings.blobs:
+            return None
+        return object_stores.open_store(self.home, self.settings, guest=self.guest)
 
     @cached_property
     def cache(self) -> FileCache:
@@ -159,6 +163,19 @@ class Services:
     def accounts(self) -> AccountRecords:
         """What reuse saved."""
         return accounting.SQLAccounts(self.database)
+
+    def store_to_move(self) -> moving_blobs.BlobStore:
+        """The store, as what moves blobs sees it."""
+        upkeep = self.upkeep.blobs
+        if self.objects is not None:
+            objects = self.objects.blobs
+            return moving_blobs.BlobStore(objects, upkeep, objects.take_files, objects.bring)
+
+        def add(places: Mapping[str, Path]) -> None:
+            for place in places.values():
+                self.blobs.put_file(place)
+
+        return moving_blobs.BlobStore(self.blobs, upkeep, add, len)
 
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""
@@ -278,7 +295,7 @@ class Services:
 
 def make_supervisor(home: Path, settings: Mapping[str, Any] | None = None) -> supervisor.Supervisor:
     """The owner of step processes in a Dask worker, for the workspace at `home`, or for one elsewhere."""
-    return Services(home, config.Settings(**(settings or {}))).make_supervisor()
+    return Services(home, config.Settings(**(settings or {})), guest=True).make_supervisor()
 
 
 class Workspace(workspace.Workspace):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,10 @@ from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 
 if TYPE_CHECKING:
+    import json
     import tomllib
 else:
+    json = late("json")
     tomllib = late("tomllib")
 
 CONFIG_FILE = "config.toml"
@@ -83,6 +85,46 @@ def load_settings(
             values[name] = value
             origins[name] = "command line"
     return Settings(**values, origins=origins)
+
+
+def check_writable(folder: Path, names: Iterable[str]) -> None:
+    """Raise UsageError where the environment decides about one of these settings, whatever their file says."""
+    for name in names:
+        if PREFIX + name.upper() in os.environ:
+            raise UsageError(
+                f"the environment variable {PREFIX}{name.upper()} decides, whatever {folder / CONFIG_FILE} says",
+                hint="unset it first",
+            )
+
+
+def write_settings(folder: Path, values: Mapping[str, str]) -> None:
+    """Put texts into the settings file of a workspace, in one step; empty ones take their lines away.
+
+    Raises UsageError where the environment decides instead, and when the file is written in a way not foreseen.
+    """
+    file = folder / CONFIG_FILE
+    check_writable(folder, values)
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    kept = [line for line in text.splitlines() if line.partition("=")[0].strip() not in values]
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if value]
+    changed = "\n".join([*lines, *kept]) + "\n"
+    wanted = {name: value for name, value in _parsed_text(text).items() if name not in values}
+    wanted.update({name: value for name, value in values.items() if value})
+    if _parsed_text(changed) != wanted:
+        raise UsageError(f"{file} is written in a way that cannot be changed here", hint=f"write into it: {lines}")
+    staged = file.with_name(f"{CONFIG_FILE}.{os.getpid()}")
+    with staged.open("w", encoding="utf-8") as stream:
+        stream.write(changed)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(staged, file)
+
+
+def _parsed_text(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {}
 
 
 def shared_settings(settings: Settings) -> dict[str, str]:

@@ -17,6 +17,7 @@ from pipelinekit.domain.digests import PREFIX, digest_bytes, is_digest
 from pipelinekit.errors import IntegrityError, NotFoundError, StorageError
 from pipelinekit.storage.blob_cache import BlobCache
 from pipelinekit.storage.blobs import FolderBlobs
+from pipelinekit.storage.object_owners import Owners
 from pipelinekit.storage.object_uses import Uses
 from pipelinekit.storage.objects import ObjectState, ObjectStore
 
@@ -37,10 +38,12 @@ class ObjectBlobs:
         *,
         clock: Callable[[], float] = time.time,
         uses: Uses | None = None,
+        owners: Owners | None = None,
     ) -> None:
         self.store = store
         self.local = local
         self.uses = uses or Uses(store, clock)
+        self._owners = owners
         self._cache = BlobCache(local, budget, clock)
 
     # -- ports.Blobs -------------------------------------------------------------------------------------------------
@@ -83,11 +86,16 @@ class ObjectBlobs:
 
     def take(self, digests: Collection[str]) -> None:
         """Upload local copies; when this returns, the object store has them."""
-        wanted = sorted(set(digests))
-        self.uses.announce(wanted)
-        self.store.each(self._upload, wanted)
-        self.uses.used(wanted)
+        self.take_files({digest: self.local.path(digest) for digest in digests})
         self._cache.trim()
+
+    def take_files(self, places: Mapping[str, Path]) -> None:
+        """Upload files by their digests, without making copies of them."""
+        if self._owners is not None:
+            self._owners.register()
+        self.uses.announce(places.keys())
+        self.store.each(lambda item: self._upload(*item), places.items())
+        self.uses.used(places)
 
     def bring(self, digests: Iterable[str]) -> Mapping[str, str]:
         """Fetch what is not here; of those that cannot be had, why. Raises StorageError."""
@@ -105,8 +113,7 @@ class ObjectBlobs:
         self.take([stored[0]])
         return stored
 
-    def _upload(self, digest: str) -> None:
-        path = self.local.path(digest)
+    def _upload(self, digest: str, path: Path) -> None:
         size = path.stat().st_size
         name = name_of(digest)
         if size >= LOOKED_FOR_FIRST:

@@ -11,6 +11,7 @@ from pipelinekit.domain.stores import StoreAddress, check_address
 from pipelinekit.errors import UsageError
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.object_blobs import ObjectBlobs
+from pipelinekit.storage.object_owners import Owners
 from pipelinekit.storage.object_sweeping import ObjectSweeper
 from pipelinekit.storage.objects import ObjectStore
 
@@ -48,17 +49,21 @@ class OpenStore:
     upkeep: ObjectSweeper
 
 
-def open_store(home: Path, settings: Named) -> OpenStore:
-    """The store that settings name, with its copies in the workspace folder. Raises UsageError."""
+def open_store(home: Path, settings: Named, *, guest: bool = False) -> OpenStore:
+    """The store that settings name, with its copies in the workspace folder. Raises UsageError.
+
+    A `guest` is a worker elsewhere: no workspace of its own.
+    """
     address = check_address(StoreAddress(settings.blobs, settings.blobs_endpoint, settings.blobs_region))
-    return store_at(ObjectStore(address), home / COPIES, _room(settings.blobs_cache))
+    store = ObjectStore(address)
+    return store_at(store, home / COPIES, _room(settings.blobs_cache), None if guest else Owners(store, home))
 
 
-def store_at(store: ObjectStore, copies: Path, budget: int = 0) -> OpenStore:
+def store_at(store: ObjectStore, copies: Path, budget: int = 0, owners: Owners | None = None) -> OpenStore:
     """A store with its copies in a folder."""
     copies.mkdir(parents=True, exist_ok=True)
-    blobs = ObjectBlobs(store, FolderBlobs(copies), budget)
-    return OpenStore(blobs, ObjectSweeper(store, uses=blobs.uses))
+    blobs = ObjectBlobs(store, FolderBlobs(copies), budget, owners=owners)
+    return OpenStore(blobs, ObjectSweeper(store, uses=blobs.uses, owners=owners))
 
 
 def _room(text: str) -> int:

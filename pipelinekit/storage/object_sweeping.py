@@ -14,6 +14,7 @@ from pipelinekit.domain.digests import PREFIX, Hasher, digest_bytes
 from pipelinekit.domain.upkeep import BlobEntry, Leftover
 from pipelinekit.errors import IntegrityError, NotFoundError
 from pipelinekit.storage.object_blobs import name_of, states
+from pipelinekit.storage.object_owners import OWNERS, Owners
 from pipelinekit.storage.object_uses import CONDEMNED, NOTES, SENTENCE_SECONDS, Uses
 from pipelinekit.storage.objects import ObjectStore
 
@@ -32,9 +33,11 @@ class ObjectSweeper:
         clock: Callable[[], float] = time.time,
         ticking: Callable[[], float] = time.monotonic,
         uses: Uses | None = None,
+        owners: Owners | None = None,
     ) -> None:
         self.store = store
         self.uses = uses or Uses(store, clock)
+        self._owners = owners
         self._ticking = ticking
 
     def blobs(self) -> Iterator[BlobEntry]:
@@ -49,6 +52,8 @@ class ObjectSweeper:
         """Remove blobs that were last used before a time, and not meanwhile; which were removed."""
         removed: list[str] = []
         waiting = sorted(set(digests))
+        if self._owners is not None and waiting:
+            self._owners.check_alone()
         for start in range(0, len(waiting), AT_ONCE):
             removed += self._remove(waiting[start : start + AT_ONCE], before)
         if waiting:
@@ -105,7 +110,7 @@ class ObjectSweeper:
         """Objects that are no blobs: uploads and condemnations that nobody ended, damaged blobs, and others."""
         for name, state in self.store.walk():
             first = name.partition("/")[0]
-            if first != NOTES and not _BLOB.fullmatch(name):
+            if first not in (NOTES, OWNERS) and not _BLOB.fullmatch(name):
                 kind = {CONDEMNED: "half-written", "damaged": "set aside"}.get(first, "foreign")
                 yield Leftover(kind, name, state.size, state.modified)
         for name, number, began in self.store.uploads():

@@ -71,7 +71,7 @@ class Uses:
         self._noted.update(dict.fromkeys(digests, self._clock() if at is None else at))
 
     def _condemned(self, note: str, waited: float) -> Set[str]:
-        """What clean-ups are about to remove. Those that were killed are told by the store's clock, as a note shows it."""
+        """What clean-ups are about to remove. Killed ones are told by the store's clock."""
         found = list(self._store.walk(CONDEMNED))
         if not found:
             return set()

@@ -110,7 +110,7 @@ class ObjectStore:
 
     def put_bytes(self, name: str, data: bytes) -> None:
         """Write a small object, over one that is there."""
-        what = f"{name} could not be written"
+        what = f"object {name} could not be written"
         try:
             self._call(what, lambda: self._fs.pipe_file(self._full(name), data))
         except FileNotFoundError as error:

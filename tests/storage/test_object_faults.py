@@ -127,7 +127,7 @@ def test_a_bucket_that_is_not_there_is_told(moto, tmp_path):
 
 def test_a_server_that_is_not_there_is_told(tmp_path):
     absent = StoreAddress("s3://bucket/prefix", "http://127.0.0.1:9", "us-east-1")
-    with pytest.raises(StorageError, match="s3://bucket/prefix at http://127.0.0.1:9") as error:
+    with pytest.raises(StorageError, match=r"s3://bucket/prefix at http://127\.0\.0\.1:9") as error:
         object_servers.opened(absent, tmp_path / "copies", tries=2).blobs.missing([digest_bytes(b"x")])
     assert "try again when the store can be reached" in error.value.hint
 
