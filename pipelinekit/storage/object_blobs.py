@@ -94,7 +94,13 @@ class ObjectBlobs:
         if self._owners is not None:
             self._owners.register()
         self.uses.announce(places.keys())
-        self.store.each(lambda item: self._upload(*item), places.items())
+        sizes = {digest: path.stat().st_size for digest, path in places.items()}
+        self.store.each(lambda item: self._send(*item, sizes[item[0]]), places.items())
+        found = states(self.store, sizes)  # all together: fewer requests than one for each
+        self.store.each(
+            lambda digest: self.store.put(name_of(digest), places[digest], sizes[digest]),
+            [digest for digest, size in sizes.items() if digest not in found or found[digest].size != size],
+        )
         self.uses.used(places)
 
     def bring(self, digests: Iterable[str]) -> Mapping[str, str]:
@@ -113,14 +119,14 @@ class ObjectBlobs:
         self.take([stored[0]])
         return stored
 
-    def _upload(self, digest: str, path: Path) -> None:
-        size = path.stat().st_size
+    def _send(self, digest: str, path: Path, size: int) -> None:
+        """Upload a file, unless it is known to be there; what comes of it is looked at afterwards."""
         name = name_of(digest)
         if size >= LOOKED_FOR_FIRST:
             state = self.store.stat(name)
             if state is not None and state.size == size:
                 return
-        self.store.put(name, path, size)
+        self.store.send(name, path)
 
     def _download(self, digest: str) -> str:
         """Fetch a blob, a second time if it did not come whole; why it cannot be had."""

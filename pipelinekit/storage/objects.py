@@ -81,7 +81,7 @@ class ObjectStore:
         A put that fails is looked after: its answer may have been lost when it had been carried out.
         """
         for number in range(self._tries):
-            error = self._try_put(name, path)
+            error = self.send(name, path)
             state = self.stat(name)
             if state is not None and state.size == size:
                 return
@@ -94,7 +94,8 @@ class ObjectStore:
             error = error or OSError(errno.EIO, "what was sent did not arrive whole")
         raise self._failure(f"blob {name.replace('/', '')} could not be stored", error)
 
-    def _try_put(self, name: str, path: Path) -> Exception | None:
+    def send(self, name: str, path: Path) -> Exception | None:
+        """Try once to upload a file where no object is; what failed, if something did."""
         try:
             self._fs.put_file(str(path), self._full(name), mode="create" if self._create else "overwrite", **self._sent)
         except FileExistsError:
@@ -102,7 +103,7 @@ class ObjectStore:
         except OSError as error:
             if error.errno == errno.ENOSYS and self._create:
                 self._create = False  # content is its own name: a second put changes nothing
-                return self._try_put(name, path)
+                return self.send(name, path)
             return error
         except Exception as error:  # of the store's library
             return error
