@@ -44,7 +44,12 @@ def check_address(address: StoreAddress) -> StoreAddress:
                 f"the address of the object store {_shown(address.url)} holds credentials",
                 hint="settings are no place for them; give them by the environment, as the library of the store says",
             )
-    if not bucket or "?" in rest or "#" in rest or any(part in ("", ".", "..") for part in prefix.split("/")[:-1]):
+    if (
+        not bucket
+        or "?" in rest
+        or "#" in rest
+        or (prefix and any(part in ("", ".", "..") for part in prefix.split("/")))
+    ):
         raise UsageError(f"{address.url!r} is no address of an object store", hint="it needs a bucket, then a prefix")
     return StoreAddress(address.url.rstrip("/"), address.endpoint.rstrip("/"), address.region)
 
