@@ -124,6 +124,7 @@ def test_clean_up_and_checks_work_on_the_store(project, store, place, moto):
     assert unused not in before
 
 
+@pytest.mark.long
 def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(project, store, tmp_path):
     project.write(book=PIPELINE)
     own = tmp_path / "worker"
