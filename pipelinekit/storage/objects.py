@@ -7,6 +7,7 @@ object appears when its upload is complete, in all of these stores: nobody ever 
 from __future__ import annotations
 
 import errno
+import os
 import random
 import threading
 import time
@@ -222,7 +223,7 @@ class ObjectStore:
         for number in range(self._tries):
             try:
                 return action()
-            except FileNotFoundError:
+            except (FileNotFoundError, StorageError):
                 raise
             except Exception as error:  # of the store's library
                 failed = error
@@ -252,6 +253,8 @@ class ObjectStore:
     @cached_property
     def _fs(self) -> Any:
         scheme = self.address.scheme
+        if scheme in ("gs", "gcs"):  # else it asks for the kind of the bucket by another way, for up to a minute
+            os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         try:
             made = fsspec.filesystem(scheme, **_options(self.address))
         except ImportError as error:
@@ -274,7 +277,7 @@ class ObjectStore:
         if self.address.scheme == "s3":
             return {"chunksize": PART, "max_concurrency": AHEAD}
         if self.address.scheme in ("gs", "gcs"):
-            return {"chunksize": PART, "consistency": "crc32c"}
+            return {"chunksize": PART, "consistency": "md5"}
         return {"max_concurrency": AHEAD} if self.address.scheme in EXTRAS else {}
 
     @cached_property
