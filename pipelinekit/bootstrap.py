@@ -21,7 +21,7 @@ from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import Compute, DriverRecords, Sink
+from pipelinekit.ports import Blobs, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         leftovers,
         metrics,
         moving,
+        object_stores,
         postgres,
         run_queries,
         sweeping,
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
         ignore_patterns,
         installed_index,
         interactive,
+        moving_blobs,
         observing,
         stored_snapshots,
         upkeep,
@@ -112,12 +114,14 @@ else:
     leftovers = late("pipelinekit.storage.leftovers")
     moving = late("pipelinekit.storage.moving")
     postgres = late("pipelinekit.storage.postgres")
+    object_stores = late("pipelinekit.storage.object_stores")
     sweeping = late("pipelinekit.storage.sweeping")
     upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
     workspace_experiments = late("pipelinekit.workspace.experiments")
     interactive = late("pipelinekit.workspace.interactive")
+    moving_blobs = late("pipelinekit.workspace.moving_blobs")
     observing = late("pipelinekit.workspace.observing")
     upkeep = late("pipelinekit.workspace.upkeep")
 
@@ -140,9 +144,10 @@ class SystemClock:
 class Services(wiring.SourceServices):
     """Everything of one workspace folder, made when it is first asked for."""
 
-    def __init__(self, folder: Path, settings: config.Settings) -> None:
+    def __init__(self, folder: Path, settings: config.Settings, *, guest: bool = False) -> None:
         self.folder = folder
         self.settings = settings
+        self.guest = guest  # a worker's, which executes steps of a workspace elsewhere
         self.clock = SystemClock()
         self._launched: dict[str, Any] = {}
 
@@ -191,9 +196,16 @@ class Services(wiring.SourceServices):
         return moving.FilePlace(self.home / RECORDS_FILE)
 
     @cached_property
-    def blobs(self) -> FolderBlobs:
-        """The store."""
-        return FolderBlobs(self.home / "blobs")
+    def blobs(self) -> Blobs:
+        """The store: a folder, or an object store with local copies."""
+        return self.objects.blobs if self.objects else FolderBlobs(self.home / "blobs")
+
+    @cached_property
+    def objects(self) -> object_stores.OpenStore | None:
+        """The object store that the settings name, if they do."""
+        if not self.settings.blobs:
+            return None
+        return object_stores.open_store(self.home, self.settings, guest=self.guest)
 
     @cached_property
     def cache(self) -> FileCache:
@@ -235,7 +247,7 @@ class Services(wiring.SourceServices):
             records.reuse,
             records.documents,
             records.batch,
-            sweeping.FolderSweeper(home / "blobs"),
+            self.objects.upkeep if self.objects else sweeping.FolderSweeper(home / "blobs"),
             leftovers.HomeSweeper(home),
             self.clock,
             self._dataset_records.values,
@@ -246,6 +258,19 @@ class Services(wiring.SourceServices):
     def accounts(self) -> AccountRecords:
         """What reuse saved."""
         return accounting.SQLAccounts(self.database)
+
+    def store_to_move(self) -> moving_blobs.BlobStore:
+        """The store, as what moves blobs sees it."""
+        upkeep = self.upkeep.blobs
+        if self.objects is not None:
+            objects = self.objects.blobs
+            return moving_blobs.BlobStore(objects, upkeep, objects.take_files, objects.bring)
+
+        def add(places: Mapping[str, Path]) -> None:
+            for place in places.values():
+                self.blobs.put_file(place)
+
+        return moving_blobs.BlobStore(self.blobs, upkeep, add, len)
 
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""
@@ -419,7 +444,7 @@ class Services(wiring.SourceServices):
         if target == LOCAL:
             return self._local(sink, attempts)
         if target.startswith(ADDRESSES):
-            return dask_cluster.AttachedCompute(target, sink, self.home, MAKER)
+            return dask_cluster.AttachedCompute(target, sink, self.home, MAKER, config.shared_settings(self.settings))
         raise _unknown_compute(target)
 
     def check_compute(self, target: str) -> None:
@@ -437,16 +462,22 @@ class Services(wiring.SourceServices):
 
     def _local(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
         cores = self.settings.cores or os.cpu_count() or 1
-        owner = make_supervisor(self.home)
+        owner = self.make_supervisor()
         owner.prepare(attempts[0], supervisor.modules_of(attempts), min(cores, len(attempts)))
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return local.LocalCompute(sink, owner, cores=cores, memory=memory)
 
+    def make_supervisor(self) -> supervisor.Supervisor:
+        """The owner of step processes, which know a folder only; an object store is their supervisor's."""
+        if self.objects is None:
+            return supervisor.Supervisor(self.home, self.blobs, self.home / "blobs", self.python_for)
+        objects = self.objects.blobs
+        return supervisor.Supervisor(self.home, objects, objects.local.folder, self.python_for, objects)
 
-def make_supervisor(home: Path) -> supervisor.Supervisor:
-    """The owner of step processes for the workspace at `home`: in a driver, or in a Dask worker elsewhere."""
-    services = Services(home, config.Settings())
-    return supervisor.Supervisor(home, services.blobs, home / "blobs", services.python_for)
+
+def make_supervisor(home: Path, settings: Mapping[str, Any] | None = None) -> supervisor.Supervisor:
+    """The owner of step processes in a Dask worker, for the workspace at `home`, or for one elsewhere."""
+    return Services(home, config.Settings(**(settings or {})), guest=True).make_supervisor()
 
 
 class Workspace(workspace.Workspace):

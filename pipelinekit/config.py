@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,13 @@ from pipelinekit.late import late
 from pipelinekit.wire.values import dumps
 
 if TYPE_CHECKING:
+    import json
     import tomllib
 
     from pipelinekit.domain import addresses
 else:
     addresses = late("pipelinekit.domain.addresses")
+    json = late("json")
     tomllib = late("tomllib")
 
 CONFIG_FILE = "config.toml"
@@ -45,6 +47,17 @@ class Settings:
     )
     verify: float = field(
         default=0.0, metadata={"text": "share of reused steps, 0 to 1, that are executed again and compared"}
+    )
+    blobs: str = field(
+        default="",
+        metadata={
+            "text": "where blobs are kept: empty for the workspace folder, or s3://BUCKET/PREFIX, az://…, gs://…"
+        },
+    )
+    blobs_endpoint: str = field(default="", metadata={"text": "address of the object store, where it is not the usual"})
+    blobs_region: str = field(default="", metadata={"text": "region of the object store, where it needs one"})
+    blobs_cache: str = field(
+        default="20GB", metadata={"text": "room for local copies of what lies in an object store; empty for no limit"}
     )
     origins: Mapping[str, str] = field(default_factory=dict, metadata={"text": ""})
 
@@ -108,6 +121,53 @@ def change_setting(folder: Path, name: str, value: str) -> None:
         fresh.unlink()
         raise UsageError(f"{file} is written in a way that cannot be changed", hint=f"set {name!r} in it by hand")
     os.replace(fresh, file)
+
+
+def check_writable(folder: Path, names: Iterable[str]) -> None:
+    """Raise UsageError where the environment decides about one of these settings, whatever their file says."""
+    for name in names:
+        if PREFIX + name.upper() in os.environ:
+            raise UsageError(
+                f"the environment variable {PREFIX}{name.upper()} decides, whatever {folder / CONFIG_FILE} says",
+                hint="unset it first",
+            )
+
+
+def write_settings(folder: Path, values: Mapping[str, str]) -> None:
+    """Put texts into the settings file of a workspace, in one step; empty ones take their lines away.
+
+    Raises UsageError where the environment decides instead, and when the file is written in a way not foreseen.
+    """
+    file = folder / CONFIG_FILE
+    check_writable(folder, values)
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    kept = [line for line in text.splitlines() if line.partition("=")[0].strip() not in values]
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if value]
+    changed = "\n".join([*lines, *kept]) + "\n"
+    wanted = {name: value for name, value in _parsed_text(text).items() if name not in values}
+    wanted.update({name: value for name, value in values.items() if value})
+    if _parsed_text(changed) != wanted:
+        raise UsageError(f"{file} is written in a way that cannot be changed here", hint=f"write into it: {lines}")
+    staged = file.with_name(f"{CONFIG_FILE}.{os.getpid()}")
+    with staged.open("w", encoding="utf-8") as stream:
+        stream.write(changed)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(staged, file)
+
+
+def _parsed_text(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def shared_settings(settings: Settings) -> dict[str, str]:
+    """What a worker elsewhere must know to reach the object store that the blobs are kept in; empty without one."""
+    if not settings.blobs:
+        return {}
+    return {name: getattr(settings, name) for name in names() if name.startswith("blobs")}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -16,13 +16,12 @@ from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.late import late
-from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.cache import FileCache
 
 if TYPE_CHECKING:
     from pipelinekit.compute import environments as building
     from pipelinekit.domain.attempts import Attempt
-    from pipelinekit.ports import Clock
+    from pipelinekit.ports import Blobs, Clock
     from pipelinekit.ports.environments import ChangeRecords
     from pipelinekit.runtime.records import Records
     from pipelinekit.storage import changes as change_records
@@ -52,7 +51,7 @@ class SourceServices:
         @property
         def database(self) -> Database: ...  # noqa: D102
         @property
-        def blobs(self) -> FolderBlobs: ...  # noqa: D102
+        def blobs(self) -> Blobs: ...  # noqa: D102
         @property
         def cache(self) -> FileCache: ...  # noqa: D102
         @property
@@ -97,11 +96,11 @@ class SourceServices:
         return git_notes.GitNotes(change_records.SQLChanges(self.database), self.cache, self._beside)
 
     @contextmanager
-    def _beside(self) -> Iterator[tuple[ChangeRecords, FolderBlobs, FileCache]]:
+    def _beside(self) -> Iterator[tuple[ChangeRecords, Blobs, FileCache]]:
         """Records, store and cache for another thread."""
         database, cache = self.open_database(), FileCache(self.home / "cache" / "local.db")
         try:
-            yield change_records.SQLChanges(database), FolderBlobs(self.home / "blobs"), cache
+            yield change_records.SQLChanges(database), self.blobs, cache
         finally:
             database.close()
             cache.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import servers
+from object_servers import Moto
 from postgres import Server
 
 
@@ -80,6 +81,11 @@ def s3_server(tmp_path_factory):
     """An S3 server in a process of its own."""
     with servers.s3_server(tmp_path_factory.mktemp("s3") / "log") as server:
         yield server
+
+
+def moto():
+    """An S3 server in a process of its own."""
+    return Moto()
 
 
 @dataclass

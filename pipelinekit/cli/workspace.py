@@ -1,13 +1,21 @@
-"""`pipelinekit workspace`: where things are kept, and moving the records to another place."""
+"""`pipelinekit workspace`: where things are kept, and moving them to another place."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from dataclasses import asdict
+from typing import Any
 
+from pipelinekit import config
 from pipelinekit.bootstrap import RECORDS_FILE, Services, open_services
+from pipelinekit.classes import replace
 from pipelinekit.cli.output import print_json, table
-from pipelinekit.domain.texts import counted
+from pipelinekit.domain.texts import counted, size_text
 from pipelinekit.errors import UsageError
+from pipelinekit.workspace.moving_blobs import check_still, move_blobs
+
+FOLDER = "folder"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, text in (
         ("show", "where the workspace keeps things, and how much"),
-        ("move", "move what the workspace keeps to another place, all in one go"),
+        ("move", "move records, or blobs, to another place, all in one go"),
     ):
         verb = verbs.add_parser(name, help=text, description=text)
         verb.add_argument("--json", action="store_true", help="one JSON document on standard output")
@@ -25,6 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 metavar="WHERE",
                 help="move all records: to postgresql://USER@HOST/DATABASE, or with 'file' back into the workspace",
             )
+            verb.add_argument(
+                "--blobs",
+                metavar="URL",
+                help="copy all blobs and use them there: s3://BUCKET/PREFIX, az://…, gs://…, or 'folder' for the "
+                "workspace's own",
+            )
+            verb.add_argument(
+                "--endpoint", default="", metavar="ADDRESS", help="where the object store is, if not as usual"
+            )
+            verb.add_argument("--region", default="", metavar="NAME", help="region of the object store")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -37,27 +55,71 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
     experiments = services.experiments.list(archived=None)
     runs = sum(experiment.runs for experiment in experiments)
     records = services.settings.records or str(services.home / RECORDS_FILE)
+    blobs = services.settings.blobs or str(services.home / "blobs")
     if arguments.json:
-        found = {"workspace": str(services.folder), "records": records, "blobs": str(services.home / "blobs")}
+        found = {"workspace": str(services.folder), "records": records, "blobs": blobs}
         print_json({**found, "experiments": len(experiments), "runs": runs})
         return 0
     rows = [
         ("workspace", str(services.folder)),
         ("records", f"{records}  ({counted(runs, 'run')} in {counted(len(experiments), 'experiment')})"),
-        ("blobs", str(services.home / "blobs")),
+        ("blobs", blobs),
     ]
     print(table(rows))
     return 0
 
 
 def _move(arguments: argparse.Namespace, services: Services) -> int:
-    if not arguments.records:
-        raise UsageError("nothing to move", hint="say where to: --records postgresql://USER@HOST/DATABASE")
-    done = services.move_records(arguments.records)
+    if bool(arguments.records) is bool(arguments.blobs):
+        raise UsageError(
+            "nothing to move" if not arguments.records else "records and blobs are moved one after the other",
+            hint="say where to: --records postgresql://USER@HOST/DATABASE, or --blobs s3://BUCKET/PREFIX",
+        )
+    told, lines = _move_records(arguments, services) if arguments.records else _move_blobs(arguments, services)
     if arguments.json:
-        print_json({"from": done.origin, "to": done.target, "kept": done.kept, "rows": done.rows})
-        return 0
-    print(f"moved all records from {done.origin}\n                  to {done.target}\n")
-    print(table([(f"  {name}", str(count)) for name, count in done.rows.items() if count], ("  table", "rows")))
-    print(f"\nevery row was read back and compared; the old records are kept at {done.kept}")
+        print_json(told)
+    else:
+        print("\n".join(lines))
     return 0
+
+
+def _move_records(arguments: argparse.Namespace, services: Services) -> tuple[dict[str, Any], list[str]]:
+    done = services.move_records(arguments.records)
+    rows = [(f"  {name}", str(count)) for name, count in done.rows.items() if count]
+    lines = [
+        f"moved all records from {done.origin}\n                  to {done.target}\n",
+        table(rows, ("  table", "rows")),
+        f"\nevery row was read back and compared; the old records are kept at {done.kept}",
+    ]
+    return {"from": done.origin, "to": done.target, "kept": done.kept, "rows": done.rows}, lines
+
+
+def _move_blobs(arguments: argparse.Namespace, services: Services) -> tuple[dict[str, Any], list[str]]:
+    values = {
+        "blobs": "" if arguments.blobs == FOLDER else arguments.blobs,
+        "blobs_endpoint": arguments.endpoint,
+        "blobs_region": arguments.region,
+    }
+    settings = services.settings
+    if (settings.blobs, settings.blobs_endpoint) == (values["blobs"], values["blobs_endpoint"]):
+        raise UsageError(f"the blobs are kept in {settings.blobs or 'the workspace folder'} already")
+    config.check_writable(services.folder, values)
+    check_still(services.runs)
+    target = Services(services.folder, replace(settings, **values))
+    moved = move_blobs(
+        services.store_to_move(),
+        target.store_to_move(),
+        lambda: config.write_settings(services.folder, values),
+        _progress if sys.stderr.isatty() and not arguments.json else None,
+    )
+    old = settings.blobs or str(services.home / "blobs")
+    lines = [f"moved {counted(moved.copied, 'blob')}, {size_text(moved.size)}; {moved.there} were there already"]
+    if moved.damaged:
+        lines.append(f"{counted(len(moved.damaged), 'blob')} were damaged before, and are made again when needed")
+    lines.append(f"blobs are kept in {arguments.blobs} from now on; what is in {old} is left to you")
+    return {"from": old, "to": arguments.blobs, **asdict(moved)}, lines
+
+
+def _progress(done: int, count: int) -> None:
+    sys.stderr.write(f"\r\033[Kcopied {done} of {counted(count, 'blob')}" + ("\r\033[K" if done == count else ""))
+    sys.stderr.flush()

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,25 @@ Limits = dict[
 class DaskCompute:
     """Implements `ports.Compute` on a Dask client.
 
-    `home` is the workspace folder, `maker` the `module:function` that makes a supervisor for it on a worker.
+    `home` is the workspace folder, `maker` the `module:function` that makes a supervisor for it on a worker, given the
+    `settings` that say where blobs are kept.
     """
 
-    def __init__(self, client: Client, sink: Sink, home: Path, maker: str, *, slots: int, limits: Limits) -> None:
+    def __init__(
+        self,
+        client: Client,
+        sink: Sink,
+        home: Path,
+        maker: str,
+        *,
+        slots: int,
+        limits: Limits,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self._client = client
         self._sink = sink
         self._home, self._maker = str(home), maker
+        self._settings = dict(settings or {})
         self._slots = max(slots, 1)
         self._limits = limits
         self._lock = threading.RLock()
@@ -134,6 +146,7 @@ class DaskCompute:
             {
                 "home": self._home,
                 "maker": self._maker,
+                "settings": self._settings,
                 "topic": self._topic,
                 **attempts_to_json(bundle),
             }
@@ -222,7 +235,9 @@ class DaskCompute:
 class AttachedCompute(DaskCompute):
     """A Dask cluster that runs elsewhere, by the address of its scheduler."""
 
-    def __init__(self, address: str, sink: Sink, home: Path, maker: str) -> None:
+    def __init__(
+        self, address: str, sink: Sink, home: Path, maker: str, settings: Mapping[str, Any] | None = None
+    ) -> None:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
             client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -232,18 +247,18 @@ class AttachedCompute(DaskCompute):
                 "is a Dask scheduler running there, with at least one worker? ('dask scheduler', 'dask worker ADDRESS')"
             )
             raise ComputeError(f"the Dask cluster at {address} cannot be used: {error}", hint=hint) from error
-        check_workers(client, home)
+        check_workers(client, home, shared=bool(settings))
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         slots = sum(item["nthreads"] for item in workers)
-        super().__init__(client, sink, home, maker, slots=slots, limits=_declared(list(workers)))
+        super().__init__(client, sink, home, maker, slots=slots, limits=_declared(list(workers)), settings=settings)
         client.subscribe_topic(self._topic, self._topic_event)
 
     def _topic_event(self, event: tuple[float, Any]) -> None:
         self.take_events([event_from_json(item) for item in event[1]])
 
 
-def check_workers(client: Client, home: Path) -> None:
-    """Refuse workers that cannot give the same results, or that do not see the workspace."""
+def check_workers(client: Client, home: Path, *, shared: bool = False) -> None:
+    """Refuse workers that cannot give the same results, or that do not see the workspace where no store is `shared`."""
     own = worker.facts(str(home))
     try:
         answers: dict[str, dict[str, Any]] = client.run(worker.facts, str(home))
@@ -259,10 +274,11 @@ def check_workers(client: Client, home: Path) -> None:
                     f"worker {address} has {name} {found[name]}, but this process has {own[name]}",
                     hint="use the same versions on both sides",
                 )
-        if not found["sees_workspace"]:
+        if not found["sees_workspace"] and not shared:
             client.close()
             raise ComputeError(
-                f"worker {address} cannot see the workspace folder {home}", hint="share it with the workers"
+                f"worker {address} cannot see the workspace folder {home}",
+                hint="share it with the workers, or keep the blobs in an object store (setting 'blobs')",
             )
 
 

@@ -19,14 +19,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipelinekit.classes import frozen
+from pipelinekit.classes import frozen, replace
 from pipelinekit.compute.processes import GRACE_SECONDS, Death, StepProcess, Watchdog
-from pipelinekit.compute.sources import bring_snapshot
+from pipelinekit.compute.transfers import Transfers
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.runs import Failure
 from pipelinekit.errors import ComputeError, PipelinekitError
-from pipelinekit.ports import Blobs
+from pipelinekit.ports import Blobs, Transfer
 from pipelinekit.wire.attempts import event_from_json
 
 BUNDLE_SECONDS = 0.25  # after so long, a bundle's remaining attempts are given back
@@ -67,12 +67,20 @@ def _wish(attempt: Attempt) -> _Wish:
 class Supervisor:
     """Executes attempts in step processes below `home`, a folder on the file system of the blobs' local files.
 
-    `python_for` gives the interpreter for an attempt's environment, building the environment if needed.
+    `python_for` gives the interpreter for an attempt's environment, building the environment if needed. `transfer`
+    carries blobs between `blobs_folder`, which step processes know, and a store elsewhere.
     """
 
-    def __init__(self, home: Path, blobs: Blobs, blobs_folder: Path, python_for: PythonFor | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        blobs: Blobs,
+        blobs_folder: Path,
+        python_for: PythonFor | None = None,
+        transfer: Transfer | None = None,
+    ) -> None:
         self._home = home
-        self._blobs = blobs
+        self._transfers = Transfers(blobs, transfer)
         self._blobs_folder = blobs_folder
         self._python_for = python_for or (lambda _: sys.executable)
         self._lock = threading.Lock()
@@ -155,6 +163,9 @@ class Supervisor:
         except (PipelinekitError, OSError) as error:
             return _ended(attempt, began, _setup_failure(error))
         identity = attempt.id
+        if unavailable := self._transfers.bring_inputs(attempt):
+            self._release(identity, process, kind)
+            return replace(_ended(attempt, began, unavailable.failure), damaged=unavailable.damaged)
         with self._lock:
             self._busy[identity] = process
             canceled = identity in self._canceled or self._closed
@@ -176,7 +187,7 @@ class Supervisor:
         self._release(identity, process, kind, spoiled=outcome.get("spoiled", False))
         ended = event_from_json(outcome)
         assert isinstance(ended, AttemptEnded)
-        return ended
+        return self._transfers.take_outputs(ended)
 
     def _was_out_of_memory(self) -> bool:
         """Whether the kernel has killed processes for want of memory since this was asked last."""
@@ -208,7 +219,7 @@ class Supervisor:
         return known
 
     def _start(self, kind: _Kind, modules: Sequence[str]) -> StepProcess:
-        source = bring_snapshot(self._home, kind.snapshot, self._blobs)
+        source = self._transfers.bring_source(self._home, kind.snapshot)
         self._make_scratch()
         setup = {
             "blobs": str(self._blobs_folder),

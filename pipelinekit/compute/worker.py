@@ -8,8 +8,10 @@ from __future__ import annotations
 import atexit
 import importlib
 import importlib.metadata
+import os
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,13 @@ from distributed import get_worker
 
 from pipelinekit.compute.supervisor import Emit, Supervisor
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent
+from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.environments import python_identity
 from pipelinekit.domain.runs import Failure
 from pipelinekit.wire.attempts import attempts_from_json, event_to_json
 from pipelinekit.wire.values import dumps, loads
+
+FOLDER = "PIPELINEKIT_WORKER_FOLDER"  # a folder of the worker's own, for its copies of blobs and sources
 
 _lock = threading.Lock()
 _supervisors: dict[str, Supervisor] = {}
@@ -32,7 +37,7 @@ def run_bundle(payload: str) -> str:
     message = loads(payload)
     home = message["home"]
     attempts = attempts_from_json(message)
-    supervisor = _supervisor(home, message["maker"])
+    supervisor = _supervisor(home, message["maker"], message["settings"])
     refused = [_refusal(attempt, why) for attempt in attempts if (why := _misfit(attempt))]
     known = {event.attempt for event in refused}
     fitting = [attempt for attempt in attempts if attempt.id not in known]
@@ -57,20 +62,31 @@ def release(home: str) -> None:
 
 
 def facts(home: str) -> dict[str, Any]:
-    """What a driver must know before it trusts a worker with attempts."""
+    """What a driver must know before it trusts a worker with attempts.
+
+    A worker with a folder of its own, or that does not see the workspace, needs a store that it can reach from there.
+    """
     return {
         "python": python_identity(),
         "pipelinekit": importlib.metadata.version("pipelinekit"),
-        "sees_workspace": Path(home).is_dir(),
+        "sees_workspace": Path(home).is_dir() and FOLDER not in os.environ,
     }
 
 
-def _supervisor(home: str, maker: str) -> Supervisor:
+def home_here(home: str) -> Path:
+    """Where this worker keeps what belongs to a workspace: in its folder, or below one of the worker's own."""
+    if Path(home).is_dir() and FOLDER not in os.environ:
+        return Path(home)
+    own = Path(os.environ.get(FOLDER) or Path(tempfile.gettempdir(), f"pipelinekit-{os.getuid()}"))
+    return own.absolute() / digest(home).removeprefix(PREFIX)[:16] / Path(home).name
+
+
+def _supervisor(home: str, maker: str, settings: Mapping[str, Any]) -> Supervisor:
     """The supervisor of a workspace; made by `module:function`, which the driver's bootstrap names."""
     with _lock:
         if home not in _supervisors:
             module, _, name = maker.partition(":")
-            supervisor: Supervisor = getattr(importlib.import_module(module), name)(Path(home))
+            supervisor: Supervisor = getattr(importlib.import_module(module), name)(home_here(home), settings)
             atexit.register(supervisor.close, now=True)
             _supervisors[home] = supervisor
         return _supervisors[home]

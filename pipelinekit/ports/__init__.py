@@ -196,6 +196,16 @@ class Blobs(Protocol):
         """Remove a blob, or set it aside when it is damaged."""
 
 
+class Transfer(Protocol):
+    """Carries blobs between a store elsewhere and a local folder, where step processes read and write them."""
+
+    def bring(self, digests: Iterable[str]) -> Mapping[str, str]:
+        """Make blobs lie in the folder, verified; of those that cannot be had, why. Raises StorageError."""
+
+    def take(self, digests: Collection[str]) -> None:
+        """Store what lies in the folder; when this returns it is stored for good. Raises StorageError."""
+
+
 class Files(Protocol):
     """Files that steps opened without declaring them, as they are now."""
 

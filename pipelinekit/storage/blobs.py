@@ -55,6 +55,14 @@ class FolderBlobs:
             with path.open("rb") as stream:
                 return self._write(stream)
 
+    def receive(self, digest: str, source: BinaryIO) -> None:
+        """Store a copy of bytes that must be those of a digest. Raises IntegrityError if they differ.
+
+        They are not synced: what a power cut takes is found when it is read, and copied again.
+        """
+        with self._told():
+            self._write(source, wanted=digest)
+
     def path(self, digest: str) -> Path:
         """The blob's own file, verified."""
         place = self._place(digest)
@@ -104,7 +112,7 @@ class FolderBlobs:
             return False
         return True
 
-    def _write(self, source: BinaryIO) -> tuple[str, int]:
+    def _write(self, source: BinaryIO, *, wanted: str = "") -> tuple[str, int]:
         self._staging.mkdir(parents=True, exist_ok=True)
         staged = self._staging / os.urandom(8).hex()
         try:
@@ -114,7 +122,10 @@ class FolderBlobs:
                     hasher.update(block)
                     target.write(block)
                 target.flush()
-                os.fsync(target.fileno())
+                if not wanted:
+                    os.fsync(target.fileno())
+            if wanted and hasher.digest() != wanted:
+                raise IntegrityError(f"what came for blob {wanted} has digest {hasher.digest()}", digest=wanted)
             self._publish(staged, hasher.digest())
             return hasher.digest(), hasher.size
         finally:

@@ -37,7 +37,7 @@ STEPS = """
 """
 
 
-def test_every_command_gives_one_document(project):
+def test_every_command_gives_one_document(project, moto):
     project.write(steps=STEPS)
     project.run("steps.py:bad", "--in-process", code=1)
     run = project.run("steps.py:good", "-p", "x=2")["id"]
@@ -73,7 +73,20 @@ def test_every_command_gives_one_document(project):
         "compile": [("compile", "steps.py:good"), ("compile", "steps.py:good", "-o", "graph.json")],
         "reuse": [("reuse", "stats"), ("reuse", "stats", "--since", "2001-01-31")],
         "settings": [("settings",)],
-        "workspace": [("workspace", "show")],
+        "workspace": [
+            ("workspace", "show"),
+            (
+                "workspace",
+                "move",
+                "--blobs",
+                f"s3://{moto.bucket()}/x",
+                "--endpoint",
+                moto.endpoint,
+                "--region",
+                "us-east-1",
+            ),
+            ("workspace", "move", "--blobs", "folder"),
+        ],
     }
     assert set(asked) == set(COMMANDS)
     for words in (words for listed in asked.values() for words in listed):

@@ -3,6 +3,7 @@
 import os
 import time
 
+import object_servers
 import pytest
 from made_records import memory_records, sql_records
 
@@ -79,3 +80,32 @@ class TestFolderBlobUpkeep(BlobUpkeepContract):
         for path in made.blobs.folder.glob("??/*"):
             then = path.stat().st_mtime - seconds
             os.utime(path, (then, then))
+
+
+class ObjectUpkeepContract(BlobUpkeepContract):
+    def make(self):
+        store = object_servers.opened(self.place, self.folder / "copies")
+        return MadeStore(store.blobs, store.upkeep, HandClock(time.time()))
+
+    def damage(self, blobs, digest):
+        object_servers.damage(blobs, digest)
+
+    def age(self, made, seconds):
+        self.server.age(self.place, seconds)
+        # whoever comes later is another process, which has noted nothing yet
+        later = object_servers.opened(self.place, self.folder / "copies")
+        made.blobs.uses, made.upkeep.uses = later.blobs.uses, later.upkeep.uses
+
+
+class TestObjectUpkeepInMemory(ObjectUpkeepContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path):
+        self.folder, self.server = tmp_path, object_servers.InMemory()
+        self.place = self.server.address()
+
+
+class TestS3Upkeep(ObjectUpkeepContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path, moto):
+        self.folder, self.server = tmp_path, moto
+        self.place = moto.address()

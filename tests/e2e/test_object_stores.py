@@ -1,0 +1,176 @@
+"""Workspaces whose blobs lie in an object store: a server in a process of its own, commands in processes of theirs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import object_servers
+import pytest
+from conftest import Project, wait_for
+
+PIPELINE = """
+    import os
+    from pathlib import Path
+    from pipelinekit import Folder, pipeline, step
+
+    @step
+    def numbers(n: int) -> list[int]:
+        return list(range(n))
+
+    @step
+    def pages(words: list[int]) -> Folder:
+        folder = Path("pages")
+        folder.mkdir()
+        for number in range(3):
+            (folder / f"{number}.txt").write_text(f"{words[number]} " * 3000)
+        return folder
+
+    @step
+    def letters(pages: Folder) -> int:
+        return sum(len(path.read_text()) for path in pages.iterdir())
+
+    @pipeline
+    def book(n: int = 3000):
+        return letters(pages(numbers(n)))
+"""
+
+
+@pytest.fixture
+def place(moto, monkeypatch):
+    """The address of an empty store, named by settings."""
+    address = moto.address()
+    for name, value in {
+        **object_servers.CREDENTIALS,
+        "PIPELINEKIT_BLOBS": address.url,
+        "PIPELINEKIT_BLOBS_ENDPOINT": address.endpoint,
+        "PIPELINEKIT_BLOBS_REGION": address.region,
+    }.items():
+        monkeypatch.setenv(name, value)
+    return address
+
+
+@pytest.fixture
+def store(place, tmp_path):
+    return object_servers.opened(place, tmp_path / "own-copies")
+
+
+def local_blobs(project):
+    return [path for path in (project.home / "blobs").rglob("*") if path.is_file()]
+
+
+def copies(project):
+    return list((project.home / "blob-copies").glob("??/*"))
+
+
+def test_a_workspace_with_the_same_records_and_no_copies_reuses_and_executes(project, store, tmp_path):
+    project.write(book=PIPELINE)
+    assert project.executed("book.py") == ["numbers", "pages", "letters"]
+    assert local_blobs(project) == []
+    stored = {entry.digest for entry in store.upkeep.blobs()}
+    assert len(stored) == 7, "source and its manifest, a list, two different pages and one more, and their manifest"
+    assert store.blobs.missing(stored) == set()
+
+    other = Project(tmp_path / "other" / "project")
+    other.folder.mkdir(parents=True)
+    shutil.copyfile(project.folder / "book.py", other.folder / "book.py")
+    other.home.mkdir()
+    shutil.copyfile(project.home / "records.db", other.home / "records.db")
+    other.edit("book.py", "len(path.read_text())", "len(path.read_text()) + 1")
+    document = other.run("book.py")
+    assert [step["status"] for step in document["steps"]] == ["Reused", "Reused", "Completed"]
+    assert document["outputs"] == {"output": 18_003}
+    assert copies(other), "what the step needed was fetched"
+
+
+def test_what_the_store_lost_or_damaged_is_made_again(project, store):
+    project.write(book=PIPELINE)
+    project.run("book.py")
+    for path in copies(project):
+        path.unlink()
+    page = next(entry.digest for entry in store.upkeep.blobs() if entry.size == 6000)
+    store.blobs.discard(page)
+    project.edit("book.py", "len(path.read_text())", "len(path.read_text()) + 1")
+    assert project.executed("book.py") == ["pages", "letters"], "it is looked for before a result is reused"
+
+    for path in copies(project):
+        path.unlink()
+    object_servers.damage(store.blobs, page)
+    project.edit("book.py", "len(path.read_text()) + 1", "len(path.read_text()) + 2")
+    document = project.run("book.py")
+    assert [step["status"] for step in document["steps"]] == ["Reused", "Completed", "Completed"]
+    assert document["outputs"] == {"output": 18_006}
+    assert [item.kind for item in store.upkeep.leftovers()] == ["set aside"]
+
+
+def test_clean_up_and_checks_work_on_the_store(project, store, place, moto):
+    project.write(book=PIPELINE)
+    project.run("book.py")
+    before = {entry.digest for entry in store.upkeep.blobs()}
+    unused, _ = store.blobs.put(b"nobody's")
+    moto.age(place, 3 * 86400)
+    found = project("gc", "--json").json
+    assert {item["kind"]: item["count"] for item in found["freed"] if item["count"]} == {"blobs": 1}
+    assert {entry.digest for entry in store.upkeep.blobs()} == before
+    damaged = next(entry.digest for entry in store.upkeep.blobs() if entry.size == 6000)
+    object_servers.damage(store.blobs, damaged)
+    assert "its bytes are not what its name says" in project("fsck", code=1).out
+    assert "repaired: it is set aside" in project("fsck", "--repair").out
+    for path in copies(project):
+        path.unlink()
+    assert project.executed("book.py") == ["pages"], "early cutoff: the pages are as they were"
+    assert project("fsck").out == "no faults\n"
+    assert unused not in before
+
+
+@pytest.mark.long
+def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(project, store, tmp_path):
+    project.write(book=PIPELINE)
+    own = tmp_path / "worker"
+    with dask_elsewhere(tmp_path / "dask", {"PIPELINEKIT_WORKER_FOLDER": str(own)}) as address:
+        document = project.run("book.py", "--compute", address)
+        assert {step["status"] for step in document["steps"]} == {"Completed"}
+        assert document["outputs"] == {"output": 18_000}
+        fetched = [path for path in own.rglob("blob-copies/??/*") if path.is_file()]
+        assert fetched, "the worker keeps copies in its own folder"
+        assert not (project.home / "snapshots").exists(), "nothing was executed here"
+        shutil.rmtree(own)
+        project.edit("book.py", "len(path.read_text())", "len(path.read_text()) + 1")
+        assert project.executed("book.py", "--compute", address) == ["letters"]
+    assert project("runs", "outputs", "--json").json["output"]["value"] == 18_003
+
+
+def dask_elsewhere(folder, environment):
+    """A Dask scheduler and a worker with an environment of its own; its address."""
+    return _Dask(folder, environment)
+
+
+class _Dask:
+    def __init__(self, folder, environment):
+        folder.mkdir()
+        self.file = folder / "scheduler.json"
+        self.log = (folder / "log").open("w")
+        self.options = {"stdout": self.log, "stderr": subprocess.STDOUT, "cwd": folder}
+        self.environment = {**os.environ, **environment}
+        self.processes = []
+
+    def _start(self, *words, **options):
+        self.processes.append(subprocess.Popen([sys.executable, "-m", "dask", *words], **self.options, **options))
+
+    def __enter__(self):
+        file = str(self.file)
+        self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file)
+        wait_for(self.file.exists)
+        settled = {**self.environment}
+        for name in ("PIPELINEKIT_BLOBS", "PIPELINEKIT_BLOBS_ENDPOINT", "PIPELINEKIT_BLOBS_REGION"):
+            settled.pop(name)  # the driver tells where blobs are kept
+        worker = ["worker", "--scheduler-file", file, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+        self._start(*worker, env=settled)
+        return json.loads(self.file.read_text())["address"]
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait(timeout=30)
+        self.log.close()
