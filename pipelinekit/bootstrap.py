@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config, wiring
-from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
@@ -48,32 +47,19 @@ if TYPE_CHECKING:
     from pipelinekit.domain.metrics import Entry
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
-    from pipelinekit.ports.datasets import SecretValues
-    from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords
-    from pipelinekit.ports.upkeep import AccountRecords
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import (
-        accounting,
-        experiments,
         facts,
         leftovers,
-        metrics,
         moving,
         object_stores,
         postgres,
         run_queries,
         sweeping,
     )
-    from pipelinekit.storage import datasets as dataset_records
-    from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.storage.database import Database
-    from pipelinekit.storage.stores import local as local_store
-    from pipelinekit.storage.stores import opening
     from pipelinekit.workspace import (
-        dataset_files,
-        dataset_inputs,
-        dataset_outputs,
         datasets,
         datastores,
         ignore_patterns,
@@ -88,13 +74,6 @@ if TYPE_CHECKING:
     from pipelinekit.workspace import experiments as workspace_experiments
     from pipelinekit.workspace.experiments import ExperimentCollection
 else:
-    dataset_records = late("pipelinekit.storage.datasets")
-    datastore_records = late("pipelinekit.storage.datastores")
-    local_store = late("pipelinekit.storage.stores.local")
-    opening = late("pipelinekit.storage.stores.opening")
-    dataset_files = late("pipelinekit.workspace.dataset_files")
-    dataset_inputs = late("pipelinekit.workspace.dataset_inputs")
-    dataset_outputs = late("pipelinekit.workspace.dataset_outputs")
     datasets = late("pipelinekit.workspace.datasets")
     datastores = late("pipelinekit.workspace.datastores")
     subprocess = late("subprocess")
@@ -106,11 +85,8 @@ else:
     modules = late("pipelinekit.engine.code.modules")
     own_process = late("pipelinekit.harness.in_process")
     attempts = late("pipelinekit.domain.attempts")
-    accounting = late("pipelinekit.storage.accounting")
-    experiments = late("pipelinekit.storage.experiments")
     facts = late("pipelinekit.storage.facts")
     run_queries = late("pipelinekit.storage.run_queries")
-    metrics = late("pipelinekit.storage.metrics")
     leftovers = late("pipelinekit.storage.leftovers")
     moving = late("pipelinekit.storage.moving")
     postgres = late("pipelinekit.storage.postgres")
@@ -141,7 +117,7 @@ class SystemClock:
         return time.time()
 
 
-class Services(wiring.SourceServices):
+class Services(wiring.NounServices):
     """Everything of one workspace folder, made when it is first asked for."""
 
     def __init__(self, folder: Path, settings: config.Settings, *, guest: bool = False) -> None:
@@ -228,16 +204,6 @@ class Services(wiring.SourceServices):
         )
 
     @cached_property
-    def facts(self) -> FactRecords:
-        """What is told of runs besides metrics."""
-        return facts.SQLFacts(self.database, self.clock)
-
-    @cached_property
-    def metrics(self) -> MetricRecords:
-        """Metrics."""
-        return metrics.SQLMetrics(self.database)
-
-    @cached_property
     def upkeep(self) -> upkeep.Stores:
         """What clean-up and checks work on."""
         records, home = self.records, self.home
@@ -253,11 +219,6 @@ class Services(wiring.SourceServices):
             self._dataset_records.values,
             self.environments.places,
         )
-
-    @cached_property
-    def accounts(self) -> AccountRecords:
-        """What reuse saved."""
-        return accounting.SQLAccounts(self.database)
 
     def store_to_move(self) -> moving_blobs.BlobStore:
         """The store, as what moves blobs sees it."""
@@ -329,53 +290,6 @@ class Services(wiring.SourceServices):
             self.open_driving,
         )
 
-    @cached_property
-    def experiments(self) -> ExperimentRecords:
-        """Records of the experiments."""
-        return experiments.SQLExperiments(self.database, self.clock)
-
-    # -- data --------------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def secret_values(self) -> SecretValues:
-        """Values of the workspace's secrets."""
-        return opening.NoSecrets()
-
-    @cached_property
-    def datastores(self) -> datastores.DatastoreCollection:
-        """The datastores."""
-        records = datastore_records.SQLDatastores(self.database)
-        return datastores.DatastoreCollection(records, self.open_store, self.clock)
-
-    @cached_property
-    def open_store(self) -> opening.StoreOpener:
-        """Opens the files of datastores."""
-        return opening.StoreOpener(lambda: self.secret_values)
-
-    def dataset_inputs(self) -> dataset_inputs.DatasetInputs:
-        """Datasets as inputs of a run that is about to be recorded."""
-        return dataset_inputs.DatasetInputs(self._dataset_records, lambda: self._dataset_files, self.blobs, _note)
-
-    @cached_property
-    def datasets(self) -> datasets.DatasetCollection:
-        """The datasets."""
-        return datasets.DatasetCollection(
-            self._dataset_records, self._dataset_files, self.dataset_inputs, self.blobs, self.clock
-        )
-
-    @cached_property
-    def _dataset_records(self) -> dataset_records.SQLDatasets:
-        return dataset_records.SQLDatasets(self.database)
-
-    @cached_property
-    def _dataset_files(self) -> dataset_files.DatasetFiles:
-        return dataset_files.DatasetFiles(
-            lambda: self.datastores,
-            lambda folder: local_store.LocalStore(f"folder {str(folder)!r}", folder),
-            self.blobs,
-            self.cache,
-        )
-
     def _recover(self) -> None:
         """Fail the runs whose driver is dead, or that a driver process of ours ended without having taken."""
         driving = self.records.driving
@@ -412,14 +326,6 @@ class Services(wiring.SourceServices):
             self._at_end,
             self.note_changes,
         )
-
-    def _at_end(self, run: RunRecord, graph: Graph) -> None:
-        """What is recorded with the end of a run: outputs that are to be datasets."""
-        if any(step.options.register for step in graph.steps):
-            outputs = dataset_outputs.DatasetOutputs(
-                self._dataset_records, self.records.runs, self.blobs, self.clock, _note
-            )
-            outputs.register(run.id, graph)
 
     def launch(self, record: RunRecord) -> None:
         """Start a driver process for a run; it outlives this one."""
@@ -536,10 +442,6 @@ class Workspace(workspace.Workspace):
     def datasets(self) -> datasets.DatasetCollection:
         """Registered datasets."""
         return self.services.datasets
-
-
-def _note(words: str) -> None:
-    sys.stderr.write(f"note: {words}\n")
 
 
 class Silent:

@@ -22,18 +22,47 @@ if TYPE_CHECKING:
     from pipelinekit.compute import environments as building
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.ports import Blobs, Clock
+    from pipelinekit.ports.datasets import SecretValues
     from pipelinekit.ports.environments import ChangeRecords
+    from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords
     from pipelinekit.runtime.records import Records
     from pipelinekit.storage import changes as change_records
+    from pipelinekit.storage import datasets as dataset_records
+    from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import environments as environment_records
+    from pipelinekit.storage import experiments, facts, metrics
     from pipelinekit.storage.database import Database
+    from pipelinekit.storage.stores import local as local_store
+    from pipelinekit.storage.stores import opening
+    from pipelinekit.workspace import (
+        dataset_files,
+        dataset_inputs,
+        dataset_outputs,
+        datasets,
+        datastores,
+        git_notes,
+        ignore_patterns,
+        previews,
+        stored_snapshots,
+    )
     from pipelinekit.workspace import environments as environment_collection
-    from pipelinekit.workspace import git_notes, ignore_patterns, previews, stored_snapshots
 else:
     building = late("pipelinekit.compute.environments")
     change_records = late("pipelinekit.storage.changes")
     environment_records = late("pipelinekit.storage.environments")
     environment_collection = late("pipelinekit.workspace.environments")
+    dataset_records = late("pipelinekit.storage.datasets")
+    datastore_records = late("pipelinekit.storage.datastores")
+    experiments = late("pipelinekit.storage.experiments")
+    facts = late("pipelinekit.storage.facts")
+    metrics = late("pipelinekit.storage.metrics")
+    local_store = late("pipelinekit.storage.stores.local")
+    opening = late("pipelinekit.storage.stores.opening")
+    dataset_files = late("pipelinekit.workspace.dataset_files")
+    dataset_inputs = late("pipelinekit.workspace.dataset_inputs")
+    dataset_outputs = late("pipelinekit.workspace.dataset_outputs")
+    datasets = late("pipelinekit.workspace.datasets")
+    datastores = late("pipelinekit.workspace.datastores")
     git_notes = late("pipelinekit.workspace.git_notes")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     previews = late("pipelinekit.workspace.previews")
@@ -112,3 +141,74 @@ class SourceServices:
         if not lock.is_own or lock.image:  # the command line of a step runs in an image, not what looks after it
             return sys.executable
         return self._builder.build(lock, task.environment)
+
+
+class NounServices(SourceServices):
+    """The part that keeps what is told of runs, experiments, secrets, and the data that runs are given."""
+
+    @cached_property
+    def facts(self) -> FactRecords:
+        """What is told of runs besides metrics."""
+        return facts.SQLFacts(self.database, self.clock)
+
+    @cached_property
+    def metrics(self) -> MetricRecords:
+        """Metrics."""
+        return metrics.SQLMetrics(self.database)
+
+    @cached_property
+    def experiments(self) -> ExperimentRecords:
+        """Records of the experiments."""
+        return experiments.SQLExperiments(self.database, self.clock)
+
+    @cached_property
+    def secret_values(self) -> SecretValues:
+        """Values of the workspace's secrets."""
+        return opening.NoSecrets()
+
+    @cached_property
+    def datastores(self) -> datastores.DatastoreCollection:
+        """The datastores."""
+        records = datastore_records.SQLDatastores(self.database)
+        return datastores.DatastoreCollection(records, self.open_store, self.clock)
+
+    @cached_property
+    def open_store(self) -> opening.StoreOpener:
+        """Opens the files of datastores."""
+        return opening.StoreOpener(lambda: self.secret_values)
+
+    def dataset_inputs(self) -> dataset_inputs.DatasetInputs:
+        """Datasets as inputs of a run that is about to be recorded."""
+        return dataset_inputs.DatasetInputs(self._dataset_records, lambda: self._dataset_files, self.blobs, _note)
+
+    @cached_property
+    def datasets(self) -> datasets.DatasetCollection:
+        """The datasets."""
+        return datasets.DatasetCollection(
+            self._dataset_records, self._dataset_files, self.dataset_inputs, self.blobs, self.clock
+        )
+
+    @cached_property
+    def _dataset_records(self) -> dataset_records.SQLDatasets:
+        return dataset_records.SQLDatasets(self.database)
+
+    @cached_property
+    def _dataset_files(self) -> dataset_files.DatasetFiles:
+        return dataset_files.DatasetFiles(
+            lambda: self.datastores,
+            lambda folder: local_store.LocalStore(f"folder {str(folder)!r}", folder),
+            self.blobs,
+            self.cache,
+        )
+
+    def _at_end(self, run: RunRecord, graph: Graph) -> None:
+        """What is recorded with the end of a run: outputs that are to be datasets."""
+        if any(step.options.register for step in graph.steps):
+            outputs = dataset_outputs.DatasetOutputs(
+                self._dataset_records, self.records.runs, self.blobs, self.clock, _note
+            )
+            outputs.register(run.id, graph)
+
+
+def _note(words: str) -> None:
+    sys.stderr.write(f"note: {words}\n")

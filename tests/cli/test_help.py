@@ -15,7 +15,11 @@ import pytest
 from pipelinekit.cli.main import COMMANDS
 
 GOLDEN = Path(__file__).with_name("golden")
-VERBS = ("list", "show", "logs", "outputs", "cancel", "resume", "verify", "pin", "unpin", "drive")
+VERBS = (
+    "list", "show", "logs", "outputs", "cancel", "metrics", "compare", "tag", "describe", "children", "files", "resume",
+    "verify", "reproduce", "export", "pin", "unpin", "drive",
+)  # fmt: skip
+EXPERIMENT_VERBS = ("list", "show", "tag", "describe", "archive", "reactivate", "delete")
 DATASET_VERBS = ("register", "list", "show", "update", "unregister", "download", "lineage")
 DATASTORE_VERBS = ("register", "list", "show", "unregister", "set-default", "files", "upload", "download")
 ENVIRONMENT_VERBS = ("register", "list", "show", "lock", "build", "clone", "delete")
@@ -24,6 +28,7 @@ ASKED = [
     (),
     *((name,) for name in COMMANDS),
     *(("runs", verb) for verb in VERBS),
+    *(("experiments", verb) for verb in EXPERIMENT_VERBS),
     *(("environments", verb) for verb in ENVIRONMENT_VERBS),
     *(("snapshots", verb) for verb in SNAPSHOT_VERBS),
     ("reuse", "invalidate"),
