@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from pipelinekit.ports.datasets import SecretValues
     from pipelinekit.ports.environments import ChangeRecords
     from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords
+    from pipelinekit.ports.upkeep import AccountRecords
     from pipelinekit.runtime.records import Records
+    from pipelinekit.storage import accounting, experiments, facts, metrics
     from pipelinekit.storage import changes as change_records
     from pipelinekit.storage import datasets as dataset_records
     from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import environments as environment_records
-    from pipelinekit.storage import experiments, facts, metrics
     from pipelinekit.storage.database import Database
     from pipelinekit.storage.stores import local as local_store
     from pipelinekit.storage.stores import opening
@@ -53,6 +54,7 @@ else:
     environment_collection = late("pipelinekit.workspace.environments")
     dataset_records = late("pipelinekit.storage.datasets")
     datastore_records = late("pipelinekit.storage.datastores")
+    accounting = late("pipelinekit.storage.accounting")
     experiments = late("pipelinekit.storage.experiments")
     facts = late("pipelinekit.storage.facts")
     metrics = late("pipelinekit.storage.metrics")
@@ -160,6 +162,11 @@ class NounServices(SourceServices):
     def experiments(self) -> ExperimentRecords:
         """Records of the experiments."""
         return experiments.SQLExperiments(self.database, self.clock)
+
+    @cached_property
+    def accounts(self) -> AccountRecords:
+        """What reuse saved."""
+        return accounting.SQLAccounts(self.database)
 
     @cached_property
     def secret_values(self) -> SecretValues:

@@ -175,10 +175,12 @@ BUGS = (
     Bug(
         "claims of dead drivers are honoured",
         "storage/reuse.py",
-        'if row["run"] != run and _holds(row)',
+        'if row["run"] != run and self._holds(row)',
         'if row["run"] != run',
     ),
-    Bug("claims of others are not honoured", "storage/reuse.py", 'if row["run"] != run and _holds(row)', "if False"),
+    Bug(
+        "claims of others are not honoured", "storage/reuse.py", 'if row["run"] != run and self._holds(row)', "if False"
+    ),
     Bug(
         "claims outlive their run",
         "storage/runs.py",
