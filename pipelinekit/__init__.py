@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pipelinekit.formats.paths import Folder as Folder
     from pipelinekit.formats.registry import Format as Format
     from pipelinekit.formats.registry import register_format as register_format
+    from pipelinekit.harness.secrets import get_secret as get_secret
+    from pipelinekit.harness.secrets import get_secrets as get_secrets
     from pipelinekit.workspace.runs import Run as Run
     from pipelinekit.workspace.runs import StepRun as StepRun
 
@@ -55,6 +57,8 @@ _HOMES = {
     "Workspace": "bootstrap",
     "first_of": "authoring.pipelines",
     "fixed": "authoring.handles",
+    "get_secret": "harness.secrets",
+    "get_secrets": "harness.secrets",
     "otherwise": "authoring.pipelines",
     "pipeline": "authoring.pipelines",
     "register_format": "formats.registry",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,9 +47,10 @@ if TYPE_CHECKING:
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.runtime.observer import Observer
-    from pipelinekit.storage import accounting, leftovers, sweeping
+    from pipelinekit.storage import accounting, leftovers, sealing, sweeping
+    from pipelinekit.storage import secrets as secret_records
     from pipelinekit.storage import upkeep as upkeep_records
-    from pipelinekit.workspace import ignore_patterns, installed_index, observing, upkeep
+    from pipelinekit.workspace import ignore_patterns, installed_index, observing, secrets, upkeep
 else:
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
@@ -61,11 +62,14 @@ else:
     own_process = late("pipelinekit.harness.in_process")
     accounting = late("pipelinekit.storage.accounting")
     leftovers = late("pipelinekit.storage.leftovers")
+    sealing = late("pipelinekit.storage.sealing")
+    secret_records = late("pipelinekit.storage.secrets")
     sweeping = late("pipelinekit.storage.sweeping")
     upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
     observing = late("pipelinekit.workspace.observing")
+    secrets = late("pipelinekit.workspace.secrets")
     upkeep = late("pipelinekit.workspace.upkeep")
 
 IN_PROCESS = "in-process"
@@ -165,7 +169,8 @@ class Services:
     @cached_property
     def compiler(self) -> Compiler:
         """Compiles drafts."""
-        return Compiler(self.cache, _compile_patterns, _build_index, self.lock_environment, _summarise)
+        find = self.lock_environment, _summarise, self.secret_versions
+        return Compiler(self.cache, _compile_patterns, _build_index, *find)
 
     def lock_environment(self, environment: Environment) -> tuple[str, ...]:
         """Resolve a declared environment to exact requirements."""
@@ -174,6 +179,35 @@ class Services:
     @cached_property
     def _environments(self) -> environments.Environments:
         return environments.Environments(self.home, self.cache)
+
+    # -- secrets -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def secrets(self) -> secrets.SecretCollection:
+        """The secrets, to be set, listed and deleted."""
+        return secrets.SecretCollection(secret_records.SQLSecrets(self.database, self.clock), self._secret_keys)
+
+    @cached_property
+    def _secret_keys(self) -> sealing.KeyFile:
+        named = self.settings.secrets_key
+        place = self.home / os.path.expanduser(named) if named else self.home / sealing.KEY_FILE
+        return sealing.KeyFile(place, shared=bool(named))
+
+    def secret_versions(self, names: Iterable[str]) -> Mapping[str, int]:
+        """The version of each of these secrets that is there."""
+        return secret_records.SQLSecrets(self.database, self.clock).versions(names)
+
+    def open_secrets(self, wanted: Mapping[str, int]) -> Mapping[str, str]:
+        """Values of secrets in these versions (0 for the newest); from any thread, and only to be handed on."""
+        database = SQLiteDatabase(self.home / "records.db")
+        try:
+            return secrets.open_secrets(wanted, secret_records.SQLSecrets(database, self.clock), self._secret_keys)
+        finally:
+            database.close()
+
+    def secrets_for(self, attempt: Attempt) -> Mapping[str, str]:
+        """The values of the secrets of an attempt, at the moment when it begins."""
+        return self.open_secrets(attempt.task.secrets)
 
     @cached_property
     def pipelines(self) -> Pipelines:
@@ -247,7 +281,8 @@ class Services:
 
     def _in_process(self, sink: Sink) -> Compute:
         scratch = self.home / "scratch" / str(os.getpid())
-        return in_process.InProcessCompute(sink, own_process.OwnProcess(self.home, self.blobs, scratch))
+        own = own_process.OwnProcess(self.home, self.blobs, scratch)
+        return in_process.InProcessCompute(sink, own, self.secrets_for)
 
     def _local(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
         cores = self.settings.cores or os.cpu_count() or 1
@@ -265,14 +300,19 @@ class Services:
 
 def make_supervisor(home: Path) -> supervisor.Supervisor:
     """The owner of step processes for the workspace at `home`: in a driver, or in a Dask worker elsewhere."""
-    services = Services(home, config.Settings())
-    return supervisor.Supervisor(home, services.blobs, home / "blobs", services.python_for)
+    services = Services(home, config.load_settings(home))
+    return supervisor.Supervisor(home, services.blobs, home / "blobs", services.python_for, services.secrets_for)
 
 
 class Workspace(workspace.Workspace):
     """A workspace on this machine; see `open`."""
 
     services: Services
+
+    @property
+    def secrets(self) -> secrets.SecretCollection:
+        """The secrets that steps are given by name: set, listed, deleted; nothing shows their values."""
+        return self.services.secrets
 
     @classmethod
     def open(cls, folder: str | Path | None = None) -> Workspace:

@@ -34,6 +34,9 @@ class Settings:
     )
     cores: int = field(default=0, metadata={"text": "cores that local runs may use; 0 for all of this machine"})
     experiment: str = field(default="", metadata={"text": "experiment of new runs; empty for the pipeline's own name"})
+    secrets_key: str = field(
+        default="", metadata={"text": "file with the key of secrets; empty for secrets.key in the workspace folder"}
+    )
     progress: bool = field(default=True, metadata={"text": "show live progress when standard error is a terminal"})
     verify: float = field(
         default=0.0, metadata={"text": "share of reused steps, 0 to 1, that are executed again and compared"}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     # nouns of what executes and of what looks after a workspace: a run in which nothing is new needs none
     from pipelinekit.domain.accounting import Kept, StepUse
     from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
+    from pipelinekit.domain.secrets import Sealed, Secret
     from pipelinekit.domain.upkeep import BlobEntry, History, Inventory, Leftover, Place, Removal
 else:
     Protocol = object  # who implements one is told by type checkers; a class of `typing` costs three times as much
@@ -221,6 +222,50 @@ class AccountRecords(Protocol):
 
     def uses(self, since: float) -> Sequence[StepUse]:
         """Step runs that were reused or executed, of runs that are there and were submitted since a time."""
+
+
+class SecretRecords(Protocol):
+    """Secrets as they are kept: of each the newest version, with its value sealed by `SecretKeys`."""
+
+    def put(self, name: str, by: str, seal: Callable[[int, Mapping[str, Sealed]], str]) -> Secret:
+        """Keep a new version of a secret; the one before is dropped, and no number is ever given twice.
+
+        `seal` is called with that version and all that is sealed, while nobody else writes; it gives the sealed value.
+        """
+
+    def delete(self, name: str, by: str) -> None:
+        """Drop a secret. Raises NotFoundError."""
+
+    def list(self) -> Sequence[Secret]:
+        """All secrets by name, without their values."""
+
+    def versions(self, names: Iterable[str]) -> Mapping[str, int]:
+        """The version of each of these secrets that is there."""
+
+    def sealed(self) -> Mapping[str, Sealed]:
+        """The sealed value of every secret."""
+
+    def reseal(self, change: Callable[[Mapping[str, Sealed]], Mapping[str, str]]) -> None:
+        """Give sealed values other seals, all or nothing; `change` is called while nobody else writes."""
+
+
+class SecretKeys(Protocol):
+    """The keys that values are sealed with; kept apart from the records. Raises StorageError, which says what to do."""
+
+    def make(self) -> None:
+        """Make the first key, if there is none."""
+
+    def seal(self, name: str, version: int, value: str) -> str:
+        """A value that only these keys open, and only as that version of that secret."""
+
+    def open(self, name: str, sealed: Sealed) -> str:
+        """The value that was sealed."""
+
+    def add(self) -> None:
+        """Make a new key, which seals from now on; what others have sealed can still be opened."""
+
+    def retire(self, sealed: Mapping[str, Sealed]) -> int:
+        """Drop all keys but the newest, if it opens all of these; how many older ones there are still."""
 
 
 class Blobs(Protocol):

@@ -15,6 +15,7 @@ from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.pipelines import StepDeclaration
+from pipelinekit.domain.secrets import check_secret_name
 from pipelinekit.domain.steps import Resources, Retry, StepOptions, parse_duration
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import Fault, UsageError
@@ -145,9 +146,14 @@ class Step(Generic[P, R]):
         """Why the step cannot be used in any pipeline, at the place of its function."""
         found = list(self.signature.problems)
         names = [port.name for port in declaration.inputs]
+        secrets = declaration.options.secrets
         found.extend(
             f"not_keyed names {name!r}, which is none of its inputs ({', '.join(names) or 'it has none'})"
-            for name in sorted(self.settings.not_keyed.difference(names))
+            for name in sorted(self.settings.not_keyed.difference(names, secrets))
+        )
+        found.extend(
+            f"not_keyed names {name!r}, which is both an input and a secret: rename the input"
+            for name in sorted(self.settings.not_keyed.intersection(names).intersection(secrets))
         )
         if not declaration.name:
             found.append(_not_found(self.step_function))
@@ -182,6 +188,7 @@ def step(
     max_age: float | str | timedelta = 0.0,
     not_keyed: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
+    secrets: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a typed function into a step.
@@ -192,8 +199,9 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     runs. `resources` are `Resources(cpu=…, gpu=…, memory=…)`. `retries` is a number or a `Retry`. `timeout` is in
     seconds for one attempt. With `allow_reuse=False` it runs every time. Changing `cache_version` makes earlier results
     unusable; results older than `max_age` (seconds, a timedelta, or text such as `"7d"`) are not reused. `not_keyed`
-    names inputs that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with its runs.
-    Only `environment` and `cache_version` enter the key.
+    names inputs and secrets that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with
+    its runs. `secrets` names those that it reads with `get_secret`. Only `environment`, `cache_version`, and name and
+    version of secrets enter the key.
     """
     settings = override_settings(StepSettings(), options, getattr(function, "__name__", "step"))
     if function is None:
@@ -209,7 +217,9 @@ def _make(function: Any, settings: StepSettings) -> Step[Any, Any]:
     return Step(function, settings)
 
 
-_OPTION_NAMES = ("compute", "resources", "retries", "timeout", "allow_reuse", "cache_version", "max_age", "tags")
+_OPTION_NAMES = (
+    "compute", "resources", "retries", "timeout", "allow_reuse", "cache_version", "max_age", "tags", "secrets"
+)  # fmt: skip
 
 
 def override_settings(settings: StepSettings, given: Mapping[str, Any], title: str) -> StepSettings:
@@ -219,6 +229,9 @@ def override_settings(settings: StepSettings, given: Mapping[str, Any], title: s
         known = ", ".join(("name", "environment", *_OPTION_NAMES, "not_keyed", "after"))
         raise UsageError(f"step {title!r} has no option {unknown[0]!r}", hint=f"there are: {known}")
     options = {name: _option(name, given[name]) for name in _OPTION_NAMES if name in given}
+    not_keyed = _names(given["not_keyed"]) if "not_keyed" in given else settings.not_keyed
+    if secrets := options.get("secrets", settings.options.secrets):
+        options["secrets"] = {name: name not in not_keyed for name in secrets}
     if "retries" in options:
         options["retry"] = options.pop("retries")
     after = given.get("after", settings.after)
@@ -228,7 +241,7 @@ def override_settings(settings: StepSettings, given: Mapping[str, Any], title: s
         environment=given.get("environment", settings.environment),
         options=replace(settings.options, **options),
         after=tuple(after) if isinstance(after, list | tuple) else (after,),
-        not_keyed=_names(given["not_keyed"]) if "not_keyed" in given else settings.not_keyed,
+        not_keyed=not_keyed,
     )
 
 
@@ -240,6 +253,8 @@ def _option(name: str, value: Any) -> Any:
     match name:
         case "resources":
             return Resources(**value) if isinstance(value, Mapping) else value or Resources()
+        case "secrets":
+            return {check_secret_name(name): True for name in ([value] if isinstance(value, str) else value or ())}
         case "retries":
             return Retry(attempts=value) if isinstance(value, int) else value
         case "tags":

@@ -35,6 +35,7 @@ COMMANDS = {
     "gc": ("gc", "remove what nothing refers to, and what a policy lets go; --dry-run only says what"),
     "fsck": ("fsck", "check records and store; --repair mends what can be mended"),
     "reuse": ("reuse", "what reuse saved, and why steps ran"),
+    "secrets": ("secrets", "set, list and delete secrets that steps are given by name; values are never shown"),
     "settings": ("settings", "list all settings with their values and where they come from"),
 }
 

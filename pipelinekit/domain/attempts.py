@@ -19,7 +19,9 @@ class Task:
 
     `snapshot` is the tree that the code is imported from. `lock` names the built environment, empty for the worker's
     own; `packages` are the versions that the code was keyed with, and that the worker must have. `variables` are set in
-    the step's process. `known` are the files of the snapshot that the key takes care of, `*` for all.
+    the step's process. `known` are the files of the snapshot that the key takes care of, `*` for all. `secrets` are
+    names of those that it is given, with the versions that it was keyed with, `ANY_VERSION` for what is not keyed;
+    values are never in here.
     """
 
     kind: str
@@ -36,6 +38,7 @@ class Task:
     lock: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     known: tuple[str, ...] = ()
+    secrets: Mapping[str, int] = field(default_factory=dict)
 
 
 @frozen

@@ -112,7 +112,8 @@ class StepOptions:
 
     `variables` are set in the step's process; what they say enters the key with the step's software. `timeout` is in
     seconds for one attempt; 0 means none. `compute` names a compute target; empty means the run's own. A result that
-    is older than `max_age` seconds is not reused; 0 means that age does not matter.
+    is older than `max_age` seconds is not reused; 0 means that age does not matter. `secrets` are names of the secrets
+    that are given to it, each with whether its version enters the key, with the step's definition.
     """
 
     allow_reuse: bool = True
@@ -124,6 +125,7 @@ class StepOptions:
     tags: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     max_age: float = 0.0
+    secrets: Mapping[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("timeout", "max_age"):

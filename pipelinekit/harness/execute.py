@@ -30,13 +30,15 @@ if TYPE_CHECKING:
     import shutil
     import traceback
 
+    from pipelinekit.engine.masking import Masks
     from pipelinekit.formats import canonical
-    from pipelinekit.harness import coroutines
+    from pipelinekit.harness import coroutines, secrets
 else:
     shutil = late("shutil")
     traceback = late("traceback")
     canonical = late("pipelinekit.formats.canonical")
     coroutines = late("pipelinekit.harness.coroutines")
+    secrets = late("pipelinekit.harness.secrets")
 
 _NUMBERS = frozenset({int, float, bool, type(None)})  # what every annotation takes as it is
 OF_ATTEMPTS = ("PIPELINEKIT_RUN", "PIPELINEKIT_STEP", "PIPELINEKIT_ATTEMPT")  # process variables that name one
@@ -81,8 +83,19 @@ class Executor:
         self._home = os.getcwd()
         self._folders = 0
 
-    def execute(self, attempt: Attempt, runner: Runner | None = None) -> AttemptEnded:
-        """Run an attempt and say how it ended. Raises nothing that the step raises."""
+    def execute(
+        self, attempt: Attempt, runner: Runner | None = None, given: Mapping[str, str] | None = None
+    ) -> AttemptEnded:
+        """Run an attempt and say how it ended. Raises nothing that the step raises.
+
+        `given` are the values of the secrets that it is given; nothing that is told of the attempt tells them.
+        """
+        if not given:
+            return self._execute(attempt, runner)
+        with secrets.given_secrets(given, attempt.step) as masks:
+            return secrets.masked_end(self._execute(attempt, runner, masks), masks)
+
+    def _execute(self, attempt: Attempt, runner: Runner | None, masks: Masks | None = None) -> AttemptEnded:
         began = time.perf_counter()
         outputs: Mapping[str, StoredValue] = {}
         failure: Failure | None = None
@@ -94,6 +107,8 @@ class Executor:
         before = begin_observation(observation, attempt.task.known)
         try:
             outputs = runner(attempt, self.place) if runner else run_python(attempt, self.place, self._find)
+            if masks is not None:
+                secrets.refuse_told(outputs, masks)
         except KeyboardInterrupt:
             failure = Failure("canceled", "the step was interrupted")
         except IntegrityError as error:

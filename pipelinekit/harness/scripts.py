@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from pipelinekit.domain.attempts import Attempt
 from pipelinekit.domain.steps import Port
@@ -19,7 +21,14 @@ from pipelinekit.formats.loading import load_plain, load_value
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.storing import OutputError, store_value
 from pipelinekit.harness.execute import Place
+from pipelinekit.late import late
+from pipelinekit.wire.frames import READ_SIZE
 from pipelinekit.wire.values import dumps, plain_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.harness import secrets
+else:
+    secrets = late("pipelinekit.harness.secrets")
 
 _SUFFIXES = {"arrow": ".arrow", "numpy": ".npy", "bytes": ".bin"}
 
@@ -28,27 +37,79 @@ class CommandFailedError(Exception):
     """The script or command ended with an exit code other than 0, or by a signal."""
 
 
-def run_command(attempt: Attempt, place: Place) -> Mapping[str, StoredValue]:
-    """Run the command line in a copy of its source folder; store what it left at its output paths."""
+def run_command(attempt: Attempt, place: Place, *, relay: bool = False) -> Mapping[str, StoredValue]:
+    """Run the command line in a copy of its source folder; store what it left at its output paths.
+
+    With `relay` what it writes goes through `sys.stdout` and `sys.stderr` of this process.
+    """
     folder = place.scratch / "source"
     if place.source.is_dir():
         shutil.copytree(place.source, folder, copy_function=shutil.copy)
     folder.mkdir(exist_ok=True)
     texts = {name: _input_text(name, value, place) for name, value in attempt.inputs.items()}
     paths = {port.name: _output_path(port, place) for port in attempt.task.outputs}
-    command = _command(attempt, texts, paths)
     environment = {**os.environ, **_variables(texts, paths)}
+    if not attempt.task.secrets:
+        _carry_out(_command(attempt, texts, paths), folder, environment)
+    else:
+        with secrets.handed_on() as (places, variables, handles):
+            texts.update((f"secrets.{name}", path) for name, path in places.items())
+            command = _command(attempt, texts, paths)
+            _carry_out(command, folder, {**environment, **variables}, handles, relay=relay)
+    return {port.name: _store_output(port, paths[port.name], place) for port in attempt.task.outputs}
+
+
+def _carry_out(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    handles: Sequence[int] = (),
+    *,
+    relay: bool = False,
+) -> None:
+    """Run a command line to its end. Raises CommandFailedError."""
+    outlet = subprocess.PIPE if relay else None
     try:
-        ended = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=outlet,
+            stderr=outlet,
+            pass_fds=handles,
+        )
     except FileNotFoundError as error:
         raise CommandFailedError(f"the command {command[0]!r} was not found") from error
     except PermissionError as error:
         raise CommandFailedError(f"the command {command[0]!r} may not be executed") from error
-    if ended.returncode < 0:
-        raise CommandFailedError(f"the command was ended by signal {signal.Signals(-ended.returncode).name}")
-    if ended.returncode > 0:
-        raise CommandFailedError(f"the command ended with exit code {ended.returncode}")
-    return {port.name: _store_output(port, paths[port.name], place) for port in attempt.task.outputs}
+    with process:
+        try:
+            code = _relayed(process) if relay else process.wait()
+        except BaseException:
+            process.kill()
+            raise
+    if code < 0:
+        raise CommandFailedError(f"the command was ended by signal {signal.Signals(-code).name}")
+    if code > 0:
+        raise CommandFailedError(f"the command ended with exit code {code}")
+
+
+def _relayed(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a process, and write what it writes to this process's own outlets, where it is masked."""
+    pairs = ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
+    threads = [threading.Thread(target=_copy, args=pair, daemon=True) for pair in pairs if pair[0]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return process.wait()
+
+
+def _copy(source: IO[bytes], target: TextIO) -> None:
+    with io.TextIOWrapper(source, encoding="utf-8", errors="replace", newline="") as lines:
+        while text := lines.readline(READ_SIZE):
+            target.write(text)
 
 
 def _input_text(name: str, value: StoredValue, place: Place) -> str:
@@ -95,7 +156,7 @@ def _word(item: Any, texts: Mapping[str, str], paths: Mapping[str, Path]) -> str
         return "".join(_word(part, texts, paths) for part in item)
     if isinstance(item, dict):
         ((kind, name),) = item.items()
-        return str(paths[name]) if kind == "output" else texts.get(name, "")
+        return str(paths[name]) if kind == "output" else texts.get(f"secrets.{name}" if kind == "secret" else name, "")
     return str(item)
 
 

@@ -14,7 +14,7 @@ from pipelinekit.wire.values import plain_from_json, plain_to_json, values_from_
 
 def task_to_json(task: Task) -> dict[str, Any]:
     """A task as JSON data."""
-    return {
+    document: dict[str, Any] = {
         "kind": task.kind,
         "entry": task.entry,
         "snapshot": task.snapshot,
@@ -30,6 +30,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "variables": dict(task.variables),
         "known": list(task.known),
     }
+    return {**document, "secrets": dict(task.secrets)} if task.secrets else document
 
 
 def task_from_json(document: Mapping[str, Any]) -> Task:
@@ -49,6 +50,7 @@ def task_from_json(document: Mapping[str, Any]) -> Task:
         tuple(document["lock"]),
         document["variables"],
         tuple(document["known"]),
+        document.get("secrets", {}),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.environments import Environment, Software, python_identity, variable_identity
@@ -13,11 +14,17 @@ from pipelinekit.domain.pipelines import Draft, StepDeclaration
 from pipelinekit.engine.code.closure import Closure, closure_of
 from pipelinekit.engine.compiler import assemble, check, raise_faults
 from pipelinekit.errors import Fault, FaultyError, PipelinekitError
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Cache
 from pipelinekit.workspace.ignores import CompilePatterns
 from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import BuildIndex, InstalledSoftware
 from pipelinekit.workspace.sources import SourceCode, Summarise
+
+if TYPE_CHECKING:
+    from pipelinekit.workspace import secrets
+else:
+    secrets = late("pipelinekit.workspace.secrets")
 
 LockEnvironment = Callable[[Environment], tuple[str, ...]]
 
@@ -43,7 +50,7 @@ class Compilation:
 class Compiler:
     """Compiles drafts on this machine. `lock_environment` resolves a declared environment to exact requirements.
 
-    `summarise` reads a module that is new.
+    `summarise` reads a module that is new. `secret_versions` gives the version of each of these secrets that is there.
     """
 
     def __init__(
@@ -53,16 +60,20 @@ class Compiler:
         build_index: BuildIndex,
         lock_environment: LockEnvironment,
         summarise: Summarise,
+        secret_versions: Callable[[Iterable[str]], Mapping[str, int]] = lambda _: {},
     ) -> None:
         self._cache = cache
         self._installed = InstalledSoftware(cache, build_index)
         self._compile_patterns = compile_patterns
         self._lock_environment = lock_environment
         self._summarise = summarise
+        self._secret_versions = secret_versions
 
     def compile(self, draft: Draft) -> Compilation:
         """Compile a draft. Raises CompileError with every fault that can be told."""
-        check(draft)
+        declared = {name for step in draft.steps for name in step.options.secrets}
+        versions = self._secret_versions(declared) if declared else {}
+        check(draft, secrets.missing_secrets(draft.steps, versions) if declared else ())
         tree = SourceTree(Path(draft.root), self._cache, self._compile_patterns)
         for name, text in draft.texts.items():
             tree.add_text(name, text)
@@ -82,7 +93,7 @@ class Compiler:
                         hints.update(dict.fromkeys(closure.hints))
                 else:
                     closure = self._script_closure(declaration, draft, trees)
-                definitions.append(self._definition(declaration, closure))
+                definitions.append(self._definition(declaration, closure, versions))
                 known.append(closure.known)
             except FaultyError as error:
                 faults.extend(error.faults)
@@ -95,6 +106,12 @@ class Compiler:
             for declaration, definition, files in zip(draft.steps, definitions, known, strict=True)
         ]
         return Compilation(assemble(draft, steps, snapshot), tuple(warnings), (tree, *trees.values()), tuple(hints))
+
+    def bind_secrets(self, graph: Graph) -> Graph:
+        """A stored graph with the versions that its secrets have now. Raises FaultyError for what is not there."""
+        if not any(step.options.secrets for step in graph.steps):
+            return graph
+        return secrets.bind_secrets(graph, self._secret_versions)
 
     def _script_closure(self, declaration: StepDeclaration, draft: Draft, trees: dict[str, SourceTree]) -> Closure:
         """Scripts and commands are keyed on their whole source folder after the ignore rules."""
@@ -111,7 +128,7 @@ class Compiler:
         code = tuple(CodeItem(f"file:{entry.path}", entry.digest, entry.path, 1, 1) for entry in tree.tree().entries)
         return Closure(code, (), (), ())
 
-    def _definition(self, declaration: StepDeclaration, closure: Closure) -> Definition:
+    def _definition(self, declaration: StepDeclaration, closure: Closure, versions: Mapping[str, int]) -> Definition:
         declared = declaration.environment
         lock = self._lock_environment(declared) if declared and declared.packages else ()
         variables = {name: variable_identity(name, os.environ.get(name)) for name in closure.variables}
@@ -129,6 +146,7 @@ class Compiler:
             declaration.outputs,
             declaration.options.cache_version,
             declaration.arguments,
+            secrets.keyed_versions(declaration.options.secrets, versions) if declaration.options.secrets else (),
         )
 
 

@@ -111,7 +111,7 @@ class Pipelines:
         batch: Callable[[], Any],
     ) -> RunRecord:
         """Record a run of a graph whose snapshot is in the store; a driver then takes it."""
-        text = graph_text(graph)
+        text = graph_text(self._compiler.bind_secrets(graph))
         record = RunRecord(
             run_id(int(self._clock.now() * 1000), int.from_bytes(os.urandom(4)) >> 7),
             0,
@@ -140,6 +140,13 @@ def raise_parameter_faults(pipeline: str, faults: list[Fault]) -> None:
 def _circumstances() -> dict[str, Any]:
     """Who submits, and where: for the record, never for the key."""
     details: dict[str, Any] = {"host": os.uname().nodename, "folder": os.getcwd(), "pid": os.getpid()}
-    with suppress(KeyError, OSError):
-        details["user"] = os.environ.get("LOGNAME") or os.environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
+    if user := user_name():
+        details["user"] = user
     return details
+
+
+def user_name() -> str:
+    """Who runs this process; empty when that cannot be told."""
+    with suppress(KeyError, OSError):
+        return os.environ.get("LOGNAME") or os.environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
+    return ""
