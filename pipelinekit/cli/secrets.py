@@ -39,8 +39,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _set(arguments: argparse.Namespace, services: Services) -> int:
-    name = check_secret_name(arguments.name)
-    if arguments.value:
+    name, equals, _ = arguments.name.partition("=")
+    check_secret_name(name)
+    if arguments.value or equals:
         raise UsageError(
             "the value of a secret is never taken from the command line, where others can read it",
             hint=f"'pipelinekit secrets set {name}' asks for it; take another value, for this one has been seen",

@@ -22,6 +22,7 @@ ASKED = [
     *(("runs", verb) for verb in VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),
+    *(("secrets", verb) for verb in ("set", "list", "delete", "rotate-key")),
 ]
 
 
