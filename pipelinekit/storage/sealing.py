@@ -135,6 +135,9 @@ class KeyFile:
         """Put a file with these keys in place; with `new` only where there is none."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._shared:  # then nobody else writes now
+                for left in self.path.parent.glob(f".{self.path.name}-*"):
+                    left.unlink()
             handle, staged = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}-")  # of mode 0600
             try:
                 with os.fdopen(handle, "w", encoding="ascii") as stream:
