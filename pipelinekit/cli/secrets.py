@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     setting = _verb(verbs, "set", "keep a value, asked for without echo, or from standard input when it is no terminal")
     setting.add_argument("name", metavar="NAME")
-    setting.add_argument("value", nargs="*", help=argparse.SUPPRESS)  # refused, but not repeated on the terminal
+    setting.add_argument("value", nargs="?", help=argparse.SUPPRESS)  # stands for one that was given; see `rewrite`
     _verb(verbs, "list", "names, versions, when each was set and by whom")
     _verb(verbs, "delete", "drop a secret").add_argument("name", metavar="NAME")
     _verb(verbs, "rotate-key", "encrypt all secrets with a new key; values and versions stay as they are")
@@ -32,6 +32,16 @@ def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     return parser
 
 
+def rewrite(words: list[str]) -> list[str]:
+    """Words without a value that stands among them: it is refused, and must not be repeated on the terminal."""
+    if words[:1] != ["set"]:
+        return words
+    options = [word for word in words[1:] if word in ("--json", "-h", "--help")]
+    name, *values = [word for word in words[1:] if word not in options] or [""]
+    bare, equals, _ = name.partition("=")
+    return ["set", *options, *([bare] if name else []), *(["value"] if values or equals else [])]
+
+
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
     action = {"set": _set, "list": _list, "delete": _delete, "rotate-key": _rotate_key}[arguments.verb]
@@ -39,9 +49,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _set(arguments: argparse.Namespace, services: Services) -> int:
-    name, equals, _ = arguments.name.partition("=")
-    check_secret_name(name)
-    if arguments.value or equals:
+    name = check_secret_name(arguments.name)
+    if arguments.value:
         raise UsageError(
             "the value of a secret is never taken from the command line, where others can read it",
             hint=f"'pipelinekit secrets set {name}' asks for it; take another value, for this one has been seen",
