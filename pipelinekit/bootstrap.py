@@ -44,13 +44,14 @@ if TYPE_CHECKING:
 
     from pipelinekit.compute import dask_cluster, environments, in_process, local, supervisor
     from pipelinekit.domain.attempts import Attempt
+    from pipelinekit.domain.upkeep import StoreFault
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import accounting, leftovers, sealing, sweeping
     from pipelinekit.storage import secrets as secret_records
     from pipelinekit.storage import upkeep as upkeep_records
-    from pipelinekit.workspace import ignore_patterns, installed_index, observing, secrets, upkeep
+    from pipelinekit.workspace import ignore_patterns, installed_index, leaks, observing, secrets, upkeep
 else:
     subprocess = late("subprocess")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
@@ -68,6 +69,7 @@ else:
     upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
+    leaks = late("pipelinekit.workspace.leaks")
     observing = late("pipelinekit.workspace.observing")
     secrets = late("pipelinekit.workspace.secrets")
     upkeep = late("pipelinekit.workspace.upkeep")
@@ -204,6 +206,13 @@ class Services:
             return secrets.open_secrets(wanted, secret_records.SQLSecrets(database, self.clock), self._secret_keys)
         finally:
             database.close()
+
+    def secret_faults(self, *, quick: bool) -> list[StoreFault]:
+        """Secrets that cannot be opened, and records that tell the value of one."""
+        records = self.records
+        kept = secret_records.SQLSecrets(self.database, self.clock)
+        told = leaks.Texts(self.upkeep.upkeep, records.documents, records.runs, records.logs)
+        return leaks.secret_faults(kept, self._secret_keys, None if quick else told)
 
     def secrets_for(self, attempt: Attempt) -> Mapping[str, str]:
         """The values of the secrets of an attempt, at the moment when it begins."""

@@ -15,7 +15,6 @@ from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.pipelines import StepDeclaration
-from pipelinekit.domain.secrets import check_secret_name
 from pipelinekit.domain.steps import Resources, Retry, StepOptions, parse_duration
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import Fault, UsageError
@@ -25,9 +24,11 @@ from pipelinekit.late import late
 if TYPE_CHECKING:
     import pipelinekit.authoring.annotations as annotating
     from pipelinekit.authoring import tracing
+    from pipelinekit.domain import secrets as secret_rules
 else:
     annotating = late("pipelinekit.authoring.annotations")
     tracing = late("pipelinekit.authoring.tracing")
+    secret_rules = late("pipelinekit.domain.secrets")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -254,7 +255,8 @@ def _option(name: str, value: Any) -> Any:
         case "resources":
             return Resources(**value) if isinstance(value, Mapping) else value or Resources()
         case "secrets":
-            return {check_secret_name(name): True for name in ([value] if isinstance(value, str) else value or ())}
+            given = [value] if isinstance(value, str) else value or ()
+            return {secret_rules.check_secret_name(name): True for name in given}
         case "retries":
             return Retry(attempts=value) if isinstance(value, int) else value
         case "tags":

@@ -9,6 +9,7 @@ from pipelinekit.errors import UsageError
 
 SHORTEST = 4  # characters of a value; what is shorter cannot be masked in texts without masking half of them
 LARGEST = 64 * 1024  # bytes of a value
+KEYS_MARK = "# Keys that open the secrets of a pipelinekit workspace"  # what the file with the keys begins with
 ANY_VERSION = 0  # stands for the version of a secret that is not keyed: the newest is given
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,126}")
 

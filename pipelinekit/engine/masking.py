@@ -11,6 +11,7 @@ import html
 import json
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from pipelinekit.domain.secrets import SHORTEST
 
@@ -26,7 +27,7 @@ class Masks:
     """Values that are to be hidden, by the names of their secrets."""
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        self._values: dict[str, set[str]] = {}
+        self._values: dict[str, dict[str, set[str]]] = {}  # name -> value -> its forms
         self.forms: list[str] = []
         self.add(values or {})
 
@@ -34,10 +35,9 @@ class Masks:
         """Hide these values, too; those that a secret had before stay hidden."""
         new = {name: value for name, value in values.items() if value not in self._values.get(name, ())}
         for name, value in new.items():
-            self._values.setdefault(name, set()).add(value)
+            self._values.setdefault(name, {})[value] = forms_of(value)
         if new:
-            found = {form for values in self._values.values() for value in values for form in forms_of(value)}
-            self.forms = sorted(found)
+            self.forms = sorted({form for values in self._values.values() for item in values.values() for form in item})
 
     def mask(self, text: str) -> str:
         """A text that is whole, masked."""
@@ -51,10 +51,10 @@ class Masks:
         """
         squeezed = text.translate(_BREAKS)
         for name, values in self._values.items():
-            for value in values:
+            for value, forms in values.items():
                 if squeezed == value.translate(_BREAKS):
                     return name
-                if len(value) >= SURE and any(form in squeezed for form in forms_of(value)):
+                if len(value) >= SURE and any(form in squeezed for form in forms):
                     return name
         return ""
 
@@ -136,6 +136,21 @@ def _beginning(text: str, forms: Iterable[str]) -> int:
                 break
             position = text.find(form[0], position + 1, first)
     return first
+
+
+def texts_in(data: Any) -> Iterator[str]:
+    """Every text inside plain data."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, bytes):
+        yield data.decode("utf-8", "replace")
+    elif isinstance(data, list | tuple):
+        for item in data:
+            yield from texts_in(item)
+    elif isinstance(data, dict):
+        for key, item in data.items():
+            yield from texts_in(key)
+            yield from texts_in(item)
 
 
 # -- forms -------------------------------------------------------------------------------------------------------------

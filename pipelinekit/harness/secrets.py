@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.errors import UsageError
@@ -151,24 +151,9 @@ def _masked_failure(failure: Failure, masks: Masks) -> Failure:
 def refuse_told(outputs: Mapping[str, StoredValue], masks: Masks) -> None:
     """Raise OutputError for an output that lies in the records and tells the value of a secret."""
     for port, value in outputs.items():
-        for text in _texts(value.data() if value.is_at_hand else None):
+        for text in masking.texts_in(value.data() if value.is_at_hand else None):
             if name := masks.told_by(text):
                 raise storing.OutputError(
                     f"output {port!r} holds the value of secret {name!r}, and outputs are kept unencrypted",
                     hint="return what was made with the secret, not the secret itself",
                 )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text inside plain data."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, bytes):
-        yield value.decode("utf-8", "replace")
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(key)
-            yield from _texts(item)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelinekit.domain.secrets import Sealed
+from pipelinekit.domain.secrets import KEYS_MARK, Sealed
 from pipelinekit.errors import StorageError
 from pipelinekit.late import late
 from pipelinekit.wire.values import dumps, loads
@@ -26,9 +26,7 @@ else:
     fernet = late("cryptography.fernet")
 
 KEY_FILE = "secrets.key"
-HEADER = (
-    "# Keys that open the secrets of a pipelinekit workspace, the newest first. Keep this file private, and a copy.\n"
-)
+HEADER = f"{KEYS_MARK}, the newest first. Keep this file private, and a copy of it.\n"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 

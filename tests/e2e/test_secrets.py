@@ -374,12 +374,59 @@ def test_a_key_that_is_missing_or_open_to_others_is_told(canary):
     messages = [step["error"]["message"] for step in failed["steps"] if step.get("error")]
     assert any("others may read or change the key file" in message for message in messages)
     assert all("Traceback" not in message for message in messages)
-    key.rename(canary.folder / "moved.key")
+    moved = canary.folder.parent / "moved.key"
+    key.rename(moved)
     assert "is not there, but secrets were sealed with it" in canary("secrets", "rotate-key", code=1).err
-    (canary.folder / "moved.key").chmod(0o600)
-    elsewhere = {"PIPELINEKIT_SECRETS_KEY": str(canary.folder / "moved.key")}
+    moved.chmod(0o600)
+    elsewhere = {"PIPELINEKIT_SECRETS_KEY": str(moved)}
     assert canary("run", "main.py", "--json", env=elsewhere).json["status"] == "Completed"
     assert "1 older key left" in canary("secrets", "rotate-key", env=elsewhere).out
+
+
+def test_fsck_finds_values_that_were_told_otherwise_and_secrets_that_cannot_be_opened(project):
+    project.write(
+        main="""
+            from pipelinekit import pipeline, step
+
+            @step
+            def tell(x: str) -> str:
+                print("it is", x)
+                raise ValueError(x)
+
+            @pipeline
+            def main(x: str):
+                tell(x)
+        """
+    )
+    run = project("run", "main.py", "--json", "-p", f"x={CANARY}", code=1).json["id"]
+    assert project("fsck").out == "no faults\n"
+    set_secret(project, "CANARY", CANARY)
+    faults = project("fsck", "--json", code=1).json["faults"]
+    assert {fault["rule"] for fault in faults} == {"I10"}
+    assert {fault["message"] for fault in faults} == {"it tells the value of secret 'CANARY'"}
+    where = [fault["object"] for fault in faults]
+    assert {
+        f"a parameter or output of run {run}",
+        f"the failure of run {run}",
+        f"the failure of step 'tell' of run {run}",
+        f"the log of step 'tell' of run {run}",
+    } < set(where)
+    assert len(where) == len(set(where))
+    assert not held(json.dumps(faults).encode())
+    assert project("fsck", "--quick").out == "no faults\n"
+    (project.home / "secrets.key").unlink()
+    (fault,) = project("fsck", "--json", code=1).json["faults"]
+    assert fault["object"] == "secret CANARY"
+    assert "is not there, but secrets were sealed with it" in fault["message"]
+
+
+def test_a_key_file_in_the_source_folder_is_not_copied_with_it(canary):
+    (canary.home / "secrets.key").rename(canary.folder / "moved.key")
+    elsewhere = {"PIPELINEKIT_SECRETS_KEY": str(canary.folder / "moved.key")}
+    told = canary("run", "main.py", code=2, env=elsewhere).err
+    assert "moved.key holds the keys of secrets, and would be copied into the snapshot" in told
+    (canary.folder / ".amlignore").write_text("*.key\n")
+    canary("run", "main.py", env=elsewhere)
 
 
 # -- Python ------------------------------------------------------------------------------------------------------------
