@@ -108,9 +108,14 @@ def logs(project, step):
 def canary(project):
     """A project whose pipeline needs a secret, which is there."""
     project.write(main=PIPELINE)
-    for name, value in (("CANARY", CANARY), ("OTHER", "another value")):
-        set_secret(project, name, value)
+    keep(project, CANARY=CANARY, OTHER="another value")
     return project
+
+
+def keep(project, **values):
+    """Set secrets from Python."""
+    for name, value in values.items():
+        Workspace.open(project.folder).secrets.set(name, value)
 
 
 def set_secret(project, name, value, *words, code=0):
@@ -260,13 +265,12 @@ KEYED = """
 
 def test_another_value_runs_what_depends_on_it_again_and_the_reason_names_it(project):
     project.write(main=KEYED)
-    set_secret(project, "PASSWORD", "correct horse\n")
-    set_secret(project, "TOKEN", "battery staple")
+    keep(project, PASSWORD="correct horse\n", TOKEN="battery staple")
     assert project.executed("main.py") == ["keyed", "unkeyed"]
     assert project.executed("main.py") == []
-    set_secret(project, "TOKEN", "another staple")
+    keep(project, TOKEN="another staple")
     assert project.executed("main.py") == []
-    set_secret(project, "PASSWORD", "correct horse")
+    keep(project, PASSWORD="correct horse")
     assert "secret 'PASSWORD' changed: version 1 -> version 2" in project("plan", "main.py").out
     assert project.executed("main.py") == ["keyed"]
     reasons = {step["name"]: step["reasons"] for step in project("explain", "--json").json["steps"]}
@@ -280,18 +284,87 @@ def test_another_value_runs_what_depends_on_it_again_and_the_reason_names_it(pro
 
 def test_stored_graphs_and_resumed_runs_take_the_values_of_now(project):
     project.write(main=KEYED)
-    set_secret(project, "PASSWORD", "correct horse")
-    set_secret(project, "TOKEN", "battery staple")
+    keep(project, PASSWORD="correct horse", TOKEN="battery staple")
     project("compile", "main.py", "-o", "graph.json")
     project.run("graph.json")
-    set_secret(project, "PASSWORD", "another horse!")
+    keep(project, PASSWORD="another horse!")
     assert "secret 'PASSWORD' changed" in project("plan", "graph.json").out
     assert project.executed("graph.json") == ["keyed"]
-    set_secret(project, "PASSWORD", "yet another horse")
+    keep(project, PASSWORD="yet another horse")
     steps = project("runs", "resume", "--json").json["steps"]
     assert {step["name"]: step["status"] for step in steps} == {"keyed": "Completed", "unkeyed": "Reused"}
     project("secrets", "delete", "TOKEN")
     assert "step 'unkeyed' needs the secret 'TOKEN'" in project("run", "graph.json", code=2).err
+
+
+def test_what_is_set_anew_while_a_run_goes_on_is_given_only_where_it_is_not_keyed(project):
+    project.write(
+        main="""
+            from pipelinekit import Workspace, get_secret, pipeline, step
+
+            @step(allow_reuse=False)
+            def change(folder: str) -> int:
+                for name in ("PASSWORD", "TOKEN"):
+                    Workspace.open(folder).secrets.set(name, "another value")
+                return 1
+
+            @step(secrets=["PASSWORD"])
+            def keyed(x: int) -> int:
+                return len(get_secret("PASSWORD"))
+
+            @step(secrets=["TOKEN"], not_keyed=["TOKEN"])
+            def unkeyed(x: int) -> int:
+                return len(get_secret("TOKEN"))
+
+            @pipeline
+            def main(folder: str):
+                x = change(folder)
+                return {"keyed": keyed(x), "unkeyed": unkeyed(x)}
+        """
+    )
+    keep(project, PASSWORD="correct horse", TOKEN="battery staple")
+    words = ("-p", f"folder={project.folder}", "--continue-on-step-failure")
+    steps = {step["name"]: step for step in project.run("main.py", *words, code=1)["steps"]}
+    assert steps["unkeyed"]["status"] == "Completed"
+    assert steps["keyed"]["error"]["kind"] == "environment"
+    assert "secret 'PASSWORD' was changed after this run was submitted" in steps["keyed"]["error"]["message"]
+    assert "run the pipeline again" in steps["keyed"]["error"]["hint"]
+    unkeyed = next(step for step in Workspace.open(project.folder).runs.get().steps if step.name == "unkeyed")
+    assert unkeyed.outputs["output"].load() == len("another value")
+
+
+def test_a_process_that_was_given_secrets_serves_no_other_step(project):
+    project.write(
+        main="""
+            import os
+            from pipelinekit import get_secret, pipeline, step
+
+            @step(secrets=["A"])
+            def one(n: int) -> int:
+                return os.getpid()
+
+            @step(secrets=["A", "B"])
+            def both(n: int) -> int:
+                return os.getpid()
+
+            @step
+            def none(n: int) -> int:
+                return os.getpid()
+
+            @pipeline
+            def main():
+                first = one.options(name="first")(1)
+                second = one.options(name="second")(first)
+                other = both(second)
+                return {"first": first, "second": second, "both": other, "none": none(other)}
+        """
+    )
+    keep(project, A="correct horse", B="correct horse")
+    project.run("main.py")
+    found = Workspace.open(project.folder).runs.get().outputs
+    pids = {name: found[name].load() for name in ("first", "second", "both", "none")}
+    assert pids["first"] == pids["second"]
+    assert len(set(pids.values())) == 3
 
 
 def test_secrets_that_are_not_there_are_told_at_once_with_their_places(project):
@@ -400,7 +473,7 @@ def test_fsck_finds_values_that_were_told_otherwise_and_secrets_that_cannot_be_o
     )
     run = project("run", "main.py", "--json", "-p", f"x={CANARY}", code=1).json["id"]
     assert project("fsck").out == "no faults\n"
-    set_secret(project, "CANARY", CANARY)
+    keep(project, CANARY=CANARY)
     faults = project("fsck", "--json", code=1).json["faults"]
     assert {fault["rule"] for fault in faults} == {"I10"}
     assert {fault["message"] for fault in faults} == {"it tells the value of secret 'CANARY'"}

@@ -5,7 +5,7 @@ import signal
 import stat
 
 import pytest
-from seams import Child, obey_permissions
+from seams import Child, children, obey_permissions
 
 from pipelinekit.domain.secrets import Sealed
 from pipelinekit.errors import StorageError
@@ -110,6 +110,54 @@ def test_no_key_stands_in_the_records(keys, tmp_path):
     assert b"correct horse" not in kept
 
 
+def test_without_the_library_it_is_told_what_to_install(tmp_path):
+    script = """
+        import sys
+        sys.modules["cryptography"] = None
+        from pathlib import Path
+        from pipelinekit.storage.sealing import KeyFile
+        try:
+            KeyFile(Path(sys.argv[1])).make()
+        except Exception as error:
+            print(type(error).__name__, error)
+    """
+    said = Child(script, tmp_path / "secrets.key").end()
+    assert said.startswith("StorageError secrets are sealed by the library cryptography, which is not installed here")
+    assert "pip install 'pipelinekit[secrets]'" in said
+
+
+SETTING = """
+    import sys
+    from pathlib import Path
+    from pipelinekit.storage.sealing import KeyFile
+    from pipelinekit.storage.secrets import SQLSecrets
+    from pipelinekit.storage.sqlite import SQLiteDatabase
+    from pipelinekit.testing.clock import HandClock
+    from pipelinekit.workspace.secrets import SecretCollection
+
+    folder, number = Path(sys.argv[1]), int(sys.argv[2])
+    records = SQLSecrets(SQLiteDatabase(folder / "records.db"), HandClock())
+    secrets = SecretCollection(records, KeyFile(folder / "secrets.key"))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for turn in range(10):
+        secrets.set(f"S{number}", f"value {number}.{turn}")
+        secrets.rotate_key()
+"""
+
+
+def test_secrets_that_are_set_while_keys_are_changed_can_all_be_opened(tmp_path):
+    with children(SETTING, tmp_path, count=3) as started:
+        for child in started:
+            child.tell()
+        for child in started:
+            child.end()
+    records = SQLSecrets(SQLiteDatabase(tmp_path / "records.db"), HandClock())
+    found = open_secrets(dict.fromkeys(["S0", "S1", "S2"], 10), records, KeyFile(tmp_path / "secrets.key"))
+    assert found == {f"S{number}": f"value {number}.9" for number in range(3)}
+    assert len((tmp_path / "secrets.key").read_text().splitlines()) == 2, "a heading and one key"
+
+
 ROTATE = """
     import os, signal, sys
     from pathlib import Path
@@ -119,7 +167,8 @@ ROTATE = """
     from pipelinekit.testing.clock import HandClock
     from pipelinekit.workspace.secrets import SecretCollection
 
-    folder, wanted, passed = Path(sys.argv[1]), int(sys.argv[2]), 0
+    sealing.fernet.Fernet
+    folder, wanted, passed = Path(sys.argv[1]), 0, 0
 
     def point(*_):
         global passed
@@ -135,41 +184,41 @@ ROTATE = """
             return result
         return call
 
-    # every durable effect of a rotation: files that are synced, linked and replaced, transactions that end
+    # every durable effect of a rotation: files that are synced and replaced, what is written, transactions that end
     os.fsync, os.replace = around(os.fsync), around(os.replace)
     SQLiteDatabase._end = around(SQLiteDatabase._end)
     SQLiteDatabase.write_many = around(SQLiteDatabase.write_many)
-    database = SQLiteDatabase(folder / "records.db")
-    SecretCollection(SQLSecrets(database, HandClock()), sealing.KeyFile(folder / "secrets.key")).rotate_key()
-    print("rotated after", passed, "points")
+    for line in sys.stdin:
+        wanted = int(line)
+        process = os.fork()
+        if process == 0:
+            database = SQLiteDatabase(folder / "records.db")
+            SecretCollection(SQLSecrets(database, HandClock()), sealing.KeyFile(folder / "secrets.key")).rotate_key()
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 """
 
 
 def test_a_rotation_that_is_killed_anywhere_loses_nothing(tmp_path):
     values = {name: f"value of {name}" for name in ("A", "B", "C")}
-
-    def opened():
-        records = SQLSecrets(SQLiteDatabase(tmp_path / "records.db"), HandClock())
-        keys = KeyFile(tmp_path / "secrets.key")
-        return SecretCollection(records, keys), open_secrets(dict.fromkeys(values, 1), records, keys)
-
     records = SQLSecrets(SQLiteDatabase(tmp_path / "records.db"), HandClock())
-    secrets = SecretCollection(records, KeyFile(tmp_path / "secrets.key"))
+    keys = KeyFile(tmp_path / KEY_FILE)
+    secrets = SecretCollection(records, keys)
     for name, value in values.items():
         secrets.set(name, value)
     killed = 0
+    rotating = Child(ROTATE, tmp_path)
     while True:
-        child = Child(ROTATE, tmp_path, killed + 1)
-        child.process.wait(timeout=60)
-        assert opened()[1] == values
-        if child.process.returncode != -signal.SIGKILL:
+        rotating.tell(str(killed + 1))
+        code = int(rotating.says())
+        assert open_secrets(dict.fromkeys(values, 1), records, keys) == values
+        if code != -signal.SIGKILL:
             break
-        child.process.communicate()
         killed += 1
-    assert "rotated" in child.end()
+    rotating.end()
+    assert code == 0
     assert killed >= 14, "a rotation has many moments to die at"
-    keys = [line for line in (tmp_path / "secrets.key").read_text().splitlines() if not line.startswith("#")]
     assert not [name for name in os.listdir(tmp_path) if name.startswith(f".{KEY_FILE}")], "none is left half-written"
-    assert len(keys) == 1, "the last rotation retired what those before had left"
-    secrets, _ = opened()
+    kept = [line for line in keys.path.read_text().splitlines() if not line.startswith("#")]
+    assert len(kept) == 1, "the last rotation retired what those before had left"
     assert secrets.set("A", "another value").version == 2
