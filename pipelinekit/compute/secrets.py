@@ -22,5 +22,6 @@ def read_secrets(attempt: Attempt, secrets_for: SecretsFor) -> tuple[Mapping[str
         return {}, None
     try:
         return secrets_for(attempt), None
-    except PipelinekitError as error:
-        return {}, Failure("environment", f"the step cannot be given its secrets: {error.message}", hint=error.hint)
+    except (PipelinekitError, OSError) as error:
+        words = f"the step cannot be given its secrets: {getattr(error, 'message', error)}"
+        return {}, Failure("environment", words, hint=getattr(error, "hint", ""))

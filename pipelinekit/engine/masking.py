@@ -27,17 +27,18 @@ class Masks:
     """Values that are to be hidden, by the names of their secrets."""
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        self._values: dict[str, dict[str, set[str]]] = {}  # name -> value -> its forms
+        self._wholes: dict[str, dict[str, set[str]]] = {}  # name -> value -> forms of the whole of it
+        self._all: set[str] = set()
         self.forms: list[str] = []
         self.add(values or {})
 
     def add(self, values: Mapping[str, str]) -> None:
         """Hide these values, too; those that a secret had before stay hidden."""
-        new = {name: value for name, value in values.items() if value not in self._values.get(name, ())}
-        for name, value in new.items():
-            self._values.setdefault(name, {})[value] = forms_of(value)
-        if new:
-            self.forms = sorted({form for values in self._values.values() for item in values.values() for form in item})
+        for name, value in values.items():
+            if value not in self._wholes.get(name, ()):
+                self._wholes.setdefault(name, {})[value] = _forms_of_texts([value, value.strip()])
+                self._all |= forms_of(value)
+        self.forms = sorted(self._all)
 
     def mask(self, text: str) -> str:
         """A text that is whole, masked."""
@@ -47,10 +48,11 @@ class Masks:
     def told_by(self, text: str) -> str:
         """The name of a secret whose value this text is, or contains; empty when it is none.
 
-        Of a value that is short enough to stand there by chance only the very text counts.
+        What may stand there by chance does not count: a value that is short, but for the very text, and one line of
+        several.
         """
         squeezed = text.translate(_BREAKS)
-        for name, values in self._values.items():
+        for name, values in self._wholes.items():
             for value, forms in values.items():
                 if squeezed == value.translate(_BREAKS):
                     return name
@@ -159,15 +161,19 @@ def texts_in(data: Any) -> Iterator[str]:
 def forms_of(value: str) -> set[str]:
     """The ways in which a value may be written, without line breaks."""
     lines = [line.strip() for line in value.splitlines()]
-    texts = {value, value.strip(), *(line for line in lines if len(line) >= LINE)}
-    found = {form.translate(_BREAKS) for text in texts for form in _forms(text)}
+    return _forms_of_texts([value, value.strip(), *(line for line in lines if len(line) >= LINE)])
+
+
+def _forms_of_texts(texts: Iterable[str]) -> set[str]:
+    found = {form.translate(_BREAKS) for text in set(texts) for form in _forms(text)}
     return {form for form in found if len(form) >= SHORTEST}
 
 
 def _forms(text: str) -> Iterator[str]:
     data = text.encode()
     yield text
-    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    for quoted in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield from (quoted, quoted.replace("/", "\\/"))
     yield from (repr(text)[1:-1], ascii(text)[1:-1], repr(data)[2:-1])
     yield from (html.escape(text), html.escape(text, quote=False))
     for quoted in (

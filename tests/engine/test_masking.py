@@ -39,6 +39,7 @@ def squeezed(text):
         urllib.parse.quote(VALUE, safe="").lower(),
         json.dumps(VALUE)[1:-1],
         json.dumps(VALUE, ensure_ascii=False)[1:-1],
+        json.dumps(VALUE)[1:-1].replace("/", "\\/"),
         repr(VALUE)[1:-1],
         repr(VALUE.encode())[2:-1],
         html.escape(VALUE),
@@ -132,6 +133,10 @@ def test_short_values_are_told_only_by_the_very_text():
     assert masks.told_by("it is correct-horse!") == "PASSWORD"
     assert masks.told_by(base64.b64encode(b"x:correct-horse").decode()) == "PASSWORD"
     assert masks.told_by("nothing") == ""
+    lines = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA\n-----END KEY-----\n"
+    masks = Masks({"KEY": lines})
+    assert masks.told_by("-----BEGIN KEY-----") == ""
+    assert masks.told_by(json.dumps({"key": lines})) == masks.told_by(lines.replace("\n", "\r\n")) == "KEY"
 
 
 def test_forms_are_never_so_short_that_they_stand_everywhere():
