@@ -148,8 +148,9 @@ class Step(Generic[P, R]):
         found = list(self.signature.problems)
         names = [port.name for port in declaration.inputs]
         secrets = declaration.options.secrets
+        others = f" or secrets ({', '.join(secrets)})" if secrets else ""
         found.extend(
-            f"not_keyed names {name!r}, which is none of its inputs ({', '.join(names) or 'it has none'})"
+            f"not_keyed names {name!r}, which is none of its inputs ({', '.join(names) or 'it has none'}){others}"
             for name in sorted(self.settings.not_keyed.difference(names, secrets))
         )
         found.extend(
