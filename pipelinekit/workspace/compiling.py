@@ -100,6 +100,8 @@ class Compiler:
             except PipelinekitError as error:
                 faults.append(Fault(error.message, declaration.file, declaration.line, error.hint))
         raise_faults(draft.name, faults)
+        for taken in (tree, *trees.values()):
+            warnings.update((_copied(path, taken.root, tree.root), None) for path in taken.credentials())
         snapshot = tree.tree().digest()
         steps = [
             replace(_compiled(declaration, definition, trees, snapshot), known=files)
@@ -148,6 +150,13 @@ class Compiler:
             declaration.arguments,
             secrets.keyed_versions(declaration.options.secrets, versions) if declaration.options.secrets else (),
         )
+
+
+def _copied(path: str, folder: Path, root: Path) -> Fault:
+    """A warning of a file that looks like a credential, and is kept unencrypted with the rest of its folder."""
+    words = "it looks like a credential, and is copied into the snapshot of the source folder"
+    hint = "name it in .amlignore; 'pipelinekit secrets set' keeps what steps need"
+    return Fault(words, os.path.relpath(folder / path, root), hint=hint)
 
 
 def _roots(declaration: StepDeclaration) -> Sequence[tuple[str, str]]:

@@ -26,6 +26,13 @@ MAX_FILES = 20_000
 MAX_BYTES = 300 * 2**20
 
 
+_CREDENTIALS = (
+    "/id_rsa", "/id_dsa", "/id_ecdsa", "/id_ed25519", "/.netrc", "/.pgpass", "/.pypirc", "/.git-credentials",
+    "/.htpasswd", ".key", ".p12", ".pfx", ".jks", ".kdbx", "/.env.local", "/.env.production", "/credentials.json",
+    "/secrets.json", "/secrets.yaml", "/secrets.yml", "/secrets.toml",
+)  # fmt: skip
+
+
 class SourceTree:
     """The files of a source folder as they are now, and of packages outside it that its code reaches.
 
@@ -60,6 +67,10 @@ class SourceTree:
     def tree(self) -> Tree:
         """All files, as a tree."""
         return Tree.of(self.entries.values())
+
+    def credentials(self) -> list[str]:
+        """Files that are named as credentials usually are."""
+        return [path for path in self.entries if f"/{path}".endswith(_CREDENTIALS)]
 
     def read(self, path: str) -> bytes:
         """The bytes of one file, which must still be those that its digest says."""

@@ -4,6 +4,7 @@ A canary is planted as the value of a secret. After runs that print it, raise it
 the project, no document and no process other than the step's own holds it in any of its usual forms.
 """
 
+import fcntl
 import json
 import os
 import pty
@@ -14,6 +15,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -409,10 +411,17 @@ def test_values_that_cannot_be_kept_are_refused(project):
 
 def in_terminal(project, *answers):
     """`secrets set A` in a terminal, where these lines are typed; what is seen there."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(project.folder)
-        os.execv(sys.executable, [sys.executable, "-P", "-m", "pipelinekit", "secrets", "set", "A"])
+    terminal, other = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "pipelinekit", "secrets", "set", "A"],
+        cwd=project.folder,
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(other)
     seen, left = "", list(answers)
     while select.select([terminal], [], [], 60)[0]:
         try:
@@ -425,7 +434,8 @@ def in_terminal(project, *answers):
         if left and seen.rstrip(" ").endswith(":"):
             os.write(terminal, left.pop(0))
             seen += "|"
-    return seen, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.close(terminal)
+    return seen, process.wait(timeout=60)
 
 
 def test_a_terminal_is_asked_twice_without_echo(project):
@@ -497,6 +507,7 @@ def test_a_key_file_in_the_source_folder_is_not_copied_with_it(canary):
     (canary.home / "secrets.key").rename(canary.folder / "moved.key")
     elsewhere = {"PIPELINEKIT_SECRETS_KEY": str(canary.folder / "moved.key")}
     told = canary("run", "main.py", code=2, env=elsewhere).err
+    assert "warning: moved.key: it looks like a credential, and is copied into the snapshot" in told
     assert "moved.key holds the keys of secrets, and would be copied into the snapshot" in told
     (canary.folder / ".amlignore").write_text("*.key\n")
     canary("run", "main.py", env=elsewhere)

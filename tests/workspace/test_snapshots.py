@@ -308,3 +308,8 @@ def test_a_snapshot_is_completed_where_its_manifest_alone_is_left(tmp_path):
     blobs.discard(gone)
     assert SourceTree(tmp_path, MemoryCache(), compile_patterns).keep(blobs) == digest
     assert blobs.missing([gone]) == set()
+
+
+def test_files_that_look_like_credentials_are_named(root):
+    write(root, "main.py", "id_rsa", "deep/server.key", ".env", ".env.local", "monkey", "keys.py", "credentials.json")
+    assert sorted(tree_of(root).credentials()) == [".env.local", "credentials.json", "deep/server.key", "id_rsa"]
