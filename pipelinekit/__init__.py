@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pipelinekit.formats.registry import Format as Format
     from pipelinekit.formats.registry import register_format as register_format
     from pipelinekit.harness.context import get_context as get_context
+    from pipelinekit.harness.secrets import get_secret as get_secret
+    from pipelinekit.harness.secrets import get_secrets as get_secrets
     from pipelinekit.workspace.runs import Run as Run
     from pipelinekit.workspace.runs import StepRun as StepRun
 
@@ -62,6 +64,8 @@ _HOMES = {
     "dataset": "domain.datasets",
     "first_of": "authoring.pipelines",
     "fixed": "authoring.handles",
+    "get_secret": "harness.secrets",
+    "get_secrets": "harness.secrets",
     "otherwise": "authoring.pipelines",
     "get_context": "harness.context",
     "pipeline": "authoring.pipelines",

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         interactive,
         moving_blobs,
         observing,
+        secrets,
         stored_snapshots,
         upkeep,
     )
@@ -99,6 +100,7 @@ else:
     interactive = late("pipelinekit.workspace.interactive")
     moving_blobs = late("pipelinekit.workspace.moving_blobs")
     observing = late("pipelinekit.workspace.observing")
+    secrets = late("pipelinekit.workspace.secrets")
     upkeep = late("pipelinekit.workspace.upkeep")
 
 IN_PROCESS = "in-process"
@@ -244,7 +246,8 @@ class Services(wiring.NounServices):
     @cached_property
     def compiler(self) -> Compiler:
         """Compiles drafts."""
-        return Compiler(self.cache, _compile_patterns, _build_index, self.lock_environment, _summarise)
+        find = self.lock_environment, _summarise, self.secret_versions
+        return Compiler(self.cache, _compile_patterns, _build_index, *find)
 
     @cached_property
     def pipelines(self) -> Pipelines:
@@ -274,20 +277,6 @@ class Services(wiring.NounServices):
                 lambda: self.metrics,
                 lambda: run_queries.SQLRunQueries(self.database),
             )
-        )
-
-    @cached_property
-    def interactive(self) -> interactive.InteractiveStores:
-        """What interactive runs are recorded in."""
-        records = self.records
-        return interactive.InteractiveStores(
-            leases.owner_id(),
-            records.runs,
-            records.driving,
-            self.blobs,
-            self.clock,
-            lambda: facts.SQLFacts(self.open_database(), self.clock),
-            self.open_driving,
         )
 
     def _recover(self) -> None:
@@ -364,7 +353,8 @@ class Services(wiring.NounServices):
         def send(attempt: str, entries: Sequence[Entry]) -> None:
             sink(attempts.Told(attempt, tuple(entries)))
 
-        return in_process.InProcessCompute(sink, own_process.OwnProcess(self.home, self.blobs, scratch, send))
+        own = own_process.OwnProcess(self.home, self.blobs, scratch, send)
+        return in_process.InProcessCompute(sink, own, self.secrets_for)
 
     def _local(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
         cores = self.settings.cores or os.cpu_count() or 1
@@ -376,20 +366,29 @@ class Services(wiring.NounServices):
     def make_supervisor(self) -> supervisor.Supervisor:
         """The owner of step processes, which know a folder only; an object store is their supervisor's."""
         if self.objects is None:
-            return supervisor.Supervisor(self.home, self.blobs, self.home / "blobs", self.python_for)
+            return supervisor.Supervisor(
+                self.home, self.blobs, self.home / "blobs", self.python_for, secrets_for=self.secrets_for
+            )
         objects = self.objects.blobs
-        return supervisor.Supervisor(self.home, objects, objects.local.folder, self.python_for, objects)
+        return supervisor.Supervisor(
+            self.home, objects, objects.local.folder, self.python_for, objects, self.secrets_for
+        )
 
 
 def make_supervisor(home: Path, settings: Mapping[str, Any] | None = None) -> supervisor.Supervisor:
     """The owner of step processes in a Dask worker, for the workspace at `home`, or for one elsewhere."""
-    return Services(home, config.Settings(**(settings or {})), guest=True).make_supervisor()
+    return Services(home, config.load_settings(home, flags=settings), guest=True).make_supervisor()
 
 
 class Workspace(workspace.Workspace):
     """A workspace on this machine; see `open`."""
 
     services: Services
+
+    @property
+    def secrets(self) -> secrets.SecretCollection:
+        """The secrets that steps are given by name: set, listed, deleted; nothing shows their values."""
+        return self.services.secrets
 
     @classmethod
     def open(cls, folder: str | Path | None = None) -> Workspace:

@@ -40,6 +40,9 @@ class Settings:
     )
     cores: int = field(default=0, metadata={"text": "cores that local runs may use; 0 for all of this machine"})
     experiment: str = field(default="", metadata={"text": "experiment of new runs; empty for the pipeline's own name"})
+    secrets_key: str = field(
+        default="", metadata={"text": "file with the key of secrets; empty for secrets.key in the workspace folder"}
+    )
     progress: bool = field(default=True, metadata={"text": "show live progress when standard error is a terminal"})
     records: str = field(
         default="",

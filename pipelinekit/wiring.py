@@ -5,8 +5,9 @@ They are imported when they are first asked for.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -16,22 +17,26 @@ from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.late import late
+from pipelinekit.storage import leases
 from pipelinekit.storage.cache import FileCache
 
 if TYPE_CHECKING:
     from pipelinekit.compute import environments as building
+    from pipelinekit.config import Settings
     from pipelinekit.domain.attempts import Attempt
-    from pipelinekit.ports import Blobs, Clock
+    from pipelinekit.domain.upkeep import StoreFault
+    from pipelinekit.ports import Blobs, Clock, DriverRecords
     from pipelinekit.ports.datasets import SecretValues
     from pipelinekit.ports.environments import ChangeRecords
     from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords
     from pipelinekit.ports.upkeep import AccountRecords
     from pipelinekit.runtime.records import Records
-    from pipelinekit.storage import accounting, experiments, facts, metrics
+    from pipelinekit.storage import accounting, experiments, facts, metrics, sealing
     from pipelinekit.storage import changes as change_records
     from pipelinekit.storage import datasets as dataset_records
     from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import environments as environment_records
+    from pipelinekit.storage import secrets as secret_records
     from pipelinekit.storage.database import Database
     from pipelinekit.storage.stores import local as local_store
     from pipelinekit.storage.stores import opening
@@ -43,10 +48,14 @@ if TYPE_CHECKING:
         datastores,
         git_notes,
         ignore_patterns,
+        interactive,
+        leaks,
         previews,
+        secrets,
         stored_snapshots,
     )
     from pipelinekit.workspace import environments as environment_collection
+    from pipelinekit.workspace.upkeep import Stores
 else:
     building = late("pipelinekit.compute.environments")
     change_records = late("pipelinekit.storage.changes")
@@ -67,7 +76,12 @@ else:
     datastores = late("pipelinekit.workspace.datastores")
     git_notes = late("pipelinekit.workspace.git_notes")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
+    interactive = late("pipelinekit.workspace.interactive")
+    leaks = late("pipelinekit.workspace.leaks")
     previews = late("pipelinekit.workspace.previews")
+    sealing = late("pipelinekit.storage.sealing")
+    secret_records = late("pipelinekit.storage.secrets")
+    secrets = late("pipelinekit.workspace.secrets")
     stored_snapshots = late("pipelinekit.workspace.stored_snapshots")
 
 
@@ -88,6 +102,12 @@ class SourceServices:
         @property
         def records(self) -> Records: ...  # noqa: D102
         def open_database(self) -> Database: ...  # noqa: D102
+
+        settings: Settings
+
+        def open_driving(self) -> DriverRecords: ...  # noqa: D102
+        @property
+        def upkeep(self) -> Stores: ...  # noqa: D102
 
     def lock_environment(self, environment: Environment | str) -> LockedEnvironment:
         """A declared environment, with its lock."""
@@ -164,14 +184,64 @@ class NounServices(SourceServices):
         return experiments.SQLExperiments(self.database, self.clock)
 
     @cached_property
+    def interactive(self) -> interactive.InteractiveStores:
+        """What interactive runs are recorded in."""
+        records = self.records
+        return interactive.InteractiveStores(
+            leases.owner_id(),
+            records.runs,
+            records.driving,
+            self.blobs,
+            self.clock,
+            lambda: facts.SQLFacts(self.open_database(), self.clock),
+            self.open_driving,
+        )
+
+    @cached_property
     def accounts(self) -> AccountRecords:
         """What reuse saved."""
         return accounting.SQLAccounts(self.database)
 
+    # -- secrets -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def secrets(self) -> secrets.SecretCollection:
+        """The secrets, to be set, listed and deleted."""
+        return secrets.SecretCollection(secret_records.SQLSecrets(self.database, self.clock), self._secret_keys)
+
+    @cached_property
+    def _secret_keys(self) -> sealing.KeyFile:
+        named = self.settings.secrets_key
+        place = self.home / os.path.expanduser(named) if named else self.home / sealing.KEY_FILE
+        return sealing.KeyFile(place, shared=bool(named))
+
+    def secret_versions(self, names: Iterable[str]) -> Mapping[str, int]:
+        """The version of each of these secrets that is there."""
+        return secret_records.SQLSecrets(self.database, self.clock).versions(names)
+
+    def open_secrets(self, wanted: Mapping[str, int]) -> Mapping[str, str]:
+        """Values of secrets in these versions (0 for the newest); from any thread, and only to be handed on."""
+        database = self.open_database()
+        try:
+            return secrets.open_secrets(wanted, secret_records.SQLSecrets(database, self.clock), self._secret_keys)
+        finally:
+            database.close()
+
+    def secret_faults(self, *, quick: bool) -> list[StoreFault]:
+        """Secrets that cannot be opened, and records that tell the value of one."""
+        records = self.records
+        kept = secret_records.SQLSecrets(self.database, self.clock)
+        told = leaks.Texts(self.upkeep.upkeep, records.documents, records.runs, records.logs)
+        return leaks.secret_faults(kept, self._secret_keys, None if quick else told)
+
+    def secrets_for(self, attempt: Attempt) -> Mapping[str, str]:
+        """The values of the secrets of an attempt, at the moment when it begins."""
+        return self.open_secrets(attempt.task.secrets)
+
     @cached_property
     def secret_values(self) -> SecretValues:
-        """Values of the workspace's secrets."""
-        return opening.NoSecrets()
+        """Values of the workspace's secrets, for datastores that name them."""
+        return _SecretValues(self.open_secrets)
 
     @cached_property
     def datastores(self) -> datastores.DatastoreCollection:
@@ -219,3 +289,14 @@ class NounServices(SourceServices):
 
 def _note(words: str) -> None:
     sys.stderr.write(f"note: {words}\n")
+
+
+class _SecretValues:
+    """Implements `ports.datasets.SecretValues`."""
+
+    def __init__(self, open_secrets: Callable[[Mapping[str, int]], Mapping[str, str]]) -> None:
+        self._open_secrets = open_secrets
+
+    def get(self, name: str) -> str:
+        """The newest value of a secret."""
+        return self._open_secrets({name: 0})[name]

@@ -43,10 +43,10 @@ class _CommandLine:
         self._inputs = tuple(Port(port, ANY if kind is None else to_type(kind)) for port, kind in _pairs(inputs, None))
         self._outputs = tuple(Port(port, to_type(kind)) for port, kind in _pairs(outputs, File))
         self._check_ports()
+        self._settings = override_settings(StepSettings(), options, name)
         self._words = tuple(_template(str(word), self._port_names()) for word in words)
         self._source = source_directory
         self._script = script
-        self._settings = override_settings(StepSettings(), options, name)
         self.name = check_name("step", self._settings.name or name)
         self._check_registered()
         self._file, self._line = _caller()
@@ -84,6 +84,7 @@ class _CommandLine:
         return {
             **{f"inputs.{port.name}": "input" for port in self._inputs},
             **{f"outputs.{port.name}": "output" for port in self._outputs},
+            **{f"secrets.{name}": "secret" for name in self._settings.options.secrets},
         }
 
     def _check_registered(self) -> None:
@@ -115,7 +116,8 @@ class PythonScriptStep(_CommandLine):
     folder, after its ignore file, is the step's code. `inputs` and `outputs` map names to types (`File`, `Folder`, or
     the type of a plain value). `arguments` are the words of the command line, in which `{inputs.NAME}` and
     `{outputs.NAME}` stand for paths (or, for small plain values, their text). The same are in the environment as
-    `PIPELINEKIT_INPUT_NAME` and `PIPELINEKIT_OUTPUT_NAME`. Options are those of `step`.
+    `PIPELINEKIT_INPUT_NAME` and `PIPELINEKIT_OUTPUT_NAME`. Options are those of `step`. A secret is a file in memory:
+    `{secrets.NAME}` and `PIPELINEKIT_SECRET_NAME` are its path, and a Python script may call `get_secret` instead.
     """
 
     kind = "script"

@@ -24,9 +24,11 @@ from pipelinekit.late import late
 if TYPE_CHECKING:
     import pipelinekit.authoring.annotations as annotating
     from pipelinekit.authoring import tracing
+    from pipelinekit.domain import secrets as secret_rules
 else:
     annotating = late("pipelinekit.authoring.annotations")
     tracing = late("pipelinekit.authoring.tracing")
+    secret_rules = late("pipelinekit.domain.secrets")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,9 +147,15 @@ class Step(Generic[P, R]):
         """Why the step cannot be used in any pipeline, at the place of its function."""
         found = list(self.signature.problems)
         names = [port.name for port in declaration.inputs]
+        secrets = declaration.options.secrets
+        others = f" or secrets ({', '.join(secrets)})" if secrets else ""
         found.extend(
-            f"not_keyed names {name!r}, which is none of its inputs ({', '.join(names) or 'it has none'})"
-            for name in sorted(self.settings.not_keyed.difference(names))
+            f"not_keyed names {name!r}, which is none of its inputs ({', '.join(names) or 'it has none'}){others}"
+            for name in sorted(self.settings.not_keyed.difference(names, secrets))
+        )
+        found.extend(
+            f"not_keyed names {name!r}, which is both an input and a secret: rename the input"
+            for name in sorted(self.settings.not_keyed.intersection(names).intersection(secrets))
         )
         if not declaration.name:
             found.append(_not_found(self.step_function))
@@ -184,6 +192,7 @@ def step(
     not_keyed: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     register: Mapping[str, str] | str = "",
+    secrets: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a typed function into a step.
@@ -195,10 +204,11 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     runs. `resources` are `Resources(cpu=…, gpu=…, memory=…)`. `retries` is a number or a `Retry`. `timeout` is in
     seconds for one attempt. With `allow_reuse=False` it runs every time. Changing `cache_version` makes earlier results
     unusable; results older than `max_age` (seconds, a timedelta, or text such as `"7d"`) are not reused. `not_keyed`
-    names inputs that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with its runs.
-    `register` names by output the dataset that it becomes a new version of, when the run has ended and the step has
-    succeeded: `register={"clean": "sales"}`, or `register="sales"` where there is one output.
-    Only `environment` and `cache_version` enter the key.
+    names inputs and secrets that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with
+    its runs. `register` names by output the dataset that it becomes a new version of, when the run has ended and the
+    step has succeeded: `register={"clean": "sales"}`, or `register="sales"` where there is one output. `secrets` names
+    those that it reads with `get_secret`. Only `environment`, `cache_version`, and name and version of secrets enter
+    the key.
     """
     settings = override_settings(StepSettings(), options, getattr(function, "__name__", "step"))
     if function is None:
@@ -224,6 +234,7 @@ _OPTION_NAMES = (
     "max_age",
     "tags",
     "register",
+    "secrets",
 )
 
 
@@ -234,6 +245,9 @@ def override_settings(settings: StepSettings, given: Mapping[str, Any], title: s
         known = ", ".join(("name", "environment", *_OPTION_NAMES, "not_keyed", "after"))
         raise UsageError(f"step {title!r} has no option {unknown[0]!r}", hint=f"there are: {known}")
     options = {name: _option(name, given[name]) for name in _OPTION_NAMES if name in given}
+    not_keyed = _names(given["not_keyed"]) if "not_keyed" in given else settings.not_keyed
+    if secrets := options.get("secrets", settings.options.secrets):
+        options["secrets"] = {name: name not in not_keyed for name in secrets}
     if "retries" in options:
         options["retry"] = options.pop("retries")
     after = given.get("after", settings.after)
@@ -243,7 +257,7 @@ def override_settings(settings: StepSettings, given: Mapping[str, Any], title: s
         environment=_environment(given.get("environment", settings.environment), title),
         options=replace(settings.options, **options),
         after=tuple(after) if isinstance(after, list | tuple) else (after,),
-        not_keyed=_names(given["not_keyed"]) if "not_keyed" in given else settings.not_keyed,
+        not_keyed=not_keyed,
     )
 
 
@@ -267,6 +281,9 @@ def _option(name: str, value: Any) -> Any:
     match name:
         case "resources":
             return Resources(**value) if isinstance(value, Mapping) else value or Resources()
+        case "secrets":
+            given = [value] if isinstance(value, str) else value or ()
+            return {secret_rules.check_secret_name(name): True for name in given}
         case "retries":
             return Retry(attempts=value) if isinstance(value, int) else value
         case "tags":

@@ -35,6 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
     found = Checker(services.upkeep, GRACE_SECONDS).check(
         quick=arguments.quick, repair=arguments.repair, progress=shown
     )
+    found += services.secret_faults(quick=arguments.quick)
     if shown:
         shown.clear()
     faults = [item for item in found if not item.note]

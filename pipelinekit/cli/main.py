@@ -41,6 +41,7 @@ COMMANDS = {
     "environments": ("environments", "register, list, show, lock, build, clone, delete"),
     "snapshots": ("snapshots", "show, download, preview: the source folders that runs keep"),
     "workspace": ("workspace", "show where the workspace keeps things; move its records or blobs"),
+    "secrets": ("secrets", "set, list and delete secrets that steps are given by name; values are never shown"),
     "settings": ("settings", "list all settings with their values and where they come from"),
 }
 

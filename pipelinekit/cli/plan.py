@@ -30,11 +30,12 @@ def execute(arguments: argparse.Namespace) -> int:
     show_warnings(target.warnings)
     show_hints(target)
     given = target.arguments(Workspace.on(services), keep=False)
+    graph = services.compiler.bind_secrets(target.graph)
     records = services.records
     options = RunOptions(tuple(arguments.regenerate or ()))
     files = services.files([tree.tree() for tree in target.compilation.trees] if target.compilation else [])
     steps = plan(
-        target.graph,
+        graph,
         given.values,
         given.paths,
         options,

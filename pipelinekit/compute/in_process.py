@@ -6,12 +6,19 @@ import io
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
-from typing import Protocol, TextIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TextIO
 
+from pipelinekit.compute.secrets import SecretsFor, no_secrets, read_secrets
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptStarted, LogChunk
 from pipelinekit.domain.runs import Failure
+from pipelinekit.late import late
 from pipelinekit.ports import Sink
+
+if TYPE_CHECKING:
+    from pipelinekit.engine import masking
+else:
+    masking = late("pipelinekit.engine.masking")
 
 TURN_SECONDS = 0.1  # short attempts are executed together for so long, and recorded together
 
@@ -19,8 +26,8 @@ TURN_SECONDS = 0.1  # short attempts are executed together for so long, and reco
 class Executing(Protocol):
     """Executes attempts in this process; `bootstrap` gives the harness."""
 
-    def execute(self, attempt: Attempt) -> AttemptEnded:
-        """Execute one attempt."""
+    def execute(self, attempt: Attempt, given: Mapping[str, str] | None = None) -> AttemptEnded:
+        """Execute one attempt, which is given these values of secrets."""
 
     def rest(self) -> None:
         """Let the process be as it was, until the next attempt."""
@@ -30,11 +37,13 @@ class Executing(Protocol):
 
 
 class InProcessCompute:
-    """Implements `ports.Compute`."""
+    """Implements `ports.Compute`. `secrets_for` reads the secrets of an attempt when it begins."""
 
-    def __init__(self, sink: Sink, executing: Executing) -> None:
+    def __init__(self, sink: Sink, executing: Executing, secrets_for: SecretsFor = no_secrets) -> None:
         self._sink = sink
         self._executing = executing
+        self._secrets_for = secrets_for
+        self._hidden = _Hidden()
         self._queue: deque[Attempt] = deque()
 
     def start(self, attempts: Sequence[Attempt]) -> None:
@@ -54,7 +63,7 @@ class InProcessCompute:
         if not self._queue:
             return False
         until = time.monotonic() + TURN_SECONDS
-        out, err = _Tee(sys.stdout), _Tee(sys.stderr)
+        out, err = _Tee(sys.stdout, self._hidden), _Tee(sys.stderr, self._hidden)
         try:
             while self._queue:
                 sys.stdout, sys.stderr = out, err
@@ -68,7 +77,13 @@ class InProcessCompute:
 
     def _execute_one(self, attempt: Attempt, out: _Tee, err: _Tee) -> None:
         self._sink(AttemptStarted(attempt.id, time.time()))
-        ended = self._executing.execute(attempt)
+        given, failure = read_secrets(attempt, self._secrets_for)
+        if failure is not None:
+            self._sink(AttemptEnded(attempt.id, time.time(), 0.0, failure=failure))
+            return
+        if given:
+            self._hidden.add(given)
+        ended = self._executing.execute(attempt, given)
         for stream, tee in (("stdout", out), ("stderr", err)):
             if text := tee.taken():
                 self._sink(LogChunk(attempt.id, stream, text))
@@ -84,16 +99,40 @@ class InProcessCompute:
         self._executing.leave()
 
 
-class _Tee(io.TextIOBase):
-    """Writes through to the terminal, so that debuggers work, and keeps a copy for the step's log."""
+class _Hidden:
+    """What is masked in texts of this process: every secret that it was given, whichever step still writes."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self) -> None:
+        self.masks: masking.Masks | None = None
+
+    def add(self, values: Mapping[str, str]) -> None:
+        """Hide these values from now on."""
+        if self.masks is None:
+            self.masks = masking.Masks()
+        self.masks.add(values)
+
+
+class _Tee(io.TextIOBase):
+    """Writes through to the terminal, so that debuggers work, and keeps a copy for the step's log; both are masked."""
+
+    def __init__(self, stream: TextIO, hidden: _Hidden) -> None:
         self.stream = stream
+        self._hidden = hidden
+        self._mask: masking.StreamMask | None = None
         self._parts: list[str] = []
 
     def write(self, text: str) -> int:
+        if self._hidden.masks is None:
+            self._parts.append(text)
+            return self.stream.write(text)
+        if self._mask is None:
+            self._mask = masking.StreamMask(self._hidden.masks)
+        self._tell(self._mask.feed(text))
+        return len(text)
+
+    def _tell(self, text: str) -> None:
         self._parts.append(text)
-        return self.stream.write(text)
+        self.stream.write(text)
 
     def flush(self) -> None:
         self.stream.flush()
@@ -110,6 +149,8 @@ class _Tee(io.TextIOBase):
 
     def taken(self) -> str:
         """What was written since this was asked last."""
+        if self._mask is not None and (rest := self._mask.end()):
+            self._tell(rest)
         if not self._parts:
             return ""
         text = "".join(self._parts)

@@ -15,13 +15,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.compute import watchdog
 from pipelinekit.domain.attempts import Attempt, Task
+from pipelinekit.late import late
 from pipelinekit.wire.attempts import attempt_to_json, task_to_json
 from pipelinekit.wire.frames import READ_SIZE, pack, take
+
+if TYPE_CHECKING:
+    from pipelinekit.engine import masking
+else:
+    masking = late("pipelinekit.engine.masking")
 
 GRACE_SECONDS = 5.0  # between TERM and KILL
 TICK_SECONDS = 0.2
@@ -104,23 +110,35 @@ class StepProcess:
         self._selector.register(self._outbox, selectors.EVENT_READ, "result")
         self._task: Task | None = None
         self._wrote = False
+        self._masks: masking.Masks | None = None  # of the secrets that this process was ever given
         self._log = _Log()
         self._write(setup)
 
     # -- one attempt -------------------------------------------------------------------------------------------------
 
     def run(
-        self, attempt: Attempt, *, timeout: float, memory: int, on_log: OnLog, on_told: OnTold, on_tick: OnTick
+        self,
+        attempt: Attempt,
+        *,
+        timeout: float,
+        memory: int,
+        on_log: OnLog,
+        on_told: OnTold,
+        on_tick: OnTick,
+        given: Mapping[str, str] | None = None,
     ) -> dict[str, Any] | Death:
         """Execute one attempt and return its result message, or how the process died instead.
 
         `timeout` in seconds and `memory` in bytes limit the attempt; 0 means no limit. `on_log` gets what the attempt
-        writes as it appears, `on_told` each message of what its code tells of the
-        run; `on_tick` is called now and then while it runs.
+        writes as it appears, `on_told` each message of what its code tells of the run; `on_tick` is called now and then
+        while it runs. `given` are the values of its secrets, which are masked in what it writes.
         """
-        self._log = _Log(on_log)
+        if given:
+            self._masks = self._masks or masking.Masks()
+            self._masks.add(given)
+        self._log = _Log(on_log, self._masks)
         self._wrote = False
-        self._write_attempt(attempt)
+        self._write_attempt(attempt, given)
         limit = time.monotonic() + timeout if timeout else None
         while True:
             result = self._poll(TICK_SECONDS)
@@ -129,7 +147,7 @@ class StepProcess:
             elif result is not None and "ready" not in result:
                 if self._wrote:
                     self._drain()
-                    self._log.flush()
+                    self._log.end()
                 return result
             now = time.monotonic()
             if self._is_dead():
@@ -166,9 +184,11 @@ class StepProcess:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _write_attempt(self, attempt: Attempt) -> None:
+    def _write_attempt(self, attempt: Attempt, given: Mapping[str, str] | None) -> None:
         """Send an attempt, and its task where that is not the one that was sent before."""
         message = attempt_to_json(attempt)
+        if given:
+            message["secrets"] = dict(given)
         if attempt.task is not self._task:
             self._task = attempt.task
             message["task"] = task_to_json(attempt.task)
@@ -239,7 +259,7 @@ class StepProcess:
             self._outbox, "result"
         ):
             continue
-        self._log.flush()
+        self._log.end()
         code = self._process.returncode
         self._close_pipes()
         with suppress(OSError):
@@ -265,16 +285,20 @@ class StepProcess:
 
 
 class _Log:
-    """What one attempt writes: sent on in batches, cut at a limit, with its last lines kept for a crash."""
+    """What one attempt writes: masked, sent on in batches, cut at a limit, with its last lines kept for a crash."""
 
-    def __init__(self, send: OnLog | None = None) -> None:
+    def __init__(self, send: OnLog | None = None, masks: masking.Masks | None = None) -> None:
         self._send = send
+        self._masked = {} if masks is None else {name: masking.StreamMask(masks) for name in ("stdout", "stderr")}
         self._parts: list[tuple[str, str]] = []
         self._size = 0
         self._flushed_at = time.monotonic()
         self._tail = ""
 
     def add(self, stream: str, text: str) -> None:
+        self._add(stream, self._masked[stream].feed(text) if self._masked else text)
+
+    def _add(self, stream: str, text: str) -> None:
         self._tail = (self._tail + text)[-4096:]
         if self._size > LOG_LIMIT or not text:
             return
@@ -295,6 +319,12 @@ class _Log:
         for stream, text in parts:
             if self._send:
                 self._send(stream, text)
+
+    def end(self) -> None:
+        """Send everything: the attempt has ended."""
+        for stream, masked in self._masked.items():
+            self._add(stream, masked.end())
+        self.flush()
 
     def last_lines(self) -> str:
         return "\n".join(self._tail.splitlines()[-LAST_LINES:])

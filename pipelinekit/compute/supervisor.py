@@ -21,6 +21,7 @@ from typing import Any
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.compute.processes import GRACE_SECONDS, Death, StepProcess, Watchdog
+from pipelinekit.compute.secrets import SecretsFor, no_secrets, read_secrets
 from pipelinekit.compute.transfers import Transfers
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
 from pipelinekit.domain.digests import PREFIX, digest
@@ -53,22 +54,24 @@ class _Kind:
     python: str
     snapshot: str
     threads: int
+    secrets: tuple[tuple[str, int], ...] = ()  # what it was given once stays in its memory
 
 
-_Wish = tuple[str, str, tuple[str, ...], str, float]
+_Wish = tuple[str, str, tuple[str, ...], str, float, tuple[str, ...]]
 
 
 def _wish(attempt: Attempt) -> _Wish:
-    """What decides of which kind a process for an attempt is: its environment's lock, its snapshot, its cores."""
+    """What decides of which kind a process for an attempt is: its environment, snapshot, cores, secrets."""
     task = attempt.task
-    return task.python, task.base, task.lock, task.snapshot, task.resources.cpu
+    return task.python, task.base, task.lock, task.snapshot, task.resources.cpu, tuple(task.secrets)
 
 
 class Supervisor:
     """Executes attempts in step processes below `home`, a folder on the file system of the blobs' local files.
 
     `python_for` gives the interpreter for an attempt's environment, building the environment if needed. `transfer`
-    carries blobs between `blobs_folder`, which step processes know, and a store elsewhere.
+    carries blobs between `blobs_folder`, which step processes know, and a store elsewhere. `secrets_for` gives the
+    values of its secrets.
     """
 
     def __init__(
@@ -78,11 +81,13 @@ class Supervisor:
         blobs_folder: Path,
         python_for: PythonFor | None = None,
         transfer: Transfer | None = None,
+        secrets_for: SecretsFor = no_secrets,
     ) -> None:
         self._home = home
         self._transfers = Transfers(blobs, transfer)
         self._blobs_folder = blobs_folder
         self._python_for = python_for or (lambda _: sys.executable)
+        self._secrets_for = secrets_for
         self._lock = threading.Lock()
         self._quiet = threading.Condition(self._lock)
         self._came = threading.Condition(self._lock)
@@ -172,6 +177,10 @@ class Supervisor:
         if canceled:
             self._release(identity, process, kind)
             return _ended(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
+        given, refused = read_secrets(attempt, self._secrets_for)
+        if refused is not None:
+            self._release(identity, process, kind)
+            return _ended(attempt, began, refused)
         report.add(AttemptStarted(identity, began))
         outcome = process.run(
             attempt,
@@ -180,6 +189,7 @@ class Supervisor:
             on_log=lambda stream, text: report.now(LogChunk(identity, stream, text)),
             on_told=lambda message: report.add(event_from_json(message)),
             on_tick=report.flush_if_due,
+            given=given,
         )
         if isinstance(outcome, Death):
             self._forget(identity, process)
@@ -214,7 +224,8 @@ class Supervisor:
         task, known = self._last_kind
         if task is not attempt.task:
             task = attempt.task
-            known = _Kind(self._python_for(attempt), task.snapshot, math.ceil(task.resources.cpu))
+            python, cores = self._python_for(attempt), math.ceil(task.resources.cpu)
+            known = _Kind(python, task.snapshot, cores, tuple(task.secrets.items()))
             self._last_kind = (task, known)
         return known
 

@@ -21,9 +21,10 @@ class Task:
     """What all attempts of one step have in common.
 
     `snapshot` is the tree that the code is imported from. `lock` names the built environment, empty for the worker's
-    own; `base` is what that one stands on, and `environment` what people call it. `packages` are the versions that the
-    code was keyed with, and that the worker must have. `variables` are set in the step's process. `known` are the files
-    of the snapshot that the key takes care of, `*` for all.
+    own; `base` is what that one stands on, and `environment` what people call it. `packages` are the versions that
+    the code was keyed with, and that the worker must have. `variables` are set in the step's process. `known` are the
+    files of the snapshot that the key takes care of, `*` for all. `secrets` are names of those that it is given, with
+    the versions that it was keyed with, `ANY_VERSION` for what is not keyed; values are never in here.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Task:
     known: tuple[str, ...] = ()
     base: str = ""
     environment: str = ""
+    secrets: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def has_environment(self) -> bool:

@@ -38,7 +38,8 @@ class Definition:
     """The identity of a step, apart from its inputs: what is run, of which code, in which software, to which outputs.
 
     `kind` is `python` (a function), `script` or `command`. `entry` is `module:name`, a script's path or a command's
-    name. `arguments` is the command line of scripts and commands, with references to ports.
+    name. `arguments` is the command line of scripts and commands, with references to ports. `secrets` are names and
+    versions of the secrets that it is given and that its results depend on.
     """
 
     kind: str
@@ -48,10 +49,11 @@ class Definition:
     outputs: tuple[Port, ...]
     cache_version: str = ""
     arguments: tuple[Any, ...] = ()
+    secrets: tuple[tuple[str, int], ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The keyed form: plain data, whose digest is the definition's identity."""
-        return {
+        document = {
             "schema": DEFINITION_SCHEMA,
             "kind": self.kind,
             "entry": self.entry,
@@ -61,6 +63,7 @@ class Definition:
             "cache_version": self.cache_version,
             "arguments": list(self.arguments),
         }
+        return {**document, "secrets": dict(self.secrets)} if self.secrets else document
 
     def digest(self) -> str:
         """The digest of the document."""

@@ -121,7 +121,7 @@ class Reason:
 
     `cause` is one of `first run`, `code`, `input`, `parameter`, `package`, `python`, `variable`, `environment`,
     `outputs`, `arguments`, `cache version`, `regenerate`, `reuse off`, `missing output`, `upstream`, `invalidated`,
-    `expired`, `verify`, `undeclared`.
+    `expired`, `verify`, `undeclared`, `secret`.
     """
 
     cause: str

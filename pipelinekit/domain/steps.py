@@ -113,7 +113,8 @@ class StepOptions:
     `variables` are set in the step's process; what they say enters the key with the step's software. `timeout` is in
     seconds for one attempt; 0 means none. `compute` names a compute target; empty means the run's own. A result that
     is older than `max_age` seconds is not reused; 0 means that age does not matter. `register` names, by output, the
-    dataset that the output becomes a version of when the run ends.
+    dataset that the output becomes a version of when the run ends. `secrets` are names of the secrets that are given to
+    it, each with whether its version enters the key, with the step's definition.
     """
 
     allow_reuse: bool = True
@@ -126,6 +127,7 @@ class StepOptions:
     variables: Mapping[str, str] = field(default_factory=dict)
     max_age: float = 0.0
     register: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("timeout", "max_age"):

@@ -41,9 +41,9 @@ _SCALARS = frozenset({bool, int, float, str, type(None)})
 _TOLD_BY_CLASS = frozenset({"any", "bool", "int", "float", "str", "none"})  # whether a scalar fits, its class says
 
 
-def check(draft: Draft) -> None:
-    """Raise CompileError with every fault of the draft; return when there is none."""
-    faults = list(draft.faults)
+def check(draft: Draft, known: Sequence[Fault] = ()) -> None:
+    """Raise CompileError with every fault of the draft and those that are known; return when there is none."""
+    faults = [*draft.faults, *known]
     checker = _Checker(draft)
     for step in draft.steps:
         faults.extend(checker.declaration(step))

@@ -49,10 +49,24 @@ def difference(before: Identity, after: Identity) -> list[Reason]:
     if old.get("arguments") != new["arguments"]:
         words = str(old.get("arguments")), str(new["arguments"])
         reasons.append(_change("arguments", "the command line", "", *words))
+    reasons += _secrets(old.get("secrets", {}), new.get("secrets", {}))
     if old.get("cache_version") != new["cache_version"]:
         words = str(old.get("cache_version")), str(new["cache_version"])
         reasons.append(_change("cache version", "the cache version", "", *words))
     return reasons
+
+
+def _secrets(old: Mapping[str, int], new: Mapping[str, int]) -> list[Reason]:
+    """Secrets that have another version, or are given only now or no longer; values are nobody's business."""
+    return [
+        _change("secret", f"secret {name!r}", name, _version_of(old, name), _version_of(new, name))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _version_of(secrets: Mapping[str, int], name: str) -> str:
+    return f"version {secrets[name]}" if name in secrets else ""
 
 
 def _change(cause: str, what: str, name: str, before: str, after: str) -> Reason:

@@ -15,6 +15,7 @@ from pipelinekit.errors import UsageError
 from pipelinekit.formats.telling import MOST_CHILDREN, ChildRun, Teller, Telling, keep_in, make_child
 from pipelinekit.harness import script_telling
 from pipelinekit.harness.current import CURRENT
+from pipelinekit.harness.secrets import get_secret
 
 
 class RunContext(Telling):
@@ -48,6 +49,10 @@ class RunContext(Telling):
                 f"{count} children cannot be made at once", hint=f"give a number from 1 to {MOST_CHILDREN}"
             )
         return [self.child_run() for _ in range(count)]
+
+    def get_secret(self, name: str) -> str:
+        """The value of a secret that the step declares; see `pipelinekit.get_secret`."""
+        return get_secret(name)
 
     def flush(self) -> None:
         """Send on what was told so far; otherwise that takes up to half a second, or until more is told."""

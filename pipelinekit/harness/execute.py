@@ -31,13 +31,15 @@ if TYPE_CHECKING:
     import shutil
     import traceback
 
+    from pipelinekit.engine.masking import Masks
     from pipelinekit.formats import canonical
-    from pipelinekit.harness import coroutines
+    from pipelinekit.harness import coroutines, secrets
 else:
     shutil = late("shutil")
     traceback = late("traceback")
     canonical = late("pipelinekit.formats.canonical")
     coroutines = late("pipelinekit.harness.coroutines")
+    secrets = late("pipelinekit.harness.secrets")
 
 _NUMBERS = frozenset({int, float, bool, type(None)})  # what every annotation takes as it is
 OF_ATTEMPTS = ("PIPELINEKIT_RUN", "PIPELINEKIT_STEP", "PIPELINEKIT_ATTEMPT")  # process variables that name one
@@ -84,8 +86,19 @@ class Executor:
         self._home = os.getcwd()
         self._folders = 0
 
-    def execute(self, attempt: Attempt, runner: Runner | None = None) -> AttemptEnded:
-        """Run an attempt and say how it ended. Raises nothing that the step raises."""
+    def execute(
+        self, attempt: Attempt, runner: Runner | None = None, given: Mapping[str, str] | None = None
+    ) -> AttemptEnded:
+        """Run an attempt and say how it ended. Raises nothing that the step raises.
+
+        `given` are the values of the secrets that it is given; nothing that is told of the attempt tells them.
+        """
+        if not given:
+            return self._execute(attempt, runner)
+        with secrets.given_secrets(given, attempt.step) as masks:
+            return secrets.masked_end(self._execute(attempt, runner, masks), masks)
+
+    def _execute(self, attempt: Attempt, runner: Runner | None, masks: Masks | None = None) -> AttemptEnded:
         began = time.perf_counter()
         outputs: Mapping[str, StoredValue] = {}
         failure: Failure | None = None
@@ -95,9 +108,11 @@ class Executor:
         replaced = _put(attempt.task.variables) if attempt.task.variables else {}
         observation = self._observation
         before = begin_observation(observation, attempt.task.known)
-        CURRENT.begin(attempt, self.place.blobs, self.place.scratch, self._send)
+        CURRENT.begin(attempt, self.place.blobs, self.place.scratch, self._sending(masks))
         try:
             outputs = runner(attempt, self.place) if runner else run_python(attempt, self.place, self._find)
+            if masks is not None:
+                secrets.refuse_told(outputs, masks)
         except KeyboardInterrupt:
             failure = Failure("canceled", "the step was interrupted")
         except IntegrityError as error:
@@ -124,6 +139,13 @@ class Executor:
             return AttemptEnded(attempt.id, time.time(), seconds, outputs, failure, damaged)
         opened, hosts = observation.digests(), tuple(observation.hosts)
         return AttemptEnded(attempt.id, time.time(), seconds, outputs, observed=opened, hosts=hosts)
+
+    def _sending(self, masks: Masks | None) -> Send | None:
+        """What passes on what an attempt tells; values of its secrets are masked."""
+        send = self._send
+        if send is None or masks is None:
+            return send
+        return lambda attempt, entries: send(attempt, secrets.masked_entries(entries, masks))
 
     def rest(self) -> None:
         """Be in the folder where the process was before; the next attempt enters its own again."""

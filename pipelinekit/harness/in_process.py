@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipelinekit.compute.sources import bring_snapshot
@@ -31,16 +32,19 @@ class OwnProcess:
         self._executor = Executor(place, find_live_function, send)
         self._before = variables()
 
-    def execute(self, attempt: Attempt) -> AttemptEnded:
-        """Execute one attempt; one with an environment is refused, or it would be kept as if it had run there."""
+    def execute(self, attempt: Attempt, given: Mapping[str, str] | None = None) -> AttemptEnded:
+        """Execute one attempt, which is given these values of secrets.
+
+        One with an environment is refused, or it would be kept as if it had run there.
+        """
         if attempt.task.has_environment:
             return _refusal(attempt)
         if attempt.task.kind != "python":
             source = bring_snapshot(self._home, attempt.task.snapshot, self._blobs)
             place = Place(self._blobs, self._executor.place.scratch, source)
-            return self._executor.execute(attempt, lambda given, _: run_command(given, place))
+            return self._executor.execute(attempt, lambda item, _: run_command(item, place, relay=bool(given)), given)
         path = list(sys.path)
-        ended = self._executor.execute(attempt)
+        ended = self._executor.execute(attempt, given=given)
         self._put_back()
         if sys.path != path:
             sys.path[:] = path

@@ -26,11 +26,13 @@ from pipelinekit.wire.attempts import attempt_from_json, event_to_json, task_fro
 from pipelinekit.wire.frames import Receiver, send
 
 if TYPE_CHECKING:
+    import resource
     import traceback
 
     from pipelinekit.domain.metrics import Entry
     from pipelinekit.harness import scripts
 else:
+    resource = late("resource")
     traceback = late("traceback")
     scripts = late("pipelinekit.harness.scripts")
 
@@ -65,7 +67,12 @@ def serve(inbox: int, outbox: int) -> None:
             task = task_from_json(message["task"])
         assert task is not None
         attempt = attempt_from_json(message, task)
-        result = event_to_json(executor.execute(attempt, None if task.kind == "python" else scripts.run_command))
+        given = message.pop("secrets", None)
+        if given:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what a crash leaves would hold them
+        runner = None if task.kind == "python" else scripts.run_command
+        result = event_to_json(executor.execute(attempt, runner, given))
+        del given
         if os.getpid() != pid:
             os._exit(0)  # a child that the step forked has come back here; the result is its parent's to give
         if surroundings.changed():

@@ -85,7 +85,8 @@ class Driver:
         """
         records = self._records
         run = records.driving.take(run_id, self._owner)
-        graph = graph or self._graph(run)
+        if graph is None or any(step.options.secrets for step in graph.steps):
+            graph = self._graph(run)  # a submission binds secrets to their versions of then
         with records.batch():
             carried = carry_over(run, graph, records.carrying, records.reuse, records.documents, self._blobs)
             if carried.outputs is not None:

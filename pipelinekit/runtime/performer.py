@@ -15,6 +15,7 @@ from pipelinekit.domain.attempts import Attempt, Task
 from pipelinekit.domain.environments import variable_identity
 from pipelinekit.domain.graphs import CompiledStep, Graph
 from pipelinekit.domain.runs import DIFFERENT, Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.secrets import ANY_VERSION
 from pipelinekit.domain.values import StoredValue, plain
 from pipelinekit.engine.events import (
     Claim,
@@ -129,6 +130,7 @@ class Performer:
             step.known,
             definition.software.base,
             step.environment,
+            {**dict.fromkeys(options.secrets, ANY_VERSION), **dict(definition.secrets)} if options.secrets else {},
         )
 
     def variable_problem(self, start: Start, variables: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ else:
 
 def task_to_json(task: Task) -> dict[str, Any]:
     """A task as JSON data."""
-    return {
+    document: dict[str, Any] = {
         "kind": task.kind,
         "entry": task.entry,
         "snapshot": task.snapshot,
@@ -38,6 +38,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "base": task.base,
         "environment": task.environment,
     }
+    return {**document, "secrets": dict(task.secrets)} if task.secrets else document
 
 
 def task_from_json(document: Mapping[str, Any]) -> Task:
@@ -59,6 +60,7 @@ def task_from_json(document: Mapping[str, Any]) -> Task:
         tuple(document["known"]),
         document["base"],
         document["environment"],
+        document.get("secrets", {}),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.digests import digest_bytes
 from pipelinekit.domain.environments import Software
@@ -28,7 +28,13 @@ from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.steps import Canonical, Port, Resources, Retry, StepOptions
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import UsageError
+from pipelinekit.late import late
 from pipelinekit.wire.values import dumps, loads_strictly, plain_from_json, plain_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.domain import secrets
+else:
+    secrets = late("pipelinekit.domain.secrets")
 
 GRAPH_VERSION = 1
 _NODES = '"nodes":[]'
@@ -214,6 +220,8 @@ def _step_to_json(step: CompiledStep) -> dict[str, Any]:
     }
     if step.environment:
         document["environment"] = step.environment
+    if definition.secrets:
+        document["secrets"] = dict(definition.secrets)
     return document
 
 
@@ -233,6 +241,7 @@ def _step_from_json(document: Mapping[str, Any]) -> CompiledStep:
         ports_from_json(document["outputs"]),
         document["cache_version"],
         tuple(plain_from_json(item) for item in document["arguments"]),
+        tuple((secrets.check_secret_name(name), int(number)) for name, number in document.get("secrets", {}).items()),
     )
     return CompiledStep(
         document["name"],
@@ -261,7 +270,7 @@ def _options_to_json(options: StepOptions) -> dict[str, Any]:
         document["retry"] = [
             retry.attempts, retry.delay, retry.backoff, retry.max_delay, retry.jitter, [str(item) for item in retry.on]
         ]  # fmt: skip
-    for name in ("tags", "variables", "register"):
+    for name in ("tags", "variables", "register", "secrets"):
         if mapping := getattr(options, name):
             document[name] = dict(mapping)
     return document
@@ -280,6 +289,7 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
         document.get("variables", {}),
         document.get("max_age", 0.0),
         document.get("register", {}),
+        {secrets.check_secret_name(name): bool(keyed) for name, keyed in document.get("secrets", {}).items()},
     )
 
 

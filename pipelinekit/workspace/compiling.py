@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +29,10 @@ from pipelinekit.workspace.software import BuildIndex, InstalledSoftware
 from pipelinekit.workspace.sources import SourceCode, Summarise
 
 if TYPE_CHECKING:
-    from pipelinekit.workspace import exposures
+    from pipelinekit.workspace import exposures, secrets
 else:
     exposures = late("pipelinekit.workspace.exposures")
+    secrets = late("pipelinekit.workspace.secrets")
 
 EXPOSED = "exposures-1"
 LockEnvironment = Callable[[Environment | str], LockedEnvironment]
@@ -58,7 +59,7 @@ class Compilation:
 class Compiler:
     """Compiles drafts on this machine. `lock_environment` finds a declared environment, and what it was resolved to.
 
-    `summarise` reads a module that is new.
+    `summarise` reads a module that is new. `secret_versions` gives the version of each of these secrets that is there.
     """
 
     def __init__(
@@ -68,16 +69,20 @@ class Compiler:
         build_index: BuildIndex,
         lock_environment: LockEnvironment,
         summarise: Summarise,
+        secret_versions: Callable[[Iterable[str]], Mapping[str, int]] = lambda _: {},
     ) -> None:
         self._cache = cache
         self._installed = InstalledSoftware(cache, build_index)
         self._compile_patterns = compile_patterns
         self._lock_environment = lock_environment
         self._summarise = summarise
+        self._secret_versions = secret_versions
 
     def compile(self, draft: Draft) -> Compilation:
         """Compile a draft. Raises CompileError with every fault that can be told."""
-        check(draft)
+        declared = {name for step in draft.steps for name in step.options.secrets}
+        versions = self._secret_versions(declared) if declared else {}
+        check(draft, secrets.missing_secrets(draft.steps, versions) if declared else ())
         tree = SourceTree(Path(draft.root), self._cache, self._compile_patterns)
         for name, text in draft.texts.items():
             tree.add_text(name, text)
@@ -100,7 +105,7 @@ class Compiler:
                 else:
                     closure = self._script_closure(declaration, draft, trees)
                 locked = self._locked(declaration, seen)
-                definitions.append(self._definition(declaration, closure, locked))
+                definitions.append(self._definition(declaration, closure, locked, versions))
                 environments.append(locked.environment if locked else None)
                 known.append(closure.known)
             except FaultyError as error:
@@ -117,6 +122,12 @@ class Compiler:
             )
         ]
         return Compilation(assemble(draft, steps, snapshot), tuple(warnings), (tree, *trees.values()), tuple(hints))
+
+    def bind_secrets(self, graph: Graph) -> Graph:
+        """A stored graph with the versions that its secrets have now. Raises FaultyError for what is not there."""
+        if not any(step.options.secrets for step in graph.steps):
+            return graph
+        return secrets.bind_secrets(graph, self._secret_versions)
 
     def _script_closure(self, declaration: StepDeclaration, draft: Draft, trees: dict[str, SourceTree]) -> Closure:
         """Scripts and commands are keyed on their whole source folder after the ignore rules."""
@@ -166,7 +177,11 @@ class Compiler:
         return locked
 
     def _definition(
-        self, declaration: StepDeclaration, closure: Closure, locked: LockedEnvironment | None
+        self,
+        declaration: StepDeclaration,
+        closure: Closure,
+        locked: LockedEnvironment | None,
+        versions: Mapping[str, int],
     ) -> Definition:
         lock = locked.lock if locked and locked.lock.is_own else None
         variables = {name: variable_identity(name, os.environ.get(name)) for name in closure.variables}
@@ -191,6 +206,7 @@ class Compiler:
             declaration.outputs,
             declaration.options.cache_version,
             declaration.arguments,
+            secrets.keyed_versions(declaration.options.secrets, versions) if declaration.options.secrets else (),
         )
 
 

@@ -135,7 +135,7 @@ class Pipelines:
 
         `root` is the source folder, where it is at hand; `details` are further circumstances.
         """
-        text = graph_text(graph)
+        text = graph_text(self._compiler.bind_secrets(graph))
         record = RunRecord(
             run_id(int(self._clock.now() * 1000), int.from_bytes(os.urandom(4)) >> 7),
             0,
@@ -167,10 +167,17 @@ def raise_parameter_faults(pipeline: str, faults: list[Fault]) -> None:
 def circumstances(root: Path | None = None) -> dict[str, Any]:
     """Who submits, and where, and what git knows of the source folder: for the record, never for the key."""
     details: dict[str, Any] = {"host": os.uname().nodename, "folder": os.getcwd(), "pid": os.getpid()}
-    with suppress(KeyError, OSError):
-        details["user"] = os.environ.get("LOGNAME") or os.environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
+    if user := user_name():
+        details["user"] = user
     if root is not None:
         details["root"] = str(root)
         if facts := git_facts(root):
             details["git"] = facts
     return details
+
+
+def user_name() -> str:
+    """Who runs this process; empty when that cannot be told."""
+    with suppress(KeyError, OSError):
+        return os.environ.get("LOGNAME") or os.environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
+    return ""

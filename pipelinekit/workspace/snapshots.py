@@ -6,14 +6,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelinekit.domain.digests import digest_bytes
 from pipelinekit.domain.snapshots import Tree, TreeEntry, is_safe_path, normal_path
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.paths import is_executable
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Cache
 from pipelinekit.workspace.files import FileDigests
 from pipelinekit.workspace.ignores import CompilePatterns, IgnoreRules, read_rules
+
+if TYPE_CHECKING:
+    from pipelinekit.domain import secrets
+else:
+    secrets = late("pipelinekit.domain.secrets")
 
 MAX_FILES = 20_000
 MAX_BYTES = 300 * 2**20
@@ -76,6 +83,7 @@ class SourceTree:
             if wanted[absent] in self._texts:
                 blobs.put(self._texts[wanted[absent]])
                 continue
+            _refuse_keys(self.places[wanted[absent]])
             stored, _ = blobs.put_file(self.places[wanted[absent]])
             if stored != absent:
                 raise _changed(self.places[wanted[absent]])
@@ -154,6 +162,16 @@ def _check_link(root: str, entry: os.DirEntry[str]) -> bool:
             hint="copy what it points to, or name the link in .amlignore",
         )
     return os.path.isfile(target)
+
+
+def _refuse_keys(path: Path) -> None:
+    """Refuse a file with the keys of secrets: beside the secrets that they open, they would protect nothing."""
+    with _readable(), path.open("rb") as stream:
+        if stream.read(len(secrets.KEYS_MARK)) == secrets.KEYS_MARK.encode():
+            raise UsageError(
+                f"{path} holds the keys of secrets, and would be copied into the snapshot of the source folder",
+                hint="move it out of the source folder",
+            )
 
 
 def _changed(path: Path) -> UsageError:

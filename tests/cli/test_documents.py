@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipelinekit import Workspace
 from pipelinekit.cli.main import COMMANDS
 
 STEPS = """
@@ -41,6 +42,7 @@ def test_every_command_gives_one_document(project, moto):
     project.write(steps=STEPS)
     project.run("steps.py:bad", "--in-process", code=1)
     run = project.run("steps.py:good", "-p", "x=2")["id"]
+    Workspace.open(project.folder).secrets.set("PASSWORD", "correct horse")
     asked = {
         "run": [("run", "steps.py:good", "-p", "x=2")],
         "plan": [("plan", "steps.py:good"), ("plan", "steps.py:bad")],
@@ -72,6 +74,7 @@ def test_every_command_gives_one_document(project, moto):
         ],
         "compile": [("compile", "steps.py:good"), ("compile", "steps.py:good", "-o", "graph.json")],
         "reuse": [("reuse", "stats"), ("reuse", "stats", "--since", "2001-01-31")],
+        "secrets": [("secrets", "list"), ("secrets", "rotate-key"), ("secrets", "delete", "PASSWORD")],
         "settings": [("settings",)],
         "workspace": [
             ("workspace", "show"),
@@ -111,6 +114,8 @@ def test_every_command_gives_one_document(project, moto):
         (("runs", "show", "zzz"), 2, "not_found"),
         (("runs", "list"), 2, "not_found"),
         (("explain",), 2, "not_found"),
+        (("secrets", "list"), 2, "not_found"),
+        (("secrets", "set", "A", "value"), 2, "usage"),
         (("graph", "zzz"), 2, "not_found"),
     ],
 )

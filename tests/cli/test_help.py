@@ -37,6 +37,7 @@ ASKED = [
     ("workspace", "show"),
     *(("datasets", verb) for verb in DATASET_VERBS),
     *(("datastores", verb) for verb in DATASTORE_VERBS),
+    *(("secrets", verb) for verb in ("set", "list", "delete", "rotate-key")),
 ]
 
 

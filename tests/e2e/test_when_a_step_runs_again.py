@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelinekit import Workspace
+
 PAGE = Path(__file__).parents[2] / "docs" / "when-does-a-step-run-again.md"
 
 HINTED = ("time.time", "random.random")
@@ -15,7 +17,7 @@ SOURCE = """
     import random
     import time
     from pathlib import Path
-    from pipelinekit import File, Folder, pipeline, step
+    from pipelinekit import File, Folder, get_secret, pipeline, step
     import tools
 
     @step(allow_reuse=True)
@@ -78,6 +80,14 @@ SOURCE = """
     @pipeline
     def undeclared():
         return opens()
+
+    @step(secrets=["PASSWORD", "TOKEN"], not_keyed=["TOKEN"])
+    def asks() -> int:
+        return len(get_secret("PASSWORD"))
+
+    @pipeline
+    def secrets():
+        return asks()
 
     @step
     def fails() -> int:
@@ -204,6 +214,31 @@ def check_undeclared(project):
     assert project.executed("page.py:undeclared") == []
     (project.folder / "config.txt").write_text("other")
     assert project.executed("page.py:undeclared") == ["opens"]
+
+
+def with_secrets(project):
+    """The workspace, with the secrets that the pipeline needs."""
+    kept = Workspace.open(project.folder).secrets
+    kept.set("PASSWORD", "correct horse")
+    kept.set("TOKEN", "battery staple")
+    assert project.executed("page.py:secrets") == ["asks"]
+    return kept
+
+
+@sentence("when a secret that it is given is set anew", AGAIN)
+def check_secret(project):
+    with_secrets(project).set("PASSWORD", "correct horse")
+    assert project.executed("page.py:secrets") == ["asks"]
+
+
+@sentence(
+    "when a secret is set anew that is declared as `not_keyed`, or when the key of all secrets is changed", NOT_AGAIN
+)
+def check_secret_that_is_not_keyed(project):
+    kept = with_secrets(project)
+    kept.set("TOKEN", "another staple")
+    kept.rotate_key()
+    assert project.executed("page.py:secrets") == []
 
 
 @sentence("every time, with `allow_reuse=False`", AGAIN)

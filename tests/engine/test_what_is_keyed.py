@@ -11,7 +11,7 @@ from pipelinekit.domain.types import PortType
 from pipelinekit.engine.fingerprint import Fingerprint, key_document, observed_key
 
 KEYED = {
-    Definition: {"kind", "entry", "code", "software", "outputs", "cache_version", "arguments"},
+    Definition: {"kind", "entry", "code", "software", "outputs", "cache_version", "arguments", "secrets"},
     Software: {"python", "packages", "variables", "lock", "base"},
     CodeItem: {"symbol", "digest"},
     Port: {"name", "type", "canonical"},
@@ -48,6 +48,7 @@ NOT_KEYED = {
         "tags": "are for people",
         "variables": "are keyed through the software",
         "max_age": "decides whether a completion may be used",
+        "secrets": "are keyed through the definition, by version, unless their author says that they cannot matter",
     },
 }
 
@@ -68,6 +69,7 @@ OTHERS = {
     "outputs": (Port("output", PortType("float")),),
     "cache_version": "2",
     "arguments": ("--slow",),
+    "secrets": (("PASSWORD", 2),),
 }
 SOFTWARE = {
     "python": "cpython-3.12",
@@ -136,7 +138,10 @@ def test_each_part_of_a_key_changes_it():
 
 def test_the_key_document_has_these_parts_and_no_others():
     assert set(key_document("d", {"x": "y"}, {"file:a": "z"})) == {"schema", "definition", "inputs", "observed"}
-    assert set(DEFINITION.document()) == {"schema", *KEYED[Definition]}
+    assert set(DEFINITION.document()) == {"schema", *KEYED[Definition]} - {"secrets"}, "where none are given"
+    given = replace(DEFINITION, secrets=(("PASSWORD", 1),))
+    assert set(given.document()) == {"schema", *KEYED[Definition]}
+    assert given.digest() != replace(DEFINITION, secrets=(("PASSWORD", 2),)).digest() != DEFINITION.digest()
 
 
 def test_golden_keys():

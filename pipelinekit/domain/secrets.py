@@ -1,0 +1,60 @@
+"""Secrets: values that steps get by name. Only name and version are ever told; the value is sealed where it is kept."""
+
+from __future__ import annotations
+
+import re
+
+from pipelinekit.classes import frozen
+from pipelinekit.errors import UsageError
+
+SHORTEST = 4  # characters of a value; what is shorter cannot be masked in texts without masking half of them
+LARGEST = 64 * 1024  # bytes of a value
+KEYS_MARK = "# Keys that open the secrets of a pipelinekit workspace"  # what the file with the keys begins with
+ANY_VERSION = 0  # stands for the version of a secret that is not keyed: the newest is given
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,126}")
+
+
+@frozen
+class Secret:
+    """What may be told of a secret. `version` grows with each value and is never given again; times are UTC."""
+
+    name: str
+    version: int
+    updated_at: float
+    updated_by: str
+
+
+@frozen
+class Sealed:
+    """The value of a secret as it is kept: encrypted, with the version that it is."""
+
+    version: int
+    text: str
+
+
+def check_secret_name(name: str) -> str:
+    """Return `name` if it may name a secret; raise UsageError otherwise."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"secret name {name!r} is not allowed",
+            hint="use 1 to 127 letters of ASCII, digits, '_' or '-', the first a letter",
+        )
+    return name
+
+
+def check_secret_value(name: str, value: str) -> str:
+    """Return `value` if it can be kept and masked; raise UsageError otherwise, which does not tell it."""
+    if not isinstance(value, str):
+        raise UsageError(f"the value of secret {name!r} must be a text, not {type(value).__name__}")
+    if len(value.strip()) < SHORTEST:
+        raise UsageError(
+            f"the value of secret {name!r} is shorter than {SHORTEST} characters",
+            hint="it could not be masked in logs; use a longer one",
+        )
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise UsageError(f"the value of secret {name!r} is no Unicode text", hint="encode it, as base64") from None
+    if size > LARGEST:
+        raise UsageError(f"the value of secret {name!r} has {size} bytes; at most {LARGEST} are kept")
+    return value
