@@ -83,6 +83,7 @@ def s3_server(tmp_path_factory):
         yield server
 
 
+@pytest.fixture(scope="session")
 def moto():
     """An S3 server in a process of its own."""
     return Moto()

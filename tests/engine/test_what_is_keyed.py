@@ -48,6 +48,7 @@ NOT_KEYED = {
         "tags": "are for people",
         "variables": "are keyed through the software",
         "max_age": "decides whether a completion may be used",
+        "register": "says what becomes of an output when the run has ended",
         "secrets": "are keyed through the definition, by version, unless their author says that they cannot matter",
     },
 }
