@@ -46,7 +46,7 @@ def check_secret_value(name: str, value: str) -> str:
     """Return `value` if it can be kept and masked; raise UsageError otherwise, which does not tell it."""
     if not isinstance(value, str):
         raise UsageError(f"the value of secret {name!r} must be a text, not {type(value).__name__}")
-    if len(value.strip()) < SHORTEST:
+    if len("".join(value.strip().splitlines())) < SHORTEST:
         raise UsageError(
             f"the value of secret {name!r} is shorter than {SHORTEST} characters",
             hint="it could not be masked in logs; use a longer one",

@@ -203,7 +203,7 @@ def test_runs_are_listed_shown_and_their_outputs_printed(steps):
     ids = [steps.run("steps.py:good", "-p", f"x={n}")["id"] for n in range(3)]
     listed = steps("runs", "list", "--json").json["runs"]
     assert [run["id"] for run in listed] == ids[::-1]
-    assert [run["id"] for run in steps("runs", "list", "--json", "--before", ids[2], "--limit", "1").json["runs"]] == [
+    assert [run["id"] for run in steps("runs", "list", "--json", "--after", ids[2], "--limit", "1").json["runs"]] == [
         ids[1]
     ]
     assert ids[0] in steps("runs", "list").out

@@ -150,6 +150,8 @@ def test_a_machine_that_sleeps_longer_than_its_lease_is_fenced(make_site):
     wait_for(site.begun)
     driver = inner(holder)
     os.kill(driver, signal.SIGSTOP)
+    late = "select 1 from runs where renewed_at < extract(epoch from clock_timestamp()) - 3"
+    wait_for(lambda: site.sql(late))  # who comes then finds the run's lease over, and fails the run
     other = second.start(*site.words())
     site.go()  # the holder's steps end as well, while it sleeps
     out, err = other.communicate(timeout=120)

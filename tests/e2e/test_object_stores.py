@@ -64,6 +64,7 @@ def copies(project):
     return list((project.home / "blob-copies").glob("??/*"))
 
 
+@pytest.mark.slow
 def test_a_workspace_with_the_same_records_and_no_copies_reuses_and_executes(project, store, tmp_path):
     project.write(book=PIPELINE)
     assert project.executed("book.py") == ["numbers", "pages", "letters"]
@@ -84,6 +85,7 @@ def test_a_workspace_with_the_same_records_and_no_copies_reuses_and_executes(pro
     assert copies(other), "what the step needed was fetched"
 
 
+@pytest.mark.slow
 def test_what_the_store_lost_or_damaged_is_made_again(project, store):
     project.write(book=PIPELINE)
     project.run("book.py")
@@ -124,7 +126,7 @@ def test_clean_up_and_checks_work_on_the_store(project, store, place, moto):
     assert unused not in before
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(project, store, tmp_path):
     project.write(book=PIPELINE)
     own = tmp_path / "worker"

@@ -121,7 +121,7 @@ def test_a_text_without_a_form_is_left_as_it_is(text, value):
         assert masks.mask(text) == text
 
 
-@given(st.text(min_size=4).filter(lambda text: len(text.strip()) >= 4))
+@given(st.text(min_size=4).filter(lambda text: len("".join(text.strip().splitlines())) >= 4))
 def test_any_value_is_masked(value):
     assert value.strip() not in Masks({"A": value}).mask(f"<{value}>") or value.strip() in f"<{MASK}>"
 

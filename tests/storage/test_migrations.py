@@ -24,7 +24,7 @@ LATEST = migrations()[-1][0]
 RUN = "00000000000001"
 OPTIONS = '{"regenerate": [], "continue_on_step_failure": false, "compute": "local"}'
 ROWS = f"""
-insert into experiments values ('exp', 1, 0);
+insert into experiments (name, runs, created_at) values ('exp', 1, 0);
 insert into runs (id, number, experiment, pipeline, graph, status, created_at, arguments, paths, outputs, options, source,
     details, owner, epoch, lease_until, renewed_at, cancel_requested, events)
 values ('{RUN}', 1, 'exp', 'pipe', 'graph', 'Completed', 0, '{{}}', '[]', '{{}}', '{OPTIONS}', '', '{{}}', '', 1, 0, 0, 0, 0);

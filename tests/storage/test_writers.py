@@ -19,6 +19,7 @@ WRITE = """
     from made_records import sql_records
     from pipelinekit.domain.addresses import postgres_address
     from pipelinekit.domain.attempts import LogChunk
+    from pipelinekit.domain.run_queries import RunQuery
     from pipelinekit.domain.runs import RunStatus, StepStatus
     from pipelinekit.storage.postgres import PostgresDatabase
     from pipelinekit.storage.sqlite import SQLiteDatabase

@@ -180,7 +180,9 @@ def test_clean_up_anywhere_loses_nothing_that_is_kept(found):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("n", "least"), [(1, 4), (2, 4), (3, 0)])
+@pytest.mark.parametrize(
+    ("n", "least"), [pytest.param(1, 4, marks=pytest.mark.slow), pytest.param(2, 4, marks=pytest.mark.slow), (3, 0)]
+)
 def test_clean_up_of_everything_at_every_moment_of_a_run_harms_nothing(n, least):
     """Of the run itself: what it names is there in the end, whether it found it, or made it again.
 
