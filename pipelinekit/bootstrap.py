@@ -166,7 +166,7 @@ class Services(wiring.NounServices):
             raise UsageError(f"the records are at {new} already")
         self.records.driving.recover()
         self.database.close()
-        return moving.move(old, new, lambda: config.change_setting(self.folder, "records", value))
+        return moving.move(old, new, lambda: config.write_settings(self.folder, {"records": value}))
 
     def _place(self, address: str) -> moving.Place:
         if address:

@@ -14,7 +14,6 @@ from pipelinekit.classes import field, frozen
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
-from pipelinekit.wire.values import dumps
 
 if TYPE_CHECKING:
     import json
@@ -106,24 +105,6 @@ def _check_records(address: str, origin: str) -> None:
         addresses.postgres_address(address)
     except UsageError as error:
         raise UsageError(f"{origin}: {error.message}", hint=error.hint) from None
-
-
-def change_setting(folder: Path, name: str, value: str) -> None:
-    """Write a setting that is a text into the workspace's file, or take it out where it is empty; the rest stays."""
-    file = folder / CONFIG_FILE
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    kept = [line for line in lines if line.partition("=")[0].strip() != name]
-    if value:
-        kept.append(f"{name} = {dumps(value)}")  # what JSON writes of a text, TOML reads
-    fresh = file.with_name(CONFIG_FILE + ".new")
-    with fresh.open("w", encoding="utf-8") as stream:
-        stream.write("".join(f"{line}\n" for line in kept))
-        stream.flush()
-        os.fsync(stream.fileno())
-    if _read(fresh).get(name, "") != value:
-        fresh.unlink()
-        raise UsageError(f"{file} is written in a way that cannot be changed", hint=f"set {name!r} in it by hand")
-    os.replace(fresh, file)
 
 
 def check_writable(folder: Path, names: Iterable[str]) -> None:

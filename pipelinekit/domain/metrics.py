@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelinekit.classes import field, frozen
+from pipelinekit.classes import frozen
 from pipelinekit.domain.names import LONGEST
 from pipelinekit.errors import UsageError
 
@@ -69,14 +69,6 @@ class Series:
     values: Sequence[Scalar]
     steps: Sequence[int] | None = None
     at: Sequence[float] = ()
-
-
-@frozen
-class RunFile:
-    """A file that was kept with a run: its name, and what is stored, as JSON data of a stored value."""
-
-    name: str
-    value: Mapping[str, Any] = field(default_factory=dict)
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------

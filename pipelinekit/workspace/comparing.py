@@ -17,8 +17,6 @@ from pipelinekit.wire.runs import show_value
 
 SHORT = 17  # characters of a digest that are shown: `xxh3:` and twelve
 
-Values = dict[tuple[str, str], str]  # by section and name
-
 
 @frozen
 class Row:

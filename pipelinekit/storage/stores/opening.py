@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelinekit.domain.datastores import LOCAL, WEB, Datastore
-from pipelinekit.errors import NotFoundError
 from pipelinekit.late import late
 from pipelinekit.ports.datasets import SecretValues, Store
 from pipelinekit.storage.stores.local import LocalStore
@@ -42,11 +41,3 @@ def open_store(record: Datastore, secrets: Mapping[str, str]) -> Store:
     if record.kind == WEB:
         return web.WebStore(record.name, record.url, secrets, allow_private=record.allow_private)
     return remote.RemoteStore(record, secrets)
-
-
-class NoSecrets:
-    """Implements `ports.SecretValues` where a workspace keeps none."""
-
-    def get(self, name: str) -> str:
-        """There is none."""
-        raise NotFoundError(f"there is no secret {name!r}", hint="this workspace keeps no secrets")
