@@ -139,10 +139,12 @@ class PostgresDatabase:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _reconnect(self) -> None:
-        """Get a session that works, and nothing open in it."""
-        if self._session.is_closed:
-            self._session.connect()
-        self._session.roll_back()
+        """Get a session that works, and nothing open in it.
+
+        What went wrong may have left the old one open and of no use, such as in the middle of many statements.
+        """
+        self._session.close()
+        self._session.connect()
         self._broken = False
 
     def _resume(self) -> None:
