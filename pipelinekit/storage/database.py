@@ -120,3 +120,16 @@ def in_parts(keys: Iterable[str], size: int = KEYS_AT_ONCE) -> Iterator[list[str
     ordered = sorted(set(keys))
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
+
+
+def device_of(folder: Path) -> int | None:
+    """The device that a folder lies on; None where it is not there."""
+    try:
+        return os.stat(folder).st_dev
+    except OSError:
+        return None
+
+
+def nameless(device: int | None) -> int:
+    """A device without a number of its own, as network file systems have none but disks of this machine do; else 0."""
+    return 0 if device is None or os.major(device) else device

@@ -9,16 +9,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.errors import StorageError
-from pipelinekit.storage.database import Row, in_parts, migrations, queries, statements
+from pipelinekit.late import late
+from pipelinekit.storage.database import Row, device_of, in_parts, migrations, nameless, queries, statements
+
+if TYPE_CHECKING:
+    from pipelinekit.storage import disks
+else:
+    disks = late("pipelinekit.storage.disks")
 
 APPLICATION_ID = 0x706B6974  # "pkit"
 BUSY_SECONDS = 30.0
+LONGEST_PAUSE = 0.01  # before somebody who waits to write looks again
 
 
 class SQLiteDatabase:
@@ -28,6 +36,8 @@ class SQLiteDatabase:
         self.path = path
         self._depth = 0
         self._begun = False
+        if device := nameless(device_of(path.parent)):
+            disks.refuse_network(path, device)
         try:
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -112,13 +122,33 @@ class SQLiteDatabase:
 
     def _begin(self) -> None:
         if not self._begun:
-            self._run("begin immediate")
+            self._take_turn()
             self._begun = True
             if _identity(self.path) != self._file:
                 raise StorageError(
                     f"the records at {self.path} were moved or replaced meanwhile",
                     hint="do it again, on those that are there now; 'pipelinekit workspace show' tells where they are",
                 )
+
+    def _take_turn(self) -> None:
+        """Begin to write when nobody else does.
+
+        Who waits looks often, at uneven times. SQLite itself would look the more seldom the longer it has waited, so
+        that among many writers somebody would be passed over until the time is up.
+        """
+        execute, until = self._connection.execute, time.monotonic() + BUSY_SECONDS
+        execute("pragma busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    execute("begin immediate")
+                    return
+                except sqlite3.OperationalError as error:
+                    if "locked" not in str(error) or time.monotonic() > until:
+                        raise _storage_error(error, self.path) from error
+                time.sleep(LONGEST_PAUSE * (1 + os.urandom(1)[0]) / 256)
+        finally:
+            execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:
