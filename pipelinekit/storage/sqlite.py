@@ -26,6 +26,7 @@ else:
 
 APPLICATION_ID = 0x706B6974  # "pkit"
 BUSY_SECONDS = 30.0
+FAILING = "see whether the disk is well; what was acknowledged is recorded, and what was not is not"
 LONGEST_PAUSE = 0.01  # before somebody who waits to write looks again
 
 
@@ -36,6 +37,7 @@ class SQLiteDatabase:
         self.path = path
         self._depth = 0
         self._begun = False
+        self._failed = False
         if device := nameless(device_of(path.parent)):
             disks.refuse_network(path, device)
         try:
@@ -122,6 +124,11 @@ class SQLiteDatabase:
 
     def _begin(self) -> None:
         if not self._begun:
+            if self._failed:
+                raise StorageError(
+                    f"the disk failed under the records at {self.path}, and this process writes to them no more",
+                    hint=FAILING,
+                )
             self._take_turn()
             self._begun = True
             if _identity(self.path) != self._file:
@@ -154,6 +161,9 @@ class SQLiteDatabase:
         try:
             return self._connection.execute(statement, parameters)
         except sqlite3.Error as error:
+            self._failed = self._failed or "I/O error" in str(
+                error
+            )  # what was not synced is not there, whatever is read
             raise _storage_error(error, self.path) from error
 
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -258,6 +268,8 @@ def _storage_error(error: sqlite3.Error, path: Path) -> StorageError:
         hint = f"another process has kept the records locked for {BUSY_SECONDS:.0f} s; see whether one hangs"
     elif "full" in text:
         hint = "free space on the disk and try again; nothing was half-written"
+    elif "I/O error" in text:
+        hint = FAILING
     elif "malformed" in text or "not a database" in text:
         hint = "the file is damaged; restore it from a backup, or move it away to begin with an empty workspace"
     elif "unable to open" in text or "readonly" in text:
