@@ -10,7 +10,7 @@ from typing import Any
 from pipelinekit.domain.names import is_run_id
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
-from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
+from pipelinekit.errors import LeaseLostError, NotFoundError, StorageError, UsageError
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
@@ -174,9 +174,15 @@ class SQLDriving:
             self._database.write("drop_claims_of_run", (run,))
 
     def recover(self) -> Sequence[str]:
-        """Fail the runs whose driver is dead."""
+        """Fail the runs whose driver is dead; where nothing can be written just now, whoever comes next does."""
         if not self._dead():
             return []
+        try:
+            return self._recover()
+        except StorageError:
+            return []
+
+    def _recover(self) -> Sequence[str]:
         failure = Failure(
             "lost", "the process that drove this run died", hint="run the pipeline again: what was finished is reused"
         )

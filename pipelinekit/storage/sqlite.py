@@ -87,7 +87,8 @@ class SQLiteDatabase:
                     self._connection.execute(f"pragma user_version = {number}")
             self._connection.execute("commit")
         except BaseException:
-            self._connection.execute("rollback")
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
             raise
 
     def _back_up(self, version: int) -> None:
@@ -106,8 +107,9 @@ class SQLiteDatabase:
             yield
         except BaseException:
             self._depth -= 1
-            if self._depth == 0:
+            if self._depth == 0 and self._connection.in_transaction:  # some failures have ended it already
                 self._end("rollback")
+            self._begun = self._begun and self._depth > 0
             raise
         self._depth -= 1
         if self._depth == 0:
