@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipelinekit.errors import UsageError
+
 SQL_FOLDER = Path(__file__).parent / "sql"
 KEYS_AT_ONCE = 500  # sorted keys, 500 at a time: the cheapest look-up measured
 
@@ -120,6 +122,11 @@ def in_parts(keys: Iterable[str], size: int = KEYS_AT_ONCE) -> Iterator[list[str
     ordered = sorted(set(keys))
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
+
+
+def not_text(error: UnicodeEncodeError) -> UsageError:
+    """What is told of a text that no database keeps: bytes of a terminal or a file name that are not UTF-8."""
+    return UsageError(f"{error.object[:80]!r} is no text that can be kept", hint="give it in UTF-8")
 
 
 def device_of(folder: Path) -> int | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelinekit.errors import StorageError
 from pipelinekit.late import late
-from pipelinekit.storage.database import Row, device_of, in_parts, migrations, nameless, queries, statements
+from pipelinekit.storage.database import Row, device_of, in_parts, migrations, nameless, not_text, queries, statements
 
 if TYPE_CHECKING:
     from pipelinekit.storage import disks
@@ -167,6 +167,8 @@ class SQLiteDatabase:
                 error
             )  # what was not synced is not there, whatever is read
             raise _storage_error(error, self.path) from error
+        except UnicodeEncodeError as error:
+            raise not_text(error) from error
 
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
@@ -196,6 +198,8 @@ class SQLiteDatabase:
                 return self._connection.executemany(queries()[query], rows).rowcount
             except sqlite3.Error as error:
                 raise _storage_error(error, self.path) from error
+            except UnicodeEncodeError as error:
+                raise not_text(error) from error
 
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
