@@ -60,9 +60,7 @@ def reproduce(arguments: argparse.Namespace, services: Services | None) -> int:
 def _reproduce(arguments: argparse.Namespace, services: Services | None, folder: Path) -> int:
     place = open_services(folder / WORKSPACE_FOLDER)
     if services is None:
-        file = BundleFile(Path(arguments.run))
-        bundle = file.bundle
-        file.fill(place.blobs)
+        bundle = _unpacked(Path(arguments.run), place)
     else:
         bundle = _bundle(services, arguments.run)
         copy_blobs(bundle, services.blobs, place.blobs)
@@ -85,6 +83,21 @@ def _reproduce(arguments: argparse.Namespace, services: Services | None, folder:
         equal = sum(item.identical for item in compared)
         print(f"{equal} of {len(compared)} outputs are identical to those of run {bundle.run}")
     return code or int(not all(item.identical for item in compared))
+
+
+def _unpacked(path: Path, place: Services) -> Bundle:
+    """The run in a file, whose blobs are put into a workspace; where that fails a new workspace goes again."""
+    file = BundleFile(path)
+    is_new = not place.folder.exists()
+    try:
+        file.fill(place.blobs)
+    except BaseException:
+        if is_new:
+            shutil.rmtree(place.folder, ignore_errors=True)
+        raise
+    finally:
+        file.close()
+    return file.bundle
 
 
 def _submit(bundle: Bundle, place: Services) -> str:
