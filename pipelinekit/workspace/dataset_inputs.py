@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipelinekit.classes import replace
 from pipelinekit.domain.datasets import (
     FILE,
     INPUT,
@@ -186,6 +187,8 @@ class _Maker:
             )
         if any(item[0] in ("take", "skip", "sample") for item in self._reading()["recipe"]):
             raise UsageError(f"{self._version.label} cannot be taken file by file: its rows are chosen over all files")
+        if self._version.value is not None and self._version.value.format == "list" and not self._recipe:
+            return list(self._version.value.items)
         return [tabular(self._folder(Tree((entry,))), self._reading()) for entry in self._tree().entries]
 
     def _reading(self) -> dict[str, Any]:
@@ -207,13 +210,27 @@ class _Maker:
 
 
 def tree_of_value(value: StoredValue, blobs: Blobs) -> Tree:
-    """The files of a value that a step gave: of a folder its own, else one that is named after what it holds."""
-    if value.format == "tabular":
-        return tree_of_value(value.items[0], blobs)
-    if value.format == "folder":
-        return parse_manifest(blobs.read(value.blob))
-    name = "table.arrow" if value.format == "arrow" else f"file{value.suffix}"
-    return Tree.of([TreeEntry(name, value.blob, value.size)])
+    """The files of a value that a step gave: of a folder its own, else one that is named after what it holds.
+
+    Those of a mapped step are numbered, so that they come in the order of its elements.
+    """
+    return Tree.of(_entries(value, blobs, ""))
+
+
+def _entries(value: StoredValue, blobs: Blobs, stem: str) -> Iterator[TreeEntry]:
+    match value.format:
+        case "list":
+            for number, item in enumerate(value.items):
+                yield from _entries(item, blobs, f"{number:05}")
+        case "tabular":
+            yield from _entries(value.items[0], blobs, stem)
+        case "folder":
+            for entry in parse_manifest(blobs.read(value.blob)).entries:
+                yield replace(entry, path=f"{stem}/{entry.path}") if stem else entry
+        case "arrow":
+            yield TreeEntry(f"{stem or 'table'}.arrow", value.blob, value.size)
+        case _:
+            yield TreeEntry(f"{stem or 'file'}{value.suffix}", value.blob, value.size)
 
 
 def _file(entry: TreeEntry) -> StoredValue:
