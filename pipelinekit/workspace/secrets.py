@@ -5,7 +5,8 @@ That one is for whoever hands values on: the supervisor of a step's process, at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.graphs import CompiledStep, Graph
@@ -76,6 +77,19 @@ class SecretCollection:
         self._records.reseal(change)
         self._records.reseal(retire)
         return count, older
+
+
+@contextmanager
+def lent(values: Mapping[str, str], secrets: SecretCollection) -> Iterator[None]:
+    """Inside, a workspace has these secrets of another one; those that it has itself stay as they are."""
+    missing = [name for name in values if name not in secrets.names()]
+    try:
+        for name in missing:
+            secrets.set(name, values[name])
+        yield
+    finally:
+        for name in {*missing} & {*secrets.names()}:
+            secrets.delete(name)
 
 
 def open_secrets(wanted: Mapping[str, int], records: SecretRecords, keys: SecretKeys) -> dict[str, str]:
