@@ -9,7 +9,15 @@ from typing import Any
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.datastores import pairs, show_progress
 from pipelinekit.cli.output import print_json, table, time_text
-from pipelinekit.domain.datasets import LATEST, TABLE_FORMATS, TABULAR, Dataset, DatasetVersion, parse_reference
+from pipelinekit.domain.datasets import (
+    LATEST,
+    TABLE_FORMATS,
+    TABULAR,
+    Dataset,
+    DatasetVersion,
+    label_of,
+    parse_reference,
+)
 from pipelinekit.domain.texts import counted, size_text
 from pipelinekit.wire.datasets import use_document, version_document
 from pipelinekit.wire.values import plain_to_json
@@ -270,7 +278,7 @@ def _lineage(arguments: argparse.Namespace, services: Services) -> int:
         (
             use.run,
             "takes in" if use.direction == "input" else "gave out",
-            f"{use.name}@{use.version}",
+            label_of(use.name, use.version),
             use.place or "(written in)",
         )
         for use in uses

@@ -9,6 +9,8 @@ from pipelinekit.classes import replace
 from pipelinekit.domain.datasets import (
     FILE,
     INPUT,
+    LATEST,
+    Dataset,
     DatasetUse,
     DatasetVersion,
     Reference,
@@ -18,7 +20,7 @@ from pipelinekit.domain.datasets import (
 from pipelinekit.domain.snapshots import Tree, TreeEntry, parse_manifest
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest, list_of, tabular
-from pipelinekit.errors import UsageError
+from pipelinekit.errors import FaultyError, UsageError
 from pipelinekit.ports import Blobs
 from pipelinekit.ports.datasets import DatasetRecords
 from pipelinekit.workspace.dataset_files import DatasetFiles, tree_of
@@ -57,7 +59,33 @@ class DatasetInputs:
     def value(self, ref: PathRef, *, keep: bool) -> StoredValue:
         """The value of a reference, as what it is asked for; with `keep` all its bytes are in the store then."""
         reference = parse_reference(ref.path)
-        return self.value_of(self._version(reference), reference, ref.dataset, keep=keep)
+        version = self._unregistered(reference, ref.dataset) if reference.source else self._version(reference)
+        return self.value_of(version, reference, ref.dataset, keep=keep)
+
+    def _unregistered(self, reference: Reference, form: str) -> DatasetVersion:
+        """What lies in a datastore now, as a version of its own that nobody registers."""
+        source = reference.source
+        assert source is not None
+        place = (f"{reference.name} {form}", LATEST)
+        if place not in self._versions:
+            try:
+                listing = self._files().listing([source])
+            except FaultyError as error:
+                raise UsageError(error.faults[0].message, hint=error.faults[0].hint) from None
+            tables = form in ("table", "tables")
+            definition = Dataset.tabular(listing.files[0].path) if tables else Dataset.file([source])
+            tree = tree_of(listing.files)
+            self._versions[place] = DatasetVersion(
+                reference.name,
+                LATEST,
+                replace(definition, sources=(source,)),
+                tree.digest(),
+                tuple(listing.files),
+                len(listing.files),
+                tree.size,
+                listing.single,
+            )
+        return self._versions[place]
 
     def _version(self, reference: Reference) -> DatasetVersion:
         place = (reference.name, reference.version)
@@ -96,7 +124,11 @@ class DatasetInputs:
         """References by the place that named them, each with the version that it was found to mean."""
         found = []
         for place, ref in named:
-            version = self._version(parse_reference(ref.path))
+            reference = parse_reference(ref.path)
+            if reference.source is not None:
+                found.append((place, PathRef(reference.name, False, "any")))
+                continue
+            version = self._version(reference)
             found.append((place, PathRef(version.label, False, "any")))
         return tuple(dict.fromkeys(found))
 
