@@ -1,4 +1,4 @@
-"""`pipelinekit datasets`: register, list, show, update, unregister, download, lineage."""
+"""`pipelinekit datasets`: register, list, show, update, unregister, check, download, lineage."""
 
 from __future__ import annotations
 
@@ -261,6 +261,24 @@ def _download(arguments: argparse.Namespace, services: Services) -> int:
     return 0
 
 
+def _check(arguments: argparse.Namespace, services: Services) -> int:
+    record = services.datasets.get(arguments.name).record
+    found = services.datasets.check(record.name, record.version)
+    differs = bool(found.changed or found.gone)
+    if arguments.json:
+        kinds = {"changed": list(found.changed), "gone": list(found.gone), "new": list(found.new)}
+        print_json({"dataset": record.label, **kinds})
+        return int(differs)
+    rows = [(word, path) for word in ("changed", "gone", "new") for path in getattr(found, word)]
+    if record.run:
+        print(f"{record.label} came out of run {record.run}; 'pipelinekit fsck' checks what the store holds")
+    else:
+        print(table(rows) if rows else f"what {record.label} was made of is as it was registered")
+    if rows:
+        print(f"'pipelinekit datasets register {record.name} ... --create-new-version' registers what is there now")
+    return int(differs)
+
+
 def _lineage_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", nargs="?", default="", metavar="NAME[@VERSION]", help="a dataset; all its versions by default"
@@ -293,6 +311,7 @@ VERBS: dict[str, Verb] = {
     "show": ("one version: its files, the profile of its table, and the first rows", _show_arguments, _show),
     "update": ("change description and tags of a version", _update_arguments, _update),
     "unregister": ("forget a version; its files stay as they are", _unregister_arguments, _unregister),
+    "check": ("say which files changed, vanished or came since a version was registered", _reference, _check),
     "download": ("copy the files of a version into a local folder", _download_arguments, _download),
     "lineage": ("which runs took a dataset in or gave it out", _lineage_arguments, _lineage),
 }

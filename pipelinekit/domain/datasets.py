@@ -7,7 +7,6 @@ written as a path that is none (`types.PathRef`), so that it goes wherever a fil
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.datastores import check_path, check_store_name
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.names import check_name
+from pipelinekit.domain.recipes import Operation, Transformations, parse_recipe, recipe_text
 from pipelinekit.domain.types import DATASET, DATASTORE, PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import UsageError
@@ -36,70 +36,7 @@ SUFFIXES = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
-OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "not in")
 _MARK, _BAR = "@", "|"
-
-Operation = tuple[Any, ...]  # a name and its arguments, all plain data
-
-
-class Transformations:
-    """What can be done to a table before it is read; each gives a new thing of the same kind, and reads nothing."""
-
-    __slots__ = ()
-
-    def _with(self, operation: Operation) -> Self:
-        raise NotImplementedError
-
-    def take(self, count: int) -> Self:
-        """The first so many rows."""
-        return self._with(("take", _count("take", count)))
-
-    def skip(self, count: int) -> Self:
-        """Without the first so many rows."""
-        return self._with(("skip", _count("skip", count)))
-
-    def sample(self, share: float, seed: int = 0) -> Self:
-        """About this share of the rows, by chance; the same seed takes the same ones."""
-        return self._with(("sample", _share(share), 0.0, int(seed)))
-
-    def random_split(self, share: float, seed: int = 0) -> tuple[Self, Self]:
-        """About this share of the rows, by chance, and all the others."""
-        return (
-            self._with(("sample", _share(share), 0.0, int(seed))),
-            self._with(("sample", 1.0, _share(share), int(seed))),
-        )
-
-    def filter(self, *conditions: tuple[Any, ...]) -> Self:
-        """Rows that meet all conditions, each as (column, operator, value): `("year", ">=", 2024)`."""
-        checked = []
-        for condition in conditions:
-            if len(condition) != 3 or not isinstance(condition[0], str) or condition[1] not in OPERATORS:
-                raise UsageError(
-                    f"condition {condition!r} is not allowed",
-                    hint=f"write (column, operator, value), with one of {' '.join(OPERATORS)}",
-                )
-            checked.append(list(condition))
-        return self._with(("filter", checked))
-
-    def keep_columns(self, *columns: str) -> Self:
-        """These columns only, in this order."""
-        return self._with(("keep_columns", list(columns)))
-
-    def drop_columns(self, *columns: str) -> Self:
-        """All columns but these."""
-        return self._with(("drop_columns", list(columns)))
-
-
-def _count(name: str, count: int) -> int:
-    if type(count) is not int or count < 0:
-        raise UsageError(f"{name}({count!r}) is not allowed", hint="give a number of rows, 0 or more")
-    return count
-
-
-def _share(share: float) -> float:
-    if not 0 <= share <= 1:
-        raise UsageError(f"a share of {share!r} is not allowed", hint="give a number from 0 to 1")
-    return float(share)
 
 
 @frozen
@@ -275,7 +212,7 @@ class Reference:
 
     def text(self) -> str:
         """The reference as a text: `sales@3`, `sales@latest`, and what is done to it behind a bar."""
-        recipe = _BAR + json.dumps([list(item) for item in self.recipe]) if self.recipe else ""
+        recipe = _BAR + recipe_text(self.recipe) if self.recipe else ""
         return label_of(self.name, self.version) + recipe
 
 
@@ -287,7 +224,7 @@ def label_of(name: str, version: int) -> str:
 def parse_reference(text: str) -> Reference:
     """The reference that a text stands for: `sales`, `sales@3`, `sales@latest`, `datastore:raw/2024`. UsageError."""
     label, _, recipe = text.partition(_BAR)
-    operations = tuple(tuple(item) for item in json.loads(recipe)) if recipe else ()
+    operations = parse_recipe(recipe) if recipe else ()
     if label.startswith(DATASTORE):
         store, _, path = label.removeprefix(DATASTORE).partition("/")
         return DataPath(store, path, operations).reference

@@ -40,9 +40,18 @@ class SecretCollection:
 
         return self._records.put(name, user_name(), seal)
 
-    def delete(self, name: str) -> None:
-        """Drop a secret. Raises NotFoundError. A secret of that name that is set later has a higher version."""
-        self._records.delete(check_secret_name(name), user_name())
+    def delete(self, *names: str) -> None:
+        """Drop secrets: all of these, or none where one is not there (NotFoundError).
+
+        A secret of that name that is set later has a higher version.
+        """
+        known = self.names()
+        if missing := [name for name in map(check_secret_name, names) if name not in known]:
+            raise NotFoundError(
+                f"there is no secret {_listed(missing)}", hint="'pipelinekit secrets list' shows the names"
+            )
+        for name in dict.fromkeys(names):
+            self._records.delete(name, user_name())
 
     def list(self) -> Sequence[Secret]:
         """Names, versions, times and who set them."""
