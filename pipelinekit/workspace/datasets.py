@@ -341,10 +341,13 @@ class DatasetCollection:
         return self._files.drift(self.get(name, version).record)
 
     def lineage(self, name: str = "", version: int | str = LATEST, *, run: str = "") -> Sequence[DatasetUse]:
-        """Which runs took a dataset in or gave it out; with `run` which datasets that run did."""
+        """Which runs took a dataset in or gave it out; with `run` which datasets that run did.
+
+        `datastore:raw/2024` is what runs took in as files that nobody registered.
+        """
         reference = parse_reference(name) if name else Reference("")
         number = parse_version(version, name) or reference.version
-        if name:
+        if name and reference.source is None:
             self._records.get(reference.name, number)
         return self._records.uses(run=run, name=reference.name, version=number)
 

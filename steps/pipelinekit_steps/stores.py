@@ -16,7 +16,8 @@ def upload_to_store(data: Path, store: str, target: str = "", overwrite: bool = 
     part of the content.
 
     The step is reused as any other: equal data is put to one place once. What somebody takes away there is put back by
-    `pipelinekit run --regenerate upload_to_store`.
+    `pipelinekit run --regenerate upload_to_store`. `runs reproduce` does not write there again: the step fails, unless
+    the workspace that `--into` names has a datastore of that name.
     """
     handle = Workspace.open().datastores.get(store)
     found = handle.upload(data, target, overwrite=overwrite)
