@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipelinekit.authoring.steps import Step as Step
     from pipelinekit.authoring.steps import step as step
     from pipelinekit.bootstrap import Workspace as Workspace
+    from pipelinekit.domain.datasets import DataPath as DataPath
     from pipelinekit.domain.datasets import Dataset as Dataset
     from pipelinekit.domain.datasets import dataset as dataset
     from pipelinekit.domain.runs import RunStatus as RunStatus
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Canonical": "domain.steps",
     "CommandStep": "authoring.scripts",
+    "DataPath": "domain.datasets",
     "Dataset": "domain.datasets",
     "Environment": "authoring.environments",
     "File": "formats.paths",

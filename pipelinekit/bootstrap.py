@@ -251,7 +251,7 @@ class Services(wiring.NounServices):
     def compiler(self) -> Compiler:
         """Compiles drafts."""
         find = self.lock_environment, _summarise, self.secret_versions
-        return Compiler(self.cache, _compile_patterns, _build_index, *find)
+        return Compiler(self.cache, _compile_patterns, _build_index, *find, config.snapshot_limits(self.settings))
 
     @cached_property
     def pipelines(self) -> Pipelines:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.names import WORKSPACE_FOLDER
+from pipelinekit.domain.snapshots import SnapshotLimits
+from pipelinekit.domain.steps import parse_size
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 
@@ -61,7 +63,19 @@ class Settings:
     blobs_cache: str = field(
         default="20GB", metadata={"text": "room for local copies of what lies in an object store; empty for no limit"}
     )
+    snapshot_files: int = field(default=20_000, metadata={"text": "most files that a source folder may hold"})
+    snapshot_size: str = field(default="300MiB", metadata={"text": "most that the files of a source folder may hold"})
     origins: Mapping[str, str] = field(default_factory=dict, metadata={"text": ""})
+
+
+def snapshot_limits(settings: Settings) -> SnapshotLimits:
+    """How much a source folder may hold. Raises UsageError."""
+    try:
+        return SnapshotLimits(settings.snapshot_files, parse_size(settings.snapshot_size))
+    except UsageError:
+        raise UsageError(
+            f"setting 'snapshot_size' is no size: {settings.snapshot_size!r}", hint="write '300MiB', or '2GB'"
+        ) from None
 
 
 def names() -> list[str]:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelinekit import config
 from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord
@@ -127,7 +128,9 @@ class SourceServices:
             records.runs,
             records.documents,
             self.blobs,
-            lambda folder: previews.preview(folder, ignore_patterns.compile_patterns),
+            lambda folder: previews.preview(
+                folder, ignore_patterns.compile_patterns, config.snapshot_limits(self.settings)
+            ),
         )
 
     @cached_property

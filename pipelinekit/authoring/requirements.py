@@ -133,7 +133,7 @@ def read_conda(path: Path, *, skip_conda: bool = False) -> Found:
         elif isinstance(item, str) and item.strip() in ("pip", "python"):
             continue
         elif not (isinstance(item, str) and (skip_conda or _CONDA_PIP.match(item.strip()))):
-            hint = "name it under pip, or leave out what only conda has with skip_conda"
+            hint = "name it under pip, or leave out what only conda has: skip_conda=True, --skip-conda"
             faults.append(Fault(f"{item} is a package of conda, which is not used here", str(path), hint=hint))
     _raise(path, faults)
     given = document.get("variables") or {}

@@ -1,4 +1,4 @@
-"""`pipelinekit datasets`: register, list, show, update, unregister, download, lineage."""
+"""`pipelinekit datasets`: register, list, show, update, unregister, check, download, lineage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Any
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.datastores import pairs, show_progress
 from pipelinekit.cli.output import print_json, table, time_text
-from pipelinekit.domain.datasets import LATEST, TABLE_FORMATS, TABULAR, Dataset, DatasetVersion, parse_reference
+from pipelinekit.domain.datasets import (
+    LATEST,
+    TABLE_FORMATS,
+    TABULAR,
+    Dataset,
+    DatasetVersion,
+    label_of,
+    parse_reference,
+)
 from pipelinekit.domain.texts import counted, size_text
 from pipelinekit.wire.datasets import use_document, version_document
 from pipelinekit.wire.values import plain_to_json
@@ -253,6 +261,24 @@ def _download(arguments: argparse.Namespace, services: Services) -> int:
     return 0
 
 
+def _check(arguments: argparse.Namespace, services: Services) -> int:
+    record = services.datasets.get(arguments.name).record
+    found = services.datasets.check(record.name, record.version)
+    differs = bool(found.changed or found.gone)
+    if arguments.json:
+        kinds = {"changed": list(found.changed), "gone": list(found.gone), "new": list(found.new)}
+        print_json({"dataset": record.label, **kinds})
+        return int(differs)
+    rows = [(word, path) for word in ("changed", "gone", "new") for path in getattr(found, word)]
+    if record.run:
+        print(f"{record.label} came out of run {record.run}; 'pipelinekit fsck' checks what the store holds")
+    else:
+        print(table(rows) if rows else f"what {record.label} was made of is as it was registered")
+    if rows:
+        print(f"'pipelinekit datasets register {record.name} ... --create-new-version' registers what is there now")
+    return int(differs)
+
+
 def _lineage_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", nargs="?", default="", metavar="NAME[@VERSION]", help="a dataset; all its versions by default"
@@ -270,7 +296,7 @@ def _lineage(arguments: argparse.Namespace, services: Services) -> int:
         (
             use.run,
             "takes in" if use.direction == "input" else "gave out",
-            f"{use.name}@{use.version}",
+            label_of(use.name, use.version),
             use.place or "(written in)",
         )
         for use in uses
@@ -285,6 +311,7 @@ VERBS: dict[str, Verb] = {
     "show": ("one version: its files, the profile of its table, and the first rows", _show_arguments, _show),
     "update": ("change description and tags of a version", _update_arguments, _update),
     "unregister": ("forget a version; its files stay as they are", _unregister_arguments, _unregister),
+    "check": ("say which files changed, vanished or came since a version was registered", _reference, _check),
     "download": ("copy the files of a version into a local folder", _download_arguments, _download),
     "lineage": ("which runs took a dataset in or gave it out", _lineage_arguments, _lineage),
 }

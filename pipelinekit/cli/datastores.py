@@ -1,4 +1,4 @@
-"""`pipelinekit datastores`: register, list, show, unregister, set-default, files, upload, download."""
+"""`pipelinekit datastores`: register, list, show, unregister, set-default, files, upload, copy, download."""
 
 from __future__ import annotations
 
@@ -194,6 +194,22 @@ def _download(arguments: argparse.Namespace, services: Services) -> int:
     return _carried(arguments, found, "downloaded")
 
 
+def _copy_arguments(parser: argparse.ArgumentParser) -> None:
+    _name(parser)
+    parser.add_argument("pattern", metavar="PATTERN", help="a path, folder or pattern in it")
+    parser.add_argument("other", metavar="DATASTORE", help="the datastore that is copied to")
+    parser.add_argument("target", nargs="?", default="", metavar="TARGET", help="the folder in that; its root")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+
+
+def _copy(arguments: argparse.Namespace, services: Services) -> int:
+    other = services.datastores.get(arguments.other)
+    found = services.datastores.get(arguments.name).copy_to(
+        other, arguments.pattern, arguments.target, overwrite=arguments.overwrite, progress=show_progress
+    )
+    return _carried(arguments, found, "copied")
+
+
 def _carried(arguments: argparse.Namespace, found: Transfer, word: str) -> int:
     if arguments.json:
         print_json({word: list(found.done), "kept": list(found.kept)})
@@ -211,5 +227,6 @@ VERBS: dict[str, Verb] = {
     "set-default": ("use a datastore where none is named", _name, _set_default),
     "files": ("the files in a datastore", _pattern, _files),
     "upload": ("put a local file or folder into a datastore", _upload_arguments, _upload),
+    "copy": ("copy files of a datastore into another one", _copy_arguments, _copy),
     "download": ("copy files of a datastore into a local folder", _download_arguments, _download),
 }

@@ -15,10 +15,14 @@ def git_lines(record: RunRecord, changes: Mapping[str, Any] | None) -> list[str]
     facts = record.details.get("git")
     if not facts:
         return []
-    commit = facts["commit"][:12] if "commit" in facts else "no commit yet"
-    branch = f" on {facts['branch']}" if "branch" in facts else ""
-    repository = f"  ({facts['repository']})" if "repository" in facts else ""
-    lines = [f"{commit}{branch}{repository}"]
+    lines = []
+    if {"commit", "branch", "repository"} & {*facts}:
+        commit = facts["commit"][:12] if "commit" in facts else "no commit yet"
+        branch = f" on {facts['branch']}" if "branch" in facts else ""
+        repository = f"  ({facts['repository']})" if "repository" in facts else ""
+        lines = [f"{commit}{branch}{repository}"]
+    if {"build", "build_url"} & {*facts}:
+        lines.append(" ".join(["build", *(facts[name] for name in ("build", "build_url") if name in facts)]))
     if changes is None:
         return lines
     parts = [

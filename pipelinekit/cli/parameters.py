@@ -28,7 +28,8 @@ def add_parameter_arguments(
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter of the pipeline; lists and dicts as JSON, 'null' for none, files by path",
+        help="a parameter of the pipeline; lists and dicts as JSON, 'null' for none, files by path, "
+        "dataset:NAME[@VERSION], datastore:NAME/PATH",
     )
     parser.add_argument("--json", action="store_true", help=document)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import tempfile
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from pipelinekit.workspace.bundles import (
 from pipelinekit.workspace.differences import first_difference
 from pipelinekit.workspace.pipelines import Arguments
 from pipelinekit.workspace.runs import refuse_without_graph
+from pipelinekit.workspace.secrets import lent
 
 EXPORTED = ".zip"
 
@@ -69,7 +73,8 @@ def _reproduce(arguments: argparse.Namespace, services: Services | None, folder:
         return driver.begin(_submit(bundle, place))
 
     print_as_json = arguments.json
-    code = drive(place, begin, as_json=print_as_json, quiet=print_as_json)
+    with lent(_secrets_of(bundle, services or _nearest()), place.secrets) if _named(bundle) else nullcontext():
+        code = drive(place, begin, as_json=print_as_json, quiet=print_as_json)
     done = place.runs.get().record
     old = services.blobs if services else place.blobs
     compared = [
@@ -98,6 +103,31 @@ def _unpacked(path: Path, place: Services) -> Bundle:
     finally:
         file.close()
     return file.bundle
+
+
+def _named(bundle: Bundle) -> set[str]:
+    """The secrets that steps of a run declare."""
+    return {name for step in bundle.graph.steps for name in step.options.secrets}
+
+
+def _nearest() -> Services | None:
+    """The workspace that a file is reproduced from, if there is one: its secrets may be needed."""
+    try:
+        return open_services(create=False)
+    except NotFoundError:
+        return None
+
+
+def _secrets_of(bundle: Bundle, source: Services | None) -> Mapping[str, str]:
+    """The values of a run's secrets, as far as a workspace has them; a value that is not the run's is told."""
+    if source is None:
+        return {}
+    versions = source.secret_versions(_named(bundle))
+    used = {name: version for step in bundle.graph.steps for name, version in step.definition.secrets}
+    for name, version in sorted(versions.items()):
+        if used.get(name, version) != version:
+            sys.stderr.write(f"note: secret {name!r} has another value now than in run {bundle.run}\n")
+    return source.open_secrets(versions)
 
 
 def _submit(bundle: Bundle, place: Services) -> str:

@@ -14,6 +14,7 @@ from pipelinekit.cli.git import diff_text, git_lines
 from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
+from pipelinekit.domain.datasets import label_of
 from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
 from pipelinekit.domain.runs import CHILD, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
@@ -214,7 +215,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
         *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
         *(
-            ("takes in" if use.direction == "input" else "gave out", f"{use.name}@{use.version}  {use.place}")
+            ("takes in" if use.direction == "input" else "gave out", f"{label_of(use.name, use.version)}  {use.place}")
             for use in uses
         ),
     ]

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting.add_argument("name", metavar="NAME")
     setting.add_argument("value", nargs="?", help=argparse.SUPPRESS)  # stands for one that was given; see `rewrite`
     _verb(verbs, "list", "names, versions, when each was set and by whom")
-    _verb(verbs, "delete", "drop a secret").add_argument("name", metavar="NAME")
+    _verb(verbs, "delete", "drop secrets").add_argument("names", metavar="NAME", nargs="+")
     _verb(verbs, "rotate-key", "encrypt all secrets with a new key; values and versions stay as they are")
 
 
@@ -97,11 +97,11 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
 
 
 def _delete(arguments: argparse.Namespace, services: Services) -> int:
-    services.secrets.delete(arguments.name)
+    services.secrets.delete(*arguments.names)
     if arguments.json:
-        print_json({"deleted": arguments.name})
+        print_json({"deleted": arguments.names})
     else:
-        print(f"secret {arguments.name!r} is deleted")
+        print("\n".join(f"secret {name!r} is deleted" for name in arguments.names))
     return 0
 
 

@@ -1,20 +1,21 @@
 """Datasets: what files they are made of, how tables are read from these, and how a pipeline names them.
 
-A *definition* says where files are taken from. A *version* is a definition as it was found at one time: every file with
-its digest. A *reference* names a version in a pipeline: it is written as a path that is none (`types.PathRef`), so that
-it goes wherever a file or folder may go.
+A *definition* says where files are taken from. A *version* is a definition as it was found at one time: every file
+with its digest. A *reference* names a version in a pipeline, or files in a datastore that nobody registered. It is
+written as a path that is none (`types.PathRef`), so that it goes wherever a file or folder may go.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from pipelinekit.classes import field, frozen, replace
+from pipelinekit.domain.datastores import check_path, check_store_name
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.names import check_name
-from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.recipes import Operation, Transformations, parse_recipe, recipe_text
+from pipelinekit.domain.types import DATASET, DATASTORE, PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import UsageError
 
@@ -35,70 +36,7 @@ SUFFIXES = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
-OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "not in")
 _MARK, _BAR = "@", "|"
-
-Operation = tuple[Any, ...]  # a name and its arguments, all plain data
-
-
-class Transformations:
-    """What can be done to a table before it is read; each gives a new thing of the same kind, and reads nothing."""
-
-    __slots__ = ()
-
-    def _with(self, operation: Operation) -> Self:
-        raise NotImplementedError
-
-    def take(self, count: int) -> Self:
-        """The first so many rows."""
-        return self._with(("take", _count("take", count)))
-
-    def skip(self, count: int) -> Self:
-        """Without the first so many rows."""
-        return self._with(("skip", _count("skip", count)))
-
-    def sample(self, share: float, seed: int = 0) -> Self:
-        """About this share of the rows, by chance; the same seed takes the same ones."""
-        return self._with(("sample", _share(share), 0.0, int(seed)))
-
-    def random_split(self, share: float, seed: int = 0) -> tuple[Self, Self]:
-        """About this share of the rows, by chance, and all the others."""
-        return (
-            self._with(("sample", _share(share), 0.0, int(seed))),
-            self._with(("sample", 1.0, _share(share), int(seed))),
-        )
-
-    def filter(self, *conditions: tuple[Any, ...]) -> Self:
-        """Rows that meet all conditions, each as (column, operator, value): `("year", ">=", 2024)`."""
-        checked = []
-        for condition in conditions:
-            if len(condition) != 3 or not isinstance(condition[0], str) or condition[1] not in OPERATORS:
-                raise UsageError(
-                    f"condition {condition!r} is not allowed",
-                    hint=f"write (column, operator, value), with one of {' '.join(OPERATORS)}",
-                )
-            checked.append(list(condition))
-        return self._with(("filter", checked))
-
-    def keep_columns(self, *columns: str) -> Self:
-        """These columns only, in this order."""
-        return self._with(("keep_columns", list(columns)))
-
-    def drop_columns(self, *columns: str) -> Self:
-        """All columns but these."""
-        return self._with(("drop_columns", list(columns)))
-
-
-def _count(name: str, count: int) -> int:
-    if type(count) is not int or count < 0:
-        raise UsageError(f"{name}({count!r}) is not allowed", hint="give a number of rows, 0 or more")
-    return count
-
-
-def _share(share: float) -> float:
-    if not 0 <= share <= 1:
-        raise UsageError(f"a share of {share!r} is not allowed", hint="give a number from 0 to 1")
-    return float(share)
 
 
 @frozen
@@ -107,6 +45,11 @@ class Source:
 
     store: str
     path: str
+
+    @property
+    def path_ref(self) -> PathRef:
+        """How a pipeline names it."""
+        return DataPath(self.store, self.path).path_ref
 
 
 @frozen
@@ -250,29 +193,43 @@ class DatasetUse:
 
 @frozen
 class Reference:
-    """A version, or the newest when the run starts, with what is done to its table."""
+    """A version, or the newest when the run starts, with what is done to its table.
+
+    Of files that nobody registered `name` is `datastore:NAME/PATH`, and there are no versions.
+    """
 
     name: str
     version: int = LATEST
     recipe: tuple[Operation, ...] = ()
 
+    @property
+    def source(self) -> Source | None:
+        """Where the files lie, if nobody registered them."""
+        if not self.name.startswith(DATASTORE):
+            return None
+        store, _, path = self.name.removeprefix(DATASTORE).partition("/")
+        return Source(store, path)
+
     def text(self) -> str:
         """The reference as a text: `sales@3`, `sales@latest`, and what is done to it behind a bar."""
-        recipe = _BAR + json.dumps([list(item) for item in self.recipe]) if self.recipe else ""
+        recipe = _BAR + recipe_text(self.recipe) if self.recipe else ""
         return label_of(self.name, self.version) + recipe
 
 
 def label_of(name: str, version: int) -> str:
-    """`sales@3`, or `sales@latest`."""
-    return f"{name}{_MARK}{version or 'latest'}"
+    """`sales@3`, or `sales@latest`; of files that nobody registered where they lie."""
+    return name if name.startswith(DATASTORE) else f"{name}{_MARK}{version or 'latest'}"
 
 
 def parse_reference(text: str) -> Reference:
-    """The reference that a text stands for: `sales`, `sales@3`, `sales@latest`. Raises UsageError."""
+    """The reference that a text stands for: `sales`, `sales@3`, `sales@latest`, `datastore:raw/2024`. UsageError."""
     label, _, recipe = text.partition(_BAR)
+    operations = parse_recipe(recipe) if recipe else ()
+    if label.startswith(DATASTORE):
+        store, _, path = label.removeprefix(DATASTORE).partition("/")
+        return DataPath(store, path, operations).reference
     name, mark, version = label.partition(_MARK)
     check_name("dataset", name)
-    operations = tuple(tuple(item) for item in json.loads(recipe)) if recipe else ()
     return Reference(name, parse_version(version, text) if mark else LATEST, operations)
 
 
@@ -300,21 +257,11 @@ class FilesOf:
         return PathRef(self.reference.text(), False, "files")
 
 
-class Dataset(Transformations):
-    """A registered dataset, named: `Dataset("sales", version=3)`. Without a version the newest when a run starts.
-
-    It may be given to a pipeline, or be a default of one; the step's annotation says as what it arrives. `Dataset.file`
-    and `Dataset.tabular` define new ones, for `workspace.datasets.register`.
-    """
+class _Named(Transformations):
+    """Something that a pipeline names."""
 
     __slots__ = ("reference",)
-
-    def __init__(self, name: str, version: int | str = LATEST, _recipe: tuple[Operation, ...] = ()) -> None:
-        self.reference = Reference(check_name("dataset", name), parse_version(version, name), _recipe)
-
-    def _with(self, operation: Operation) -> Self:
-        reference = self.reference
-        return type(self)(reference.name, reference.version, (*reference.recipe, operation))
+    reference: Reference
 
     @property
     def files(self) -> Any:
@@ -328,6 +275,44 @@ class Dataset(Transformations):
 
     def __repr__(self) -> str:
         return f"<dataset {self.reference.text()}>"
+
+
+class DataPath(_Named):
+    """Files in a datastore that nobody registered: `DataPath("raw", "2024/*.csv")`; a file, a folder or a pattern.
+
+    It may be given to a pipeline, or be a default of one, as a dataset may. What lies there when a run starts is taken.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, store: str, path: str = "", _recipe: tuple[Operation, ...] = ()) -> None:
+        check_store_name(store)
+        inside = path.strip("/")
+        if inside and _BAR in check_path(inside):
+            raise UsageError(f"path {path!r} has a {_BAR!r}", hint="register a dataset of these files, and use that")
+        self.reference = Reference(f"{DATASTORE}{store}/{inside}", LATEST, _recipe)
+
+    def _with(self, operation: Operation) -> Self:
+        source = self.reference.source
+        assert source is not None
+        return type(self)(source.store, source.path, (*self.reference.recipe, operation))
+
+
+class Dataset(_Named):
+    """A registered dataset, named: `Dataset("sales", version=3)`. Without a version the newest when a run starts.
+
+    It may be given to a pipeline, or be a default of one; the step's annotation says as what it arrives. `Dataset.file`
+    and `Dataset.tabular` define new ones, for `workspace.datasets.register`.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, name: str, version: int | str = LATEST, _recipe: tuple[Operation, ...] = ()) -> None:
+        self.reference = Reference(check_name("dataset", name), parse_version(version, name), _recipe)
+
+    def _with(self, operation: Operation) -> Self:
+        reference = self.reference
+        return type(self)(reference.name, reference.version, (*reference.recipe, operation))
 
     @staticmethod
     def file(paths: Any) -> DatasetDefinition:
@@ -385,9 +370,12 @@ class Dataset(Transformations):
 def dataset(text: str) -> Any:
     """A registered dataset by text: `dataset("sales@3")`, `dataset("sales@latest")`, `dataset("sales")`.
 
-    To type checkers it is whatever the step takes; it is a `Dataset`.
+    `dataset("datastore:raw/2024/*.csv")` are files that nobody registered. To type checkers it is whatever the step
+    takes; it is a `Dataset`, or a `DataPath`.
     """
-    found = parse_reference(text.removeprefix("dataset:"))
+    found = parse_reference(text.removeprefix(DATASET))
+    if found.source is not None:
+        return DataPath(found.source.store, found.source.path, found.recipe)
     return Dataset(found.name, found.version, found.recipe)
 
 

@@ -25,6 +25,17 @@ MANIFEST_VERSION = 1
 
 
 @frozen
+class SnapshotLimits:
+    """How much a source folder may hold; so much is more often data that was forgotten than code."""
+
+    files: int = 20_000
+    size: int = 300 * 2**20
+
+    def __str__(self) -> str:
+        return f"{self.size / 2**20:g} MiB, {self.files} files"
+
+
+@frozen
 class TreeEntry:
     """One file of a tree. `path` is relative, with `/` and in Unicode's NFC form; `size` is in bytes."""
 

@@ -18,14 +18,16 @@ SCALARS = frozenset({"none", "bool", "int", "float", "str", "bytes", "date", "da
 STORED_AS = {"table": "arrow", "array": "numpy", "bytes": "bytes", "file": "file", "folder": "folder"}
 PATHS = frozenset({"file", "folder", "path"})
 DATASET = "dataset:"  # what a text begins with that names a registered dataset
+DATASTORE = "datastore:"  # or files in a datastore that nobody registered
 
 
 @frozen
 class PathRef:
     """A file or folder on this machine, given as a value; `path` is relative to the source folder, or absolute.
 
-    Of a registered dataset `path` is the reference (`sales@3`), and `dataset` says as what it is asked for: `table`,
-    `file`, `folder`, `path` (a file or folder), `files` or `tables` (a list of either) or `any` (what it is).
+    Of a dataset `path` is the reference (`sales@3`, or `datastore:raw/2024`), and `dataset` says as what it is asked
+    for: `table`, `file`, `folder`, `path` (a file or folder), `files` or `tables` (a list of either) or `any` (what it
+    is).
     """
 
     path: str
@@ -116,7 +118,8 @@ def problem(kind: PortType, value: Any) -> str:
         if value.dataset:
             form, lists = dataset_form(kind), ("files", "tables")
             fits = form == "any" or (form != "" and (form in lists or value.dataset not in lists))
-            return "" if fits else f"expected {describe(kind)}, got the dataset {value.path!r}"
+            words = "files" if value.path.startswith(DATASTORE) else "the dataset"
+            return "" if fits else f"expected {describe(kind)}, got {words} {value.path!r}"
         return "" if takes_path(kind, value.folder) else f"expected {describe(kind)}, got the path {value.path!r}"
     match kind.kind:
         case "any":
@@ -224,7 +227,7 @@ def parse_text(kind: PortType, text: str) -> Any:
 
     Strings are taken as they are; lists and dicts are JSON; `null` is None where None is allowed; dates are ISO 8601.
     """
-    if text.startswith(DATASET) and (form := dataset_form(kind)):
+    if text.startswith((DATASET, DATASTORE)) and (form := dataset_form(kind)):
         return PathRef(text.removeprefix(DATASET), False, form)
     value = _parse(kind, text)
     if why := problem(kind, value):

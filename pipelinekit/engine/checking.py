@@ -111,10 +111,13 @@ def _status_faults(run: RunEntry, steps: list[StepEntry]) -> Iterator[StoreFault
 
 
 def _shown_faults(inventory: Inventory) -> Iterator[StoreFault]:
-    """I2: a step run that is good has a completion whose outputs it shows."""
+    """I2: a step run that is good has a completion whose outputs it shows.
+
+    One that was mapped over nothing has none, and no key.
+    """
     made = {item.place for item in inventory.completions}
     for step in inventory.steps:
-        if step.status.good and step.shown not in made:
+        if step.status.good and step.key and step.shown not in made:
             yield StoreFault(
                 "I2",
                 f"step {step.step!r} of run {step.run}",

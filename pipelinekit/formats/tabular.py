@@ -173,7 +173,13 @@ def load(folder: Path, files: Sequence[str], reading: Mapping[str, Any], wanted:
 
 
 def unreadable(error: Exception, reading: Mapping[str, Any], folder: Path) -> UsageError:
-    """What Arrow says of files that it cannot read."""
+    """What Arrow says of files that it cannot read, or of a filter that does not fit them."""
+    if "no kernel matching input types" in str(error):
+        types = str(error).partition("input types ")[2].strip()
+        return UsageError(
+            f"a filter compares a column with a value of another type: {types}",
+            hint="compare dates with datetime.date(...), numbers with numbers; 'pipelinekit datasets show' tells types",
+        )
     hint = f"see whether its files are {reading['format']}"
     if reading["format"] in ("csv", "json"):
         hint += ", and give types={column: type} (--type COLUMN=TYPE) where a type is guessed wrongly"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.datasets import ColumnProfile, DatasetFile, DatasetUse, DatasetVersion, Profile
+from pipelinekit.wire.values import plain_to_json
 
 
 def files_to_json(files: Iterable[DatasetFile]) -> list[Any]:
@@ -66,7 +67,7 @@ def version_document(version: DatasetVersion, *, whole: bool = False) -> dict[st
         "name": version.name,
         "version": version.version,
         "kind": version.definition.kind,
-        "definition": version.definition.document(),
+        "definition": plain_to_json(version.definition.document()),
         "content": version.content,
         "files": version.count,
         "size": version.size,

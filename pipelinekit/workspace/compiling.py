@@ -18,6 +18,7 @@ from pipelinekit.domain.environments import (
 )
 from pipelinekit.domain.graphs import CodeItem, CompiledStep, Definition, Graph
 from pipelinekit.domain.pipelines import Draft, StepDeclaration
+from pipelinekit.domain.snapshots import SnapshotLimits
 from pipelinekit.engine.code.closure import Closure, closure_of
 from pipelinekit.engine.compiler import assemble, check, raise_faults
 from pipelinekit.errors import Fault, FaultyError, PipelinekitError
@@ -60,6 +61,7 @@ class Compiler:
     """Compiles drafts on this machine. `lock_environment` finds a declared environment, and what it was resolved to.
 
     `summarise` reads a module that is new. `secret_versions` gives the version of each of these secrets that is there.
+    `limits` says how much a source folder may hold.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Compiler:
         lock_environment: LockEnvironment,
         summarise: Summarise,
         secret_versions: Callable[[Iterable[str]], Mapping[str, int]] = lambda _: {},
+        limits: SnapshotLimits | None = None,
     ) -> None:
         self._cache = cache
         self._installed = InstalledSoftware(cache, build_index)
@@ -77,13 +80,14 @@ class Compiler:
         self._lock_environment = lock_environment
         self._summarise = summarise
         self._secret_versions = secret_versions
+        self._limits = limits
 
     def compile(self, draft: Draft) -> Compilation:
         """Compile a draft. Raises CompileError with every fault that can be told."""
         declared = {name for step in draft.steps for name in step.options.secrets}
         versions = self._secret_versions(declared) if declared else {}
         check(draft, secrets.missing_secrets(draft.steps, versions) if declared else ())
-        tree = SourceTree(Path(draft.root), self._cache, self._compile_patterns)
+        tree = SourceTree(Path(draft.root), self._cache, self._compile_patterns, self._limits)
         for name, text in draft.texts.items():
             tree.add_text(name, text)
         code = SourceCode(tree, self._cache, self._installed, self._summarise)
@@ -140,7 +144,8 @@ class Compiler:
             )
         if declaration.kind == "script" and not (folder / declaration.name).is_file():
             raise PipelinekitError(f"the script {str(folder / declaration.name)!r} does not exist")
-        tree = trees.setdefault(declaration.source, SourceTree(folder, self._cache, self._compile_patterns))
+        own = SourceTree(folder, self._cache, self._compile_patterns, self._limits)
+        tree = trees.setdefault(declaration.source, own)
         code = tuple(CodeItem(f"file:{entry.path}", entry.digest, entry.path, 1, 1) for entry in tree.tree().entries)
         return Closure(code, (), (), ())
 

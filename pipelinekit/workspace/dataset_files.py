@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.datasets import DatasetFile, DatasetVersion, Source
-from pipelinekit.domain.datastores import LOCAL, fixed_part, is_pattern
+from pipelinekit.domain.datastores import LOCAL, check_url, fixed_part, is_pattern
 from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import (
@@ -62,6 +63,15 @@ class Listing:
 
 
 @frozen
+class Drift:
+    """Paths in a dataset whose files are not what was registered, that are gone, and that came in addition."""
+
+    changed: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+
+
+@frozen
 class _Found:
     """A file that was found: `path` is what is recorded of its place, `inside` its path in the store that gives it.
 
@@ -92,6 +102,28 @@ class DatasetFiles:
         self._digests = FileDigests(cache)
 
     # -- finding -----------------------------------------------------------------------------------------------------
+
+    def placed(self, source: Source) -> Source:
+        """A source as it is recorded: a path on this machine absolute, a URL in the datastore that it belongs to."""
+        if source.store:
+            return source
+        if "://" not in source.path:
+            return Source("", os.path.abspath(os.path.expanduser(source.path)))
+        protocol, _, rest = source.path.partition("://")
+        host, _, path = rest.partition("/")
+        base = check_url(f"{protocol}://{host}/" if protocol.lower() == "file" else f"{protocol}://{host}")
+        if base.startswith("file://"):
+            return Source("", f"/{path}")
+        url = f"{base}/{path}"
+        stores = [item.record for item in self._datastores().list()]
+        found = max(
+            (item for item in stores if url.startswith(f"{item.url}/")), key=lambda item: len(item.url), default=None
+        )
+        if found is None:
+            raise UsageError(
+                f"{url} is in no datastore", hint=f"register one first: 'pipelinekit datastores register NAME {base}'"
+            )
+        return Source(found.name, url[len(found.url) + 1 :])
 
     def listing(self, sources: Sequence[Source], progress: Progress | None = None) -> Listing:
         """Every file of these sources with its digest. Raises UsageError that names each source without files.
@@ -216,6 +248,31 @@ class DatasetFiles:
         if not list(opened.files(target)):
             opened.write(target, path)
         return handle.path(target)
+
+    def drift(self, version: DatasetVersion) -> Drift:
+        """What lies there now and is not what the version holds. Of other stores what changed is fetched."""
+        if version.value is not None:
+            return Drift()
+        try:
+            found = {item.path: item.digest for item in self.listing(version.definition.sources).files}
+        except FaultyError:
+            found = self._one_by_one(version)
+        known = {item.path: item.digest for item in version.files}
+        return Drift(
+            tuple(path for path, digest in known.items() if found.get(path, digest) != digest),
+            tuple(path for path in known if path not in found),
+            tuple(path for path in found if path not in known),
+        )
+
+    def _one_by_one(self, version: DatasetVersion) -> dict[str, str]:
+        """Files of a version whose sources are not all there."""
+        found: dict[str, str] = {}
+        for source in version.definition.sources:
+            with suppress(FaultyError):
+                places = {(item.store, item.source): item.digest for item in self.listing([source]).files}
+                mine = {(item.store, item.source): item.path for item in version.files}
+                found.update({mine.get(place, place[1]): digest for place, digest in places.items()})
+        return found
 
     def changed(self, version: DatasetVersion) -> str:
         """Those files of this machine that are not what they were, in words; empty where there are none."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipelinekit.classes import replace
 from pipelinekit.domain.datasets import (
     FILE,
     INPUT,
+    LATEST,
+    Dataset,
     DatasetUse,
     DatasetVersion,
     Reference,
@@ -17,7 +20,7 @@ from pipelinekit.domain.datasets import (
 from pipelinekit.domain.snapshots import Tree, TreeEntry, parse_manifest
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest, list_of, tabular
-from pipelinekit.errors import UsageError
+from pipelinekit.errors import FaultyError, UsageError
 from pipelinekit.ports import Blobs
 from pipelinekit.ports.datasets import DatasetRecords
 from pipelinekit.workspace.dataset_files import DatasetFiles, tree_of
@@ -56,7 +59,33 @@ class DatasetInputs:
     def value(self, ref: PathRef, *, keep: bool) -> StoredValue:
         """The value of a reference, as what it is asked for; with `keep` all its bytes are in the store then."""
         reference = parse_reference(ref.path)
-        return self.value_of(self._version(reference), reference, ref.dataset, keep=keep)
+        version = self._unregistered(reference, ref.dataset) if reference.source else self._version(reference)
+        return self.value_of(version, reference, ref.dataset, keep=keep)
+
+    def _unregistered(self, reference: Reference, form: str) -> DatasetVersion:
+        """What lies in a datastore now, as a version of its own that nobody registers."""
+        source = reference.source
+        assert source is not None
+        place = (f"{reference.name} {form}", LATEST)
+        if place not in self._versions:
+            try:
+                listing = self._files().listing([source])
+            except FaultyError as error:
+                raise UsageError(error.faults[0].message, hint=error.faults[0].hint) from None
+            tables = form in ("table", "tables")
+            definition = Dataset.tabular(listing.files[0].path) if tables else Dataset.file([source])
+            tree = tree_of(listing.files)
+            self._versions[place] = DatasetVersion(
+                reference.name,
+                LATEST,
+                replace(definition, sources=(source,)),
+                tree.digest(),
+                tuple(listing.files),
+                len(listing.files),
+                tree.size,
+                listing.single,
+            )
+        return self._versions[place]
 
     def _version(self, reference: Reference) -> DatasetVersion:
         place = (reference.name, reference.version)
@@ -95,7 +124,11 @@ class DatasetInputs:
         """References by the place that named them, each with the version that it was found to mean."""
         found = []
         for place, ref in named:
-            version = self._version(parse_reference(ref.path))
+            reference = parse_reference(ref.path)
+            if reference.source is not None:
+                found.append((place, PathRef(reference.name, False, "any")))
+                continue
+            version = self._version(reference)
             found.append((place, PathRef(version.label, False, "any")))
         return tuple(dict.fromkeys(found))
 
@@ -186,6 +219,8 @@ class _Maker:
             )
         if any(item[0] in ("take", "skip", "sample") for item in self._reading()["recipe"]):
             raise UsageError(f"{self._version.label} cannot be taken file by file: its rows are chosen over all files")
+        if self._version.value is not None and self._version.value.format == "list" and not self._recipe:
+            return list(self._version.value.items)
         return [tabular(self._folder(Tree((entry,))), self._reading()) for entry in self._tree().entries]
 
     def _reading(self) -> dict[str, Any]:
@@ -207,13 +242,27 @@ class _Maker:
 
 
 def tree_of_value(value: StoredValue, blobs: Blobs) -> Tree:
-    """The files of a value that a step gave: of a folder its own, else one that is named after what it holds."""
-    if value.format == "tabular":
-        return tree_of_value(value.items[0], blobs)
-    if value.format == "folder":
-        return parse_manifest(blobs.read(value.blob))
-    name = "table.arrow" if value.format == "arrow" else f"file{value.suffix}"
-    return Tree.of([TreeEntry(name, value.blob, value.size)])
+    """The files of a value that a step gave: of a folder its own, else one that is named after what it holds.
+
+    Those of a mapped step are numbered, so that they come in the order of its elements.
+    """
+    return Tree.of(_entries(value, blobs, ""))
+
+
+def _entries(value: StoredValue, blobs: Blobs, stem: str) -> Iterator[TreeEntry]:
+    match value.format:
+        case "list":
+            for number, item in enumerate(value.items):
+                yield from _entries(item, blobs, f"{number:05}")
+        case "tabular":
+            yield from _entries(value.items[0], blobs, stem)
+        case "folder":
+            for entry in parse_manifest(blobs.read(value.blob)).entries:
+                yield replace(entry, path=f"{stem}/{entry.path}") if stem else entry
+        case "arrow":
+            yield TreeEntry(f"{stem or 'table'}.arrow", value.blob, value.size)
+        case _:
+            yield TreeEntry(f"{stem or 'file'}{value.suffix}", value.blob, value.size)
 
 
 def _file(entry: TreeEntry) -> StoredValue:

@@ -18,15 +18,13 @@ from pipelinekit.domain.datasets import (
     DatasetUse,
     DatasetVersion,
     FilesOf,
-    Operation,
     Profile,
     Reference,
-    Source,
-    Transformations,
     parse_reference,
     parse_version,
 )
 from pipelinekit.domain.names import check_name
+from pipelinekit.domain.recipes import Operation, Transformations
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import ConflictError, UsageError
@@ -36,7 +34,7 @@ from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Clock
 from pipelinekit.ports.datasets import DatasetRecords
 from pipelinekit.wire.values import dumps, loads, value_from_json, value_to_json
-from pipelinekit.workspace.dataset_files import DatasetChangedError, DatasetFiles, tree_of
+from pipelinekit.workspace.dataset_files import DatasetChangedError, DatasetFiles, Drift, tree_of
 from pipelinekit.workspace.dataset_inputs import DatasetInputs
 
 if TYPE_CHECKING:
@@ -229,7 +227,7 @@ class DatasetCollection:
         if not create_new_version and not exist_ok and self._records.list(name):
             newest = self._records.get(name)
             raise _taken(newest)
-        definition = replace(definition, sources=tuple(map(_absolute, definition.sources)))
+        definition = replace(definition, sources=tuple(map(self._files.placed, definition.sources)))
         listing = self._files.listing(definition.sources, progress)
         tree = tree_of(listing.files)
         version = DatasetVersion(
@@ -335,11 +333,21 @@ class DatasetCollection:
         reference = parse_reference(name)
         return self._records.remove(reference.name, parse_version(version, name) or reference.version)
 
+    def check(self, name: str, version: int | str = LATEST) -> Drift:
+        """What lies where a version was found and is not what it holds. Of a version that a run gave there is nothing.
+
+        The version itself stays what it is.
+        """
+        return self._files.drift(self.get(name, version).record)
+
     def lineage(self, name: str = "", version: int | str = LATEST, *, run: str = "") -> Sequence[DatasetUse]:
-        """Which runs took a dataset in or gave it out; with `run` which datasets that run did."""
+        """Which runs took a dataset in or gave it out; with `run` which datasets that run did.
+
+        `datastore:raw/2024` is what runs took in as files that nobody registered.
+        """
         reference = parse_reference(name) if name else Reference("")
         number = parse_version(version, name) or reference.version
-        if name:
+        if name and reference.source is None:
             self._records.get(reference.name, number)
         return self._records.uses(run=run, name=reference.name, version=number)
 
@@ -402,7 +410,3 @@ def _taken(newest: DatasetVersion) -> ConflictError:
         name=newest.name,
         version=newest.version,
     )
-
-
-def _absolute(source: Source) -> Source:
-    return source if source.store else Source("", os.path.abspath(os.path.expanduser(source.path)))

@@ -29,8 +29,10 @@ from pipelinekit.ports.datasets import DatastoreRecords, Store
 
 if TYPE_CHECKING:
     import shutil
+    import tempfile
 else:
     shutil = late("shutil")
+    tempfile = late("tempfile")
 
 OpenStore = Callable[[Datastore], Store]
 Progress = Callable[[int, int, str], None]  # files done, files in all, the file just done
@@ -94,7 +96,7 @@ class DatastoreHandle:
     ) -> Transfer:
         """Put a local file or folder below `target`. A file that is there already stays, unless `overwrite` is set."""
         if not self.record.writable:
-            raise UsageError(f"datastore {self.name!r} is a web server, which can only be read")
+            raise _read_only(self.name)
         root, target = Path(source), target.strip("/")
         if root.is_dir():
             found = [(relative, path) for relative, path, _ in walk_files(root)]
@@ -132,8 +134,56 @@ class DatastoreHandle:
             progress(number, len(found), item.path)
         return Transfer(tuple(done), tuple(kept))
 
+    def copy_to(
+        self,
+        other: DatastoreHandle,
+        pattern: str = "",
+        target: str = "",
+        *,
+        overwrite: bool = False,
+        progress: Progress = silent,
+    ) -> Transfer:
+        """Copy files into another datastore: those that a path, folder or pattern means, below `target`.
+
+        Paths there begin behind the folder that is named here; `overwrite` is as for `upload`.
+        """
+        if not other.record.writable:
+            raise _read_only(other.name)
+        source, sink = self._open(self.record), other._open(other.record)
+        found = matching(source, pattern.strip("/"))
+        if not found:
+            raise NotFoundError(f"datastore {self.name!r} has no file that {pattern or 'anything'!r} means")
+        base = _folder_of(pattern.strip("/"), found)
+        inside = f"{target.strip('/')}/" if target.strip("/") else ""
+        there = set() if overwrite else {item.path for item in sink.files(target.strip("/"))}
+        done, kept = [], []
+        with tempfile.TemporaryDirectory(prefix="pipelinekit-") as scratch:
+            for number, item in enumerate(found, start=1):
+                name = check_path(inside + item.path[len(base) :])
+                if name in there:
+                    kept.append(name)
+                else:
+                    place = source.local(item.path)
+                    if place is None:
+                        place = Path(scratch, "file")
+                        place_stream(source, item.path, place, overwrite=True)
+                    sink.write(name, place)
+                    done.append(name)
+                progress(number, len(found), name)
+        return Transfer(tuple(done), tuple(kept))
+
     def __repr__(self) -> str:
         return f"<datastore {self.name!r} at {self.url}>"
+
+
+def _read_only(name: str) -> UsageError:
+    return UsageError(f"datastore {name!r} is a web server, which can only be read")
+
+
+def _folder_of(pattern: str, found: list[StoreFile]) -> str:
+    """What the paths of files begin with that a path, folder or pattern means; it ends with a slash, or is empty."""
+    folder = pattern.rpartition("/")[0] if [item.path for item in found] == [pattern] else fixed_part(pattern)
+    return f"{folder}/" if folder else ""
 
 
 def place_stream(store: Store, path: str, place: Path, *, overwrite: bool) -> bool:

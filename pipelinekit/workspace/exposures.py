@@ -90,7 +90,7 @@ def exposure_warnings(found: dict[str, str]) -> list[Fault]:
         Fault(
             f"it looks like a secret ({what}), and every run keeps it in its snapshot, readable in the workspace",
             path,
-            hint="name it in the .amlignore of its source folder, and give secrets to steps as environment variables",
+            hint="name it in the .amlignore of its source folder, and keep it with 'pipelinekit secrets set'",
         )
         for path, what in sorted(found.items())
     ]

@@ -14,11 +14,16 @@ VARIABLES = {  # what a build machine knows better, as where it checks out a com
     "repository": "PIPELINEKIT_GIT_REPOSITORY",
     "branch": "PIPELINEKIT_GIT_BRANCH",
     "commit": "PIPELINEKIT_GIT_COMMIT",
+    "build": "PIPELINEKIT_BUILD_ID",
+    "build_url": "PIPELINEKIT_BUILD_URL",
 }
 
 
 def git_facts(folder: Path, variables: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Repository URL without credentials, branch and commit of the work tree that a folder lies in; as far as known."""
+    """Repository URL without credentials, branch and commit of the work tree that a folder lies in; as far as known.
+
+    A build machine tells number and address of its build too.
+    """
     facts: dict[str, str] = {}
     try:
         place = find_repository(folder)
@@ -29,8 +34,9 @@ def git_facts(folder: Path, variables: Mapping[str, str] = os.environ) -> dict[s
     for name, variable in VARIABLES.items():
         if variables.get(variable):
             facts[name] = variables[variable]
-    if "repository" in facts:
-        facts["repository"] = without_credentials(facts["repository"])
+    for name in ("repository", "build_url"):
+        if name in facts:
+            facts[name] = without_credentials(facts[name])
     return {name: fact for name, fact in facts.items() if fact}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.snapshots import Tree, TreeEntry
-from pipelinekit.domain.types import DATASET, PathRef, PortType, dataset_form, element_of, path_kind
+from pipelinekit.domain.types import DATASET, DATASTORE, PathRef, PortType, dataset_form, element_of, path_kind
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
 from pipelinekit.errors import Fault, ParameterError, PipelinekitError, UsageError
 from pipelinekit.formats.paths import is_executable, walk_files
@@ -41,7 +41,7 @@ def place_paths(value: Any, kind: PortType, root: Path) -> Any:
         if value.dataset:
             return place_dataset(value, kind)
         return PathRef(value.path, value.folder or (wanted == "path" and (root / value.path).is_dir()))
-    if wanted and isinstance(value, str) and value.startswith(DATASET):
+    if isinstance(value, str) and value.startswith((DATASET, DATASTORE)) and dataset_form(kind) not in ("", "any"):
         return place_dataset(PathRef(value.removeprefix(DATASET), False, "any"), kind)
     if isinstance(value, PurePath) or (wanted and isinstance(value, str)):
         return PathRef(str(value), wanted == "folder" or (wanted != "file" and (root / value).is_dir()))
@@ -77,9 +77,7 @@ class InputPaths:
                 found[ref] = self.value(ref, root)
             except (OSError, PipelinekitError) as error:
                 words = getattr(error, "message", None) or f"{getattr(error, 'strerror', None) or error}"
-                kind = "dataset" if ref.dataset else "folder" if ref.folder else "file"
-                name = ref.path.partition("|")[0] if ref.dataset else ref.path
-                faults.append(Fault(f"{kind} {name!r}: {words}", hint=getattr(error, "hint", "")))
+                faults.append(Fault(f"{_words(ref)}: {words}", hint=getattr(error, "hint", "")))
         if faults:
             raise ParameterError("inputs of the pipeline cannot be read", faults=list(dict.fromkeys(faults)))
         return found
@@ -123,3 +121,10 @@ class InputPaths:
             stored, _ = self._blobs.put_file(places[digest])
             if stored != digest:
                 raise PipelinekitError("it changed while it was read", hint="try again when nothing writes to it")
+
+
+def _words(ref: PathRef) -> str:
+    name = ref.path.partition("|")[0] if ref.dataset else ref.path
+    if name.startswith(DATASTORE) and ref.dataset:
+        return repr(name)
+    return f"{'dataset' if ref.dataset else 'folder' if ref.folder else 'file'} {name!r}"

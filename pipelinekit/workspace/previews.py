@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelinekit.classes import frozen
-from pipelinekit.domain.snapshots import is_safe_path, normal_path
+from pipelinekit.domain.snapshots import SnapshotLimits, is_safe_path, normal_path
 from pipelinekit.errors import NotFoundError
 from pipelinekit.workspace.exposures import exposures
 from pipelinekit.workspace.ignores import IGNORE_FILES, LEFT_OUT, NEVER_TAKEN, CompilePatterns
-from pipelinekit.workspace.snapshots import MAX_BYTES, MAX_FILES
 
 BUILT_IN = "built in"
 COUNTED_FILES = 200_000  # of a folder that is left out no more are counted
@@ -74,7 +73,7 @@ class Preview:
         }
 
 
-def preview(root: Path, compile_patterns: CompilePatterns) -> Preview:
+def preview(root: Path, compile_patterns: CompilePatterns, limits: SnapshotLimits | None = None) -> Preview:
     """Look at a source folder. Nothing is written. Raises NotFoundError."""
     if not root.is_dir():
         raise NotFoundError(f"there is no folder {str(root)!r}", hint="give the folder that holds the pipeline")
@@ -88,7 +87,7 @@ def preview(root: Path, compile_patterns: CompilePatterns) -> Preview:
         {item.path: item.size for item in taken}.__getitem__,
     )
     taken = [Seen(item.path, item.size, secret=secrets.get(item.path, "")) for item in taken]
-    problems += _too_much(taken)
+    problems += _too_much(taken, limits or SnapshotLimits())
     return Preview(root, source, tuple(taken), tuple(item for item in found if item.why), tuple(problems))
 
 
@@ -196,11 +195,11 @@ def _start_of(path: Path) -> bytes:
         return b""
 
 
-def _too_much(taken: Sequence[Seen]) -> list[str]:
+def _too_much(taken: Sequence[Seen], limits: SnapshotLimits) -> list[str]:
     size = sum(item.size for item in taken)
-    if len(taken) <= MAX_FILES and size <= MAX_BYTES:
+    if len(taken) <= limits.files and size <= limits.size:
         return []
-    return [f"it is larger than a snapshot may be ({MAX_BYTES // 2**20} MiB, {MAX_FILES} files)"]
+    return [f"it is larger than a snapshot may be ({limits})"]
 
 
 def _document(item: Seen) -> dict[str, Any]:

@@ -5,7 +5,8 @@ That one is for whoever hands values on: the supervisor of a step's process, at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.graphs import CompiledStep, Graph
@@ -39,9 +40,18 @@ class SecretCollection:
 
         return self._records.put(name, user_name(), seal)
 
-    def delete(self, name: str) -> None:
-        """Drop a secret. Raises NotFoundError. A secret of that name that is set later has a higher version."""
-        self._records.delete(check_secret_name(name), user_name())
+    def delete(self, *names: str) -> None:
+        """Drop secrets: all of these, or none where one is not there (NotFoundError).
+
+        A secret of that name that is set later has a higher version.
+        """
+        known = self.names()
+        if missing := [name for name in map(check_secret_name, names) if name not in known]:
+            raise NotFoundError(
+                f"there is no secret {_listed(missing)}", hint="'pipelinekit secrets list' shows the names"
+            )
+        for name in dict.fromkeys(names):
+            self._records.delete(name, user_name())
 
     def list(self) -> Sequence[Secret]:
         """Names, versions, times and who set them."""
@@ -76,6 +86,19 @@ class SecretCollection:
         self._records.reseal(change)
         self._records.reseal(retire)
         return count, older
+
+
+@contextmanager
+def lent(values: Mapping[str, str], secrets: SecretCollection) -> Iterator[None]:
+    """Inside, a workspace has these secrets of another one; those that it has itself stay as they are."""
+    missing = [name for name in values if name not in secrets.names()]
+    try:
+        for name in missing:
+            secrets.set(name, values[name])
+        yield
+    finally:
+        for name in {*missing} & {*secrets.names()}:
+            secrets.delete(name)
 
 
 def open_secrets(wanted: Mapping[str, int], records: SecretRecords, keys: SecretKeys) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelinekit.domain.digests import digest_bytes
-from pipelinekit.domain.snapshots import Tree, TreeEntry, is_safe_path, normal_path
+from pipelinekit.domain.snapshots import SnapshotLimits, Tree, TreeEntry, is_safe_path, normal_path
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.paths import is_executable
 from pipelinekit.late import late
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 else:
     secrets = late("pipelinekit.domain.secrets")
 
-MAX_FILES = 20_000
-MAX_BYTES = 300 * 2**20
-
 
 class SourceTree:
     """The files of a source folder as they are now, and of packages outside it that its code reaches.
@@ -32,8 +29,11 @@ class SourceTree:
     A package outside (an editable install, a folder on the path) appears under its own import name.
     """
 
-    def __init__(self, root: Path, cache: Cache, compile_patterns: CompilePatterns) -> None:
+    def __init__(
+        self, root: Path, cache: Cache, compile_patterns: CompilePatterns, limits: SnapshotLimits | None = None
+    ) -> None:
         self.root = root
+        self._limits = limits or SnapshotLimits()
         self._cache = cache
         self._compile_patterns = compile_patterns
         self._digests = FileDigests(cache)
@@ -107,8 +107,8 @@ class SourceTree:
             places[prefix + relative] = path
             states[path] = state
             size += state.st_size
-            if len(places) > MAX_FILES or size > MAX_BYTES:
-                raise _too_large(folder, states)
+            if len(places) > self._limits.files or size > self._limits.size:
+                raise _too_large(folder, states, self._limits)
         self._note(places, states)
 
     def _note(self, places: dict[str, Path], states: dict[Path, os.stat_result]) -> None:
@@ -180,7 +180,7 @@ def _changed(path: Path) -> UsageError:
     )
 
 
-def _too_large(folder: Path, states: dict[Path, os.stat_result]) -> UsageError:
+def _too_large(folder: Path, states: dict[Path, os.stat_result], limits: SnapshotLimits) -> UsageError:
     sizes: dict[str, int] = {}
     for path, state in states.items():
         first = path.relative_to(folder).parts[0]
@@ -188,7 +188,7 @@ def _too_large(folder: Path, states: dict[Path, os.stat_result]) -> UsageError:
     largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
     listed = ", ".join(f"{name} ({sizes[name] / 2**20:.0f} MiB)" for name in largest)
     return UsageError(
-        f"the source folder {folder} is larger than a snapshot may be ({MAX_BYTES // 2**20} MiB, {MAX_FILES} files); "
-        f"the largest entries: {listed}",
-        hint=f"name what is not code in {folder / '.amlignore'}, or keep the pipeline in a folder of its own",
+        f"the source folder {folder} is larger than a snapshot may be ({limits}); the largest entries: {listed}",
+        hint=f"name what is not code in {folder / '.amlignore'}, or keep the pipeline in a folder of its own; the "
+        "settings snapshot_files and snapshot_size allow more",
     )

@@ -20,8 +20,8 @@ VERBS = (
     "verify", "reproduce", "export", "pin", "unpin", "drive",
 )  # fmt: skip
 EXPERIMENT_VERBS = ("list", "show", "tag", "describe", "archive", "reactivate", "delete")
-DATASET_VERBS = ("register", "list", "show", "update", "unregister", "download", "lineage")
-DATASTORE_VERBS = ("register", "list", "show", "unregister", "set-default", "files", "upload", "download")
+DATASET_VERBS = ("register", "list", "show", "update", "unregister", "check", "download", "lineage")
+DATASTORE_VERBS = ("register", "list", "show", "unregister", "set-default", "files", "upload", "copy", "download")
 ENVIRONMENT_VERBS = ("register", "list", "show", "lock", "build", "clone", "delete")
 SNAPSHOT_VERBS = ("show", "download", "preview")
 ASKED = [

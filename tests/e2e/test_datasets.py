@@ -265,21 +265,78 @@ def test_what_cannot_be_registered_is_a_fault_of_the_pipeline(project):
         def file(n: int) -> File:
             return File(__file__)
 
-        @step(register="x")
-        def mapped(n: int) -> File:
-            return File(__file__)
-
         @pipeline
         def main():
             number(1)
             file(1)
-            mapped.map([1, 2])
         """
     )
     said = project("run", "main.py", code=2).err
     assert "its output 'output' is int: only tables, files and folders can be registered" in said
     assert "register names 'nothing', which is none of its outputs (output)" in said
-    assert "is mapped, and registers a dataset" in said
+
+
+MAPPED = """
+    from pathlib import Path
+    import pyarrow as pa
+    from pipelinekit import Dataset, File, dataset, pipeline, step
+
+    @step(register="texts")
+    def text(n: int) -> File:
+        if n < 0:
+            raise ValueError("no")
+        Path("out.csv").write_text(f"n\\n{n}\\n")
+        return File("out.csv")
+
+    @step(register="tables")
+    def table(n: int) -> pa.Table:
+        return pa.table({"n": [n, n + 1]})
+
+    @step
+    def read(text: File) -> str:
+        return text.read_text()
+
+    @step
+    def count(texts: list[File]) -> int:
+        return len(texts)
+
+    @step
+    def total(table: pa.Table) -> int:
+        return sum(table["n"].to_pylist())
+
+    @pipeline
+    def make(numbers: list[int]):
+        texts = text.map(numbers)
+        return {"read": read.map(texts), "count": count(texts), "each": total.map(table.map(numbers))}
+
+    @pipeline
+    def use():
+        texts, tables = Dataset("texts").files, Dataset("tables").files
+        return {"read": read.map(texts), "count": count(texts), "each": total.map(tables), "all": total(dataset("tables"))}
+"""
+
+
+def test_a_mapped_step_registers_one_version_of_all_its_elements(project):
+    project.write(main=MAPPED)
+    project.run("main.py:make", "--in-process", "-p", "numbers=[1, 2, -1]", code=1)
+    assert here(project, "datasets", "list", "--json").json["datasets"] == [], "one of the elements failed"
+    made = project.run("main.py:make", "--in-process", "-p", "numbers=[1, 2]")
+    assert taken(project, made["id"]) == {("output", "texts@1", "text.output"), ("output", "tables@1", "table.output")}
+    assert [item["path"] for item in _files_of(project, "texts")] == ["00000.csv", "00001.csv"]
+    shown = here(project, "datasets", "show", "tables", "--json").json
+    assert [row["n"] for row in shown["preview"]] == [1, 2, 2, 3]
+    used = project.run("main.py:use", "--in-process")
+    executed = [step["name"] for step in used["steps"] if step["status"] == "Completed"]
+    assert executed == ["total-2"], "what comes file by file is what came behind the mapped steps"
+    assert used["outputs"] == {**made["outputs"], "all": 8}
+    project.run("main.py:make", "--in-process", "-p", "numbers=[]")
+    assert versions(project, "texts") == 1, "no element, no version"
+    assert here(project, "fsck").code == 0
+
+
+def _files_of(project, name):
+    here(project, "datasets", "download", name, "--to", "got")
+    return [{"path": path.name} for path in sorted((project.folder / "got").iterdir())]
 
 
 def test_clean_up_keeps_what_a_registered_dataset_holds(outputs):

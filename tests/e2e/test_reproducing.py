@@ -3,6 +3,8 @@
 import shutil
 import zipfile
 
+from pipelinekit import Workspace
+
 MAIN = """
     import numpy
     import pyarrow
@@ -103,3 +105,33 @@ def test_only_what_completed_can_be_reproduced(project):
     (project.folder / "data.txt").write_text("1 2 3")
     failed = project.run("main.py", code=1)["id"]
     assert "no result to be compared with" in project("runs", "reproduce", failed, code=2).err
+
+
+def test_a_run_that_was_given_a_secret_borrows_it_and_leaves_no_copy(project):
+    project.write(
+        main="""
+        from pipelinekit import get_secret, pipeline, step
+
+        @step(secrets=["lake"])
+        def length() -> int:
+            return len(get_secret("lake"))
+
+        @pipeline
+        def main():
+            return length()
+        """
+    )
+    secrets = Workspace.open(project.folder).secrets
+    secrets.set("lake", "hush-hush")
+    run = project.run("main.py", "--in-process")["id"]
+    project("runs", "export", run, "-o", "run.zip")
+    said = project("runs", "reproduce", run, "--into", "again")
+    assert "1 of 1 outputs are identical" in said.out
+    assert not said.err.count("another value")
+    assert project("secrets", "list", "--workspace", "again", "--json").json == {"secrets": []}
+    secrets.set("lake", "another")
+    said = project("runs", "reproduce", "run.zip", code=1)
+    assert "output  differs: 9 is now 7" in said.out
+    assert f"note: secret 'lake' has another value now than in run {run}" in said.err
+    secrets.delete("lake")
+    assert "needs the secret 'lake', which is not there" in project("runs", "reproduce", "run.zip", code=2).err

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelinekit.domain.snapshots import SnapshotLimits
 from pipelinekit.errors import NotFoundError
 from pipelinekit.testing.stores import MemoryCache
 from pipelinekit.workspace.exposures import exposures
@@ -73,15 +74,15 @@ def test_what_is_passed_over_in_silence_otherwise_is_told(root):
     assert next(item.size for item in look(root).left_out if item.path == "env/") == 4
 
 
-def test_what_a_snapshot_is_refused_for_is_a_problem(root, tmp_path, monkeypatch):
+def test_what_a_snapshot_is_refused_for_is_a_problem(root, tmp_path):
     write(tmp_path, "outside.py")
     (root / "out.py").symlink_to("../outside.py")
     write(root, "back\\slash.py")
     (problem, other) = sorted(look(root).problems)
     assert "out.py is a link to" in problem
     assert "a file may not be named" in other
-    monkeypatch.setattr("pipelinekit.workspace.previews.MAX_FILES", 0)
-    assert any("larger than a snapshot may be" in item for item in look(root).problems)
+    found = preview(root, compile_patterns, SnapshotLimits(files=0)).problems
+    assert any("larger than a snapshot may be (300 MiB, 0 files)" in item for item in found)
 
 
 def test_there_must_be_a_folder(tmp_path):

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from seams import Child, obey_permissions
 
 from pipelinekit.compute.sources import bring_snapshot
-from pipelinekit.domain.snapshots import parse_manifest
+from pipelinekit.domain.snapshots import SnapshotLimits, parse_manifest
 from pipelinekit.errors import UsageError
 from pipelinekit.testing.stores import MemoryBlobs, MemoryCache
-from pipelinekit.workspace import snapshots
 from pipelinekit.workspace.ignore_patterns import compile_patterns
 from pipelinekit.workspace.ignores import read_rules
 from pipelinekit.workspace.snapshots import SourceTree
@@ -270,9 +269,14 @@ def test_pipes_and_sockets_are_left_out(root):
     assert files_of(root) == ["main.py"]
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_FILES", 3), ("MAX_BYTES", 250)])
-def test_what_is_too_large_is_told_with_the_largest_entries(root, monkeypatch, limit, value):
-    monkeypatch.setattr(snapshots, limit, value)
+@pytest.mark.parametrize("limits", [SnapshotLimits(files=3), SnapshotLimits(size=250)])
+def test_what_is_too_large_is_told_with_the_largest_entries(root, limits):
+    def tree_of(root):
+        return SourceTree(root, MemoryCache(), compile_patterns, limits)
+
+    def files_of(root):
+        return sorted(tree_of(root).entries)
+
     write(root, "main.py", "small/a", text="x")
     assert len(files_of(root)) == 2
     write(root, "big/a", "big/b", "big/c", text="x" * 100)
