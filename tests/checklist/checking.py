@@ -1,0 +1,91 @@
+"""Rows of the checklist, and what holds them to it.
+
+A row is one thing that users of such a workspace look for. It names the tests that prove it through the public API and
+the commands that reach it, or says in a sentence what there is instead, and why.
+"""
+
+import argparse
+import ast
+import contextlib
+import functools
+import importlib
+import io
+import shlex
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelinekit.cli.main import COMMANDS
+
+TESTS = Path(__file__).parents[1]
+SHORTEST_REASON = 40  # characters: less is no reason
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: number and name of its section, and its own title.
+
+    `tests` are named by file and function: `checklist/test_runs_metrics.py::test_tables`. `commands` are written as a
+    user writes them, without the program's name and `--json`: `runs list --tag best`. `instead` is a sentence; beside
+    tests and commands it says which part of the row is decided otherwise.
+    """
+
+    section: str
+    title: str
+    tests: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    instead: str = ""
+
+
+def faults_of(rows):
+    """Everything that is wrong with a table of rows, as texts."""
+    found = [f"{row}: stands there {count} times" for row, count in Counter(map(_name, rows)).items() if count > 1]
+    for row in rows:
+        found += [f"{_name(row)}: {fault}" for fault in _faults_of_row(row)]
+    return found
+
+
+def commands_of(rows):
+    """Every command line that a table names, once."""
+    return sorted({line for row in rows for line in row.commands})
+
+
+def command_fault(line):
+    """What is wrong with a command line that `--json` is added to; empty when its own parser takes it."""
+    words = shlex.split(line)
+    if not words or words[0] not in COMMANDS:
+        return f"there is no command {line!r}"
+    module = importlib.import_module(f"pipelinekit.cli.{COMMANDS[words[0]][0]}")
+    parser = argparse.ArgumentParser(prog=words[0], allow_abbrev=False)
+    module.add_arguments(parser)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            arguments = parser.parse_args(getattr(module, "rewrite", list)([*words[1:], "--json"]))
+    except SystemExit:
+        return said.getvalue().strip().splitlines()[-1]
+    return "" if arguments.json is True else f"{line!r} does not know --json"
+
+
+def _name(row):
+    return f"{row.section}, {row.title}"
+
+
+def _faults_of_row(row):
+    if not (row.section and row.title):
+        yield "has no section or no title"
+    if not row.instead and not (row.tests and row.commands):
+        yield "needs tests and commands, or a reason why there are none"
+    if row.instead and (len(row.instead) < SHORTEST_REASON or not row.instead.endswith(".")):
+        yield f"{row.instead!r} is no sentence that says why"
+    for test in row.tests:
+        file, _, function = test.partition("::")
+        if not (TESTS / file).is_file() or function not in _functions(TESTS / file):
+            yield f"there is no test {test}"
+
+
+@functools.cache
+def _functions(file):
+    """The tests of a file, by name."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
