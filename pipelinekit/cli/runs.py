@@ -9,19 +9,16 @@ from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
-from pipelinekit.cli import reproducing, run_facts
-from pipelinekit.cli.git import diff_text, git_lines
-from pipelinekit.cli.output import print_json, reasons_text, table, time_text
-from pipelinekit.cli.progress import failure_lines, first_line
+from pipelinekit.cli import reproducing, run_facts, run_showing, times
+from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.run import drive
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
-from pipelinekit.domain.runs import CHILD, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
-from pipelinekit.domain.texts import seconds_text, size_text
+from pipelinekit.domain.runs import KINDS, RunOptions, RunRecord, RunStatus, StepStatus
+from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
-from pipelinekit.wire.datasets import use_document
 from pipelinekit.wire.graphs import parse_graph
-from pipelinekit.wire.runs import run_document, show_value
+from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.pipelines import Arguments
 from pipelinekit.workspace.runs import StepRun, log_place, refuse_without_graph
 
@@ -32,11 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = _verb(verbs, "list", "runs, newest first")
     listing.add_argument("--experiment", default="", help="only runs of this experiment")
     listing.add_argument("--status", choices=[str(status) for status in RunStatus], help="only runs that stand so")
+    listing.add_argument("--pipeline", default="", help="only runs of this pipeline")
+    listing.add_argument("--kind", default="", choices=KINDS, help="only runs of this kind")
     listing.add_argument("--limit", type=int, default=20, help="at most so many (20)")
     listing.add_argument("--after", default="", metavar="RUN", help="go on with a list behind this run")
     listing.add_argument(
         "--tag", action="append", metavar="KEY[=VALUE]", help="only runs with this tag; again for more"
     )
+    listing.add_argument(
+        "--property", action="append", metavar="KEY[=VALUE]", help="only runs with this property; again for more"
+    )
+    listing.add_argument("--since", type=times.parse_when, metavar="WHEN", help="made since then: 7d, 12w, 2026-01-31")
+    listing.add_argument("--until", type=times.parse_when, metavar="WHEN", help="made before then")
     listing.add_argument(
         "--where", action="append", metavar="CONDITION", help="such as 'metric.loss<0.3' or 'param.model=tree'"
     )
@@ -121,7 +125,7 @@ def execute(arguments: argparse.Namespace) -> int:
     services.records.driving.recover()
     action = {
         "list": _list,
-        "show": _show,
+        "show": run_showing.show,
         "logs": _logs,
         "outputs": _outputs,
         "cancel": _cancel,
@@ -146,7 +150,12 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
     query = RunQuery(
         experiment=arguments.experiment,
         statuses=(RunStatus(arguments.status),) if arguments.status else (),
+        pipeline=arguments.pipeline,
+        kind=arguments.kind,
         tags=dict(map(parse_tag, arguments.tag or ())),
+        properties=dict(map(parse_tag, arguments.property or ())),
+        since=arguments.since,
+        until=arguments.until,
         conditions=tuple(map(parse_condition, arguments.where or ())),
         sort=parse_sort(arguments.sort),
         ascending=arguments.ascending,
@@ -165,84 +174,13 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
             str(run.number or ""),
             str(run.status),
             time_text(run.created_at),
-            _took(run),
+            run_showing.took(run),
             run.display_name,
         )
         for run in runs
     ]
     print(table(rows, ("run", "experiment", "no", "status", "created", "took", "name")) if rows else "no runs")
     return 0
-
-
-def _took(run: RunRecord) -> str:
-    return seconds_text(run.ended_at - run.created_at) if run.ended_at else ""
-
-
-def _show(arguments: argparse.Namespace, services: Services) -> int:
-    run = services.runs.get(arguments.run)
-    changes, uses = services.changes_of(run.record), services.dataset_inputs().uses(run.id)
-    if arguments.json:
-        document = run.document()
-        if changes is not None:
-            document["git"] = {**document.get("git", {}), **changes}
-        if uses:
-            document["datasets"] = [use_document(use) for use in uses]
-        print_json(document)
-        return 0
-    if arguments.diff:
-        sys.stdout.write(diff_text(run.record, changes))
-        return 0
-    record = run.record
-    steps = [step.record for step in run.steps]
-    rows = [
-        ("run", record.id),
-        *_kind_rows(record),
-        ("status", str(record.status)),
-        ("created", f"{time_text(record.created_at)}  took {_took(record) or '-'}"),
-        ("source", record.source or "-"),
-        *([("graph", record.graph)] if record.graph else []),
-        *(("git", line) for line in git_lines(record, changes)),
-        *([("pinned", "clean-up keeps this run")] if record.pinned else []),
-        *([("name", record.display_name)] if record.display_name else []),
-        *([("description", record.description)] if record.description else []),
-        *(
-            [("tags", ", ".join(f"{key}={value}" if value else key for key, value in run.tags.items()))]
-            if run.tags
-            else []
-        ),
-        *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
-        *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
-        *(
-            ("takes in" if use.direction == "input" else "gave out", f"{use.name}@{use.version}  {use.place}")
-            for use in uses
-        ),
-    ]
-    print(table(rows))
-    if record.graph:
-        print()
-        print(
-            table([_step_row(step) for step in steps], ("step", "status", "took", "why")) if steps else "no steps yet"
-        )
-    if record.status is RunStatus.FAILED:
-        print("\n" + "\n".join(failure_lines(record, steps)))
-    return 0
-
-
-def _kind_rows(record: RunRecord) -> list[tuple[str, str]]:
-    """What kind of run it is, and where it belongs."""
-    if record.kind == CHILD:
-        return [("child of", f"{record.parent}" + (f", step {record.parent_step}" if record.parent_step else ""))]
-    place = f"(experiment {record.experiment}, number {record.number})"
-    return [("pipeline", f"{record.pipeline}  {place}") if record.graph else ("interactive", place)]
-
-
-def _step_row(step: StepRecord) -> tuple[str, str, str, str]:
-    why = (
-        f"from run {step.original_run}" if step.status is StepStatus.REUSED else step.note or reasons_text(step.reasons)
-    )
-    if step.status is StepStatus.FAILED and step.failure:
-        why = first_line(step)
-    return step.name, str(step.status), seconds_text(step.seconds) if step.seconds else "", why
 
 
 def _logs(arguments: argparse.Namespace, services: Services) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipelinekit.classes import field, frozen
 
@@ -21,3 +21,12 @@ class Experiment:
     archived_at: float | None = None
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def with_tags(found: Iterable[Experiment], tags: Mapping[str, str | None]) -> list[Experiment]:
+    """Those that have all of these tags; one with the value None may have any."""
+    return [
+        item
+        for item in found
+        if all(key in item.tags and value in (None, item.tags[key]) for key, value in tags.items())
+    ]

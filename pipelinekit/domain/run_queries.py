@@ -33,14 +33,17 @@ class Condition:
 class RunQuery:
     """Runs that fulfil all conditions; the newest first, or sorted by a parameter or metric that is a number.
 
-    `tags` with the value None ask for the tag whatever its value. `after` is the id of the run that the list goes on
-    behind. Child runs are left out, unless `children` asks for them, or `parent` for those of one run.
+    `tags` and `properties` with the value None ask for one whatever its value. `kind` is one of `domain.runs.KINDS`.
+    `after` is the id of the run that the list goes on behind. Child runs are left out, unless `children` or `kind` asks
+    for them.
     """
 
     experiment: str = ""
     pipeline: str = ""
     statuses: tuple[RunStatus, ...] = ()
+    kind: str = ""
     tags: Mapping[str, str | None] = field(default_factory=dict)
+    properties: Mapping[str, str | None] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
     since: float | None = None
     until: float | None = None

@@ -102,15 +102,18 @@ class MemoryRunQueries:
 
     def _fits(self, run: RunRecord, query: RunQuery) -> bool:
         tags = self._state.tags.get((run.id, "", False), {})
+        properties = self._state.properties.get((run.id, "", False), {})
         return (
             run.id not in self._state.removed
             and query.experiment in ("", run.experiment)
             and query.pipeline in ("", run.pipeline)
             and (not query.statuses or run.status in query.statuses)
-            and (query.children or run.kind != CHILD)
+            and query.kind in ("", run.kind)
+            and (query.children or query.kind or run.kind != CHILD)
             and (query.since is None or run.created_at >= query.since)
             and (query.until is None or run.created_at < query.until)
             and all(key in tags and value in (None, tags[key]) for key, value in query.tags.items())
+            and all(key in properties and value in (None, properties[key]) for key, value in query.properties.items())
             and all(self._holds(run, item) for item in query.conditions)
         )
 

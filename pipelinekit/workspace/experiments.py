@@ -98,9 +98,12 @@ class ExperimentCollection:
             self._records.get(name)
         return self._handle(name)
 
-    def list(self, *, archived: bool | None = False) -> Sequence[Experiment]:
-        """Experiments, those with the newest runs first; `archived` None asks for all."""
-        return [self._handle(item.name) for item in self._records.list(archived=archived)]
+    def list(
+        self, *, archived: bool | None = False, tags: Mapping[str, str | None] | None = None
+    ) -> Sequence[Experiment]:
+        """Experiments, those with the newest runs first; `archived` None asks for all. `tags` as for runs."""
+        found = experiments.with_tags(self._records.list(archived=archived), tags or {})
+        return [self._handle(item.name) for item in found]
 
     def _handle(self, name: str) -> Experiment:
         return Experiment(name, self._records, self._runs, self._submit, self._begin)

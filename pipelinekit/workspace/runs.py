@@ -14,13 +14,17 @@ from pipelinekit.ports import Blobs, LogRecords, RunRecords
 from pipelinekit.wire.runs import whole_document
 
 if TYPE_CHECKING:
+    from pipelinekit.domain import durations as phases
     from pipelinekit.domain import metrics as points
     from pipelinekit.domain import run_queries
+    from pipelinekit.domain import standing as states
     from pipelinekit.ports.facts import FactRecords, MetricRecords, RunQueries
     from pipelinekit.workspace import outputs as stored
 else:
+    phases = late("pipelinekit.domain.durations")
     points = late("pipelinekit.domain.metrics")
     run_queries = late("pipelinekit.domain.run_queries")
+    states = late("pipelinekit.domain.standing")
     stored = late("pipelinekit.workspace.outputs")
 
 SHORTEST_WAIT = 0.02  # seconds between two looks at a run, at first
@@ -90,7 +94,7 @@ class Told:
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; others stay."""
-        checked = dict(points.check_text("tag", key, value) for key, value in tags.items())
+        checked = checked_tags(tags)
         run, step = self._place
         if len({**self.tags, **checked}) > points.MOST_TAGS:
             raise UsageError(f"run {run} would have more than {points.MOST_TAGS} tags", hint="remove some first")
@@ -105,6 +109,10 @@ class Told:
         """Add properties; one that is there stays as it is."""
         checked = dict(points.check_text("property", key, value) for key, value in properties.items())
         run, step = self._place
+        if len({**self.properties, **checked}) > points.MOST_TAGS:
+            raise UsageError(
+                f"run {run} would have more than {points.MOST_TAGS} properties", hint="use tags for what may go again"
+            )
         self._stores.facts().add_properties(run, checked, step=step)
 
     def _metrics(self) -> Sequence[points.Metric]:
@@ -191,6 +199,13 @@ class Run(Told):
         parent = self.record.parent
         return Run(self._stores.runs.get(parent), self._stores) if parent else None
 
+    def mark(self, tags: Mapping[str, object], display_name: str = "") -> None:
+        """Give a run that was just recorded its tags and its name; does nothing where there are none."""
+        if tags:
+            self.set_tags(tags)
+        if display_name:
+            self.describe(display_name=display_name)
+
     def describe(self, *, display_name: str | None = None, description: str | None = None) -> None:
         """Change how the run is shown; what is not given stays."""
         self._stores.facts().rename(self.id, display_name=display_name, description=description)
@@ -240,9 +255,26 @@ class Run(Told):
         """Ask the run to end."""
         self._stores.runs.request_cancel(self.id)
 
+    @property
+    def standing(self) -> str:
+        """How the run stands, in words: what waits for what, or why it ended as it did."""
+        record = self.record
+        return states.standing(record, self._stores.runs.steps(self.id) if record.graph else ())
+
+    def durations(self) -> Mapping[str, phases.Durations]:
+        """Where the time went: of the run under an empty name, and of the steps that it executed by name."""
+        return self._durations(self._stores.runs.steps(self.id))
+
+    def _durations(self, steps: Sequence[StepRecord]) -> Mapping[str, phases.Durations]:
+        of_steps = phases.step_durations(steps, self._stores.runs.changes(self.id))
+        return {"": phases.run_durations(self.record, of_steps, steps), **of_steps}
+
     def document(self) -> dict[str, Any]:
         """The run and its steps as JSON data."""
-        return whole_document(self.record, self._stores.runs.steps(self.id))
+        record, steps = self.record, self._stores.runs.steps(self.id)
+        if not any(step.attempt for step in steps):  # nothing was executed, and there is little to tell
+            return whole_document(record, steps)
+        return whole_document(record, steps, {name: item.document() for name, item in self._durations(steps).items()})
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.record.pipeline!r}, {self.record.status})"
@@ -262,8 +294,13 @@ class RunCollection:
         self,
         *,
         experiment: str = "",
-        status: RunStatus | None = None,
+        pipeline: str = "",
+        kind: str = "",
+        status: RunStatus | str | None = None,
         tags: Mapping[str, str | None] | None = None,
+        properties: Mapping[str, str | None] | None = None,
+        since: float | None = None,
+        until: float | None = None,
         where: Sequence[str] = (),
         sort: str = "",
         ascending: bool = False,
@@ -273,13 +310,19 @@ class RunCollection:
     ) -> Sequence[Run]:
         """Runs, newest first, or sorted by a metric or parameter (`sort="metric.loss"`).
 
-        `where` are conditions such as `"metric.loss<0.3"` and `"param.model=tree"`. `after` is the id of the run that
-        the list goes on behind.
+        `kind` is `pipeline`, `interactive` or `child`. Tags and properties whose value is None may have any. Runs were
+        made from `since` on, and before `until`, in seconds since 1970. `where` are conditions such as
+        `"metric.loss<0.3"` and `"param.model=tree"`. `after` is the id of the run that the list goes on behind.
         """
         query = run_queries.RunQuery(
             experiment=experiment,
-            statuses=(status,) if status else (),
+            pipeline=pipeline,
+            kind=kind,
+            statuses=(RunStatus(status),) if status else (),
             tags=tags or {},
+            properties=properties or {},
+            since=since,
+            until=until,
             conditions=tuple(map(run_queries.parse_condition, where)),
             sort=run_queries.parse_sort(sort),
             ascending=ascending,
@@ -296,6 +339,11 @@ class RunCollection:
     def handle(self, record: RunRecord) -> Run:
         """A handle on a record."""
         return Run(record, self._stores)
+
+
+def checked_tags(tags: Mapping[str, object]) -> dict[str, str]:
+    """Tags as texts within their limits. Raises UsageError."""
+    return dict(points.check_text("tag", key, value) for key, value in tags.items()) if tags else {}
 
 
 def log_place(record: StepRecord) -> tuple[str, str]:

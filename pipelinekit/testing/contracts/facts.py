@@ -87,6 +87,21 @@ class FactsContract:
         assert (found.kind, found.points, found.last) == (ROWS, 3, {"x": 3, "y": "z"})
         assert made.metrics.rows(found) == {"x": [1, 2, 3], "y": [None, None, "z"]}
 
+    def test_changes_of_steps_are_told_with_their_times(self) -> None:
+        """In the order in which they were recorded."""
+        made = self.make()
+        run = made.runs.create(new_run("run"))
+        epoch = made.driving.take(run.id, made.alive).epoch
+        for status in (StepStatus.QUEUED, StepStatus.RUNNING, StepStatus.COMPLETED):
+            made.clock.turn(2)
+            made.driving.record(run.id, epoch, [change(run.id, "a", status), change(run.id, "b", status)])
+        made.driving.finish(run.id, epoch, RunStatus.COMPLETED, {}, None)
+        (first, _), *_ = told = made.runs.changes(run.id)
+        assert [at - first for at, _ in told] == [0.0, 2.0, 4.0]
+        assert [dict(steps) for _, steps in told] == [
+            dict.fromkeys("ab", status) for status in ("Queued", "Running", "Completed")
+        ]
+
     def test_images_and_matrices(self) -> None:
         """An image is a metric and a file."""
         made = _begun(self.make())
