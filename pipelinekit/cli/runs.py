@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
-from pipelinekit.cli import reproducing, run_facts, run_showing, times
+from pipelinekit.cli import reproducing, run_facts, run_logs, run_showing, times
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.run import drive
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
-from pipelinekit.domain.runs import KINDS, RunOptions, RunRecord, RunStatus, StepStatus
+from pipelinekit.domain.runs import KINDS, RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.pipelines import Arguments
-from pipelinekit.workspace.runs import StepRun, log_place, refuse_without_graph
+from pipelinekit.workspace.runs import refuse_without_graph
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _run_argument(logs)
     logs.add_argument("step", nargs="?", metavar="STEP", help="one step; all of them by default")
     logs.add_argument("--follow", action="store_true", help="go on until the run has ended")
+    wait = _verb(verbs, "wait", "wait until a run has ended; 0 only if it completed")
+    _run_argument(wait)
+    wait.add_argument("--show-output", action="store_true", help="write logs as they appear")
+    wait.add_argument("--timeout", type=float, metavar="SECONDS", help="wait no longer")
     outputs = _verb(verbs, "outputs", "what a run returned")
     _run_argument(outputs)
     outputs.add_argument("--step", help="the outputs of one step instead")
@@ -126,7 +129,8 @@ def execute(arguments: argparse.Namespace) -> int:
     action = {
         "list": _list,
         "show": run_showing.show,
-        "logs": _logs,
+        "logs": run_logs.logs,
+        "wait": run_logs.wait,
         "outputs": _outputs,
         "cancel": _cancel,
         "resume": _resume,
@@ -180,67 +184,6 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
         for run in runs
     ]
     print(table(rows, ("run", "experiment", "no", "status", "created", "took", "name")) if rows else "no runs")
-    return 0
-
-
-def _logs(arguments: argparse.Namespace, services: Services) -> int:
-    run = services.runs.get(arguments.run)
-    steps = [step for step in run.steps if not arguments.step or step.name == arguments.step]
-    if arguments.step and not steps and not (arguments.follow and not run.status.final):
-        raise NotFoundError(
-            f"run {run.id} has no step {arguments.step!r}", hint="'pipelinekit runs show' lists its steps"
-        )
-    if arguments.json:
-        print_json({"run": run.id, "steps": [{"name": step.name, "log": step.logs()} for step in steps]})
-        return 0
-    if arguments.follow:
-        return _follow(arguments, services, run.id)
-    for step in steps:
-        text = step.logs()
-        if not arguments.step and not text and step.status is not StepStatus.FAILED:
-            continue
-        if not arguments.step:
-            print(f"==> {step.name}  {step.status}")
-        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
-        _print_failure(step)
-    return 0
-
-
-def _print_failure(step: StepRun) -> None:
-    failure = step.record.failure
-    if failure is None:
-        return
-    print(f"-- {failure.message}")
-    details = []
-    if failure.signal:
-        details.append(f"signal {failure.signal}")
-    if failure.exit_code is not None:
-        details.append(f"exit code {failure.exit_code}")
-    if failure.peak_memory:
-        details.append(f"peak memory {size_text(failure.peak_memory)}")
-    if details:
-        print(f"-- {', '.join(details)}")
-
-
-def _follow(arguments: argparse.Namespace, services: Services, run: str) -> int:
-    """Logs as they appear: of one step, or of whatever step is running."""
-    handle = services.runs.get(run)
-    seen: dict[tuple[str, str], int] = {}
-    more = True
-    while more:
-        more = not handle.status.final
-        for step in handle.steps:
-            if arguments.step and step.name != arguments.step:
-                continue
-            place = log_place(step.record)
-            for position, chunk in services.records.logs.read(*place, seen.get(place, 0)):
-                if place not in seen and not arguments.step:
-                    print(f"==> {step.name}")
-                seen[place] = position
-                sys.stdout.write(chunk.text)
-        sys.stdout.flush()
-        if more:
-            services.pause()
     return 0
 
 

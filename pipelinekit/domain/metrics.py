@@ -15,6 +15,7 @@ from pipelinekit.errors import UsageError
 
 SERIES, ROWS, IMAGE, MATRIX = "series", "rows", "image", "confusion matrix"  # kinds of metrics
 TAG, PROPERTY, FILE, CHILD, END = "tag", "property", "file", "child", "end"  # kinds of entries that are no metrics
+LOG = "log"  # the kind of what is written to the log of a run that has no process of its own
 METRIC_KINDS = (SERIES, ROWS, IMAGE, MATRIX)
 PARENT = "parent"  # the place of an entry that is told to the run instead of the step
 MOST_COLUMNS = 50
@@ -32,7 +33,7 @@ class Entry:
     `place` is empty for the step run, `parent` for the run that it belongs to, or the id of a child run. `body` is JSON
     data: of a series `{"values": [...], "steps": [...] or null, "at": [...]}`, where `at` is one number if all are
     equal; of rows `{"columns": [[name, [...]], ...]}`; of an image or a file a stored value; of a tag or property its
-    text.
+    text. A text of a log is named by its stream.
     """
 
     kind: str

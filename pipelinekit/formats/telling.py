@@ -9,10 +9,11 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from pipelinekit.classes import entity, field
 from pipelinekit.domain.metrics import (
@@ -20,6 +21,7 @@ from pipelinekit.domain.metrics import (
     END,
     FILE,
     IMAGE,
+    LOG,
     MATRIX,
     PROPERTY,
     ROWS,
@@ -37,6 +39,7 @@ from pipelinekit.domain.names import run_id
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.types import ANY
 from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.formats import capturing
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.storing import store_value
 from pipelinekit.ports import Blobs
@@ -46,6 +49,7 @@ from pipelinekit.wire.values import value_to_json
 BATCH_POINTS = 1000
 BATCH_SECONDS = 0.5
 LARGEST_BATCH = 10_000  # points in one message, so that none is large
+LONGEST_PIECE = 100_000  # characters of a log in one entry
 
 MOST_CHILDREN = 100  # made at once
 
@@ -76,6 +80,7 @@ class Teller:
         self._entries: list[Entry] = []
         self._series: dict[tuple[str, str], _Points] = {}
         self._stepped: dict[tuple[str, str], bool] = {}
+        self._texts: dict[tuple[str, str], list[str]] = {}
         self._count = 0
         self._sent_at = 0.0
 
@@ -89,6 +94,15 @@ class Teller:
         with self._lock:
             self._keep_order()
             self._entries.append(Entry(kind, name, body, place, time.time()))
+            self._count += 1
+            self._send_if_due()
+
+    def text(self, stream: str, text: str, place: str) -> None:
+        """Write to the log of a run."""
+        with self._lock:
+            if (place, stream) not in self._texts:
+                self._keep_order()
+            self._texts.setdefault((place, stream), []).append(text)
             self._count += 1
             self._send_if_due()
 
@@ -127,7 +141,7 @@ class Teller:
             self._tell(entries)
 
     def _keep_order(self) -> None:
-        """Put waiting points before what comes now."""
+        """Put waiting points and texts before what comes now."""
         for (place, name), waiting in self._series.items():
             body = {
                 "values": numbers_to_json(waiting.values),
@@ -138,6 +152,10 @@ class Teller:
             }
             self._entries.append(Entry(SERIES, name, body, place, waiting.at[-1]))
         self._series.clear()
+        for (place, stream), parts in self._texts.items():
+            for text in _pieces("".join(parts)):
+                self._entries.append(Entry(LOG, stream, text, place, time.time()))
+        self._texts.clear()
 
 
 class Telling:
@@ -221,7 +239,47 @@ class Telling:
         return teller.keep(Path(path)) if teller else {}
 
 
-class ChildRun(Telling):
+class Writing(Telling):
+    """A run without a process of its own, in a `with` statement; what the block writes is its log, too."""
+
+    def __init__(self, teller: Callable[[], Teller | None], place: str = "") -> None:
+        super().__init__(teller, place)
+        self._blocks = ExitStack()
+
+    def write(self, text: str) -> None:
+        """Write to the run's log; `print(..., file=run)` does, too."""
+        self._write("stdout", text)
+
+    def flush(self) -> None:
+        """Send on what was told so far; otherwise that takes up to half a second, or until more is told."""
+        if teller := self._teller():
+            teller.flush()
+
+    def complete(self) -> None:
+        """The run has done what it should."""
+        raise NotImplementedError
+
+    def fail(self, why: str = "") -> None:
+        """The run did not do what it should."""
+        raise NotImplementedError
+
+    def _write(self, stream: str, text: str) -> None:
+        if text and (teller := self._teller()):
+            teller.text(stream, text, self._place)
+
+    def __enter__(self) -> Self:
+        self._blocks.enter_context(capturing.captured(self._write))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._blocks.close()
+        if kind is None:
+            self.complete()
+        else:
+            self.fail(f"{kind.__name__}: {error}")
+
+
+class ChildRun(Writing):
     """A run that a step's code made below its own; use it in a `with` statement, or call `complete` or `fail`."""
 
     def __init__(self, teller: Callable[[], Teller | None], identity: str, name: str) -> None:
@@ -247,15 +305,6 @@ class ChildRun(Telling):
             self._open = False
             self._add(END, str(status), why)
 
-    def __enter__(self) -> ChildRun:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.complete()
-        else:
-            self.fail(f"{kind.__name__}: {error}")
-
 
 def make_child(teller: Callable[[], Teller | None], name: str, tags: Mapping[str, str], parent: str) -> ChildRun:
     """A new run below `parent`, a child run; below the run itself where that is empty."""
@@ -266,6 +315,12 @@ def make_child(teller: Callable[[], Teller | None], name: str, tags: Mapping[str
     for key, value in tags.items():
         child.tag(key, value)
     return child
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text in pieces, so that no message is large."""
+    for begin in range(0, len(text), LONGEST_PIECE):
+        yield text[begin : begin + LONGEST_PIECE]
 
 
 def _plain_list(name: str, values: Iterable[Any]) -> list[Any]:

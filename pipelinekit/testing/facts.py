@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from pipelinekit.classes import replace
-from pipelinekit.domain.attempts import Told, split_id
+from pipelinekit.domain.attempts import LogChunk, Told, attempt_id, split_id
 from pipelinekit.domain.metrics import (
     CHILD,
     END,
     FILE,
     IMAGE,
+    LOG,
     METRIC_KINDS,
     PARENT,
     PROPERTY,
@@ -70,6 +71,9 @@ class MemoryFacts:
         places = [place, (run, "", False)] if place[2] else [place]
         if entry.kind in METRIC_KINDS:
             state.metrics.setdefault((*place, entry.name), []).append(entry)
+        if entry.kind == LOG:
+            chunk = LogChunk(attempt_id(*place[:2], 1), entry.name, entry.body)
+            state.logs.setdefault(place[:2], []).append(chunk)
         for target in places:
             if entry.kind == TAG:
                 state.tags.setdefault(target, {})[entry.name] = entry.body

@@ -14,7 +14,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.names import check_name, run_id
 from pipelinekit.domain.runs import INTERACTIVE, Failure, RunOptions, RunRecord, RunStatus
 from pipelinekit.errors import LeaseLostError, PipelinekitError
-from pipelinekit.formats.telling import ChildRun, Teller, Telling, keep_in, make_child
+from pipelinekit.formats.telling import ChildRun, Teller, Writing, keep_in, make_child
 from pipelinekit.ports import Blobs, Clock, DriverRecords, RunRecords
 from pipelinekit.ports.facts import FactRecords
 from pipelinekit.workspace.pipelines import circumstances
@@ -36,7 +36,7 @@ class InteractiveStores:
     open_driving: Callable[[], DriverRecords]
 
 
-class InteractiveRun(Telling):
+class InteractiveRun(Writing):
     """A run that this process makes: use it in a `with` statement, or call `complete` or `fail`.
 
     A process that ends without either leaves a run that is found to have failed.
@@ -52,6 +52,7 @@ class InteractiveRun(Telling):
         self._record = record
         self._stores = stores
         self._done = threading.Event()
+        self._types: tuple[str, ...] = ()
         threading.Thread(target=self._beat, name="pipelinekit-run", daemon=True).start()
 
     def child_run(self, name: str = "", tags: Mapping[str, str] | None = None) -> ChildRun:
@@ -66,9 +67,9 @@ class InteractiveRun(Telling):
         """The run has done what it should."""
         self._end(RunStatus.COMPLETED, None)
 
-    def fail(self, why: str = "", types: tuple[str, ...] = ()) -> None:
+    def fail(self, why: str = "") -> None:
         """The run did not do what it should."""
-        self._end(RunStatus.FAILED, Failure("user", why or "it was said to have failed", types))
+        self._end(RunStatus.FAILED, Failure("user", why or "it was said to have failed", self._types))
 
     def _end(self, status: RunStatus, failure: Failure | None) -> None:
         if self._done.is_set():
@@ -92,14 +93,10 @@ class InteractiveRun(Telling):
                 except LeaseLostError:
                     return
 
-    def __enter__(self) -> InteractiveRun:
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.complete()
-        else:
-            self.fail(f"{kind.__name__}: {error}", tuple(base.__name__ for base in kind.__mro__[:-2]))
+        if kind is not None:
+            self._types = tuple(base.__name__ for base in kind.__mro__[:-2])
+        super().__exit__(kind, error, _)
 
     def __repr__(self) -> str:
         return f"InteractiveRun({self.id!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs, LogRecords, RunRecords
-from pipelinekit.wire.runs import whole_document
+from pipelinekit.wire.runs import failure_to_json, whole_document
 
 if TYPE_CHECKING:
     from pipelinekit.domain import durations as phases
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from pipelinekit.domain import standing as states
     from pipelinekit.ports.facts import FactRecords, MetricRecords, RunQueries
     from pipelinekit.workspace import outputs as stored
+    from pipelinekit.workspace import run_logs
 else:
     phases = late("pipelinekit.domain.durations")
     points = late("pipelinekit.domain.metrics")
     run_queries = late("pipelinekit.domain.run_queries")
     states = late("pipelinekit.domain.standing")
     stored = late("pipelinekit.workspace.outputs")
+    run_logs = late("pipelinekit.workspace.run_logs")
 
 SHORTEST_WAIT = 0.02  # seconds between two looks at a run, at first
 LONGEST_WAIT = 0.5
@@ -230,15 +233,26 @@ class Run(Told):
             )
         return found[name]
 
-    def wait(self, timeout: float | None = None, *, raise_on_error: bool = True) -> Run:
-        """Wait until the run has ended; returns the run itself.
+    def logs(self) -> str:
+        """What an interactive or child run wrote; of a pipeline what its steps wrote, each below its name."""
+        steps = [step.record for step in self.steps]
+        return "".join(run_logs.with_headings(run_logs.RunLogs(self._stores.logs, self.record).new(steps)))
+
+    def wait(self, timeout: float | None = None, *, raise_on_error: bool = True, show_output: bool = False) -> Run:
+        """Wait until the run has ended; returns the run itself. With `show_output` logs are written as they appear.
 
         Raises RunFailedError when it did not complete, unless told otherwise, and TimeoutError after `timeout` seconds.
         Interrupting the wait leaves the run as it is.
         """
+        shown = run_logs.RunLogs(self._stores.logs, self._record)
+        last = ""
         until = None if timeout is None else time.monotonic() + timeout
         pause = SHORTEST_WAIT
-        while not self.status.final:
+        while not (ended := self.status.final) or show_output:
+            if show_output:
+                last = self._show(shown, last)
+            if ended:
+                break
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"run {self.id} is still {self.status} after {timeout:g} s")
             time.sleep(pause)
@@ -247,9 +261,20 @@ class Run(Told):
             failure = self.record.failure
             words = failure.message if failure else f"it ended as {self.status}"
             raise RunFailedError(
-                f"run {self.id} did not complete: {words}", hint=f"see 'pipelinekit runs show {self.id}'"
+                f"run {self.id} did not complete: {words}",
+                hint=f"see 'pipelinekit runs show {self.id}'",
+                run=self.id,
+                status=str(self.status),
+                error=failure_to_json(failure),
             )
         return self
+
+    def _show(self, logs: run_logs.RunLogs, last: str) -> str:
+        """Write what is new; the step that wrote last."""
+        told = list(logs.new([step.record for step in self.steps]))
+        sys.stdout.writelines(run_logs.with_headings(told, last))
+        sys.stdout.flush()
+        return told[-1][0] if told else last
 
     def cancel(self) -> None:
         """Ask the run to end."""
