@@ -9,8 +9,9 @@ from typing import Any
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
-from pipelinekit.domain.metrics import MATRIX, ROWS, SERIES, Metric, Series, downsample, finite
-from pipelinekit.domain.run_queries import parse_tag
+from pipelinekit.cli.run_charts import chart_text, is_chart
+from pipelinekit.domain.metrics import ROWS, SERIES, Metric, Series, downsample, finite
+from pipelinekit.domain.run_queries import has_tags, parse_tag
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError, UsageError
@@ -18,6 +19,8 @@ from pipelinekit.wire.metrics import metric_document, numbers_to_json, series_do
 from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.comparing import Comparison
 from pipelinekit.workspace.drawings import curves
+from pipelinekit.workspace.outputs import below
+from pipelinekit.workspace.run_children import children_of
 from pipelinekit.workspace.runs import Told
 
 MOST_SHOWN = 20  # points of a series in a terminal
@@ -89,10 +92,8 @@ def _points(step: str, metric: Metric, services: Services) -> list[str]:
         rows_shown = list(zip(*columns.values(), strict=True))[-MOST_SHOWN:]
         return [title, table([tuple(map(_short, row)) for row in rows_shown], tuple(columns))]
     body = services.metrics.body(metric)
-    if metric.kind == MATRIX:
-        labels = body["class_labels"]
-        cells = [(label, *map(str, row)) for label, row in zip(labels, body["matrix"], strict=True)]
-        return [title, table(cells, ("", *labels))]
+    if is_chart(metric.kind):
+        return [title, chart_text(metric.kind, body)]
     return [title, f"a file of {size_text(body['size'])}; 'pipelinekit runs files --save FOLDER' writes it"]
 
 
@@ -194,8 +195,9 @@ def describe(arguments: argparse.Namespace, services: Services) -> int:
 def children(arguments: argparse.Namespace, services: Services) -> int:
     """Child runs, those below them too."""
     run = services.runs.get(arguments.run).record
-    found: list[tuple[int, RunRecord]] = []
-    _gather_children(run, 0, found, services)
+    children = children_of(run, services.records.runs, services.facts, recursive=not arguments.direct)
+    wanted = dict(map(parse_tag, arguments.tag or ()))
+    found = [(depth, child) for depth, child in children if _fits(child, arguments.status, wanted, services)]
     if arguments.json:
         print_json({"run": run.id, "children": [run_document(child) for _, child in found]})
         return 0
@@ -207,15 +209,10 @@ def children(arguments: argparse.Namespace, services: Services) -> int:
     return 0
 
 
-def _gather_children(run: RunRecord, depth: int, found: list[tuple[int, RunRecord]], services: Services) -> None:
-    """Children as they are shown: those of a reused step are its original's."""
-    places = [(run.id, "")] if not run.graph else []
-    steps = (step.record for step in services.runs.get(run.id).steps)
-    places += [(step.original_run or run.id, step.original_step or step.name) for step in steps]
-    for owner, step_name in dict.fromkeys(places):
-        for child in services.facts.children(owner, step=step_name):
-            found.append((depth, child))
-            _gather_children(child, depth + 1, found, services)
+def _fits(run: RunRecord, status: str | None, wanted: Mapping[str, str | None], services: Services) -> bool:
+    if status not in (None, str(run.status)):
+        return False
+    return not wanted or has_tags(services.facts.tags(run.id), wanted)
 
 
 def files(arguments: argparse.Namespace, services: Services) -> int:
@@ -225,9 +222,10 @@ def files(arguments: argparse.Namespace, services: Services) -> int:
     for step in run.steps:
         if arguments.step in (None, step.name):
             kept.update(((step.name, name), output) for name, output in step.files.items())
+    kept = {place: output for place, output in kept.items() if place[1].startswith(arguments.prefix)}
     if arguments.save:
         saved = {
-            "/".join(filter(None, place)): str(output.save(Path(arguments.save, *filter(None, place))))
+            "/".join(filter(None, place)): str(output.save(below(arguments.save, *filter(None, place))))
             for place, output in kept.items()
         }
         print_json(saved) if arguments.json else print("\n".join(saved.values()))
@@ -244,3 +242,16 @@ def files(arguments: argparse.Namespace, services: Services) -> int:
 def _short(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 40 else text[:39] + "…"
+
+
+def upload(arguments: argparse.Namespace, services: Services) -> int:
+    """Keep a file or folder with a run."""
+    run = services.runs.get(arguments.run)
+    place = Path(arguments.path)
+    name = arguments.name or place.resolve().name
+    kept = run.upload(name, place)
+    if arguments.json:
+        print_json({"run": run.id, "name": name, **kept.document()})
+    else:
+        print(f"{place} is kept with run {run.id} as {name!r} ({size_text(kept.size)})")
+    return 0

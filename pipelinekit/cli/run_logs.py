@@ -17,6 +17,7 @@ CODES = {RunStatus.COMPLETED: 0, RunStatus.CANCELED: 130}
 
 
 def logs(arguments: argparse.Namespace, services: Services) -> int:
+    """What a run's steps wrote, or an interactive or child run itself."""
     run = services.runs.get(arguments.run)
     steps = [step for step in run.steps if not arguments.step or step.name == arguments.step]
     if arguments.step and not steps and not (arguments.follow and not run.status.final):

@@ -101,11 +101,20 @@ def _add_fact_verbs(verbs: Any) -> None:
     _run_argument(describe)
     describe.add_argument("--name", help="what it is shown as")
     describe.add_argument("--description", help="what it was for")
-    _run_argument(_verb(verbs, "children", "child runs of a run, and those below them"))
+    children = _verb(verbs, "children", "child runs of a run, and those below them")
+    _run_argument(children)
+    children.add_argument("--direct", action="store_true", help="only those of the run itself")
+    children.add_argument("--status", choices=[str(status) for status in RunStatus], help="only those that stand so")
+    children.add_argument("--tag", action="append", metavar="KEY[=VALUE]", help="only with this tag; again for more")
     files = _verb(verbs, "files", "files that were kept with a run or its steps")
     _run_argument(files)
     files.add_argument("--step", help="only of this step")
+    files.add_argument("--prefix", default="", metavar="TEXT", help="only those whose names begin so")
     files.add_argument("--save", metavar="FOLDER", help="write them there")
+    upload = _verb(verbs, "upload", "keep a file or folder with a run")
+    upload.add_argument("run", metavar="RUN", help="a run's id or its beginning; 'latest' for the newest")
+    upload.add_argument("path", metavar="PATH", help="the file or folder")
+    upload.add_argument("--name", default="", help="the name that it is kept under, if not its own")
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -146,6 +155,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "describe": run_facts.describe,
         "children": run_facts.children,
         "files": run_facts.files,
+        "upload": run_facts.upload,
     }[arguments.verb]
     return action(arguments, services)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pipelinekit.classes import field, frozen
+from pipelinekit.domain.run_queries import has_tags
 
 
 @frozen
@@ -25,8 +26,4 @@ class Experiment:
 
 def with_tags(found: Iterable[Experiment], tags: Mapping[str, str | None]) -> list[Experiment]:
     """Those that have all of these tags; one with the value None may have any."""
-    return [
-        item
-        for item in found
-        if all(key in item.tags and value in (None, item.tags[key]) for key, value in tags.items())
-    ]
+    return [item for item in found if has_tags(item.tags, tags)]

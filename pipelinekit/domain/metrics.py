@@ -14,9 +14,10 @@ from pipelinekit.domain.names import LONGEST
 from pipelinekit.errors import UsageError
 
 SERIES, ROWS, IMAGE, MATRIX = "series", "rows", "image", "confusion matrix"  # kinds of metrics
+ACCURACY, RESIDUALS, PREDICTIONS = "accuracy table", "residuals", "predictions"  # more of them; see `domain.charts`
 TAG, PROPERTY, FILE, CHILD, END = "tag", "property", "file", "child", "end"  # kinds of entries that are no metrics
 LOG = "log"  # the kind of what is written to the log of a run that has no process of its own
-METRIC_KINDS = (SERIES, ROWS, IMAGE, MATRIX)
+METRIC_KINDS = (SERIES, ROWS, IMAGE, MATRIX, ACCURACY, RESIDUALS, PREDICTIONS)
 PARENT = "parent"  # the place of an entry that is told to the run instead of the step
 MOST_COLUMNS = 50
 LONGEST_TEXT = 10_000
@@ -84,6 +85,14 @@ def check_metric_name(name: object) -> str:
     return name
 
 
+def check_file_name(name: object) -> str:
+    """The name, if a file may be kept under it: it may have folders, and leads out of none. Raises UsageError."""
+    checked = check_metric_name(name)
+    if checked.startswith("/") or ".." in checked.split("/"):
+        raise UsageError(f"a file cannot be kept as {checked!r}", hint="give a name such as 'plots/loss.png'")
+    return checked
+
+
 def check_scalar(name: str, value: object) -> Scalar:
     """The value as a plain number, bool or text. Raises UsageError for anything else."""
     if type(value) in (float, int, bool):
@@ -128,20 +137,6 @@ def check_columns(name: str, columns: Mapping[str, Sequence[Any]]) -> dict[str, 
         words = ", ".join(f"{column} has {length}" for column, length in lengths.items())
         raise UsageError(f"the columns of table {name!r} differ in length: {words}")
     return checked
-
-
-def check_confusion_matrix(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Class labels with a square matrix of counts, or a document with both as its `data`. Raises UsageError."""
-    data = document.get("data", document)
-    labels, matrix = data.get("class_labels"), data.get("matrix")
-    fits = isinstance(labels, Sequence) and isinstance(matrix, Sequence) and len(labels) == len(matrix)
-    if not fits or any(len(row) != len(labels) for row in matrix):
-        raise UsageError(
-            f"confusion matrix {name!r} does not fit its class labels",
-            hint='give {"class_labels": ["a", "b"], "matrix": [[3, 1], [0, 4]]}',
-        )
-    rows = [[check_scalar(name, cell) for cell in row] for row in matrix]
-    return {"class_labels": [str(label) for label in labels], "matrix": rows}
 
 
 def check_text(kind: str, key: object, value: object) -> tuple[str, str]:

@@ -79,6 +79,11 @@ def parse_tag(text: str) -> tuple[str, str | None]:
     return key, value if equals else None
 
 
+def has_tags(found: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
+    """Whether all wanted tags are among those found; one with the value None may have any."""
+    return all(key in found and value in (None, found[key]) for key, value in wanted.items())
+
+
 def holds(condition: Condition, number: float | None, text: str) -> bool:
     """Whether a value, as number (None where it is none) and as text, fulfils a condition."""
     left: Any = number if isinstance(condition.value, float) else text

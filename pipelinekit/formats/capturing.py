@@ -1,7 +1,7 @@
 """What code writes to standard output and error while a run of its own is open, as the log of that run as well.
 
 It goes on to where it went before. What counts is the thread (or the asyncio task) that writes: runs that are open in
-several threads at once do not mix. What other programs write, and threads that the code starts meanwhile, is not theirs.
+several threads at once do not mix. What other programs write is not theirs, nor what new threads do.
 """
 
 from __future__ import annotations

@@ -16,21 +16,25 @@ from types import TracebackType
 from typing import Any, Self
 
 from pipelinekit.classes import entity, field
+from pipelinekit.domain import charts
 from pipelinekit.domain.metrics import (
+    ACCURACY,
     CHILD,
     END,
     FILE,
     IMAGE,
     LOG,
     MATRIX,
+    PREDICTIONS,
     PROPERTY,
+    RESIDUALS,
     ROWS,
     SERIES,
     TAG,
     Entry,
     Scalar,
     check_columns,
-    check_confusion_matrix,
+    check_file_name,
     check_metric_name,
     check_scalar,
     check_text,
@@ -205,9 +209,28 @@ class Telling:
             figure.savefig(f"{folder}/image.png")
             self._add(IMAGE, name, self._stored(f"{folder}/image.png"))
 
-    def log_confusion_matrix(self, name: str, value: Mapping[str, Any]) -> None:
-        """Log a confusion matrix: `{"class_labels": [...], "matrix": [[...], ...]}`, rows are the true classes."""
-        self._add(MATRIX, check_metric_name(name), check_confusion_matrix(name, value))
+    def log_confusion_matrix(self, name: str, value: Mapping[str, Any] | str) -> None:
+        """Log a confusion matrix: `{"class_labels": [...], "matrix": [[...], ...]}`, rows are the true classes.
+
+        It may be the text of a JSON document, and have both as its `data`, beside schema and version.
+        """
+        self._chart(MATRIX, name, value)
+
+    def log_accuracy_table(self, name: str, value: Mapping[str, Any] | str) -> None:
+        """Log true and false positives and negatives of each class, by thresholds of probability and by percentiles.
+
+        Keys are `class_labels`, `probability_tables`, `percentile_tables` (of each class rows of four counts),
+        `probability_thresholds` and `percentile_thresholds` (the same for all classes).
+        """
+        self._chart(ACCURACY, name, value)
+
+    def log_residuals(self, name: str, value: Mapping[str, Any] | str) -> None:
+        """Log a histogram of residuals: `bin_edges`, and one less `bin_counts`."""
+        self._chart(RESIDUALS, name, value)
+
+    def log_predictions(self, name: str, value: Mapping[str, Any] | str) -> None:
+        """Log predictions by bins of the truth: `bin_edges`, one less `bin_counts`, `bin_averages`, `bin_errors`."""
+        self._chart(PREDICTIONS, name, value)
 
     def tag(self, key: str, value: Any = "") -> None:
         """Set a tag; a tag may be set again."""
@@ -221,7 +244,10 @@ class Telling:
 
     def upload(self, name: str, path: str | os.PathLike[str]) -> None:
         """Keep a file or folder with the run under this name."""
-        self._add(FILE, check_metric_name(name), self._stored(path))
+        self._add(FILE, check_file_name(name), self._stored(path))
+
+    def _chart(self, kind: str, name: str, value: Mapping[str, Any] | str) -> None:
+        self._add(kind, check_metric_name(name), charts.check_chart(kind, name, value))
 
     def _points(self, name: str, values: list[Any], steps: list[int] | None) -> None:
         if values and (teller := self._teller()):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.experiments import Experiment
-from pipelinekit.domain.run_queries import METRIC, Condition, RunQuery, holds
+from pipelinekit.domain.run_queries import METRIC, Condition, RunQuery, has_tags, holds
 from pipelinekit.domain.runs import CHILD, RunRecord
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.testing.facts import MemoryMetrics
@@ -112,8 +112,8 @@ class MemoryRunQueries:
             and (query.children or query.kind or run.kind != CHILD)
             and (query.since is None or run.created_at >= query.since)
             and (query.until is None or run.created_at < query.until)
-            and all(key in tags and value in (None, tags[key]) for key, value in query.tags.items())
-            and all(key in properties and value in (None, properties[key]) for key, value in query.properties.items())
+            and has_tags(tags, query.tags)
+            and has_tags(properties, query.properties)
             and all(self._holds(run, item) for item in query.conditions)
         )
 

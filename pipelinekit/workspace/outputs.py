@@ -22,6 +22,14 @@ else:
     loading = late("pipelinekit.formats.loading")
 
 
+def below(folder: str | Path, *names: str) -> Path:
+    """The place of a file below a folder. Raises UsageError for a name that leads out of it."""
+    parts = [part for name in names for part in name.split("/")]
+    if ".." in parts or any(name.startswith("/") for name in names):
+        raise UsageError(f"the file {names[-1]!r} cannot be written below {folder}", hint="its name leads out of it")
+    return Path(folder, *parts)
+
+
 class Output:
     """One stored output: its content digest and size at once, the value itself by `load`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from pipelinekit.domain import metrics as points
     from pipelinekit.domain import run_queries
     from pipelinekit.domain import standing as states
+    from pipelinekit.formats import telling
     from pipelinekit.ports.facts import FactRecords, MetricRecords, RunQueries
+    from pipelinekit.wire import values
     from pipelinekit.workspace import outputs as stored
+    from pipelinekit.workspace import run_children as children
     from pipelinekit.workspace import run_logs
 else:
     phases = late("pipelinekit.domain.durations")
@@ -28,7 +32,10 @@ else:
     run_queries = late("pipelinekit.domain.run_queries")
     states = late("pipelinekit.domain.standing")
     stored = late("pipelinekit.workspace.outputs")
+    children = late("pipelinekit.workspace.run_children")
     run_logs = late("pipelinekit.workspace.run_logs")
+    telling = late("pipelinekit.formats.telling")
+    values = late("pipelinekit.wire.values")
 
 SHORTEST_WAIT = 0.02  # seconds between two looks at a run, at first
 LONGEST_WAIT = 0.5
@@ -82,6 +89,23 @@ class Told:
         """Child runs that the code of the step made, or that an interactive run has, in their order."""
         run, step = self._shown
         return [Run(record, self._stores) for record in self._stores.facts().children(run, step=step)]
+
+    def download(self, folder: str | Path, prefix: str = "") -> dict[str, Path]:
+        """Copy the files whose names begin so into a folder; their places by name. Raises NotFoundError for none."""
+        found = {name: output for name, output in self.files.items() if name.startswith(prefix)}
+        if not found:
+            there = ", ".join(self.files) or "none"
+            raise NotFoundError(f"there is no file {prefix!r} with run {self._place[0]}", hint=f"there are: {there}")
+        return {name: output.save(stored.below(folder, name)) for name, output in found.items()}
+
+    def upload(self, name: str, path: str | Path) -> stored.Output:
+        """Keep a file or folder under this name, whatever stands there now. Raises NotFoundError."""
+        place, (run, step) = Path(path), self._place
+        if not place.exists():
+            raise NotFoundError(f"there is no file {str(path)!r} to keep with run {run}")
+        value = values.value_from_json(telling.keep_in(self._stores.blobs, place))
+        self._stores.facts().put_file(run, points.check_file_name(name), value, step=step)
+        return stored.Output(name, value, self._stores.blobs)
 
     def metrics(self) -> dict[str, Any]:
         """Metrics by name: one value, a list of values, a table as a dict of columns, a matrix, an image's file."""
@@ -196,6 +220,19 @@ class Run(Told):
         found = self.record.outputs.items()
         return {name: stored.Output(name, value, self._stores.blobs) for name, value in found}
 
+    def all_children(
+        self,
+        *,
+        recursive: bool = True,
+        status: RunStatus | str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+    ) -> Sequence[Run]:
+        """Child runs, and with `recursive` those below them, each behind its parent; only those that fit."""
+        stores = self._stores
+        below = children.children_of(self.record, stores.runs, stores.facts(), recursive=recursive)
+        found = [Run(record, stores) for _, record in below if status in (None, record.status)]
+        return [run for run in found if not tags or run_queries.has_tags(run.tags, tags)]
+
     @property
     def parent(self) -> Run | None:
         """The run that this one is a child of."""
@@ -215,10 +252,11 @@ class Run(Told):
         self._record = self._stores.runs.get(self.id)
 
     def all_metrics(self) -> dict[str, dict[str, Any]]:
-        """Metrics of the run under an empty name, and those of its steps by step."""
+        """Metrics of the run under an empty name, those of its steps by step, and those of child runs by their ids."""
         found: dict[str, dict[str, Any]] = {"": self.metrics()}
         for step, metric in self._stores.metrics().of_steps(self.id):
             found.setdefault(step, {})[metric.name] = self._value(metric)
+        found.update((child.id, told) for child in self.all_children() if (told := child.metrics()))
         return found
 
     def _metrics(self) -> Sequence[points.Metric]:
