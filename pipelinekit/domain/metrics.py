@@ -20,6 +20,7 @@ LOG = "log"  # the kind of what is written to the log of a run that has no proce
 METRIC_KINDS = (SERIES, ROWS, IMAGE, MATRIX, ACCURACY, RESIDUALS, PREDICTIONS)
 PARENT = "parent"  # the place of an entry that is told to the run instead of the step
 MOST_COLUMNS = 50
+MOST_NAMES = 1000  # names that were looked at and are remembered
 LONGEST_TEXT = 10_000
 MOST_TAGS = 50
 LONGEST_KEY, LONGEST_VALUE = 100, 1000
@@ -32,9 +33,9 @@ class Entry:
     """One thing that was told, at `at` seconds since 1970.
 
     `place` is empty for the step run, `parent` for the run that it belongs to, or the id of a child run. `body` is JSON
-    data: of a series `{"values": [...], "steps": [...] or null, "at": [...]}`, where `at` is one number if all are
-    equal; of rows `{"columns": [[name, [...]], ...]}`; of an image or a file a stored value; of a tag or property its
-    text. A text of a log is named by its stream.
+    data: of a series `{"values": [...], "steps": [...] or null, "at": [...]}`, or the same packed into a text, with
+    what is to be known of it (`wire.metrics.series_to_json`); of rows `{"columns": [[name, [...]], ...]}`; of an image or a
+    file a stored value; of a tag or property its text. A text of a log is named by its stream.
     """
 
     kind: str
@@ -76,12 +77,19 @@ class Series:
 # -- rules -------------------------------------------------------------------------------------------------------------
 
 
+_fine: set[str] = set()
+
+
 def check_metric_name(name: object) -> str:
     """The name, if it may name a metric. Raises UsageError."""
+    if type(name) is str and name in _fine:  # a loop logs under the same names again and again
+        return name
     if not isinstance(name, str) or not name.strip() or len(name) > LONGEST or not name.isprintable():
         raise UsageError(
             f"a metric cannot be named {name!r}", hint=f"give 1 to {LONGEST} printable characters, such as 'val/loss'"
         )
+    if len(_fine) < MOST_NAMES:
+        _fine.add(name)
     return name
 
 

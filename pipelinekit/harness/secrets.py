@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen, replace
-from pipelinekit.domain.metrics import END, LOG, Entry
+from pipelinekit.domain.metrics import END, LOG, SERIES, Entry
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 from pipelinekit.wire.values import dumps, loads
@@ -168,6 +168,12 @@ class MaskedEntries:
                 continue
             if item.kind == END:
                 found += self.rest(item.at, item.place)
+            if (
+                item.kind == SERIES
+                and "packed" in item.body
+                and self._masks.mask(item.body["packed"]) != item.body["packed"]
+            ):
+                item = replace(item, body={"values": [masking.MASK], "steps": None, "at": item.at})
             told = dumps([item.kind, item.name, item.body, item.place, item.at])
             found.append(Entry(*loads(self._masks.mask(told))))
         return found

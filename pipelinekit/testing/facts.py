@@ -28,7 +28,7 @@ from pipelinekit.domain.runs import CHILD as CHILD_RUN
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus, StepStatus
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.testing.records import MemoryState
-from pipelinekit.wire.metrics import numbers_from_json, series_from_chunks
+from pipelinekit.wire.metrics import numbers_from_json, series_from_chunks, unpacked
 from pipelinekit.wire.values import value_from_json
 
 Place = tuple[str, str, bool]
@@ -69,6 +69,8 @@ class MemoryFacts:
         elif entry.place:
             place = (entry.place, "", False)
         places = [place, (run, "", False)] if place[2] else [place]
+        if entry.kind == SERIES:
+            entry = replace(entry, body=unpacked(entry.body))
         if entry.kind in METRIC_KINDS:
             state.metrics.setdefault((*place, entry.name), []).append(entry)
         if entry.kind == LOG:
