@@ -18,7 +18,7 @@ from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.wire.metrics import metric_document, numbers_to_json, series_document
 from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.comparing import Comparison
-from pipelinekit.workspace.drawings import curves
+from pipelinekit.workspace.drawings import curves, plots
 from pipelinekit.workspace.outputs import below
 from pipelinekit.workspace.run_children import children_of
 from pipelinekit.workspace.runs import Told
@@ -136,10 +136,11 @@ def compare(arguments: argparse.Namespace, services: Services) -> int:
 
 
 def _plot(arguments: argparse.Namespace, services: Services, runs: list[RunRecord]) -> int:
-    """Series of runs as curves in a page of HTML."""
+    """Series of runs as curves in a page of HTML, or in a picture."""
     target = Path(arguments.plot)
-    if target.suffix not in (".html", ".htm"):
-        raise UsageError(f"curves cannot be written as {target.name!r}", hint="give a name that ends with .html")
+    if target.suffix not in (".html", ".htm", *plots.SUFFIXES):
+        ends = ", ".join((".html", *plots.SUFFIXES))
+        raise UsageError(f"curves cannot be written as {target.name!r}", hint=f"give a name that ends with {ends}")
     charts: dict[str, dict[str, Series]] = {}
     for run in runs:
         told = [("", metric) for metric in services.metrics.of_run(run.id)] + list(services.metrics.of_steps(run.id))
@@ -155,7 +156,11 @@ def _plot(arguments: argparse.Namespace, services: Services, runs: list[RunRecor
         raise NotFoundError(
             "there is no series of numbers to draw", hint="'pipelinekit runs metrics' lists what there is"
         )
-    target.write_text(curves.page(" / ".join(run.display_name or run.id for run in runs), charts), encoding="utf-8")
+    title = " / ".join(run.display_name or run.id for run in runs)
+    if target.suffix in plots.SUFFIXES:
+        plots.write_picture(target, title, charts)
+    else:
+        target.write_text(curves.page(title, charts), encoding="utf-8")
     if not arguments.json:
         print(f"{len(charts)} charts in {target}")
     return 0

@@ -34,8 +34,8 @@ class Entry:
 
     `place` is empty for the step run, `parent` for the run that it belongs to, or the id of a child run. `body` is JSON
     data: of a series `{"values": [...], "steps": [...] or null, "at": [...]}`, or the same packed into a text, with
-    what is to be known of it (`wire.metrics.series_to_json`); of rows `{"columns": [[name, [...]], ...]}`; of an image or a
-    file a stored value; of a tag or property its text. A text of a log is named by its stream.
+    what is to be known of it (`wire.metrics.series_to_json`); of rows `{"columns": [[name, [...]], ...]}`; of an image
+    or a file a stored value; of a tag or property its text. A text of a log is named by its stream.
     """
 
     kind: str

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.metrics import END, LOG, SERIES, Entry
@@ -168,15 +168,16 @@ class MaskedEntries:
                 continue
             if item.kind == END:
                 found += self.rest(item.at, item.place)
-            if (
-                item.kind == SERIES
-                and "packed" in item.body
-                and self._masks.mask(item.body["packed"]) != item.body["packed"]
-            ):
-                item = replace(item, body={"values": [masking.MASK], "steps": None, "at": item.at})
-            told = dumps([item.kind, item.name, item.body, item.place, item.at])
+            told = dumps([item.kind, item.name, self._body(item), item.place, item.at])
             found.append(Entry(*loads(self._masks.mask(told))))
         return found
+
+    def _body(self, entry: Entry) -> Any:
+        """What is told. Numbers among which a value stands are not told at all: they could not be read any more."""
+        packed = entry.body.get("packed", "") if entry.kind == SERIES else ""
+        if packed and self._masks.mask(packed) != packed:
+            return {"values": [masking.MASK], "steps": None, "at": entry.at}
+        return entry.body
 
     def rest(self, at: float, place: str | None = None) -> list[Entry]:
         """What was held back: of the log of this run, or of all."""
