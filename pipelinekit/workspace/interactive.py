@@ -13,19 +13,25 @@ from types import TracebackType
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import check_name, run_id
 from pipelinekit.domain.runs import INTERACTIVE, Failure, RunOptions, RunRecord, RunStatus
+from pipelinekit.domain.values import StoredValue, folder_digest
 from pipelinekit.errors import LeaseLostError, PipelinekitError
 from pipelinekit.formats.telling import ChildRun, Teller, Writing, keep_in, make_child
 from pipelinekit.ports import Blobs, Clock, DriverRecords, RunRecords
 from pipelinekit.ports.facts import FactRecords
 from pipelinekit.workspace.pipelines import circumstances
 from pipelinekit.workspace.runs import Run
+from pipelinekit.workspace.snapshots import SourceTree
 
 HEARTBEAT_SECONDS = 5.0
+SNAPSHOT = "snapshot"
 
 
 @frozen
 class InteractiveStores:
-    """What an interactive run is recorded in. The last two are opened for it alone: each is used by one thread."""
+    """What an interactive run is recorded in. What is opened is for it alone: each is used by one thread.
+
+    `look` tells the files of a source folder.
+    """
 
     owner: str
     runs: RunRecords
@@ -34,6 +40,7 @@ class InteractiveStores:
     clock: Clock
     open_facts: Callable[[], FactRecords]
     open_driving: Callable[[], DriverRecords]
+    look: Callable[[Path], SourceTree]
 
 
 class InteractiveRun(Writing):
@@ -62,6 +69,10 @@ class InteractiveRun(Writing):
     def flush(self) -> None:
         """Record what was told so far; otherwise that takes up to half a second, or until more is told."""
         self._gatherer.flush()
+
+    def keep(self, name: str, value: StoredValue) -> None:
+        """Keep what is in the store already with the run."""
+        self._facts.put_file(self.id, name, value)
 
     def complete(self) -> None:
         """The run has done what it should."""
@@ -103,9 +114,16 @@ class InteractiveRun(Writing):
 
 
 def begin_interactive(
-    experiment: str, stores: InteractiveStores, handle: Callable[[RunRecord], Run], *, display_name: str = ""
+    experiment: str,
+    stores: InteractiveStores,
+    handle: Callable[[RunRecord], Run],
+    *,
+    display_name: str = "",
+    source: Path | None = None,
 ) -> InteractiveRun:
-    """Record a run of this process and begin it."""
+    """Record a run of this process and begin it; the files of a source folder are kept with it."""
+    tree = stores.look(source.absolute()) if source is not None else None
+    snapshot = {SNAPSHOT: tree.keep(stores.blobs)} if tree is not None else {}
     now = stores.clock.now()
     record = RunRecord(
         run_id(int(now * 1000), int.from_bytes(os.urandom(4)) >> 7),
@@ -117,10 +135,14 @@ def begin_interactive(
         now,
         options=RunOptions(),
         source=str(Path.cwd()),
-        details=circumstances(),
+        details={**circumstances(source.absolute() if source is not None else None), **snapshot},
         kind=INTERACTIVE,
         display_name=display_name,
     )
     stores.runs.create(record)
     taken = stores.driving.take(record.id, stores.owner)
-    return InteractiveRun(taken, handle(taken), stores)
+    run = InteractiveRun(taken, handle(taken), stores)
+    if tree is not None:  # a file of the run, too: so clean-up leaves it alone
+        digest = snapshot[SNAPSHOT]
+        run.keep(SNAPSHOT, StoredValue(folder_digest(digest), "folder", tree.tree().size, digest))
+    return run
