@@ -152,7 +152,7 @@ def check_text(kind: str, key: object, value: object) -> tuple[str, str]:
     key, value = str(key), "" if value is None else str(value)
     if not 0 < len(key) <= LONGEST_KEY or len(value) > LONGEST_VALUE:
         raise UsageError(
-            f"{kind} {key[:LONGEST_KEY]!r} is too long",
+            f"{kind} {key[:LONGEST_KEY]!r} is {'too long' if key else 'no name'}",
             hint=f"a key has 1 to {LONGEST_KEY} characters, a value at most {LONGEST_VALUE}",
         )
     return key, value

@@ -14,7 +14,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.names import check_name, run_id
 from pipelinekit.domain.runs import INTERACTIVE, Failure, RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.values import StoredValue, folder_digest
-from pipelinekit.errors import LeaseLostError, PipelinekitError
+from pipelinekit.errors import LeaseLostError, NotFoundError, PipelinekitError
 from pipelinekit.formats.telling import ChildRun, Teller, Writing, keep_in, make_child
 from pipelinekit.ports import Blobs, Clock, DriverRecords, RunRecords
 from pipelinekit.ports.facts import FactRecords
@@ -122,6 +122,8 @@ def begin_interactive(
     source: Path | None = None,
 ) -> InteractiveRun:
     """Record a run of this process and begin it; the files of a source folder are kept with it."""
+    if source is not None and not source.is_dir():
+        raise NotFoundError(f"there is no folder {str(source)!r}", hint="source_directory= names a folder of sources")
     tree = stores.look(source.absolute()) if source is not None else None
     snapshot = {SNAPSHOT: tree.keep(stores.blobs)} if tree is not None else {}
     now = stores.clock.now()

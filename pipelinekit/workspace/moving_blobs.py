@@ -49,7 +49,7 @@ def check_still(runs: RunCollection, what: str = "move") -> None:
     for status in RunStatus:
         if not status.final and (found := runs.list(status=status, limit=1)):
             raise UsageError(
-                f"run {found[0].id} is {status}, and stores its blobs in the place that is there now",
+                f"run {found[0].id} is {status}, and needs what is stored as it lies now",
                 hint=f"wait for it, or cancel it, then {what}",
             )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
-from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import KINDS, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs, LogRecords, RunRecords
@@ -380,8 +380,8 @@ class RunCollection:
         query = run_queries.RunQuery(
             experiment=experiment,
             pipeline=pipeline,
-            kind=kind,
-            statuses=(RunStatus(status),) if status else (),
+            kind=_one_of("kind", kind, KINDS),
+            statuses=(RunStatus(_one_of("status", status, RunStatus)),) if status else (),
             tags=tags or {},
             properties=properties or {},
             since=since,
@@ -402,6 +402,14 @@ class RunCollection:
     def handle(self, record: RunRecord) -> Run:
         """A handle on a record."""
         return Run(record, self._stores)
+
+
+def _one_of(what: str, given: str, known: Iterable[str]) -> str:
+    """What is given, if there is one. Raises UsageError."""
+    there = list(map(str, known))
+    if given and str(given) not in there:
+        raise UsageError(f"there is no {what} {given!r} of runs", hint=f"there are: {', '.join(there)}")
+    return str(given)
 
 
 def checked_tags(tags: Mapping[str, object]) -> dict[str, str]:

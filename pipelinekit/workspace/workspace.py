@@ -12,7 +12,7 @@ from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.domain.types import PathRef, map_paths
-from pipelinekit.errors import Fault
+from pipelinekit.errors import Fault, UsageError
 from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments, Pipelines
 from pipelinekit.workspace.runs import Run, RunCollection, checked_tags
@@ -89,6 +89,10 @@ class Workspace:
         others are canceled, or with `continue_on_step_failure` only what depends on it is skipped. A run that has taken
         `max_run_duration_seconds` is canceled. `tags` and `display_name` are the run's.
         """
+        if not hasattr(pipeline, "trace"):
+            raise UsageError(
+                f"a {type(pipeline).__name__} cannot be submitted", hint="give a @pipeline, or a ScriptRunConfig(...)"
+            )
         marks = checked_tags(tags or {})
         given = pipeline.plain_values(parameters or {})
         compilation = self.compile(pipeline, given)

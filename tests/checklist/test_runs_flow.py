@@ -103,6 +103,11 @@ def test_runs_are_filtered_sorted_and_paged(lab):  # noqa: F811
     assert ids(since=two.record.created_at, until=hand.run.record.created_at) == [failed.id, two.id]
     assert ids(limit=2, after=failed.id) == [two.id, one.id]
     assert len(ids(kind="child")) == 6
+    for wrong in ({"kind": "odd"}, {"status": "Odd"}):
+        with pytest.raises(UsageError, match="there is no"):
+            ids(**wrong)
+    with pytest.raises(UsageError, match="a int cannot be submitted"):
+        workspace.submit(3)
     words = (
         "--kind",
         "pipeline",
@@ -208,6 +213,8 @@ def test_interactive_runs_succeed_fail_and_keep_a_snapshot(lab):  # noqa: F811
     with pytest.raises(ZeroDivisionError), experiment.start_run() as broken:
         1 / 0
     assert broken.run.record.failure.types[0] == "ZeroDivisionError"
+    with pytest.raises(NotFoundError, match="no folder 'absent'"):
+        experiment.start_run(source_directory="absent")
     failed = experiment.start_run()
     failed.fail("no luck")
     assert (failed.run.status, failed.run.standing) == (RunStatus.FAILED, "no luck")
