@@ -32,6 +32,7 @@ from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.reuse import SQLReuse
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.wiring import RECORDS_FILE
 from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler
 from pipelinekit.workspace.ignores import Pattern
@@ -65,7 +66,6 @@ if TYPE_CHECKING:
         ignore_patterns,
         installed_index,
         interactive,
-        moving_blobs,
         observing,
         secrets,
         stored_snapshots,
@@ -98,14 +98,12 @@ else:
     installed_index = late("pipelinekit.workspace.installed_index")
     workspace_experiments = late("pipelinekit.workspace.experiments")
     interactive = late("pipelinekit.workspace.interactive")
-    moving_blobs = late("pipelinekit.workspace.moving_blobs")
     observing = late("pipelinekit.workspace.observing")
     secrets = late("pipelinekit.workspace.secrets")
     upkeep = late("pipelinekit.workspace.upkeep")
 
 IN_PROCESS = "in-process"
 LOCAL = "local"
-RECORDS_FILE = "records.db"
 MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
 LOOK_SECONDS = 0.2
 ADDRESSES = ("tcp://", "tls://", "inproc://")
@@ -225,19 +223,6 @@ class Services(wiring.NounServices):
             self._dataset_records.values,
             self.environments.places,
         )
-
-    def store_to_move(self) -> moving_blobs.BlobStore:
-        """The store, as what moves blobs sees it."""
-        upkeep = self.upkeep.blobs
-        if self.objects is not None:
-            objects = self.objects.blobs
-            return moving_blobs.BlobStore(objects, upkeep, objects.take_files, objects.bring)
-
-        def add(places: Mapping[str, Path]) -> None:
-            for place in places.values():
-                self.blobs.put_file(place)
-
-        return moving_blobs.BlobStore(self.blobs, upkeep, add, len)
 
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""
@@ -395,9 +380,26 @@ class Workspace(workspace.Workspace):
         return self.services.secrets
 
     @classmethod
-    def open(cls, folder: str | Path | None = None) -> Workspace:
-        """Open the workspace that the current folder lies in, or the one in `folder`; it is created on first use."""
-        return cls.on(open_services(Path(folder) if folder is not None else None))
+    def open(cls, folder: str | Path | None = None, *, create: bool = True) -> Workspace:
+        """Open the workspace that the current folder lies in, or the one in `folder`; it is created on first use.
+
+        With `create=False` it must be there: NotFoundError is raised otherwise.
+        """
+        return cls.on(open_services(Path(folder) if folder is not None else None, create=create))
+
+    @classmethod
+    def create(cls, folder: str | Path, *, exist_ok: bool = False) -> Workspace:
+        """Create a workspace in `folder`. Raises ConflictError where one is, unless `exist_ok`."""
+        services = open_services(Path(folder))
+        services.create(exist_ok=exist_ok)
+        return cls.on(services)
+
+    def delete(self) -> Sequence[str]:
+        """Delete the workspace folder with all that lies in it, once no run is open; where else it kept things.
+
+        Records in a database and blobs in an object store are left, as other machines may share them.
+        """
+        return self.services.delete()
 
     @classmethod
     def on(cls, services: Services) -> Workspace:
@@ -429,10 +431,9 @@ class Workspace(workspace.Workspace):
         """The experiments."""
         services = self.services
 
-        def begin(experiment: str, display_name: str) -> interactive.InteractiveRun:
-            return interactive.begin_interactive(
-                experiment, services.interactive, services.runs.handle, display_name=display_name
-            )
+        def begin(experiment: str, name: str, source: Path | None) -> interactive.InteractiveRun:
+            stores, handle = services.interactive, services.runs.handle
+            return interactive.begin_interactive(experiment, stores, handle, display_name=name, source=source)
 
         return workspace_experiments.ExperimentCollection(services.experiments, self.runs, self.submit, begin)
 

@@ -17,13 +17,17 @@ from pipelinekit import config
 from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord
+from pipelinekit.errors import ConflictError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.storage.cache import FileCache
 
 if TYPE_CHECKING:
+    import shutil
+
     from pipelinekit.compute import environments as building
     from pipelinekit.config import Settings
+    from pipelinekit.domain import run_queries
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.domain.upkeep import StoreFault
     from pipelinekit.ports import Blobs, Clock, DriverRecords
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from pipelinekit.ports.facts import ExperimentRecords, FactRecords, MetricRecords
     from pipelinekit.ports.upkeep import AccountRecords
     from pipelinekit.runtime.records import Records
-    from pipelinekit.storage import accounting, experiments, facts, metrics, sealing
+    from pipelinekit.storage import accounting, experiments, facts, metrics, object_stores, sealing
     from pipelinekit.storage import changes as change_records
     from pipelinekit.storage import datasets as dataset_records
     from pipelinekit.storage import datastores as datastore_records
@@ -51,11 +55,14 @@ if TYPE_CHECKING:
         ignore_patterns,
         interactive,
         leaks,
+        moving_blobs,
         previews,
         secrets,
+        snapshots,
         stored_snapshots,
     )
     from pipelinekit.workspace import environments as environment_collection
+    from pipelinekit.workspace.runs import RunCollection
     from pipelinekit.workspace.upkeep import Stores
 else:
     building = late("pipelinekit.compute.environments")
@@ -79,11 +86,18 @@ else:
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     interactive = late("pipelinekit.workspace.interactive")
     leaks = late("pipelinekit.workspace.leaks")
+    moving_blobs = late("pipelinekit.workspace.moving_blobs")
     previews = late("pipelinekit.workspace.previews")
+    run_queries = late("pipelinekit.domain.run_queries")
+    shutil = late("shutil")
+    snapshots = late("pipelinekit.workspace.snapshots")
     sealing = late("pipelinekit.storage.sealing")
     secret_records = late("pipelinekit.storage.secrets")
     secrets = late("pipelinekit.workspace.secrets")
     stored_snapshots = late("pipelinekit.workspace.stored_snapshots")
+
+
+RECORDS_FILE = "records.db"
 
 
 class SourceServices:
@@ -168,7 +182,47 @@ class SourceServices:
         return self._builder.build(lock, task.environment)
 
 
-class NounServices(SourceServices):
+class LifeServices(SourceServices):
+    """The part that creates, moves and deletes what belongs to a workspace."""
+
+    if TYPE_CHECKING:
+        folder: Path
+
+        @property
+        def objects(self) -> object_stores.OpenStore | None: ...  # noqa: D102 - see `bootstrap.Services`
+        @property
+        def runs(self) -> RunCollection: ...  # noqa: D102
+
+    def store_to_move(self) -> moving_blobs.BlobStore:
+        """The store, as what moves blobs sees it."""
+        upkeep = self.upkeep.blobs
+        if self.objects is not None:
+            objects = self.objects.blobs
+            return moving_blobs.BlobStore(objects, upkeep, objects.take_files, objects.bring)
+
+        def add(places: Mapping[str, Path]) -> None:
+            for place in places.values():
+                self.blobs.put_file(place)
+
+        return moving_blobs.BlobStore(self.blobs, upkeep, add, len)
+
+    def create(self, *, exist_ok: bool = False) -> None:
+        """Make the folder and the tables. Raises ConflictError where there is a workspace, unless `exist_ok`."""
+        if (self.folder / RECORDS_FILE).exists() and not exist_ok:
+            raise ConflictError(f"there is a workspace at {self.folder.parent} already", hint="choose another folder")
+        self.runs.find(run_queries.RunQuery(limit=1))
+
+    def delete(self) -> list[str]:
+        """Delete the folder, once no run is open; what lies elsewhere is left, and told."""
+        self.records.driving.recover()
+        moving_blobs.check_still(self.runs, "delete")
+        self.database.close()
+        self.cache.close()
+        shutil.rmtree(self.folder)
+        return [place for place in (self.settings.records, self.settings.blobs) if place]
+
+
+class NounServices(LifeServices):
     """The part that keeps what is told of runs, experiments, secrets, and the data that runs are given."""
 
     @cached_property
@@ -198,6 +252,7 @@ class NounServices(SourceServices):
             self.clock,
             lambda: facts.SQLFacts(self.open_database(), self.clock),
             self.open_driving,
+            lambda folder: snapshots.SourceTree(folder, self.cache, ignore_patterns.compile_patterns),
         )
 
     @cached_property

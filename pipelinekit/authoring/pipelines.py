@@ -49,6 +49,8 @@ _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
 class Pipeline:
     """A pipeline function. Its parameters are the pipeline's; what it returns names the pipeline's outputs."""
 
+    max_run_duration_seconds: float = 0.0
+
     def __init__(self, function: Callable[..., Any], name: str = "", description: str = "") -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -122,6 +124,7 @@ class Pipeline:
         regenerate: bool | str | list[str] = False,
         continue_on_step_failure: bool = False,
         workspace: Workspace | None = None,
+        **options: Any,
     ) -> Run:
         """Compile and submit; returns the run at once. See `Workspace.submit`."""
         refuse_submit_on_import(self.name)
@@ -133,6 +136,7 @@ class Pipeline:
             compute=compute,
             regenerate=regenerate,
             continue_on_step_failure=continue_on_step_failure,
+            **options,
         )
 
     # -- tracing -----------------------------------------------------------------------------------------------------

@@ -27,7 +27,8 @@ class ScriptRunConfig:
     (a text or a list of words) takes the place of script and arguments. In `arguments` and `command`, `{inputs.NAME}`
     and `{outputs.NAME}` stand for paths. `inputs` are values by name: plain data, `File(path)` or `Folder(path)`.
     `outputs` map names to `File` or `Folder`; a list of names means files. `options` are those of a step:
-    `environment`, `timeout`, `cpu`, `allow_reuse` and so on.
+    `environment`, `compute`, `timeout`, `resources`, `allow_reuse` and so on. A run that has taken
+    `max_run_duration_seconds` is canceled.
 
     Submit it with `workspace.submit(config)` or `experiment.submit(config)`. The run is an ordinary one of a pipeline
     with one step: executed again only when something changed.
@@ -43,6 +44,7 @@ class ScriptRunConfig:
         inputs: Mapping[str, Any] | None = None,
         outputs: Ports = (),
         name: str = "",
+        max_run_duration_seconds: float = 0.0,
         **options: Any,
     ) -> None:
         if bool(script) is bool(command):
@@ -61,6 +63,7 @@ class ScriptRunConfig:
         self.inputs = dict(inputs or {})
         self.outputs = outputs
         self.options = options
+        self.max_run_duration_seconds = _seconds(max_run_duration_seconds)
         if not self.root.is_dir() or (script and not (self.root / script).is_file()):
             raise NotFoundError(
                 f"there is no {'script ' + repr(script) if self.root.is_dir() else 'folder'} at {self.root}",
@@ -110,6 +113,7 @@ class ScriptRunConfig:
             "command": self.command if isinstance(self.command, str) else list(self.command),
             "inputs": {name: _saved(value, target) for name, value in self.inputs.items()},
             "outputs": {name: "folder" if kind is Folder else "file" for name, kind in outputs.items()},
+            **({"max_run_duration_seconds": longest} if (longest := self.max_run_duration_seconds) else {}),
             "options": {name: _saved_option(name, value) for name, value in self.options.items()},
         }
         try:
@@ -143,6 +147,7 @@ class ScriptRunConfig:
             inputs={name: _restored(value, source) for name, value in document.get("inputs", {}).items()},
             outputs={name: _PATHS[kind] for name, kind in document.get("outputs", {}).items()},
             name=document.get("name", ""),
+            max_run_duration_seconds=document.get("max_run_duration_seconds", 0.0),
             **options,
         )
 
@@ -169,6 +174,12 @@ class _ScriptPipeline(Pipeline):
 def is_script_run(document: Any) -> bool:
     """Whether a JSON document is a saved script run."""
     return isinstance(document, dict) and document.get("schema") == SCHEMA
+
+
+def _seconds(given: float) -> float:
+    if given < 0:
+        raise UsageError(f"max_run_duration_seconds={given!r} is not allowed", hint="give seconds > 0, or 0 for none")
+    return float(given)
 
 
 def _kind(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.output import print_json, table, time_text
-from pipelinekit.domain.experiments import Experiment
+from pipelinekit.domain.experiments import Experiment, with_tags
 from pipelinekit.domain.metrics import check_text
 from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.ports.facts import ExperimentRecords
@@ -62,12 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace, records: ExperimentRecords) -> int:
     found = records.list(archived=None if arguments.all else arguments.archived)
-    wanted = dict(map(parse_tag, arguments.tag or ()))
-    found = [
-        item
-        for item in found
-        if all(key in item.tags and value in (None, item.tags[key]) for key, value in wanted.items())
-    ]
+    found = with_tags(found, dict(map(parse_tag, arguments.tag or ())))
     if arguments.json:
         print_json({"experiments": [experiment_document(item) for item in found]})
         return 0

@@ -40,7 +40,7 @@ COMMANDS = {
     "reuse": ("reuse", "what reuse saved, and why steps ran"),
     "environments": ("environments", "register, list, show, lock, build, clone, delete"),
     "snapshots": ("snapshots", "show, download, preview: the source folders that runs keep"),
-    "workspace": ("workspace", "show where the workspace keeps things; move its records or blobs"),
+    "workspace": ("workspace", "create, show, move its records or blobs, delete"),
     "secrets": ("secrets", "set, list and delete secrets that steps are given by name; values are never shown"),
     "settings": ("settings", "list all settings with their values and where they come from"),
 }

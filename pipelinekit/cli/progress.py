@@ -146,7 +146,7 @@ def _summary_lines(run: RunRecord, steps: Sequence[StepRecord], carried: Carried
         everything = counts[StepStatus.REUSED] == number
         lines.append(f"{'everything was reused; ' if everything else ''}reuse saved {seconds_text(saved)} of work")
     lines.extend(_noted_lines(steps))
-    if run.status is RunStatus.FAILED:
+    if run.status is RunStatus.FAILED or run.failure is not None:
         lines.extend(failure_lines(run, steps))
     return lines
 

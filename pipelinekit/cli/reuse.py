@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.times import parse_when
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.texts import counted, seconds_text
 from pipelinekit.errors import UsageError
@@ -17,8 +16,6 @@ from pipelinekit.workspace.reuse import Account, Criteria, ReuseStatistics, stat
 
 BAR = 30  # characters of the longest bar
 RUNS = 5  # newest runs that are shown
-_SPAN = re.compile(r"(\d+)([dw])")
-_SPAN_DAYS = {"d": 1, "w": 7}
 
 Verb = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, Services], int]]
 
@@ -40,22 +37,11 @@ def execute(arguments: argparse.Namespace) -> int:
 def _stats_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--since",
-        type=_since,
+        type=parse_when,
         default="12w",
         metavar="WHEN",
         help="runs since then: days or weeks back such as 30d or 12w (the default), or a date such as 2026-01-31",
     )
-
-
-def _since(text: str) -> float:
-    """A time in seconds since 1970: so many days or weeks ago, or the beginning of a day."""
-    today = datetime.datetime.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    try:
-        if found := _SPAN.fullmatch(text):
-            return (today - datetime.timedelta(days=int(found[1]) * _SPAN_DAYS[found[2]])).timestamp()
-        return datetime.datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: give 30d, 12w or 2026-01-31") from None
 
 
 def _stats(arguments: argparse.Namespace, services: Services) -> int:

@@ -15,6 +15,7 @@ from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
 from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunStatus
+from pipelinekit.domain.steps import parse_duration
 from pipelinekit.late import late
 from pipelinekit.runtime.driver import Begun, Driver
 
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     import signal
 
     from pipelinekit.cli import output
+    from pipelinekit.domain import run_queries
     from pipelinekit.runtime.turns import Turns
 else:
     signal = late("signal")
     output = late("pipelinekit.cli.output")
+    run_queries = late("pipelinekit.domain.run_queries")
 
 rewrite = keep_target
 CODES = {RunStatus.COMPLETED: 0, RunStatus.CANCELED: 130}
@@ -35,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `run`."""
     add_parameter_arguments(parser)
     parser.add_argument("--experiment", default="", help="the experiment that the run belongs to")
+    parser.add_argument("--name", default="", help="what the run is shown as")
+    parser.add_argument("--tag", action="append", metavar="KEY[=VALUE]", help="a tag of the run; again for more")
+    parser.add_argument(
+        "--max-duration", metavar="TIME", help="cancel the run when it has taken so long: seconds, or '90s', '2h', '1d'"
+    )
     parser.add_argument("--compute", help="where steps run: local, in-process, tcp://HOST:PORT or tls://HOST:PORT")
     parser.add_argument("--in-process", action="store_true", help="run steps in this process, where breakpoints work")
     parser.add_argument(
@@ -69,12 +77,15 @@ def execute(arguments: argparse.Namespace) -> int:
         services.settings.compute,
         services.settings.verify,
         arguments.check,
+        target.max_seconds if arguments.max_duration is None else parse_duration(arguments.max_duration),
     )
+    tags = {key: value or "" for key, value in map(run_queries.parse_tag, arguments.tag)} if arguments.tag else {}
     experiment = arguments.experiment or services.settings.experiment
 
     def begin(driver: Driver) -> Begun:
         with services.records.batch():  # a run that is recorded is driven
             record = target.record(workspace, experiment, options)
+            services.runs.handle(record).mark(tags, arguments.name)
             return driver.begin(record.id, target.graph)
 
     return drive(services, begin, as_json=arguments.json)

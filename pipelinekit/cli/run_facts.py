@@ -9,16 +9,18 @@ from typing import Any
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
-from pipelinekit.domain.metrics import MATRIX, ROWS, SERIES, Metric, Series, downsample, finite
-from pipelinekit.domain.names import check_file_name
-from pipelinekit.domain.run_queries import parse_tag
+from pipelinekit.cli.run_charts import chart_text, is_chart
+from pipelinekit.domain.metrics import ROWS, SERIES, Metric, Series, downsample, finite
+from pipelinekit.domain.run_queries import has_tags, parse_tag
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.wire.metrics import metric_document, numbers_to_json, series_document
 from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.comparing import Comparison
-from pipelinekit.workspace.drawings import curves
+from pipelinekit.workspace.drawings import curves, plots
+from pipelinekit.workspace.outputs import below
+from pipelinekit.workspace.run_children import children_of
 from pipelinekit.workspace.runs import Told
 
 MOST_SHOWN = 20  # points of a series in a terminal
@@ -90,10 +92,8 @@ def _points(step: str, metric: Metric, services: Services) -> list[str]:
         rows_shown = list(zip(*columns.values(), strict=True))[-MOST_SHOWN:]
         return [title, table([tuple(map(_short, row)) for row in rows_shown], tuple(columns))]
     body = services.metrics.body(metric)
-    if metric.kind == MATRIX:
-        labels = body["class_labels"]
-        cells = [(label, *map(str, row)) for label, row in zip(labels, body["matrix"], strict=True)]
-        return [title, table(cells, ("", *labels))]
+    if is_chart(metric.kind):
+        return [title, chart_text(metric.kind, body)]
     return [title, f"a file of {size_text(body['size'])}; 'pipelinekit runs files --save FOLDER' writes it"]
 
 
@@ -136,10 +136,11 @@ def compare(arguments: argparse.Namespace, services: Services) -> int:
 
 
 def _plot(arguments: argparse.Namespace, services: Services, runs: list[RunRecord]) -> int:
-    """Series of runs as curves in a page of HTML."""
+    """Series of runs as curves in a page of HTML, or in a picture."""
     target = Path(arguments.plot)
-    if target.suffix not in (".html", ".htm"):
-        raise UsageError(f"curves cannot be written as {target.name!r}", hint="give a name that ends with .html")
+    if target.suffix not in (".html", ".htm", *plots.SUFFIXES):
+        ends = ", ".join((".html", *plots.SUFFIXES))
+        raise UsageError(f"curves cannot be written as {target.name!r}", hint=f"give a name that ends with {ends}")
     charts: dict[str, dict[str, Series]] = {}
     for run in runs:
         told = [("", metric) for metric in services.metrics.of_run(run.id)] + list(services.metrics.of_steps(run.id))
@@ -155,7 +156,11 @@ def _plot(arguments: argparse.Namespace, services: Services, runs: list[RunRecor
         raise NotFoundError(
             "there is no series of numbers to draw", hint="'pipelinekit runs metrics' lists what there is"
         )
-    target.write_text(curves.page(" / ".join(run.display_name or run.id for run in runs), charts), encoding="utf-8")
+    title = " / ".join(run.display_name or run.id for run in runs)
+    if target.suffix in plots.SUFFIXES:
+        plots.write_picture(target, title, charts)
+    else:
+        target.write_text(curves.page(title, charts), encoding="utf-8")
     if not arguments.json:
         print(f"{len(charts)} charts in {target}")
     return 0
@@ -195,8 +200,9 @@ def describe(arguments: argparse.Namespace, services: Services) -> int:
 def children(arguments: argparse.Namespace, services: Services) -> int:
     """Child runs, those below them too."""
     run = services.runs.get(arguments.run).record
-    found: list[tuple[int, RunRecord]] = []
-    _gather_children(run, 0, found, services)
+    children = children_of(run, services.records.runs, services.facts, recursive=not arguments.direct)
+    wanted = dict(map(parse_tag, arguments.tag or ()))
+    found = [(depth, child) for depth, child in children if _fits(child, arguments.status, wanted, services)]
     if arguments.json:
         print_json({"run": run.id, "children": [run_document(child) for _, child in found]})
         return 0
@@ -208,15 +214,10 @@ def children(arguments: argparse.Namespace, services: Services) -> int:
     return 0
 
 
-def _gather_children(run: RunRecord, depth: int, found: list[tuple[int, RunRecord]], services: Services) -> None:
-    """Children as they are shown: those of a reused step are its original's."""
-    places = [(run.id, "")] if not run.graph else []
-    steps = (step.record for step in services.runs.get(run.id).steps)
-    places += [(step.original_run or run.id, step.original_step or step.name) for step in steps]
-    for owner, step_name in dict.fromkeys(places):
-        for child in services.facts.children(owner, step=step_name):
-            found.append((depth, child))
-            _gather_children(child, depth + 1, found, services)
+def _fits(run: RunRecord, status: str | None, wanted: Mapping[str, str | None], services: Services) -> bool:
+    if status not in (None, str(run.status)):
+        return False
+    return not wanted or has_tags(services.facts.tags(run.id), wanted)
 
 
 def files(arguments: argparse.Namespace, services: Services) -> int:
@@ -226,11 +227,10 @@ def files(arguments: argparse.Namespace, services: Services) -> int:
     for step in run.steps:
         if arguments.step in (None, step.name):
             kept.update(((step.name, name), output) for name, output in step.files.items())
+    kept = {place: output for place, output in kept.items() if place[1].startswith(arguments.prefix)}
     if arguments.save:
         saved = {
-            "/".join(filter(None, place)): str(
-                output.save(Path(arguments.save, *map(check_file_name, filter(None, place))))
-            )
+            "/".join(filter(None, place)): str(output.save(below(arguments.save, *filter(None, place))))
             for place, output in kept.items()
         }
         print_json(saved) if arguments.json else print("\n".join(saved.values()))
@@ -247,3 +247,16 @@ def files(arguments: argparse.Namespace, services: Services) -> int:
 def _short(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 40 else text[:39] + "…"
+
+
+def upload(arguments: argparse.Namespace, services: Services) -> int:
+    """Keep a file or folder with a run."""
+    run = services.runs.get(arguments.run)
+    place = Path(arguments.path)
+    name = arguments.name or place.resolve().name
+    kept = run.upload(name, place)
+    if arguments.json:
+        print_json({"run": run.id, "name": name, **kept.document()})
+    else:
+        print(f"{place} is kept with run {run.id} as {name!r} ({size_text(kept.size)})")
+    return 0

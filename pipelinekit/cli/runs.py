@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
-from pipelinekit.cli import reproducing, run_facts
-from pipelinekit.cli.git import diff_text, git_lines
-from pipelinekit.cli.output import print_json, reasons_text, table, time_text
-from pipelinekit.cli.progress import failure_lines, first_line
+from pipelinekit.cli import reproducing, run_facts, run_logs, run_showing, times
+from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.run import drive
-from pipelinekit.domain.datasets import label_of
-from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
-from pipelinekit.domain.runs import CHILD, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
-from pipelinekit.domain.texts import seconds_text, size_text
+from pipelinekit.domain.runs import KINDS, RunOptions, RunRecord, RunStatus
+from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
-from pipelinekit.wire.datasets import use_document
 from pipelinekit.wire.graphs import parse_graph
-from pipelinekit.wire.runs import run_document, show_value
+from pipelinekit.wire.runs import run_document
+from pipelinekit.workspace.outputs import below
 from pipelinekit.workspace.pipelines import Arguments
-from pipelinekit.workspace.runs import StepRun, log_place, refuse_without_graph
+from pipelinekit.workspace.runs import refuse_without_graph
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = _verb(verbs, "list", "runs, newest first")
     listing.add_argument("--experiment", default="", help="only runs of this experiment")
     listing.add_argument("--status", choices=[str(status) for status in RunStatus], help="only runs that stand so")
+    listing.add_argument("--pipeline", default="", help="only runs of this pipeline")
+    listing.add_argument("--kind", default="", choices=KINDS, help="only runs of this kind")
     listing.add_argument("--limit", type=int, default=20, help="at most so many (20)")
     listing.add_argument("--after", default="", metavar="RUN", help="go on with a list behind this run")
     listing.add_argument(
         "--tag", action="append", metavar="KEY[=VALUE]", help="only runs with this tag; again for more"
     )
+    listing.add_argument(
+        "--property", action="append", metavar="KEY[=VALUE]", help="only runs with this property; again for more"
+    )
+    listing.add_argument("--since", type=times.parse_when, metavar="WHEN", help="made since then: 7d, 12w, 2026-01-31")
+    listing.add_argument("--until", type=times.parse_when, metavar="WHEN", help="made before then")
     listing.add_argument(
         "--where", action="append", metavar="CONDITION", help="such as 'metric.loss<0.3' or 'param.model=tree'"
     )
@@ -52,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _run_argument(logs)
     logs.add_argument("step", nargs="?", metavar="STEP", help="one step; all of them by default")
     logs.add_argument("--follow", action="store_true", help="go on until the run has ended")
+    wait = _verb(verbs, "wait", "wait until a run has ended; 0 only if it completed")
+    _run_argument(wait)
+    wait.add_argument("--show-output", action="store_true", help="write logs as they appear")
+    wait.add_argument("--timeout", type=float, metavar="SECONDS", help="wait no longer")
     outputs = _verb(verbs, "outputs", "what a run returned")
     _run_argument(outputs)
     outputs.add_argument("--step", help="the outputs of one step instead")
@@ -82,11 +88,11 @@ def _add_fact_verbs(verbs: Any) -> None:
     _run_argument(metrics)
     metrics.add_argument("--name", help="every point of this metric")
     metrics.add_argument("--step", help="only of this step")
-    metrics.add_argument("--plot", metavar="FILE.html", help="draw the series there")
+    metrics.add_argument("--plot", metavar="FILE", help="draw the series there: FILE.html, or .png")
     compare = _verb(verbs, "compare", "runs side by side: parameters, metrics, inputs, code, software, outputs")
     compare.add_argument("runs", nargs="+", metavar="RUN", help="two or more")
     compare.add_argument("--all", action="store_true", help="also what is equal")
-    compare.add_argument("--plot", metavar="FILE.html", help="draw the series of all of them there")
+    compare.add_argument("--plot", metavar="FILE", help="draw all series there: FILE.html, or .png")
     tag = _verb(verbs, "tag", "set or remove tags of a run, or show them")
     _run_argument(tag)
     tag.add_argument("--set", dest="tags", action="append", metavar="KEY[=VALUE]", help="set a tag; again for more")
@@ -96,11 +102,20 @@ def _add_fact_verbs(verbs: Any) -> None:
     _run_argument(describe)
     describe.add_argument("--name", help="what it is shown as")
     describe.add_argument("--description", help="what it was for")
-    _run_argument(_verb(verbs, "children", "child runs of a run, and those below them"))
+    children = _verb(verbs, "children", "child runs of a run, and those below them")
+    _run_argument(children)
+    children.add_argument("--direct", action="store_true", help="only those of the run itself")
+    children.add_argument("--status", choices=[str(status) for status in RunStatus], help="only those that stand so")
+    children.add_argument("--tag", action="append", metavar="KEY[=VALUE]", help="only with this tag; again for more")
     files = _verb(verbs, "files", "files that were kept with a run or its steps")
     _run_argument(files)
     files.add_argument("--step", help="only of this step")
+    files.add_argument("--prefix", default="", metavar="TEXT", help="only those whose names begin so")
     files.add_argument("--save", metavar="FOLDER", help="write them there")
+    upload = _verb(verbs, "upload", "keep a file or folder with a run")
+    upload.add_argument("run", metavar="RUN", help="a run's id or its beginning; 'latest' for the newest")
+    upload.add_argument("path", metavar="PATH", help="the file or folder")
+    upload.add_argument("--name", default="", help="the name that it is kept under, if not its own")
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -123,8 +138,9 @@ def execute(arguments: argparse.Namespace) -> int:
     services.records.driving.recover()
     action = {
         "list": _list,
-        "show": _show,
-        "logs": _logs,
+        "show": run_showing.show,
+        "logs": run_logs.logs,
+        "wait": run_logs.wait,
         "outputs": _outputs,
         "cancel": _cancel,
         "resume": _resume,
@@ -140,6 +156,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "describe": run_facts.describe,
         "children": run_facts.children,
         "files": run_facts.files,
+        "upload": run_facts.upload,
     }[arguments.verb]
     return action(arguments, services)
 
@@ -148,7 +165,12 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
     query = RunQuery(
         experiment=arguments.experiment,
         statuses=(RunStatus(arguments.status),) if arguments.status else (),
+        pipeline=arguments.pipeline,
+        kind=arguments.kind,
         tags=dict(map(parse_tag, arguments.tag or ())),
+        properties=dict(map(parse_tag, arguments.property or ())),
+        since=arguments.since,
+        until=arguments.until,
         conditions=tuple(map(parse_condition, arguments.where or ())),
         sort=parse_sort(arguments.sort),
         ascending=arguments.ascending,
@@ -167,144 +189,12 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
             str(run.number or ""),
             str(run.status),
             time_text(run.created_at),
-            _took(run),
+            run_showing.took(run),
             run.display_name,
         )
         for run in runs
     ]
     print(table(rows, ("run", "experiment", "no", "status", "created", "took", "name")) if rows else "no runs")
-    return 0
-
-
-def _took(run: RunRecord) -> str:
-    return seconds_text(run.ended_at - run.created_at) if run.ended_at else ""
-
-
-def _show(arguments: argparse.Namespace, services: Services) -> int:
-    run = services.runs.get(arguments.run)
-    changes, uses = services.changes_of(run.record), services.dataset_inputs().uses(run.id)
-    if arguments.json:
-        document = run.document()
-        if changes is not None:
-            document["git"] = {**document.get("git", {}), **changes}
-        if uses:
-            document["datasets"] = [use_document(use) for use in uses]
-        print_json(document)
-        return 0
-    if arguments.diff:
-        sys.stdout.write(diff_text(run.record, changes))
-        return 0
-    record = run.record
-    steps = [step.record for step in run.steps]
-    rows = [
-        ("run", record.id),
-        *_kind_rows(record),
-        ("status", str(record.status)),
-        ("created", f"{time_text(record.created_at)}  took {_took(record) or '-'}"),
-        ("source", record.source or "-"),
-        *([("graph", record.graph)] if record.graph else []),
-        *(("git", line) for line in git_lines(record, changes)),
-        *([("pinned", "clean-up keeps this run")] if record.pinned else []),
-        *([("name", record.display_name)] if record.display_name else []),
-        *([("description", record.description)] if record.description else []),
-        *(
-            [("tags", ", ".join(f"{key}={value}" if value else key for key, value in run.tags.items()))]
-            if run.tags
-            else []
-        ),
-        *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
-        *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
-        *(
-            ("takes in" if use.direction == "input" else "gave out", f"{label_of(use.name, use.version)}  {use.place}")
-            for use in uses
-        ),
-    ]
-    print(table(rows))
-    if record.graph:
-        print()
-        print(
-            table([_step_row(step) for step in steps], ("step", "status", "took", "why")) if steps else "no steps yet"
-        )
-    if record.status is RunStatus.FAILED:
-        print("\n" + "\n".join(failure_lines(record, steps)))
-    return 0
-
-
-def _kind_rows(record: RunRecord) -> list[tuple[str, str]]:
-    """What kind of run it is, and where it belongs."""
-    if record.kind == CHILD:
-        return [("child of", f"{record.parent}" + (f", step {record.parent_step}" if record.parent_step else ""))]
-    place = f"(experiment {record.experiment}, number {record.number})"
-    return [("pipeline", f"{record.pipeline}  {place}") if record.graph else ("interactive", place)]
-
-
-def _step_row(step: StepRecord) -> tuple[str, str, str, str]:
-    why = (
-        f"from run {step.original_run}" if step.status is StepStatus.REUSED else step.note or reasons_text(step.reasons)
-    )
-    if step.status is StepStatus.FAILED and step.failure:
-        why = first_line(step)
-    return step.name, str(step.status), seconds_text(step.seconds) if step.seconds else "", why
-
-
-def _logs(arguments: argparse.Namespace, services: Services) -> int:
-    run = services.runs.get(arguments.run)
-    steps = [step for step in run.steps if not arguments.step or step.name == arguments.step]
-    if arguments.step and not steps and not (arguments.follow and not run.status.final):
-        raise NotFoundError(
-            f"run {run.id} has no step {arguments.step!r}", hint="'pipelinekit runs show' lists its steps"
-        )
-    if arguments.json:
-        print_json({"run": run.id, "steps": [{"name": step.name, "log": step.logs()} for step in steps]})
-        return 0
-    if arguments.follow:
-        return _follow(arguments, services, run.id)
-    for step in steps:
-        text = step.logs()
-        if not arguments.step and not text and step.status is not StepStatus.FAILED:
-            continue
-        if not arguments.step:
-            print(f"==> {step.name}  {step.status}")
-        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
-        _print_failure(step)
-    return 0
-
-
-def _print_failure(step: StepRun) -> None:
-    failure = step.record.failure
-    if failure is None:
-        return
-    print(f"-- {failure.message}")
-    details = []
-    if failure.signal:
-        details.append(f"signal {failure.signal}")
-    if failure.exit_code is not None:
-        details.append(f"exit code {failure.exit_code}")
-    if failure.peak_memory:
-        details.append(f"peak memory {size_text(failure.peak_memory)}")
-    if details:
-        print(f"-- {', '.join(details)}")
-
-
-def _follow(arguments: argparse.Namespace, services: Services, run: str) -> int:
-    """Logs as they appear: of one step, or of whatever step is running."""
-    handle = services.runs.get(run)
-    seen: dict[tuple[str, str], int] = {}
-    more = True
-    while more:
-        more = not handle.status.final
-        for step in handle.steps:
-            if arguments.step and step.name != arguments.step:
-                continue
-            place = log_place(step.record)
-            for position, chunk in services.records.logs.read(*place, seen.get(place, 0)):
-                if place not in seen and not arguments.step:
-                    print(f"==> {step.name}")
-                seen[place] = position
-                sys.stdout.write(chunk.text)
-        sys.stdout.flush()
-        if more:
-            services.pause()
     return 0
 
 
@@ -314,7 +204,7 @@ def _outputs(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.save:
         folder = Path(arguments.save)
         saved = {
-            name: str(output.save(folder / check_file_name(name + output.suffix)))
+            name: str(output.save(below(folder, name + output.suffix)))
             for name, output in outputs.items()
             if output.format in ("file", "folder")
         }

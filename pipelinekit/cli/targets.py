@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit.bootstrap import Services, Workspace
-from pipelinekit.classes import frozen
+from pipelinekit.classes import frozen, replace
 from pipelinekit.cli.parameters import parse_parameters, split_parameters
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunOptions, RunRecord
@@ -38,6 +38,7 @@ class Target:
     source: str
     warnings: tuple[Fault, ...] = ()
     compilation: Compilation | None = None
+    max_seconds: float = 0.0  # that a run of it may take
 
     def arguments(self, workspace: Workspace, *, keep: bool) -> Arguments:
         """Values of all parameters and paths."""
@@ -59,8 +60,9 @@ def load_target(target: str, parameters: list[str], services: Services) -> Targe
     """What `FILE[:PIPELINE]` and `-p` words name. Raises CompileError or ParameterError with every fault."""
     texts = split_parameters(parameters)
     if target.endswith(".json") and is_saved_script_run(Path(target)):
-        draft = script_runs.ScriptRunConfig.load(target).trace(parse_parameters((), texts))
-        return _compiled(services.compiler.compile(draft), {}, target)
+        script = script_runs.ScriptRunConfig.load(target)
+        compiled = _compiled(services.compiler.compile(script.trace(parse_parameters((), texts))), {}, target)
+        return replace(compiled, max_seconds=script.max_run_duration_seconds)
     if target.endswith(".json"):
         graph = read_graph(Path(target))
         return Target(graph, parse_parameters(graph.parameters, texts), target)

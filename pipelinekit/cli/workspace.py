@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from pipelinekit import config
-from pipelinekit.bootstrap import RECORDS_FILE, Services, open_services
+from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
 from pipelinekit.cli.output import print_json, table
 from pipelinekit.domain.texts import counted, size_text
 from pipelinekit.errors import UsageError
+from pipelinekit.wiring import RECORDS_FILE
 from pipelinekit.workspace.moving_blobs import check_still, move_blobs
 
 FOLDER = "folder"
@@ -21,6 +23,13 @@ FOLDER = "folder"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `workspace`."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    create = verbs.add_parser("create", help="create a workspace", description="create a workspace")
+    create.add_argument("folder", nargs="?", default=".", metavar="FOLDER", help="where; the current folder by default")
+    create.add_argument("--exist-ok", action="store_true", help="no error where there is one")
+    delete = verbs.add_parser("delete", help="delete the workspace", description="delete the workspace")
+    delete.add_argument("--yes", action="store_true", help="delete all runs, outputs, datasets and secrets in it")
+    for verb in (create, delete):
+        verb.add_argument("--json", action="store_true", help="one JSON document on standard output")
     for name, text in (
         ("show", "where the workspace keeps things, and how much"),
         ("move", "move records, or blobs, to another place, all in one go"),
@@ -47,8 +56,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
+    if arguments.verb == "create":
+        return _create(arguments)
     services = open_services(create=False)
-    return {"show": _show, "move": _move}[arguments.verb](arguments, services)
+    return {"show": _show, "move": _move, "delete": _delete}[arguments.verb](arguments, services)
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    services = open_services(Path(arguments.folder))
+    services.create(exist_ok=arguments.exist_ok)
+    if arguments.json:
+        print_json({"workspace": str(services.folder)})
+    else:
+        print(f"workspace {services.folder}")
+    return 0
+
+
+def _delete(arguments: argparse.Namespace, services: Services) -> int:
+    if not arguments.yes:
+        raise UsageError(
+            f"nothing was deleted at {services.folder}", hint="--yes deletes all runs, outputs, datasets and secrets"
+        )
+    left = services.delete()
+    if arguments.json:
+        print_json({"deleted": str(services.folder), "left": left})
+    else:
+        print("\n".join([f"deleted {services.folder}", *(f"left {place}, which others may share" for place in left)]))
+    return 0
 
 
 def _show(arguments: argparse.Namespace, services: Services) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipelinekit.classes import field, frozen
+from pipelinekit.domain.run_queries import has_tags
 
 
 @frozen
@@ -21,3 +22,8 @@ class Experiment:
     archived_at: float | None = None
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def with_tags(found: Iterable[Experiment], tags: Mapping[str, str | None]) -> list[Experiment]:
+    """Those that have all of these tags; one with the value None may have any."""
+    return [item for item in found if has_tags(item.tags, tags)]

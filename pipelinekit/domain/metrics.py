@@ -14,10 +14,13 @@ from pipelinekit.domain.names import LONGEST
 from pipelinekit.errors import UsageError
 
 SERIES, ROWS, IMAGE, MATRIX = "series", "rows", "image", "confusion matrix"  # kinds of metrics
+ACCURACY, RESIDUALS, PREDICTIONS = "accuracy table", "residuals", "predictions"  # more of them; see `domain.charts`
 TAG, PROPERTY, FILE, CHILD, END = "tag", "property", "file", "child", "end"  # kinds of entries that are no metrics
-METRIC_KINDS = (SERIES, ROWS, IMAGE, MATRIX)
+LOG = "log"  # the kind of what is written to the log of a run that has no process of its own
+METRIC_KINDS = (SERIES, ROWS, IMAGE, MATRIX, ACCURACY, RESIDUALS, PREDICTIONS)
 PARENT = "parent"  # the place of an entry that is told to the run instead of the step
 MOST_COLUMNS = 50
+MOST_NAMES = 1000  # names that were looked at and are remembered
 LONGEST_TEXT = 10_000
 MOST_TAGS = 50
 LONGEST_KEY, LONGEST_VALUE = 100, 1000
@@ -30,9 +33,9 @@ class Entry:
     """One thing that was told, at `at` seconds since 1970.
 
     `place` is empty for the step run, `parent` for the run that it belongs to, or the id of a child run. `body` is JSON
-    data: of a series `{"values": [...], "steps": [...] or null, "at": [...]}`, where `at` is one number if all are
-    equal; of rows `{"columns": [[name, [...]], ...]}`; of an image or a file a stored value; of a tag or property its
-    text.
+    data: of a series `{"values": [...], "steps": [...] or null, "at": [...]}`, or the same packed into a text, with
+    what is to be known of it (`wire.metrics.series_to_json`); of rows `{"columns": [[name, [...]], ...]}`; of an image
+    or a file a stored value; of a tag or property its text. A text of a log is named by its stream.
     """
 
     kind: str
@@ -74,12 +77,19 @@ class Series:
 # -- rules -------------------------------------------------------------------------------------------------------------
 
 
+_fine: set[str] = set()
+
+
 def check_metric_name(name: object) -> str:
     """The name, if it may name a metric. Raises UsageError."""
+    if type(name) is str and name in _fine:  # a loop logs under the same names again and again
+        return name
     if not isinstance(name, str) or not name.strip() or len(name) > LONGEST or not name.isprintable():
         raise UsageError(
             f"a metric cannot be named {name!r}", hint=f"give 1 to {LONGEST} printable characters, such as 'val/loss'"
         )
+    if len(_fine) < MOST_NAMES:
+        _fine.add(name)
     return name
 
 
@@ -129,20 +139,6 @@ def check_columns(name: str, columns: Mapping[str, Sequence[Any]]) -> dict[str, 
     return checked
 
 
-def check_confusion_matrix(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Class labels with a square matrix of counts, or a document with both as its `data`. Raises UsageError."""
-    data = document.get("data", document)
-    labels, matrix = data.get("class_labels"), data.get("matrix")
-    fits = isinstance(labels, Sequence) and isinstance(matrix, Sequence) and len(labels) == len(matrix)
-    if not fits or any(len(row) != len(labels) for row in matrix):
-        raise UsageError(
-            f"confusion matrix {name!r} does not fit its class labels",
-            hint='give {"class_labels": ["a", "b"], "matrix": [[3, 1], [0, 4]]}',
-        )
-    rows = [[check_scalar(name, cell) for cell in row] for row in matrix]
-    return {"class_labels": [str(label) for label in labels], "matrix": rows}
-
-
 def check_text(kind: str, key: object, value: object) -> tuple[str, str]:
     """Key and value of a tag or property as texts within their limits. Raises UsageError."""
     key, value = str(key), "" if value is None else str(value)
@@ -150,7 +146,7 @@ def check_text(kind: str, key: object, value: object) -> tuple[str, str]:
         raise UsageError(f"{kind} {key[:LONGEST_KEY]!r} is not printable", hint="give letters, digits and signs")
     if not 0 < len(key) <= LONGEST_KEY or len(value) > LONGEST_VALUE:
         raise UsageError(
-            f"{kind} {key[:LONGEST_KEY]!r} is too long",
+            f"{kind} {key[:LONGEST_KEY]!r} is {'too long' if key else 'no name'}",
             hint=f"a key has 1 to {LONGEST_KEY} characters, a value at most {LONGEST_VALUE}",
         )
     return key, value

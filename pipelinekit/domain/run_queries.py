@@ -33,14 +33,17 @@ class Condition:
 class RunQuery:
     """Runs that fulfil all conditions; the newest first, or sorted by a parameter or metric that is a number.
 
-    `tags` with the value None ask for the tag whatever its value. `after` is the id of the run that the list goes on
-    behind. Child runs are left out, unless `children` asks for them, or `parent` for those of one run.
+    `tags` and `properties` with the value None ask for one whatever its value. `kind` is one of `domain.runs.KINDS`.
+    `after` is the id of the run that the list goes on behind. Child runs are left out, unless `children` or `kind` asks
+    for them.
     """
 
     experiment: str = ""
     pipeline: str = ""
     statuses: tuple[RunStatus, ...] = ()
+    kind: str = ""
     tags: Mapping[str, str | None] = field(default_factory=dict)
+    properties: Mapping[str, str | None] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
     since: float | None = None
     until: float | None = None
@@ -74,6 +77,11 @@ def parse_tag(text: str) -> tuple[str, str | None]:
     """A tag as people write it: `KEY` or `KEY=VALUE`."""
     key, equals, value = text.partition("=")
     return key, value if equals else None
+
+
+def has_tags(found: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
+    """Whether all wanted tags are among those found; one with the value None may have any."""
+    return all(key in found and value in (None, found[key]) for key, value in wanted.items())
 
 
 def holds(condition: Condition, number: float | None, text: str) -> bool:

@@ -59,6 +59,7 @@ class StepStatus(StrEnum):
 
 
 PIPELINE, INTERACTIVE, CHILD = "pipeline", "interactive", "child"  # kinds of runs
+KINDS = (PIPELINE, INTERACTIVE, CHILD)
 EQUAL = "equal"  # what a repeated execution showed
 DIFFERENT = "different"
 FINAL_STEPS = frozenset(
@@ -78,7 +79,8 @@ class RunOptions:
 
     `regenerate` holds patterns of step names that must execute whatever was kept (`*` for all). `compute` names where
     steps run unless a step says otherwise: `local`, `in-process` or the address of a Dask scheduler. `verify` is the
-    share of hits, 0 to 1, that are executed again and compared; with `check` every step is executed twice.
+    share of hits, 0 to 1, that are executed again and compared; with `check` every step is executed twice. A run that
+    has taken `max_seconds` is canceled; 0 means that it may take as long as it takes.
     """
 
     regenerate: tuple[str, ...] = ()
@@ -86,8 +88,11 @@ class RunOptions:
     compute: str = "local"
     verify: float = 0.0
     check: bool = False
+    max_seconds: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.max_seconds < 0:
+            raise UsageError(f"a run cannot take {self.max_seconds:g} seconds at most", hint="give seconds > 0")
         if not 0.0 <= self.verify <= 1.0:
             raise UsageError(f"a share of {self.verify} cannot be verified", hint="give a number from 0 to 1")
 

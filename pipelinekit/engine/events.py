@@ -55,7 +55,9 @@ class Woken:
 
 @frozen
 class CancelRequested:
-    """Somebody wants the run to end."""
+    """Somebody wants the run to end, or what it may take is over: then `failure` says so."""
+
+    failure: Failure | None = None
 
 
 Event = LookedUp | Claimed | Expanded | AttemptStarted | AttemptEnded | Woken | CancelRequested

@@ -71,6 +71,7 @@ class Orchestrator:
         self.open = len(self.works) - len(carried or ())
         self.stopping = False
         self.canceled = False
+        self._ended_by: Failure | None = None  # why the run was canceled, where nobody asked for it
         self.finished: RunStatus | None = None
         self.failure: Failure | None = None
         self._any_broken = False
@@ -107,9 +108,9 @@ class Orchestrator:
                 self._ended(event)
             case Woken(step=step):
                 self._woken(self.by_name[step])
-            case CancelRequested():
-                self.canceled = True
-                self._stop_all(None)
+            case CancelRequested(failure=failure):
+                self.canceled, self._ended_by = True, failure
+                self._stop_all(failure.message if failure else "the run was canceled")
 
     # -- ready works -----------------------------------------------------------------------------------------------
 
@@ -414,7 +415,7 @@ class Orchestrator:
             )
         self._end(work, StepStatus.FAILED)
         if not self.options.continue_on_step_failure:
-            self._stop_all(work)
+            self._stop_all(f"step {work.name!r} failed")
 
     def _end(self, work: Work, status: StepStatus, note: str = "") -> None:
         work.state = State.DONE
@@ -471,7 +472,7 @@ class Orchestrator:
         parent.broken = any(child.broken for child in parent.children or ())
         self._end(parent, worst_status(child.status for child in parent.children or ()))
 
-    def _stop_all(self, cause: Work | None) -> None:
+    def _stop_all(self, why: str) -> None:
         """End everything that has not ended: what executes is stopped, the rest is canceled at once."""
         if self.stopping:
             return
@@ -481,15 +482,15 @@ class Orchestrator:
                 work.stopping = True
                 self._out.ask(Stop(work.name, work.attempt))
             elif work.state not in (State.DONE, State.OPEN, State.CLAIMING):
-                note = f"step {cause.name!r} failed" if cause else "the run was canceled"
-                self._end(work, StepStatus.CANCELED, note)
+                self._end(work, StepStatus.CANCELED, why)
 
     def _finish(self) -> None:
         statuses = {work.status for work in self.works}
+        failure = self.failure
         if self.failure is not None:
             self.finished = RunStatus.FAILED
         elif self.canceled and StepStatus.CANCELED in statuses:
-            self.finished = RunStatus.CANCELED
+            self.finished, failure = RunStatus.CANCELED, self._ended_by
         else:
             self.finished = RunStatus.COMPLETED
-        self._out.ask(Finish(self.finished, self.resolver.sound(self.graph.outputs), self.failure))
+        self._out.ask(Finish(self.finished, self.resolver.sound(self.graph.outputs), failure))

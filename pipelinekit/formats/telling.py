@@ -9,26 +9,31 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from pipelinekit.classes import entity, field
+from pipelinekit.domain import charts
 from pipelinekit.domain.metrics import (
+    ACCURACY,
     CHILD,
     END,
     FILE,
     IMAGE,
+    LOG,
     MATRIX,
+    PREDICTIONS,
     PROPERTY,
+    RESIDUALS,
     ROWS,
     SERIES,
     TAG,
     Entry,
     Scalar,
     check_columns,
-    check_confusion_matrix,
     check_metric_name,
     check_scalar,
     check_text,
@@ -37,15 +42,18 @@ from pipelinekit.domain.names import check_file_name, run_id
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.types import ANY
 from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.formats import capturing
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.storing import store_value
 from pipelinekit.ports import Blobs
-from pipelinekit.wire.metrics import numbers_to_json
+from pipelinekit.wire.metrics import numbers_to_json, series_to_json
 from pipelinekit.wire.values import value_to_json
 
 BATCH_POINTS = 1000
 BATCH_SECONDS = 0.5
+SAME_SECONDS = 0.001  # points that are logged in so short a time have one time
 LARGEST_BATCH = 10_000  # points in one message, so that none is large
+LONGEST_PIECE = 100_000  # characters of a log in one entry
 
 MOST_CHILDREN = 100  # made at once
 
@@ -76,6 +84,7 @@ class Teller:
         self._entries: list[Entry] = []
         self._series: dict[tuple[str, str], _Points] = {}
         self._stepped: dict[tuple[str, str], bool] = {}
+        self._texts: dict[tuple[str, str], list[str]] = {}
         self._count = 0
         self._sent_at = 0.0
 
@@ -91,6 +100,31 @@ class Teller:
             self._entries.append(Entry(kind, name, body, place, time.time()))
             self._count += 1
             self._send_if_due()
+
+    def text(self, stream: str, text: str, place: str) -> None:
+        """Write to the log of a run."""
+        with self._lock:
+            if (place, stream) not in self._texts:
+                self._keep_order()
+            self._texts.setdefault((place, stream), []).append(text)
+            self._count += 1
+            self._send_if_due()
+
+    def point(self, name: str, value: Scalar, step: int | None, place: str) -> None:
+        """Add one point to a series: as `points` does, and fast, because loops log point by point."""
+        with self._lock:
+            waiting = self._series.get((place, name))
+            if waiting is not None and bool(waiting.steps) is (step is not None):
+                waiting.values.append(value)
+                if step is not None:
+                    waiting.steps.append(int(step))
+                now = time.time()
+                waiting.at.append(now if now - waiting.at[-1] > SAME_SECONDS else waiting.at[-1])
+                self._count += 1
+                if self._count >= BATCH_POINTS or now - waiting.at[0] > BATCH_SECONDS:
+                    self._send()
+                return
+        self.points(name, [value], None if step is None else [int(step)], place)  # the first of a batch
 
     def points(self, name: str, values: Sequence[Scalar], steps: Sequence[int] | None, place: str) -> None:
         """Add points to a series. Raises UsageError when some were told with steps and some without."""
@@ -127,17 +161,15 @@ class Teller:
             self._tell(entries)
 
     def _keep_order(self) -> None:
-        """Put waiting points before what comes now."""
+        """Put waiting points and texts before what comes now."""
         for (place, name), waiting in self._series.items():
-            body = {
-                "values": numbers_to_json(waiting.values),
-                "steps": waiting.steps or None,
-                "at": waiting.at[0]
-                if waiting.at[0] == waiting.at[-1]
-                else waiting.at,  # a list told at once has one time
-            }
+            body = series_to_json(waiting.values, waiting.steps, waiting.at)
             self._entries.append(Entry(SERIES, name, body, place, waiting.at[-1]))
         self._series.clear()
+        for (place, stream), parts in self._texts.items():
+            for text in _pieces("".join(parts)):
+                self._entries.append(Entry(LOG, stream, text, place, time.time()))
+        self._texts.clear()
 
 
 class Telling:
@@ -155,7 +187,11 @@ class Telling:
 
         Raises UsageError for a value that is no number, bool or text, and when only some values have steps.
         """
-        self._points(check_metric_name(name), [check_scalar(name, value)], None if step is None else [int(step)])
+        check_metric_name(name)
+        if type(value) is not float and type(value) is not int:
+            value = check_scalar(name, value)
+        if teller := self._teller():
+            teller.point(name, value, step, self._place)
 
     def log_list(self, name: str, values: Iterable[Any], steps: Iterable[int] | None = None) -> None:
         """Log many values of a metric at once, in their order; the fast way for long series."""
@@ -187,9 +223,28 @@ class Telling:
             figure.savefig(f"{folder}/image.png")
             self._add(IMAGE, name, self._stored(f"{folder}/image.png"))
 
-    def log_confusion_matrix(self, name: str, value: Mapping[str, Any]) -> None:
-        """Log a confusion matrix: `{"class_labels": [...], "matrix": [[...], ...]}`, rows are the true classes."""
-        self._add(MATRIX, check_metric_name(name), check_confusion_matrix(name, value))
+    def log_confusion_matrix(self, name: str, value: Mapping[str, Any] | str) -> None:
+        """Log a confusion matrix: `{"class_labels": [...], "matrix": [[...], ...]}`, rows are the true classes.
+
+        It may be the text of a JSON document, and have both as its `data`, beside schema and version.
+        """
+        self._chart(MATRIX, name, value)
+
+    def log_accuracy_table(self, name: str, value: Mapping[str, Any] | str) -> None:
+        """Log true and false positives and negatives of each class, by thresholds of probability and by percentiles.
+
+        Keys are `class_labels`, `probability_tables`, `percentile_tables` (of each class rows of four counts),
+        `probability_thresholds` and `percentile_thresholds` (the same for all classes).
+        """
+        self._chart(ACCURACY, name, value)
+
+    def log_residuals(self, name: str, value: Mapping[str, Any] | str) -> None:
+        """Log a histogram of residuals: `bin_edges`, and one less `bin_counts`."""
+        self._chart(RESIDUALS, name, value)
+
+    def log_predictions(self, name: str, value: Mapping[str, Any] | str) -> None:
+        """Log predictions by bins of the truth: `bin_edges`, one less `bin_counts`, `bin_averages`, `bin_errors`."""
+        self._chart(PREDICTIONS, name, value)
 
     def tag(self, key: str, value: Any = "") -> None:
         """Set a tag; a tag may be set again."""
@@ -204,6 +259,9 @@ class Telling:
     def upload(self, name: str, path: str | os.PathLike[str]) -> None:
         """Keep a file or folder with the run under this name."""
         self._add(FILE, check_file_name(name), self._stored(path))
+
+    def _chart(self, kind: str, name: str, value: Mapping[str, Any] | str) -> None:
+        self._add(kind, check_metric_name(name), charts.check_chart(kind, name, value))
 
     def _points(self, name: str, values: list[Any], steps: list[int] | None) -> None:
         if values and (teller := self._teller()):
@@ -221,7 +279,47 @@ class Telling:
         return teller.keep(Path(path)) if teller else {}
 
 
-class ChildRun(Telling):
+class Writing(Telling):
+    """A run without a process of its own, in a `with` statement; what the block writes is its log, too."""
+
+    def __init__(self, teller: Callable[[], Teller | None], place: str = "") -> None:
+        super().__init__(teller, place)
+        self._blocks = ExitStack()
+
+    def write(self, text: str) -> None:
+        """Write to the run's log; `print(..., file=run)` does, too."""
+        self._write("stdout", text)
+
+    def flush(self) -> None:
+        """Send on what was told so far; otherwise that takes up to half a second, or until more is told."""
+        if teller := self._teller():
+            teller.flush()
+
+    def complete(self) -> None:
+        """The run has done what it should."""
+        raise NotImplementedError
+
+    def fail(self, why: str = "") -> None:
+        """The run did not do what it should."""
+        raise NotImplementedError
+
+    def _write(self, stream: str, text: str) -> None:
+        if text and (teller := self._teller()):
+            teller.text(stream, text, self._place)
+
+    def __enter__(self) -> Self:
+        self._blocks.enter_context(capturing.captured(self._write))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._blocks.close()
+        if kind is None:
+            self.complete()
+        else:
+            self.fail(f"{kind.__name__}: {error}")
+
+
+class ChildRun(Writing):
     """A run that a step's code made below its own; use it in a `with` statement, or call `complete` or `fail`."""
 
     def __init__(self, teller: Callable[[], Teller | None], identity: str, name: str) -> None:
@@ -247,15 +345,6 @@ class ChildRun(Telling):
             self._open = False
             self._add(END, str(status), why)
 
-    def __enter__(self) -> ChildRun:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.complete()
-        else:
-            self.fail(f"{kind.__name__}: {error}")
-
 
 def make_child(teller: Callable[[], Teller | None], name: str, tags: Mapping[str, str], parent: str) -> ChildRun:
     """A new run below `parent`, a child run; below the run itself where that is empty."""
@@ -266,6 +355,12 @@ def make_child(teller: Callable[[], Teller | None], name: str, tags: Mapping[str
     for key, value in tags.items():
         child.tag(key, value)
     return child
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text in pieces, so that no message is large."""
+    for begin in range(0, len(text), LONGEST_PIECE):
+        yield text[begin : begin + LONGEST_PIECE]
 
 
 def _plain_list(name: str, values: Iterable[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.metrics import PARENT
@@ -42,13 +42,20 @@ class RunContext(Telling):
         """A run below this one, with metrics, tags and children of its own."""
         return make_child(_teller, name, tags or {}, "")
 
-    def create_children(self, count: int) -> list[ChildRun]:
-        """Several runs below this one, at most a hundred."""
-        if not 0 < count <= MOST_CHILDREN:
+    def create_children(self, count: int = 0, tag_key: str = "", tag_values: Sequence[object] = ()) -> list[ChildRun]:
+        """Several runs below this one, at most a hundred: so many, or one for each value of a tag."""
+        if bool(count) is bool(tag_key) or bool(tag_key) is not bool(tag_values):
             raise UsageError(
-                f"{count} children cannot be made at once", hint=f"give a number from 1 to {MOST_CHILDREN}"
+                "children are made by their number, or by the values of a tag",
+                hint="give count=3, or tag_key='fold' with tag_values=[1, 2, 3]",
             )
-        return [self.child_run() for _ in range(count)]
+        wanted = [{tag_key: str(value)} for value in tag_values] if tag_key else [{} for _ in range(max(count, 0))]
+        if not 0 < len(wanted) <= MOST_CHILDREN:
+            raise UsageError(
+                f"{len(wanted) or count} children cannot be made at once",
+                hint=f"give a number from 1 to {MOST_CHILDREN}",
+            )
+        return [self.child_run(tags=tags) for tags in wanted]
 
     def get_secret(self, name: str) -> str:
         """The value of a secret that the step declares; see `pipelinekit.get_secret`."""
@@ -60,14 +67,19 @@ class RunContext(Telling):
             teller.flush()
 
 
-def get_context() -> RunContext:
-    """The step run that this code is part of; outside of any run, one that drops what it is told, and says so once."""
+def get_context(*, allow_offline: bool = True) -> RunContext:
+    """The step run that this code is part of; outside of any run, one that drops what it is told, and says so once.
+
+    With `allow_offline=False` it raises UsageError there.
+    """
     attempt = CURRENT.attempt
     if attempt is not None:
         values = {name: value.inline for name, value in attempt.inputs.items() if value.is_inline}
         return RunContext(attempt.run, attempt.step, attempt.number, values)
     if script_telling.is_script():
         return RunContext(*script_telling.names(), script_telling.parameters())
+    if not allow_offline:
+        raise UsageError("this code is not part of a run", hint="run it as a step, or call it without allow_offline")
     _say_once("pipelinekit: this code is not part of a run; what it logs is not kept")
     return RunContext()
 

@@ -108,7 +108,8 @@ class Executor:
         replaced = _put(attempt.task.variables) if attempt.task.variables else {}
         observation = self._observation
         before = begin_observation(observation, attempt.task.known)
-        CURRENT.begin(attempt, self.place.blobs, self.place.scratch, self._sending(masks))
+        hidden = secrets.MaskedEntries(masks) if masks is not None and self._send is not None else None
+        CURRENT.begin(attempt, self.place.blobs, self.place.scratch, self._sending(hidden))
         try:
             outputs = runner(attempt, self.place) if runner else run_python(attempt, self.place, self._find)
             if masks is not None:
@@ -129,6 +130,8 @@ class Executor:
         except BaseException as error:
             failure = failure_of(error, self.place.source, attempt.task)
         CURRENT.end()
+        if hidden is not None and self._send is not None and (rest := hidden.rest(time.time())):
+            self._send(attempt.id, rest)
         end_observation(before)
         if replaced:
             _put(replaced)
@@ -140,12 +143,12 @@ class Executor:
         opened, hosts = observation.digests(), tuple(observation.hosts)
         return AttemptEnded(attempt.id, time.time(), seconds, outputs, observed=opened, hosts=hosts)
 
-    def _sending(self, masks: Masks | None) -> Send | None:
+    def _sending(self, hidden: secrets.MaskedEntries | None) -> Send | None:
         """What passes on what an attempt tells; values of its secrets are masked."""
         send = self._send
-        if send is None or masks is None:
+        if send is None or hidden is None:
             return send
-        return lambda attempt, entries: send(attempt, secrets.masked_entries(entries, masks))
+        return lambda attempt, entries: send(attempt, hidden.mask(entries))
 
     def rest(self) -> None:
         """Be in the folder where the process was before; the next attempt enters its own again."""

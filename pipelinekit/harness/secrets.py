@@ -10,10 +10,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen, replace
-from pipelinekit.domain.metrics import Entry
+from pipelinekit.domain.metrics import END, LOG, SERIES, Entry
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 from pipelinekit.wire.values import dumps, loads
@@ -151,11 +151,42 @@ def _masked_failure(failure: Failure, masks: Masks) -> Failure:
     return replace(failure, types=tuple(map(masks.mask, failure.types)), **texts)
 
 
-def masked_entries(entries: Sequence[Entry], masks: Masks) -> list[Entry]:
-    """What a step tells of its run, without values."""
-    return [
-        Entry(*loads(masks.mask(dumps([item.kind, item.name, item.body, item.place, item.at])))) for item in entries
-    ]
+class MaskedEntries:
+    """What a step tells of its run, without values. Logs come in pieces, and a value may lie across two of them."""
+
+    def __init__(self, masks: Masks) -> None:
+        self._masks = masks
+        self._logs: dict[tuple[str, str], masking.StreamMask] = {}
+
+    def mask(self, entries: Sequence[Entry]) -> list[Entry]:
+        """These entries, masked; the end of a log may be held back."""
+        found = []
+        for item in entries:
+            if item.kind == LOG:
+                stream = self._logs.setdefault((item.place, item.name), masking.StreamMask(self._masks))
+                found += _log(item, stream.feed(item.body))
+                continue
+            if item.kind == END:
+                found += self.rest(item.at, item.place)
+            told = dumps([item.kind, item.name, self._body(item), item.place, item.at])
+            found.append(Entry(*loads(self._masks.mask(told))))
+        return found
+
+    def _body(self, entry: Entry) -> Any:
+        """What is told. Numbers among which a value stands are not told at all: they could not be read any more."""
+        packed = entry.body.get("packed", "") if entry.kind == SERIES else ""
+        if packed and self._masks.mask(packed) != packed:
+            return {"values": [masking.MASK], "steps": None, "at": entry.at}
+        return entry.body
+
+    def rest(self, at: float, place: str | None = None) -> list[Entry]:
+        """What was held back: of the log of this run, or of all."""
+        ended = [key for key in self._logs if place in (None, key[0])]
+        return [entry for key in ended for entry in _log(Entry(LOG, key[1], "", key[0], at), self._logs.pop(key).end())]
+
+
+def _log(entry: Entry, text: str) -> list[Entry]:
+    return [replace(entry, body=text)] if text else []
 
 
 def refuse_told(outputs: Mapping[str, StoredValue], masks: Masks) -> None:

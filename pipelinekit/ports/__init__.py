@@ -54,6 +54,9 @@ class RunRecords(Protocol):
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Step runs recorded so far, with the outputs and failure of each; reused ones show the original's outputs."""
 
+    def changes(self, run: str) -> Sequence[tuple[float, Sequence[tuple[str, str]]]]:
+        """When step runs changed, by name, and to which status: as it was recorded, in its order."""
+
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the run's driver to end it; a run without a driver is canceled at once. Final runs stay as they are."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, LogChunk, Told, attempt_id
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
+from pipelinekit.domain.texts import seconds_text
 from pipelinekit.engine import events
 from pipelinekit.engine.orchestrator import Orchestrator
 from pipelinekit.errors import ComputeError, LeaseLostError, PipelinekitError, UsageError
@@ -60,6 +61,7 @@ class Turns:
         self._computes: dict[str, Compute] = {}
         self._targets: dict[str, str] = {}
         self._has_told = False
+        self._until = run.started_at + run.options.max_seconds if run.started_at and run.options.max_seconds else None
         self._lost = threading.Event()
         self._done = threading.Event()
         self._heartbeat: threading.Thread | None = None
@@ -96,6 +98,7 @@ class Turns:
             raise LeaseLostError(f"run {self._run.id} was taken over by another process")
         if not happened and self._records.runs.get(self._run.id).cancel_requested:
             happened = [events.CancelRequested()]
+        happened += self._overdue()
         self._keep_logs([event for event in happened if isinstance(event, LogChunk)])
         self._keep_told([event for event in happened if isinstance(event, Told)])
         woken = [events.Woken(step) for step in self._performer.due(self._clock.now())]
@@ -107,8 +110,8 @@ class Turns:
     def _wait(self) -> list[LogChunk | Told | events.Event]:
         if any(compute.advance() for compute in self._computes.values()):
             return self._drain()
-        timer = self._performer.next_timer()
-        seconds = IDLE_SECONDS if timer is None else min(max(timer - self._clock.now(), 0.0), IDLE_SECONDS)
+        until = [time for time in (self._performer.next_timer(), self._until) if time is not None]
+        seconds = min(max(min(until) - self._clock.now(), 0.0), IDLE_SECONDS) if until else IDLE_SECONDS
         try:
             first = self._queue.get(timeout=seconds)
         except queue.Empty:
@@ -116,6 +119,14 @@ class Turns:
             return []
         self._gather()
         return [first, *self._drain()]
+
+    def _overdue(self) -> list[events.Event]:
+        """The run is canceled, once, when it has taken as long as it may."""
+        if self._until is None or self._clock.now() < self._until:
+            return []
+        self._until = None
+        words = f"the run had taken {seconds_text(self._run.options.max_seconds)}, as long as it may"
+        return [events.CancelRequested(Failure("timeout", words))]
 
     def _gather(self) -> None:
         """Let more happen while nothing could be started anyway: what comes in quick succession is recorded at once."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelinekit.domain.attempts import Told, split_id
-from pipelinekit.domain.metrics import CHILD, END, FILE, IMAGE, METRIC_KINDS, PROPERTY, TAG, Entry
+from pipelinekit.domain.attempts import LogChunk, Told, attempt_id, split_id
+from pipelinekit.domain.metrics import CHILD, END, FILE, IMAGE, LOG, METRIC_KINDS, PROPERTY, TAG, Entry
 from pipelinekit.domain.runs import Failure, RunRecord
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database
+from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.metrics import Place, add_metric, place_of
 from pipelinekit.storage.runs import run_record
 from pipelinekit.wire.runs import failure_to_json
@@ -26,6 +27,7 @@ class SQLFacts:
         self._database = database
         self._clock = clock
         self._attempts: dict[tuple[str, str], int] = {}
+        self._logs = SQLLogs(database)
 
     # -- what steps tell ---------------------------------------------------------------------------------------------
 
@@ -61,6 +63,8 @@ class SQLFacts:
                 self._put(places, "put_file", f"images/{entry.name}", dumps(entry.body), entry.at)
         elif entry.kind == FILE:
             self._put(places, "put_file", entry.name, dumps(entry.body), entry.at)
+        elif entry.kind == LOG:
+            self._logs.append([LogChunk(attempt_id(*place[:2], 1), entry.name, entry.body)], entry.at)
         elif entry.kind in _KEPT_BY:
             self._put(places, _KEPT_BY[entry.kind], entry.name, entry.body)
         elif entry.kind == CHILD:

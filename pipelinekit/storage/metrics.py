@@ -61,7 +61,13 @@ def add_metric(database: Database, place: Place, entry: Entry) -> None:
     run, step, to_parent = place
     count, last = 1, None
     lowest = highest = number = None
-    if entry.kind == SERIES:
+    text = ""
+    if entry.kind == SERIES and "packed" in entry.body:
+        text, count, last, lowest, highest = (
+            entry.body[name] for name in ("packed", "points", "last", "lowest", "highest")
+        )
+        number = finite(last)
+    elif entry.kind == SERIES:
         values = numbers_from_json(entry.body["values"])
         count, last = len(values), entry.body["values"][-1]
         numbers = [found for value in values if (found := finite(value)) is not None]
@@ -74,7 +80,7 @@ def add_metric(database: Database, place: Place, entry: Entry) -> None:
     chunk = database.write_returning(
         "add_points", (run, step, entry.name, to_parent, entry.kind, count, dumps(last), number, lowest, highest)
     )[0]["chunks"]
-    database.write("add_chunk", (run, step, entry.name, to_parent, chunk, dumps(entry.body)))
+    database.write("add_chunk", (run, step, entry.name, to_parent, chunk, text or dumps(entry.body)))
 
 
 def place_of(run: str, step: str, entry: Entry) -> Place:

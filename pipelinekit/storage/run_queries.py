@@ -56,18 +56,20 @@ class _Select:
 def find_runs(database: Database, query: RunQuery) -> Sequence[RunRecord]:
     """The runs that a query asks for."""
     select, key = _Select(), "runs.id"
-    tags, conditions = dict(query.tags), list(query.conditions)
+    marks = {"tag": dict(query.tags), "property": dict(query.properties)}
+    conditions = list(query.conditions)
     if query.sort[0]:
         source = "runs_sorted_by_metric" if query.sort[0] == METRIC else "runs_sorted_by_parameter"
         select.add(_pieces()[source], query.sort[1])
         key = "chosen.number"
-    elif tags:
-        name = next((name for name, value in tags.items() if value is not None), next(iter(tags)))
-        value = tags.pop(name)
+    elif of := next((of for of in marks if marks[of]), ""):
+        wanted = marks[of]
+        name = next((name for name, value in wanted.items() if value is not None), next(iter(wanted)))
+        value = wanted.pop(name)
         if value is None:
-            select.add(_pieces()["runs_by_tag_key"], name)
+            select.add(_pieces()[f"runs_by_{of}_key"], name)
         else:
-            select.add(_pieces()["runs_by_tag"], name, value)
+            select.add(_pieces()[f"runs_by_{of}"], name, value)
     elif equal := next((item for item in conditions if item.of == PARAMETER and item.op == "="), None):
         conditions.remove(equal)
         select.add(_pieces()[f"runs_by_parameter_{_kind(equal)}"], equal.name, equal.value)
@@ -76,7 +78,7 @@ def find_runs(database: Database, query: RunQuery) -> Sequence[RunRecord]:
         select.add(_pieces()[f"runs_by_{rare.of}_range"].replace("{op}", _op(rare)), rare.name, rare.value)
     else:
         select.add(_pieces()["runs_by_time"])
-    _add_conditions(select, query, tags, conditions)
+    _add_conditions(select, query, marks, conditions)
     _add_order(select, query, key, "chosen.run" if "chosen" in select.texts[0] else "runs.id")
     return [run_record(row) for row in database.select(" ".join(select.texts), select.parameters)]
 
@@ -91,9 +93,9 @@ def _is_rare(database: Database, condition: Condition) -> bool:
 
 
 def _add_conditions(
-    select: _Select, query: RunQuery, tags: dict[str, str | None], conditions: Sequence[Condition]
+    select: _Select, query: RunQuery, marks: dict[str, dict[str, str | None]], conditions: Sequence[Condition]
 ) -> None:
-    for column in ("experiment", "pipeline"):
+    for column in ("experiment", "pipeline", "kind"):
         if value := getattr(query, column):
             select.add(f"and runs.{column} = ?", value)
     if query.statuses:
@@ -101,17 +103,18 @@ def _add_conditions(
         select.add(f"and runs.status in ({words})")
         if {RunStatus.FAILED, RunStatus.CANCELED}.issuperset(query.statuses):
             select.named("ended_badly")  # as it stands in the index of such runs, so that it is found
-    if not query.children:
+    if not query.children and not query.kind:
         select.add("and runs.kind <> ?", CHILD)
     if query.since is not None:
         select.add("and runs.created_at >= ?", query.since)
     if query.until is not None:
         select.add("and runs.created_at < ?", query.until)
-    for key, value in tags.items():
-        if value is None:
-            select.named("has_tag", key)
-        else:
-            select.named("has_tag_value", key, value)
+    for of, wanted in marks.items():
+        for key, value in wanted.items():
+            if value is None:
+                select.named(f"has_{of}", key)
+            else:
+                select.named(f"has_{of}_value", key, value)
     for item in conditions:
         value = dumps(item.value) if item.of == METRIC and isinstance(item.value, str) else item.value
         select.named(f"has_{item.of}_{_kind(item)}", item.name, value, op=_op(item))

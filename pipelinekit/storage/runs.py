@@ -88,6 +88,13 @@ class SQLRuns:
         """Step runs in the order of the graph."""
         return [step_record(row) for row in self._database.read("steps_of_run", (run,))]
 
+    def changes(self, run: str) -> Sequence[tuple[float, Sequence[tuple[str, str]]]]:
+        """When step runs changed, and to which status."""
+        told = [
+            (row["at"], loads(row["body"]).get("steps", ())) for row in self._database.read("events_of_run", (run,))
+        ]
+        return [(at, [(name, status) for name, status in steps]) for at, steps in told if steps]
+
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the driver to end the run, or cancel it where there is none."""
         found = self.get(run)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.experiments import Experiment
-from pipelinekit.domain.run_queries import METRIC, Condition, RunQuery, holds
+from pipelinekit.domain.run_queries import METRIC, Condition, RunQuery, has_tags, holds
 from pipelinekit.domain.runs import CHILD, RunRecord
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.testing.facts import MemoryMetrics
@@ -102,15 +102,18 @@ class MemoryRunQueries:
 
     def _fits(self, run: RunRecord, query: RunQuery) -> bool:
         tags = self._state.tags.get((run.id, "", False), {})
+        properties = self._state.properties.get((run.id, "", False), {})
         return (
             run.id not in self._state.removed
             and query.experiment in ("", run.experiment)
             and query.pipeline in ("", run.pipeline)
             and (not query.statuses or run.status in query.statuses)
-            and (query.children or run.kind != CHILD)
+            and query.kind in ("", run.kind)
+            and (query.children or query.kind or run.kind != CHILD)
             and (query.since is None or run.created_at >= query.since)
             and (query.until is None or run.created_at < query.until)
-            and all(key in tags and value in (None, tags[key]) for key, value in query.tags.items())
+            and has_tags(tags, query.tags)
+            and has_tags(properties, query.properties)
             and all(self._holds(run, item) for item in query.conditions)
         )
 

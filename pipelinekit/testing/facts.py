@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from pipelinekit.classes import replace
-from pipelinekit.domain.attempts import Told, split_id
+from pipelinekit.domain.attempts import LogChunk, Told, attempt_id, split_id
 from pipelinekit.domain.metrics import (
     CHILD,
     END,
     FILE,
     IMAGE,
+    LOG,
     METRIC_KINDS,
     PARENT,
     PROPERTY,
@@ -27,7 +28,7 @@ from pipelinekit.domain.runs import CHILD as CHILD_RUN
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus, StepStatus
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.testing.records import MemoryState
-from pipelinekit.wire.metrics import numbers_from_json, series_from_chunks
+from pipelinekit.wire.metrics import numbers_from_json, series_from_chunks, unpacked
 from pipelinekit.wire.values import value_from_json
 
 Place = tuple[str, str, bool]
@@ -68,8 +69,13 @@ class MemoryFacts:
         elif entry.place:
             place = (entry.place, "", False)
         places = [place, (run, "", False)] if place[2] else [place]
+        if entry.kind == SERIES:
+            entry = replace(entry, body=unpacked(entry.body))
         if entry.kind in METRIC_KINDS:
             state.metrics.setdefault((*place, entry.name), []).append(entry)
+        if entry.kind == LOG:
+            chunk = LogChunk(attempt_id(*place[:2], 1), entry.name, entry.body)
+            state.logs.setdefault(place[:2], []).append(chunk)
         for target in places:
             if entry.kind == TAG:
                 state.tags.setdefault(target, {})[entry.name] = entry.body

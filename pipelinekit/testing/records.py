@@ -46,6 +46,7 @@ class MemoryState:
     documents: dict[str, str] = field(default_factory=dict)
     logs: dict[tuple[str, str], list[LogChunk]] = field(default_factory=dict)
     events: dict[str, list[list[tuple[str, str]]]] = field(default_factory=dict)
+    moments: dict[str, list[float]] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     used: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -65,12 +66,18 @@ class MemoryState:
         kept = {name: copy.copy(getattr(self, name)) for name in self.__match_args__}
         kept["steps"] = {run: dict(steps) for run, steps in self.steps.items()}
         kept["events"] = {run: list(events) for run, events in self.events.items()}
+        kept["moments"] = {run: list(moments) for run, moments in self.moments.items()}
         try:
             yield
         except BaseException:
             for name, value in kept.items():
                 setattr(self, name, value)
             raise
+
+    def tell(self, run: str, body: list[tuple[str, str]]) -> None:
+        """Keep an event."""
+        self.events.setdefault(run, []).append(body)
+        self.moments.setdefault(run, []).append(self.clock.now())
 
     def leased(self, run: str, epoch: int) -> RunRecord:
         """The run, if this epoch holds it. Raises LeaseLostError."""
@@ -95,6 +102,7 @@ class MemoryState:
 
 
 _DRIVEN = (RunStatus.RUNNING, RunStatus.CANCEL_REQUESTED)
+_NO_STEPS = ("driver", "status")  # what else events tell
 _WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
 
 
@@ -141,6 +149,11 @@ class MemoryRuns:
             return replace(step, outputs={})
         found = [item for item in self._state.completions if (item.run, item.step) == _shown(step)]
         return replace(step, outputs=max(found, key=lambda item: item.attempt).outputs if found else {})
+
+    def changes(self, run: str) -> Sequence[tuple[float, Sequence[tuple[str, str]]]]:
+        """When step runs changed, and to which status."""
+        told = zip(self._state.moments.get(run, ()), self._state.events.get(run, ()), strict=True)
+        return [(at, steps) for at, body in told if (steps := [item for item in body if item[0] not in _NO_STEPS])]
 
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the driver to end the run, or cancel it where there is none."""
@@ -250,7 +263,7 @@ class MemoryDriving:
         self._state.claims = {key: claim for key, claim in self._state.claims.items() if claim[0] != run}
 
     def _event(self, run: str, body: list[tuple[str, str]]) -> None:
-        self._state.events.setdefault(run, []).append(body)
+        self._state.tell(run, body)
 
 
 class MemoryCarrying:
@@ -310,7 +323,7 @@ class MemoryCarrying:
             )
             if not skipped:
                 self._state.used[_shown(step)] = now
-        self._state.events.setdefault(run, []).append([(step.name, str(step.status)) for step in steps.values()])
+        self._state.tell(run, [(step.name, str(step.status)) for step in steps.values()])
         counts = {status: sum(step.status is status for step in steps.values()) for status in StepStatus}
         seconds = sum(step.seconds for step in steps.values() if step.status is StepStatus.REUSED)
         return {status: count for status, count in counts.items() if count}, seconds

@@ -99,6 +99,7 @@ class MemoryUpkeep:
                 steps = state.steps.get(run, {})
                 state.steps[run] = {name: step for name, step in steps.items() if (run, name) in removal.stays}
                 state.events.pop(run, None)
+                state.moments.pop(run, None)
             state.logs = {
                 place: kept for place, kept in state.logs.items() if place[0] not in gone or place in removal.stays
             }

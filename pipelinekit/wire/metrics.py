@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.metrics import Entry, Metric, Scalar, Series
+from pipelinekit.wire.values import dumps, loads
 
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -26,6 +28,48 @@ def numbers_to_json(values: Sequence[Scalar]) -> list[Any]:
     if math.isfinite(sum(value for value in values if type(value) is float)):  # the usual case, at the speed of C
         return list(values)
     return [value if type(value) is not float or math.isfinite(value) else {"$": _word(value)} for value in values]
+
+
+def series_to_json(values: Sequence[Scalar], steps: Sequence[int] | None, at: Sequence[float]) -> dict[str, Any]:
+    """Points of a series, as the body of an entry.
+
+    Numbers are packed where they were told: as a text that is kept as it is, with what is to be known of it. So the
+    driver, which has the points of all steps to keep, need not look at each.
+    """
+    body = {"values": numbers_to_json(values), "steps": list(steps) if steps else None, "at": _times_to_json(at)}
+    try:
+        if not math.isfinite(sum(values)):  # type: ignore[arg-type]
+            return body
+    except (TypeError, OverflowError):  # a text is among them, or a number that no float can hold
+        return body
+    lowest, highest, last = min(values), max(values), values[-1]
+    return {
+        "packed": dumps(body),
+        "points": len(values),
+        "last": last,
+        "lowest": float(lowest),
+        "highest": float(highest),
+    }
+
+
+def unpacked(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body of an entry of a series, with its points."""
+    found: Mapping[str, Any] = loads(body["packed"]) if "packed" in body else body
+    return found
+
+
+def _times_to_json(at: Sequence[float]) -> Any:
+    """One time where all are equal, and each once where many are."""
+    if at[0] == at[-1]:
+        return at[0]  # a list that was told at once has one time
+    equal = [[time, len(list(times))] for time, times in itertools.groupby(at)]
+    return {"equal": equal} if 2 * len(equal) < len(at) else list(at)
+
+
+def _times_from_json(document: Any, count: int) -> list[float]:
+    if isinstance(document, dict):
+        return [time for time, times in document["equal"] for _ in range(times)]
+    return document if isinstance(document, list) else [document] * count
 
 
 def numbers_from_json(values: Sequence[Any]) -> list[Scalar]:
@@ -62,8 +106,8 @@ def series_from_chunks(chunks: Iterable[Mapping[str, Any]]) -> Series:
     at: list[float] = []
     steps: list[int] = []
     for chunk in chunks:
-        found, times = numbers_from_json(chunk["values"]), chunk["at"]
+        found = numbers_from_json(chunk["values"])
         values += found
-        at += times if isinstance(times, list) else [times] * len(found)
+        at += _times_from_json(chunk["at"], len(found))
         steps += chunk["steps"] or ()
     return Series(values, steps if len(steps) == len(values) and steps else None, at)

@@ -53,6 +53,7 @@ def options_to_json(options: RunOptions) -> dict[str, Any]:
         "compute": options.compute,
         "verify": options.verify,
         "check": options.check,
+        **({"max_seconds": options.max_seconds} if options.max_seconds else {}),
     }
 
 
@@ -64,6 +65,7 @@ def options_from_json(document: Mapping[str, Any]) -> RunOptions:
         document["compute"],
         document.get("verify", 0.0),
         document.get("check", False),
+        document.get("max_seconds", 0.0),
     )
 
 
@@ -151,13 +153,27 @@ def step_document(step: StepRecord) -> dict[str, Any]:
     return document
 
 
-def whole_document(run: RunRecord, steps: Iterable[StepRecord]) -> dict[str, Any]:
-    """A run with its steps, and what reuse saved."""
+def _short_durations(run: RunRecord) -> dict[str, float]:
+    """Seconds by phase of a run that executed nothing; see `domain.durations`."""
+    queued = (run.started_at or run.created_at) - run.created_at
+    ran = (run.ended_at or run.created_at) - run.created_at - queued
+    return {"queued": round(max(queued, 0.0), 6), "prepare": 0.0, "run": round(max(ran, 0.0), 6)}
+
+
+def whole_document(
+    run: RunRecord, steps: Iterable[StepRecord], durations: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, Any]:
+    """A run with its steps, and what reuse saved; `durations` are those of the run, by an empty name, and of steps."""
     listed = list(steps)
     reused = [step for step in listed if step.status is StepStatus.REUSED]
+    told = durations or {"": _short_durations(run)}
     return {
         **run_document(run),
-        "steps": [step_document(step) for step in listed],
+        "durations": dict(told[""]),
+        "steps": [
+            {**step_document(step), **({"durations": dict(told[step.name])} if step.name in told else {})}
+            for step in listed
+        ],
         "summary": {
             "steps": len(listed),
             **{str(status): count for status in StepStatus if (count := sum(step.status is status for step in listed))},

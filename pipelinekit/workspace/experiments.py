@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipelinekit.domain import experiments
@@ -13,7 +14,7 @@ from pipelinekit.workspace.interactive import InteractiveRun
 from pipelinekit.workspace.runs import Run, RunCollection
 
 Submit = Callable[..., Run]  # a pipeline, its experiment and more; see `Workspace.submit`
-Begin = Callable[[str, str], InteractiveRun]  # an experiment and a display name
+Begin = Callable[[str, str, Path | None], InteractiveRun]  # an experiment, a display name, a source folder
 
 
 class Experiment:
@@ -42,9 +43,18 @@ class Experiment:
         """Submit a pipeline or a script run; options are those of `Workspace.submit`."""
         return self._submit(pipeline, experiment=self.name, **options)
 
-    def start_run(self, display_name: str = "", tags: Mapping[str, object] | None = None) -> InteractiveRun:
-        """Begin an interactive run: this process logs to it, and completes it."""
-        run = self._begin(self.name, display_name)
+    def start_run(
+        self,
+        display_name: str = "",
+        tags: Mapping[str, object] | None = None,
+        *,
+        source_directory: str | Path | None = None,
+    ) -> InteractiveRun:
+        """Begin an interactive run: this process logs to it, and completes it.
+
+        What lies in `source_directory`, after its ignore file, is kept with it as its snapshot.
+        """
+        run = self._begin(self.name, display_name, Path(source_directory) if source_directory is not None else None)
         for key, value in (tags or {}).items():
             run.tag(key, value)
         return run
@@ -98,9 +108,12 @@ class ExperimentCollection:
             self._records.get(name)
         return self._handle(name)
 
-    def list(self, *, archived: bool | None = False) -> Sequence[Experiment]:
-        """Experiments, those with the newest runs first; `archived` None asks for all."""
-        return [self._handle(item.name) for item in self._records.list(archived=archived)]
+    def list(
+        self, *, archived: bool | None = False, tags: Mapping[str, str | None] | None = None
+    ) -> Sequence[Experiment]:
+        """Experiments, those with the newest runs first; `archived` None asks for all. `tags` as for runs."""
+        found = experiments.with_tags(self._records.list(archived=archived), tags or {})
+        return [self._handle(item.name) for item in found]
 
     def _handle(self, name: str) -> Experiment:
         return Experiment(name, self._records, self._runs, self._submit, self._begin)

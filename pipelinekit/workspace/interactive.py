@@ -13,19 +13,25 @@ from types import TracebackType
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import check_name, run_id
 from pipelinekit.domain.runs import INTERACTIVE, Failure, RunOptions, RunRecord, RunStatus
-from pipelinekit.errors import LeaseLostError, PipelinekitError
-from pipelinekit.formats.telling import ChildRun, Teller, Telling, keep_in, make_child
+from pipelinekit.domain.values import StoredValue, folder_digest
+from pipelinekit.errors import LeaseLostError, NotFoundError, PipelinekitError
+from pipelinekit.formats.telling import ChildRun, Teller, Writing, keep_in, make_child
 from pipelinekit.ports import Blobs, Clock, DriverRecords, RunRecords
 from pipelinekit.ports.facts import FactRecords
 from pipelinekit.workspace.pipelines import circumstances
 from pipelinekit.workspace.runs import Run
+from pipelinekit.workspace.snapshots import SourceTree
 
 HEARTBEAT_SECONDS = 5.0
+SNAPSHOT = "snapshot"
 
 
 @frozen
 class InteractiveStores:
-    """What an interactive run is recorded in. The last two are opened for it alone: each is used by one thread."""
+    """What an interactive run is recorded in. What is opened is for it alone: each is used by one thread.
+
+    `look` tells the files of a source folder.
+    """
 
     owner: str
     runs: RunRecords
@@ -34,9 +40,10 @@ class InteractiveStores:
     clock: Clock
     open_facts: Callable[[], FactRecords]
     open_driving: Callable[[], DriverRecords]
+    look: Callable[[Path], SourceTree]
 
 
-class InteractiveRun(Telling):
+class InteractiveRun(Writing):
     """A run that this process makes: use it in a `with` statement, or call `complete` or `fail`.
 
     A process that ends without either leaves a run that is found to have failed.
@@ -52,6 +59,7 @@ class InteractiveRun(Telling):
         self._record = record
         self._stores = stores
         self._done = threading.Event()
+        self._types: tuple[str, ...] = ()
         threading.Thread(target=self._beat, name="pipelinekit-run", daemon=True).start()
 
     def child_run(self, name: str = "", tags: Mapping[str, str] | None = None) -> ChildRun:
@@ -62,13 +70,17 @@ class InteractiveRun(Telling):
         """Record what was told so far; otherwise that takes up to half a second, or until more is told."""
         self._gatherer.flush()
 
+    def keep(self, name: str, value: StoredValue) -> None:
+        """Keep what is in the store already with the run."""
+        self._facts.put_file(self.id, name, value)
+
     def complete(self) -> None:
         """The run has done what it should."""
         self._end(RunStatus.COMPLETED, None)
 
-    def fail(self, why: str = "", types: tuple[str, ...] = ()) -> None:
+    def fail(self, why: str = "") -> None:
         """The run did not do what it should."""
-        self._end(RunStatus.FAILED, Failure("user", why or "it was said to have failed", types))
+        self._end(RunStatus.FAILED, Failure("user", why or "it was said to have failed", self._types))
 
     def _end(self, status: RunStatus, failure: Failure | None) -> None:
         if self._done.is_set():
@@ -92,23 +104,28 @@ class InteractiveRun(Telling):
                 except LeaseLostError:
                     return
 
-    def __enter__(self) -> InteractiveRun:
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.complete()
-        else:
-            self.fail(f"{kind.__name__}: {error}", tuple(base.__name__ for base in kind.__mro__[:-2]))
+        if kind is not None:
+            self._types = tuple(base.__name__ for base in kind.__mro__[:-2])
+        super().__exit__(kind, error, _)
 
     def __repr__(self) -> str:
         return f"InteractiveRun({self.id!r})"
 
 
 def begin_interactive(
-    experiment: str, stores: InteractiveStores, handle: Callable[[RunRecord], Run], *, display_name: str = ""
+    experiment: str,
+    stores: InteractiveStores,
+    handle: Callable[[RunRecord], Run],
+    *,
+    display_name: str = "",
+    source: Path | None = None,
 ) -> InteractiveRun:
-    """Record a run of this process and begin it."""
+    """Record a run of this process and begin it; the files of a source folder are kept with it."""
+    if source is not None and not source.is_dir():
+        raise NotFoundError(f"there is no folder {str(source)!r}", hint="source_directory= names a folder of sources")
+    tree = stores.look(source.absolute()) if source is not None else None
+    snapshot = {SNAPSHOT: tree.keep(stores.blobs)} if tree is not None else {}
     now = stores.clock.now()
     record = RunRecord(
         run_id(int(now * 1000), int.from_bytes(os.urandom(4)) >> 7),
@@ -120,10 +137,14 @@ def begin_interactive(
         now,
         options=RunOptions(),
         source=str(Path.cwd()),
-        details=circumstances(),
+        details={**circumstances(source.absolute() if source is not None else None), **snapshot},
         kind=INTERACTIVE,
         display_name=display_name,
     )
     stores.runs.create(record)
     taken = stores.driving.take(record.id, stores.owner)
-    return InteractiveRun(taken, handle(taken), stores)
+    run = InteractiveRun(taken, handle(taken), stores)
+    if tree is not None:  # a file of the run, too: so clean-up leaves it alone
+        digest = snapshot[SNAPSHOT]
+        run.keep(SNAPSHOT, StoredValue(folder_digest(digest), "folder", tree.tree().size, digest))
+    return run

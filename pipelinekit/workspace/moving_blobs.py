@@ -44,13 +44,13 @@ class Moved:
     damaged: tuple[str, ...] = ()
 
 
-def check_still(runs: RunCollection) -> None:
-    """Refuse to move while a run may store something. Raises UsageError."""
+def check_still(runs: RunCollection, what: str = "move") -> None:
+    """Refuse to move or delete what is stored while a run may store something. Raises UsageError."""
     for status in RunStatus:
         if not status.final and (found := runs.list(status=status, limit=1)):
             raise UsageError(
-                f"run {found[0].id} is {status}, and stores its blobs in the old place",
-                hint="wait for it, or cancel it, then move",
+                f"run {found[0].id} is {status}, and needs what is stored as it lies now",
+                hint=f"wait for it, or cancel it, then {what}",
             )
 
 

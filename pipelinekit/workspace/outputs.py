@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.types import shorten
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import UsageError
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 else:
     tempfile = late("tempfile")
     loading = late("pipelinekit.formats.loading")
+
+
+def below(folder: str | Path, *names: str) -> Path:
+    """The place of a file below a folder. Raises UsageError for a name that leads out of it."""
+    return Path(folder, *map(check_file_name, names))
 
 
 class Output:

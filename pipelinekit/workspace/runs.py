@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
-from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.names import check_file_name
+from pipelinekit.domain.runs import KINDS, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs, LogRecords, RunRecords
-from pipelinekit.wire.runs import whole_document
+from pipelinekit.wire.runs import failure_to_json, whole_document
 
 if TYPE_CHECKING:
+    from pipelinekit.domain import durations as phases
     from pipelinekit.domain import metrics as points
     from pipelinekit.domain import run_queries
+    from pipelinekit.domain import standing as states
+    from pipelinekit.formats import telling
     from pipelinekit.ports.facts import FactRecords, MetricRecords, RunQueries
+    from pipelinekit.wire import values
     from pipelinekit.workspace import outputs as stored
+    from pipelinekit.workspace import run_children as children
+    from pipelinekit.workspace import run_logs
 else:
+    phases = late("pipelinekit.domain.durations")
     points = late("pipelinekit.domain.metrics")
     run_queries = late("pipelinekit.domain.run_queries")
+    states = late("pipelinekit.domain.standing")
     stored = late("pipelinekit.workspace.outputs")
+    children = late("pipelinekit.workspace.run_children")
+    run_logs = late("pipelinekit.workspace.run_logs")
+    telling = late("pipelinekit.formats.telling")
+    values = late("pipelinekit.wire.values")
 
 SHORTEST_WAIT = 0.02  # seconds between two looks at a run, at first
 LONGEST_WAIT = 0.5
@@ -76,6 +91,23 @@ class Told:
         run, step = self._shown
         return [Run(record, self._stores) for record in self._stores.facts().children(run, step=step)]
 
+    def download(self, folder: str | Path, prefix: str = "") -> dict[str, Path]:
+        """Copy the files whose names begin so into a folder; their places by name. Raises NotFoundError for none."""
+        found = {name: output for name, output in self.files.items() if name.startswith(prefix)}
+        if not found:
+            there = ", ".join(self.files) or "none"
+            raise NotFoundError(f"there is no file {prefix!r} with run {self._place[0]}", hint=f"there are: {there}")
+        return {name: output.save(stored.below(folder, name)) for name, output in found.items()}
+
+    def upload(self, name: str, path: str | Path) -> stored.Output:
+        """Keep a file or folder under this name, whatever stands there now. Raises NotFoundError."""
+        place, (run, step) = Path(path), self._place
+        if not place.exists():
+            raise NotFoundError(f"there is no file {str(path)!r} to keep with run {run}")
+        value = values.value_from_json(telling.keep_in(self._stores.blobs, place))
+        self._stores.facts().put_file(run, check_file_name(name), value, step=step)
+        return stored.Output(name, value, self._stores.blobs)
+
     def metrics(self) -> dict[str, Any]:
         """Metrics by name: one value, a list of values, a table as a dict of columns, a matrix, an image's file."""
         return {metric.name: self._value(metric) for metric in self._metrics()}
@@ -90,7 +122,7 @@ class Told:
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; others stay."""
-        checked = dict(points.check_text("tag", key, value) for key, value in tags.items())
+        checked = checked_tags(tags)
         run, step = self._place
         if len({**self.tags, **checked}) > points.MOST_TAGS:
             raise UsageError(f"run {run} would have more than {points.MOST_TAGS} tags", hint="remove some first")
@@ -105,6 +137,10 @@ class Told:
         """Add properties; one that is there stays as it is."""
         checked = dict(points.check_text("property", key, value) for key, value in properties.items())
         run, step = self._place
+        if len({**self.properties, **checked}) > points.MOST_TAGS:
+            raise UsageError(
+                f"run {run} would have more than {points.MOST_TAGS} properties", hint="use tags for what may go again"
+            )
         self._stores.facts().add_properties(run, checked, step=step)
 
     def _metrics(self) -> Sequence[points.Metric]:
@@ -185,11 +221,31 @@ class Run(Told):
         found = self.record.outputs.items()
         return {name: stored.Output(name, value, self._stores.blobs) for name, value in found}
 
+    def all_children(
+        self,
+        *,
+        recursive: bool = True,
+        status: RunStatus | str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+    ) -> Sequence[Run]:
+        """Child runs, and with `recursive` those below them, each behind its parent; only those that fit."""
+        stores = self._stores
+        below = children.children_of(self.record, stores.runs, stores.facts(), recursive=recursive)
+        found = [Run(record, stores) for _, record in below if status in (None, record.status)]
+        return [run for run in found if not tags or run_queries.has_tags(run.tags, tags)]
+
     @property
     def parent(self) -> Run | None:
         """The run that this one is a child of."""
         parent = self.record.parent
         return Run(self._stores.runs.get(parent), self._stores) if parent else None
+
+    def mark(self, tags: Mapping[str, object], display_name: str = "") -> None:
+        """Give a run that was just recorded its tags and its name; does nothing where there are none."""
+        if tags:
+            self.set_tags(tags)
+        if display_name:
+            self.describe(display_name=display_name)
 
     def describe(self, *, display_name: str | None = None, description: str | None = None) -> None:
         """Change how the run is shown; what is not given stays."""
@@ -197,10 +253,11 @@ class Run(Told):
         self._record = self._stores.runs.get(self.id)
 
     def all_metrics(self) -> dict[str, dict[str, Any]]:
-        """Metrics of the run under an empty name, and those of its steps by step."""
+        """Metrics of the run under an empty name, those of its steps by step, and those of child runs by their ids."""
         found: dict[str, dict[str, Any]] = {"": self.metrics()}
         for step, metric in self._stores.metrics().of_steps(self.id):
             found.setdefault(step, {})[metric.name] = self._value(metric)
+        found.update((child.id, told) for child in self.all_children() if (told := child.metrics()))
         return found
 
     def _metrics(self) -> Sequence[points.Metric]:
@@ -215,15 +272,26 @@ class Run(Told):
             )
         return found[name]
 
-    def wait(self, timeout: float | None = None, *, raise_on_error: bool = True) -> Run:
-        """Wait until the run has ended; returns the run itself.
+    def logs(self) -> str:
+        """What an interactive or child run wrote; of a pipeline what its steps wrote, each below its name."""
+        steps = [step.record for step in self.steps]
+        return "".join(run_logs.with_headings(run_logs.RunLogs(self._stores.logs, self.record).new(steps)))
+
+    def wait(self, timeout: float | None = None, *, raise_on_error: bool = True, show_output: bool = False) -> Run:
+        """Wait until the run has ended; returns the run itself. With `show_output` logs are written as they appear.
 
         Raises RunFailedError when it did not complete, unless told otherwise, and TimeoutError after `timeout` seconds.
         Interrupting the wait leaves the run as it is.
         """
+        shown = run_logs.RunLogs(self._stores.logs, self._record)
+        last = ""
         until = None if timeout is None else time.monotonic() + timeout
         pause = SHORTEST_WAIT
-        while not self.status.final:
+        while not (ended := self.status.final) or show_output:
+            if show_output:
+                last = self._show(shown, last)
+            if ended:
+                break
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"run {self.id} is still {self.status} after {timeout:g} s")
             time.sleep(pause)
@@ -232,17 +300,45 @@ class Run(Told):
             failure = self.record.failure
             words = failure.message if failure else f"it ended as {self.status}"
             raise RunFailedError(
-                f"run {self.id} did not complete: {words}", hint=f"see 'pipelinekit runs show {self.id}'"
+                f"run {self.id} did not complete: {words}",
+                hint=f"see 'pipelinekit runs show {self.id}'",
+                run=self.id,
+                status=str(self.status),
+                error=failure_to_json(failure),
             )
         return self
+
+    def _show(self, logs: run_logs.RunLogs, last: str) -> str:
+        """Write what is new; the step that wrote last."""
+        told = list(logs.new([step.record for step in self.steps]))
+        sys.stdout.writelines(run_logs.with_headings(told, last))
+        sys.stdout.flush()
+        return told[-1][0] if told else last
 
     def cancel(self) -> None:
         """Ask the run to end."""
         self._stores.runs.request_cancel(self.id)
 
+    @property
+    def standing(self) -> str:
+        """How the run stands, in words: what waits for what, or why it ended as it did."""
+        record = self.record
+        return states.standing(record, self._stores.runs.steps(self.id) if record.graph else ())
+
+    def durations(self) -> Mapping[str, phases.Durations]:
+        """Where the time went: of the run under an empty name, and of the steps that it executed by name."""
+        return self._durations(self._stores.runs.steps(self.id))
+
+    def _durations(self, steps: Sequence[StepRecord]) -> Mapping[str, phases.Durations]:
+        of_steps = phases.step_durations(steps, self._stores.runs.changes(self.id))
+        return {"": phases.run_durations(self.record, of_steps, steps), **of_steps}
+
     def document(self) -> dict[str, Any]:
         """The run and its steps as JSON data."""
-        return whole_document(self.record, self._stores.runs.steps(self.id))
+        record, steps = self.record, self._stores.runs.steps(self.id)
+        if not any(step.attempt for step in steps):  # nothing was executed, and there is little to tell
+            return whole_document(record, steps)
+        return whole_document(record, steps, {name: item.document() for name, item in self._durations(steps).items()})
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.record.pipeline!r}, {self.record.status})"
@@ -262,8 +358,13 @@ class RunCollection:
         self,
         *,
         experiment: str = "",
-        status: RunStatus | None = None,
+        pipeline: str = "",
+        kind: str = "",
+        status: RunStatus | str | None = None,
         tags: Mapping[str, str | None] | None = None,
+        properties: Mapping[str, str | None] | None = None,
+        since: float | None = None,
+        until: float | None = None,
         where: Sequence[str] = (),
         sort: str = "",
         ascending: bool = False,
@@ -273,13 +374,19 @@ class RunCollection:
     ) -> Sequence[Run]:
         """Runs, newest first, or sorted by a metric or parameter (`sort="metric.loss"`).
 
-        `where` are conditions such as `"metric.loss<0.3"` and `"param.model=tree"`. `after` is the id of the run that
-        the list goes on behind.
+        `kind` is `pipeline`, `interactive` or `child`. Tags and properties whose value is None may have any. Runs were
+        made from `since` on, and before `until`, in seconds since 1970. `where` are conditions such as
+        `"metric.loss<0.3"` and `"param.model=tree"`. `after` is the id of the run that the list goes on behind.
         """
         query = run_queries.RunQuery(
             experiment=experiment,
-            statuses=(status,) if status else (),
+            pipeline=pipeline,
+            kind=_one_of("kind", kind, KINDS),
+            statuses=(RunStatus(_one_of("status", status, RunStatus)),) if status else (),
             tags=tags or {},
+            properties=properties or {},
+            since=since,
+            until=until,
             conditions=tuple(map(run_queries.parse_condition, where)),
             sort=run_queries.parse_sort(sort),
             ascending=ascending,
@@ -296,6 +403,19 @@ class RunCollection:
     def handle(self, record: RunRecord) -> Run:
         """A handle on a record."""
         return Run(record, self._stores)
+
+
+def _one_of(what: str, given: str, known: Iterable[str]) -> str:
+    """What is given, if there is one. Raises UsageError."""
+    there = list(map(str, known))
+    if given and str(given) not in there:
+        raise UsageError(f"there is no {what} {given!r} of runs", hint=f"there are: {', '.join(there)}")
+    return str(given)
+
+
+def checked_tags(tags: Mapping[str, object]) -> dict[str, str]:
+    """Tags as texts within their limits. Raises UsageError."""
+    return dict(points.check_text("tag", key, value) for key, value in tags.items()) if tags else {}
 
 
 def log_place(record: StepRecord) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelinekit.domain.digests import is_digest
+from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.snapshots import Tree, TreeEntry, parse_manifest
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.formats.paths import place_folder
@@ -107,6 +108,8 @@ class SnapshotCollection:
                 raise NotFoundError(f"there is no snapshot {name}", hint="'pipelinekit runs list' shows runs; name one")
             return Snapshot(name, self._blobs)
         run = self._runs.get(name)
+        if not run.graph:
+            return self._own(run, step)
         texts = self._documents.get([run.graph])
         if run.graph not in texts:
             raise NotFoundError(f"run {run.id} was removed by clean-up, and its snapshot with it")
@@ -120,6 +123,16 @@ class SnapshotCollection:
         if not digest:
             raise NotFoundError(
                 f"{f'step {step!r} of ' if step else ''}run {run.id} has no source folder, and no snapshot"
+            )
+        return Snapshot(digest, self._blobs)
+
+    def _own(self, run: RunRecord, step: str) -> Snapshot:
+        """The snapshot of a run without a graph: an interactive one, if it has one."""
+        digest = run.details.get("snapshot", "")
+        if step or not digest:
+            raise NotFoundError(
+                f"run {run.id} has no {'steps' if step else 'snapshot'}",
+                hint="start_run(source_directory=...) keeps one with an interactive run",
             )
         return Snapshot(digest, self._blobs)
 

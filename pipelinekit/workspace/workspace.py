@@ -12,10 +12,10 @@ from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.domain.types import PathRef, map_paths
-from pipelinekit.errors import Fault
+from pipelinekit.errors import Fault, UsageError
 from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments, Pipelines
-from pipelinekit.workspace.runs import Run, RunCollection
+from pipelinekit.workspace.runs import Run, RunCollection, checked_tags
 
 Launch = Callable[[RunRecord], None]
 
@@ -29,7 +29,12 @@ class Defaults:
 
 
 class Traceable(Protocol):
-    """What can be submitted: a pipeline that an author wrote."""
+    """What can be submitted: a pipeline that an author wrote, or a script run.
+
+    A run of it may take `max_run_duration_seconds`, unless the submission says otherwise; 0 for as long as it takes.
+    """
+
+    max_run_duration_seconds: float
 
     def trace(self, values: Mapping[str, Any] | None = None) -> Draft:
         """The pipeline as a draft, shaped by these parameter values."""
@@ -73,21 +78,34 @@ class Workspace:
         compute: str = "",
         regenerate: bool | str | Sequence[str] = False,
         continue_on_step_failure: bool = False,
+        max_run_duration_seconds: float | None = None,
+        tags: Mapping[str, object] | None = None,
+        display_name: str = "",
     ) -> Run:
         """Compile a pipeline, record a run of it and start its driver; returns the run at once.
 
         `parameters` are values by name. `compute` is `local`, `in-process` or a Dask scheduler's address. `regenerate`
         executes steps whatever was kept: all of them, or those whose names match a pattern. After a failed step the
-        others are canceled, or with `continue_on_step_failure` only what depends on it is skipped.
+        others are canceled, or with `continue_on_step_failure` only what depends on it is skipped. A run that has taken
+        `max_run_duration_seconds` is canceled. `tags` and `display_name` are the run's.
         """
+        if not hasattr(pipeline, "trace"):
+            raise UsageError(
+                f"a {type(pipeline).__name__} cannot be submitted", hint="give a @pipeline, or a ScriptRunConfig(...)"
+            )
+        marks = checked_tags(tags or {})
         given = pipeline.plain_values(parameters or {})
         compilation = self.compile(pipeline, given)
         target = compute or self._defaults.compute
-        options = RunOptions(regenerate_patterns(regenerate), continue_on_step_failure, target)
+        longest = pipeline.max_run_duration_seconds if max_run_duration_seconds is None else max_run_duration_seconds
+        patterns = regenerate_patterns(regenerate)
+        options = RunOptions(patterns, continue_on_step_failure, target, max_seconds=float(longest))
         name = experiment or self._defaults.experiment
         record = self.record(compilation, given, Path.cwd(), experiment=name, options=options)
+        run = self.runs.handle(record)
+        run.mark(marks, display_name)
         self._launch(record)
-        return self.runs.handle(record)
+        return run
 
     def record(
         self,

@@ -67,6 +67,8 @@ def test_every_command_gives_one_document(project, moto):
             ("runs", "describe", run, "--name", "first"),
             ("runs", "children", run),
             ("runs", "files", run),
+            ("runs", "upload", run, "steps.py"),
+            ("runs", "wait", run),
             ("runs", "export", run, "-o", "run.zip"),
             ("runs", "reproduce", run),
         ],

@@ -16,7 +16,8 @@ from pipelinekit.cli.main import COMMANDS
 
 GOLDEN = Path(__file__).with_name("golden")
 VERBS = (
-    "list", "show", "logs", "outputs", "cancel", "metrics", "compare", "tag", "describe", "children", "files", "resume",
+    "list", "show", "logs", "wait", "outputs", "cancel", "metrics", "compare", "tag", "describe", "children", "files",
+    "upload", "resume",
     "verify", "reproduce", "export", "pin", "unpin", "drive",
 )  # fmt: skip
 EXPERIMENT_VERBS = ("list", "show", "tag", "describe", "archive", "reactivate", "delete")
@@ -33,6 +34,8 @@ ASKED = [
     *(("snapshots", verb) for verb in SNAPSHOT_VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),
+    ("workspace", "create"),
+    ("workspace", "delete"),
     ("workspace", "move"),
     ("workspace", "show"),
     *(("datasets", verb) for verb in DATASET_VERBS),

@@ -27,6 +27,9 @@ left join completions on completions.run = case when original_run = '' then step
 where step_runs.run = ?
 order by node, element, step_runs.step
 
+-- name: events_of_run
+select at, body from events where run = ? order by sequence
+
 -- name: request_cancel
 update runs set cancel_requested = 1, status = case when status = 'Running' then 'CancelRequested' else status end
 where id = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')

@@ -8,7 +8,8 @@ from typing import Any
 from pipelinekit.classes import replace
 from pipelinekit.domain.metrics import CHILD, SERIES, TAG, Entry
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort
-from pipelinekit.domain.runs import RunStatus
+from pipelinekit.domain.runs import CHILD as CHILD_RUN
+from pipelinekit.domain.runs import INTERACTIVE, PIPELINE, RunStatus
 from pipelinekit.domain.values import plain
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.testing.contracts.records import MadeRecords, new_run, refused
@@ -120,7 +121,24 @@ class ExperimentsContract:
         assert self.found(made) == "1"
         assert self.found(made, children=True) == "21"
         assert self.found(made, children=True, tags={"t": None}) == "2"
+        assert self.found(made, kind=CHILD_RUN) == "2"
+        assert self.found(made, kind=PIPELINE) == "1"
+        assert self.found(made, kind=INTERACTIVE) == ""
         assert made.runs.get("latest").id == run
+
+    def test_runs_are_found_by_properties(self) -> None:
+        """With a value, or whatever it is; beside tags."""
+        made = self.make()
+        for name in "123":
+            self.run(made, name)
+            made.facts.add_properties(f"{name:0>14}", {"seed": name, "team": "a"})
+        made.facts.set_tags(f"{'3':0>14}", {"best": ""})
+        assert self.found(made, properties={"seed": "2"}) == "2"
+        assert self.found(made, properties={"seed": None}) == "321"
+        assert self.found(made, properties={"team": "a", "seed": "1"}) == "1"
+        assert self.found(made, properties={"team": "a"}, tags={"best": None}) == "3"
+        assert self.found(made, properties={"team": "a"}, after=f"{'3':0>14}", limit=1) == "2"
+        assert self.found(made, properties={"absent": None}) == ""
 
     def test_experiments_are_made_archived_and_found_again(self) -> None:
         """A new run brings one back."""

@@ -13,6 +13,7 @@ from pipelinekit.domain.metrics import (
     END,
     FILE,
     IMAGE,
+    LOG,
     MATRIX,
     PARENT,
     PROPERTY,
@@ -25,7 +26,7 @@ from pipelinekit.domain.metrics import (
 from pipelinekit.domain.runs import RunStatus, StepStatus
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.testing.contracts.records import MadeRecords, change, completion, new_run
-from pipelinekit.wire.metrics import numbers_to_json
+from pipelinekit.wire.metrics import numbers_to_json, series_to_json
 from pipelinekit.wire.values import value_to_json
 
 RUN = f"{'run':0>14}"
@@ -69,6 +70,35 @@ class FactsContract:
         assert [type(value) for value in points.values] == [float, int, float]
         assert made.metrics.series(found["word"]).steps is None
 
+    def test_points_that_come_packed_are_points_like_others(self) -> None:
+        """Their text is kept as it came."""
+        made = _begun(self.make())
+        times = [5.0, 5.0, 5.0, 5.0, 6.0, 6.0]
+        body = series_to_json([3.0, 1, True, 2.5, 2, 1.5], [1, 2, 3, 4, 5, 6], times)
+        assert "packed" in body
+        _tell(made, "a", Entry(SERIES, "loss", body, "", 6.0), series("loss", 9.0, steps=[7]))
+        found = made.metrics.of_step(RUN, "a")[0]
+        assert found == Metric("loss", SERIES, (RUN, "a"), False, 7, 9.0, 9.0, 1.0, 9.0)
+        points = made.metrics.series(found)
+        assert list(points.values) == [3.0, 1, True, 2.5, 2, 1.5, 9.0]
+        assert (points.steps, list(points.at)) == ([1, 2, 3, 4, 5, 6, 7], [*times, 5.0])
+        for values in ([1.0, math.nan], ["text"], [1e308, 1e308], [10**400]):
+            assert "packed" not in series_to_json(values, None, [5.0] * len(values))
+
+    def test_what_a_child_writes_is_its_log(self) -> None:
+        """In its order; beside it the step has a log of its own."""
+        made = _begun(self.make())
+        child = f"{'child':0>14}"
+        told = [Entry(LOG, "stdout", "one\n", child, 5.0), Entry(LOG, "stderr", "two\n", child, 5.0)]
+        _tell(made, "a", Entry(CHILD, "c", {"parent": ""}, child, 5.0), *told)
+        made.facts.tell_run(RUN, [Entry(LOG, "stdout", "own", "", 5.0)])
+        assert [(chunk.stream, chunk.text) for _, chunk in made.logs.read(child, "")] == [
+            ("stdout", "one\n"),
+            ("stderr", "two\n"),
+        ]
+        assert [chunk.text for _, chunk in made.logs.read(RUN, "")] == ["own"]
+        assert made.logs.read(RUN, "a") == []
+
     def test_what_is_not_finite_is_kept_and_not_compared(self) -> None:
         """NaN and infinities come back."""
         made = _begun(self.make())
@@ -86,6 +116,21 @@ class FactsContract:
         found = made.metrics.of_step(RUN, "a")[0]
         assert (found.kind, found.points, found.last) == (ROWS, 3, {"x": 3, "y": "z"})
         assert made.metrics.rows(found) == {"x": [1, 2, 3], "y": [None, None, "z"]}
+
+    def test_changes_of_steps_are_told_with_their_times(self) -> None:
+        """In the order in which they were recorded."""
+        made = self.make()
+        run = made.runs.create(new_run("run"))
+        epoch = made.driving.take(run.id, made.alive).epoch
+        for status in (StepStatus.QUEUED, StepStatus.RUNNING, StepStatus.COMPLETED):
+            made.clock.turn(2)
+            made.driving.record(run.id, epoch, [change(run.id, "a", status), change(run.id, "b", status)])
+        made.driving.finish(run.id, epoch, RunStatus.COMPLETED, {}, None)
+        (first, _), *_ = told = made.runs.changes(run.id)
+        assert [at - first for at, _ in told] == [0.0, 2.0, 4.0]
+        assert [dict(steps) for _, steps in told] == [
+            dict.fromkeys("ab", status) for status in ("Queued", "Running", "Completed")
+        ]
 
     def test_images_and_matrices(self) -> None:
         """An image is a metric and a file."""

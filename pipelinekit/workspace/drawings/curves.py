@@ -100,11 +100,11 @@ def _scale(numbers: Sequence[float], begin: float, end: float) -> Scale:
 
 def _points(series: Series) -> list[tuple[float, float]]:
     shown = downsample(series, MOST_POINTS)
-    places = shown.steps if shown.steps is not None else _positions(len(series.values), len(shown.values))
+    places = shown.steps if shown.steps is not None else positions(len(series.values), len(shown.values))
     return [(x, y) for x, value in zip(places, shown.values, strict=True) if (y := finite(value)) is not None]
 
 
-def _positions(count: int, shown: int) -> list[int]:
+def positions(count: int, shown: int) -> list[int]:
     """Where points stand that were logged without steps; of a downsampled series about where they stood."""
     return [place * (count - 1) // max(shown - 1, 1) for place in range(shown)]
 

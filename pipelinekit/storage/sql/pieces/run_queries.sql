@@ -11,6 +11,14 @@ where chosen.step = '' and chosen.to_parent = 0 and chosen.key = ? and chosen.va
 select runs.* from run_tags chosen join runs on runs.id = chosen.run
 where chosen.step = '' and chosen.to_parent = 0 and chosen.key = ? and runs.removed_at is null
 
+-- name: runs_by_property
+select runs.* from run_properties chosen join runs on runs.id = chosen.run
+where chosen.step = '' and chosen.to_parent = 0 and chosen.key = ? and chosen.value = ? and runs.removed_at is null
+
+-- name: runs_by_property_key
+select runs.* from run_properties chosen join runs on runs.id = chosen.run
+where chosen.step = '' and chosen.to_parent = 0 and chosen.key = ? and runs.removed_at is null
+
 -- name: runs_by_parameter_range
 select runs.* from run_parameters chosen join runs on runs.id = chosen.run
 where chosen.name = ? and chosen.number {op} ? and runs.removed_at is null
@@ -50,6 +58,14 @@ exists (select 1 from run_tags told where told.run = runs.id and told.step = '' 
 -- name: has_tag_value
 exists (select 1 from run_tags told where told.run = runs.id and told.step = '' and told.to_parent = 0 and told.key = ?
     and told.value = ?)
+
+-- name: has_property
+exists (select 1 from run_properties told where told.run = runs.id and told.step = '' and told.to_parent = 0
+    and told.key = ?)
+
+-- name: has_property_value
+exists (select 1 from run_properties told where told.run = runs.id and told.step = '' and told.to_parent = 0
+    and told.key = ? and told.value = ?)
 
 -- name: has_parameter_text
 exists (select 1 from run_parameters told where told.run = runs.id and told.name = ? and told.value {op} ?)

@@ -1,0 +1,21 @@
+"""Each row of the checklist about workspaces, experiments, runs, metrics and script runs is proven, reached, or decided."""
+
+import pytest
+from checklist.checking import command_fault, commands_of, faults_of
+from checklist.rows_runs import ROWS
+
+
+def test_every_row_is_proven_and_reached_or_decided():
+    assert faults_of(ROWS) == []
+    assert {row.section for row in ROWS} == {
+        "1. Workspace",
+        "7. Experiments",
+        "8. Runs and child runs",
+        "9. Logging and metrics",
+        "10. Run configuration and script run",
+    }
+
+
+@pytest.mark.parametrize("line", commands_of(ROWS))
+def test_every_command_is_there_and_gives_a_document(line):
+    assert command_fault(line) == ""
