@@ -93,7 +93,7 @@ def test_a_dataset_from_its_registration_to_what_was_made_of_it(workspace, days,
     assert {(use["direction"], use["name"], use["version"]) for use in back} == {
         ("input", "sales", 2), ("output", "big", 2), ("output", "page", 2),
     }  # fmt: skip
-    assert json_of(tmp_path, "datasets", "show", "big")["run"] == second.id
+    assert json_of(tmp_path, "datasets", "show", "big@2")["run"] == second.id
     assert [item["version"] for item in json_of(tmp_path, "datasets", "list", "sales")["datasets"]] == [2, 1]
     assert workspace.datasets.unregister("sales") == 2
     assert (days / "mon.csv").is_file()
