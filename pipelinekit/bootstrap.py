@@ -196,7 +196,7 @@ class Services(wiring.NounServices):
         database, clock = self.database, self.clock
         return Records(
             SQLRuns(database, clock),
-            SQLDriving(database, clock),
+            SQLDriving(database, clock, self._seen),
             SQLReuse(database, clock),
             SQLCarrying(database, clock),
             SQLDocuments(database),
@@ -204,6 +204,10 @@ class Services(wiring.NounServices):
             lambda: self.facts,
             database.transaction,
         )
+
+    @property
+    def _seen(self) -> leases.Seen:
+        return leases.Seen(self.home / "records.seen", self.settings.records or RECORDS_FILE, wiring.note)
 
     @cached_property
     def upkeep(self) -> upkeep.Stores:

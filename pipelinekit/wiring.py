@@ -259,7 +259,7 @@ class NounServices(SourceServices):
 
     def dataset_inputs(self) -> dataset_inputs.DatasetInputs:
         """Datasets as inputs of a run that is about to be recorded."""
-        return dataset_inputs.DatasetInputs(self._dataset_records, lambda: self._dataset_files, self.blobs, _note)
+        return dataset_inputs.DatasetInputs(self._dataset_records, lambda: self._dataset_files, self.blobs, note)
 
     @cached_property
     def datasets(self) -> datasets.DatasetCollection:
@@ -285,12 +285,13 @@ class NounServices(SourceServices):
         """What is recorded with the end of a run: outputs that are to be datasets."""
         if any(step.options.register for step in graph.steps):
             outputs = dataset_outputs.DatasetOutputs(
-                self._dataset_records, self.records.runs, self.blobs, self.clock, _note
+                self._dataset_records, self.records.runs, self.blobs, self.clock, note
             )
             outputs.register(run.id, graph)
 
 
-def _note(words: str) -> None:
+def note(words: str) -> None:
+    """Say something to whoever looks at standard error."""
     sys.stderr.write(f"note: {words}\n")
 
 

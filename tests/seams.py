@@ -37,9 +37,9 @@ class Child:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def end(self, code=0):
+    def end(self, code=0, seconds=PATIENCE):
         """Wait for its end, which must be with this code; the rest of what it wrote."""
-        out, err = self.process.communicate(timeout=PATIENCE)
+        out, err = self.process.communicate(timeout=seconds)
         assert self.process.returncode == code, f"exit code {self.process.returncode}\n{out}\n{err}"
         return out
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from pipelinekit.domain.runs import Reason
-from pipelinekit.domain.texts import ranges_text
+from pipelinekit.domain.texts import printable, ranges_text
 from pipelinekit.errors import FaultyError, PipelinekitError
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def element_groups(items: Sequence[T], name: Callable[[T], str], same: Callable[
 
 def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> str:
     """Columns aligned with spaces; the last one is left ragged."""
-    listed = [list(header), *map(list, rows)] if header else [list(row) for row in rows]
+    listed = [[printable(cell) for cell in row] for row in ([header, *rows] if header else rows)]
     if not listed:
         return ""
     widths = [max(len(row[column]) for row in listed) for column in range(len(listed[0]))]

@@ -64,9 +64,7 @@ def reproduce(arguments: argparse.Namespace, services: Services | None) -> int:
 def _reproduce(arguments: argparse.Namespace, services: Services | None, folder: Path) -> int:
     place = open_services(folder / WORKSPACE_FOLDER)
     if services is None:
-        file = BundleFile(Path(arguments.run))
-        bundle = file.bundle
-        file.fill(place.blobs)
+        bundle = _unpacked(Path(arguments.run), place)
     else:
         bundle = _bundle(services, arguments.run)
         copy_blobs(bundle, services.blobs, place.blobs)
@@ -115,6 +113,21 @@ def _secrets_of(bundle: Bundle, source: Services | None) -> Mapping[str, str]:
         if used.get(name, version) != version:
             sys.stderr.write(f"note: secret {name!r} has another value now than in run {bundle.run}\n")
     return source.open_secrets(versions)
+
+
+def _unpacked(path: Path, place: Services) -> Bundle:
+    """The run in a file, whose blobs are put into a workspace; where that fails a new workspace goes again."""
+    file = BundleFile(path)
+    is_new = not place.folder.exists()
+    try:
+        file.fill(place.blobs)
+    except BaseException:
+        if is_new:
+            shutil.rmtree(place.folder, ignore_errors=True)
+        raise
+    finally:
+        file.close()
+    return file.bundle
 
 
 def _submit(bundle: Bundle, place: Services) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.domain.metrics import MATRIX, ROWS, SERIES, Metric, Series, downsample, finite
+from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.texts import size_text
@@ -227,7 +228,9 @@ def files(arguments: argparse.Namespace, services: Services) -> int:
             kept.update(((step.name, name), output) for name, output in step.files.items())
     if arguments.save:
         saved = {
-            "/".join(filter(None, place)): str(output.save(Path(arguments.save, *filter(None, place))))
+            "/".join(filter(None, place)): str(
+                output.save(Path(arguments.save, *map(check_file_name, filter(None, place))))
+            )
             for place, output in kept.items()
         }
         print_json(saved) if arguments.json else print("\n".join(saved.values()))

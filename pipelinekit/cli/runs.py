@@ -15,6 +15,7 @@ from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.cli.run import drive
 from pipelinekit.domain.datasets import label_of
+from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
 from pipelinekit.domain.runs import CHILD, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import seconds_text, size_text
@@ -313,7 +314,7 @@ def _outputs(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.save:
         folder = Path(arguments.save)
         saved = {
-            name: str(output.save(folder / (name + output.suffix)))
+            name: str(output.save(folder / check_file_name(name + output.suffix)))
             for name, output in outputs.items()
             if output.format in ("file", "folder")
         }

@@ -42,7 +42,7 @@ class Transfers:
         try:
             whys, damaged = self._bring(attempt.inputs.values(), self._transfer)
         except PipelinekitError as error:
-            return Unavailable(Failure("lost", error.message, hint=error.hint))
+            return Unavailable(Failure("storage", error.message, hint=error.hint))
         if not whys:
             return None
         return Unavailable(Failure("input", "; ".join(whys)), tuple(damaged))
@@ -54,7 +54,7 @@ class Transfers:
         try:
             self._transfer.take(self._all_blobs(ended.outputs.values()))
         except PipelinekitError as error:
-            failure = Failure("lost", f"the outputs could not be stored: {error.message}", hint=error.hint)
+            failure = Failure("storage", f"the outputs could not be stored: {error.message}", hint=error.hint)
             return replace(ended, outputs={}, failure=failure)
         return ended
 

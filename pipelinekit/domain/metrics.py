@@ -146,6 +146,8 @@ def check_confusion_matrix(name: str, document: Mapping[str, Any]) -> dict[str, 
 def check_text(kind: str, key: object, value: object) -> tuple[str, str]:
     """Key and value of a tag or property as texts within their limits. Raises UsageError."""
     key, value = str(key), "" if value is None else str(value)
+    if not key.isprintable():
+        raise UsageError(f"{kind} {key[:LONGEST_KEY]!r} is not printable", hint="give letters, digits and signs")
     if not 0 < len(key) <= LONGEST_KEY or len(value) > LONGEST_VALUE:
         raise UsageError(
             f"{kind} {key[:LONGEST_KEY]!r} is too long",

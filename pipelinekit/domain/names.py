@@ -25,6 +25,17 @@ def check_name(kind: str, name: str) -> str:
     return name
 
 
+def check_file_name(name: object) -> str:
+    """The name, if a file may be kept under it: a path that stays below wherever it is written. Raises UsageError."""
+    is_plain = isinstance(name, str) and 0 < len(name) <= LONGEST and name.isprintable() and "\\" not in name
+    if not is_plain or not all(part.strip(" ") not in ("", ".", "..") for part in str(name).split("/")):
+        raise UsageError(
+            f"a file cannot be kept as {name!r}",
+            hint=f"give 1 to {LONGEST} printable characters, such as 'plots/loss.png', without '..' and backslashes",
+        )
+    return str(name)
+
+
 def is_port_name(name: str) -> bool:
     """Whether `name` may name an input or output of a step: an identifier of ASCII letters."""
     return name.isidentifier() and name.isascii() and len(name) <= LONGEST

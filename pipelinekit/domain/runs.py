@@ -100,8 +100,9 @@ class RunOptions:
 class Failure:
     """Why a step or a run did not complete.
 
-    `kind` is `user` (the step's own code), `timeout`, `memory`, `lost` (its process or worker vanished), `input`,
-    `environment`, `output` or `internal`. `types` are the class names of the exception, most derived first.
+    `kind` is `user` (the step's own code), `timeout`, `memory`, `lost` (its process or worker vanished),
+    `storage` (the store is full, away or read-only), `input`, `environment`, `output` or `internal`. `types` are the
+    class names of the exception, most derived first.
     `traceback` has the frames of the author's code only.
     """
 

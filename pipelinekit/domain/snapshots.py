@@ -93,11 +93,13 @@ def parse_manifest(data: bytes) -> Tree:
         if document["tree"] != MANIFEST_VERSION:
             raise IntegrityError(f"a tree manifest of version {document['tree']} cannot be read by this release")
         entries = tuple(TreeEntry(path, digest, size, bool(flag)) for path, digest, size, flag in document["entries"])
-    except (ValueError, KeyError, TypeError) as error:
+        for entry in entries:
+            if not is_digest(entry.digest) or not is_safe_path(entry.path):
+                raise IntegrityError(f"a tree manifest names an unsafe path or digest: {entry.path!r}")
+        if len({entry.path for entry in entries}) < len(entries):
+            raise IntegrityError("a tree manifest names one path twice")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityError(f"not a tree manifest: {error}") from None
-    for entry in entries:
-        if not is_digest(entry.digest) or not is_safe_path(entry.path):
-            raise IntegrityError(f"a tree manifest names an unsafe path or digest: {entry.path!r}")
     return Tree(entries)
 
 

@@ -34,7 +34,7 @@ from pipelinekit.engine.events import (
 from pipelinekit.engine.expansion import Elements, elements_of, has_lists, make_children
 from pipelinekit.engine.fingerprint import Fingerprint, observed_key
 from pipelinekit.engine.outbox import Outbox
-from pipelinekit.engine.retries import retry_delay
+from pipelinekit.engine.retries import LOST_KINDS, retry_delay
 from pipelinekit.engine.verification import Expected, is_chosen, undeclared, verdict
 from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, producers, take_over
 
@@ -347,7 +347,7 @@ class Orchestrator:
     def _retry_or_fail(self, work: Work, failure: Failure) -> None:
         token = (self.run, work.name, work.attempt)
         delay = retry_delay(work.step.options.retry, failure, work.own_failures, work.lost_failures, token)
-        if failure.kind == "lost":
+        if failure.kind in LOST_KINDS:
             work.lost_failures += 1
         else:
             work.own_failures += 1

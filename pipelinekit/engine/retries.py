@@ -10,6 +10,7 @@ from pipelinekit.domain.steps import Retry
 
 LOST_RETRIES = 3  # what the machine loses is not the author's fault and has a budget of its own
 LOST_DELAY = 0.5
+LOST_KINDS = frozenset({"lost", "storage"})
 OWN_KINDS = frozenset({"user", "timeout", "memory", "output"})
 
 
@@ -20,7 +21,7 @@ def retry_delay(policy: Retry, failure: Failure, own: int, lost: int, token: Seq
     and seeds the jitter, so that many steps that fail together do not come back together.
     """
     share = int(digest(list(token))[-8:], 16) / 0xFFFFFFFF
-    if failure.kind == "lost":
+    if failure.kind in LOST_KINDS:
         return LOST_DELAY * 2**lost * (1 - 0.5 * share) if lost < LOST_RETRIES else None
     if failure.kind not in OWN_KINDS or own >= policy.attempts or not matches(policy, failure):
         return None

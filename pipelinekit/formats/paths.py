@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path, parse_manifest
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
-from pipelinekit.errors import UsageError
+from pipelinekit.errors import IntegrityError, UsageError
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs
 
@@ -114,5 +114,9 @@ def place_folder(manifest: str, target: Path, blobs: Blobs, *, share: bool = Tru
     tree = parse_manifest(blobs.read(manifest))
     target.mkdir(parents=True, exist_ok=True)
     for entry in tree.entries:
-        place_file(entry.digest, target / entry.path, blobs, executable=entry.executable, share=share)
+        try:
+            place_file(entry.digest, target / entry.path, blobs, executable=entry.executable, share=share)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            words = f"the stored folder {manifest} cannot be placed: another file is in the way of {entry.path!r}"
+            raise IntegrityError(words) from error
     return tree

@@ -33,7 +33,7 @@ from pipelinekit.domain.metrics import (
     check_scalar,
     check_text,
 )
-from pipelinekit.domain.names import run_id
+from pipelinekit.domain.names import check_file_name, run_id
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.types import ANY
 from pipelinekit.errors import NotFoundError, UsageError
@@ -203,7 +203,7 @@ class Telling:
 
     def upload(self, name: str, path: str | os.PathLike[str]) -> None:
         """Keep a file or folder with the run under this name."""
-        self._add(FILE, check_metric_name(name), self._stored(path))
+        self._add(FILE, check_file_name(name), self._stored(path))
 
     def _points(self, name: str, values: list[Any], steps: list[int] | None) -> None:
         if values and (teller := self._teller()):

@@ -121,7 +121,7 @@ class Executor:
         except OutputError as error:
             failure = Failure("output", error.message, hint=error.hint)
         except StorageError as error:
-            failure = Failure("lost", error.message, hint=error.hint)
+            failure = Failure("storage", error.message, hint=error.hint)
         except ComputeError as error:
             failure = Failure("environment", error.message, hint=error.hint)
         except PipelinekitError as error:

@@ -14,14 +14,23 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipelinekit.domain.digests import CHUNK, PREFIX, Hasher, digest_bytes, digest_stream, is_digest
 from pipelinekit.errors import IntegrityError, StorageError
+from pipelinekit.late import late
 from pipelinekit.ports import NOTED_SECONDS
+from pipelinekit.storage.database import device_of
 
+if TYPE_CHECKING:
+    from pipelinekit.storage import disks
+else:
+    disks = late("pipelinekit.storage.disks")
+
+TRIES = 5  # to publish a blob whose name is taken by what is set aside
 READ_ONLY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
 
@@ -29,19 +38,25 @@ class FolderBlobs:
     """Implements `ports.Blobs` on a folder.
 
     A blob lies at `ab/cdef…`, by the hex digits of its digest. Bytes that were verified are not read again while their
-    file stays as it is (size, times and inode). Damaged files are set aside in `damaged/`.
+    file stays as it is (size, times and inode). Damaged files are set aside in `damaged/`. A disk that is away, or may
+    only be read, is waited for: what cannot be found meanwhile is not missing.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._staging = folder / "staging"
         self._verified: dict[str, tuple[int, int, int, int]] = {}
+        self._at_first = device_of(folder), device_of(folder.parent)
+
+    @cached_property
+    def _ground(self) -> disks.Ground:
+        return disks.Ground(self.folder, *self._at_first)
 
     def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
         """Store bytes."""
         if isinstance(source, bytes):
             digest = digest_bytes(source)
-            if not self.missing([digest]):
+            if not self.missing([digest]) and self._holds(digest, BytesIO(source)):
                 return digest, len(source)
             source = BytesIO(source)
         with self._told():
@@ -76,7 +91,14 @@ class FolderBlobs:
                     raise IntegrityError(f"blob {digest} is damaged: its bytes have digest {found}", digest=digest)
                 self._verified[digest] = state
         except FileNotFoundError:
+            if self._ground.wait():
+                return self.path(digest)
             raise IntegrityError(f"blob {digest} is not in the store at {self.folder}", digest=digest) from None
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise StorageError(f"blob {digest} cannot be read from {self.folder}: {error.strerror}") from error
+            self.discard(digest)
+            raise IntegrityError(f"blob {digest} is damaged: the disk cannot read it", digest=digest) from error
         return place
 
     def read(self, digest: str) -> bytes:
@@ -85,14 +107,18 @@ class FolderBlobs:
 
     def missing(self, digests: Iterable[str]) -> set[str]:
         """Which of these are not in the store; the others are used now."""
-        with held(self.folder):
-            return {digest for digest in digests if not self._use(digest)}
+        try:
+            with held(self.folder):
+                found = {digest for digest in digests if not self._use(digest)}
+        except OSError as error:
+            raise StorageError(f"blobs cannot be looked for in {self.folder}: {error.strerror}") from error
+        return self.missing(found) if found and self._ground.wait() else found
 
     def discard(self, digest: str) -> None:
-        """Set a blob aside, where it is no longer found."""
+        """Set a blob aside, where it is no longer found. Where nothing may be written it stays, and stays damaged."""
         aside = self.folder / "damaged"
-        aside.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
+            aside.mkdir(exist_ok=True)
             os.replace(self._place(digest), aside / digest.removeprefix(PREFIX))
 
     def _place(self, digest: str) -> Path:
@@ -112,7 +138,22 @@ class FolderBlobs:
             return False
         return True
 
+    def _holds(self, digest: str, source: BinaryIO) -> bool:
+        """Whether the blob that is there has these bytes; one that has others is set aside."""
+        place = self._place(digest)
+        with suppress(OSError):
+            state = _state(place)
+            if self._verified.get(digest) == state:
+                return True
+            with place.open("rb") as stream:
+                if _equal(stream, source):
+                    self._verified[digest] = state
+                    return True
+        self.discard(digest)
+        return False
+
     def _write(self, source: BinaryIO, *, wanted: str = "") -> tuple[str, int]:
+        self._ground.wait(writing=True)
         self._staging.mkdir(parents=True, exist_ok=True)
         staged = self._staging / os.urandom(8).hex()
         try:
@@ -132,6 +173,7 @@ class FolderBlobs:
             staged.unlink(missing_ok=True)
 
     def _take(self, path: Path) -> tuple[str, int]:
+        self._ground.wait(writing=True)
         with path.open("rb") as stream:
             digest, size = digest_stream(stream)
             os.fsync(stream.fileno())
@@ -146,21 +188,28 @@ class FolderBlobs:
         return digest, size
 
     def _publish(self, staged: Path, digest: str) -> None:
-        """Make a complete, synced file visible under its digest, in one step; one that is there already stays."""
+        """Make a complete, synced file visible under its digest, in one step; equal bytes that are there stay."""
         place = self._place(digest)
         if not place.parent.is_dir():
             place.parent.mkdir(parents=True, exist_ok=True)
-            _sync_folder(self.folder)
+            _sync_folder(self.folder, made=place.parent)
         os.chmod(staged, READ_ONLY)
         os.utime(staged, ns=(time.time_ns(), staged.stat().st_mtime_ns))  # a step may have left any time on its file
         with held(self.folder):
-            try:
-                os.link(staged, place)
-            except FileExistsError:
-                self._use(digest)
-                return
+            for _ in range(TRIES):
+                if _linked(staged, place):
+                    break
+                with staged.open("rb") as stream:
+                    if self._holds(digest, stream):
+                        self._use(digest)
+                        return
+            else:
+                raise StorageError(
+                    f"blob {digest} at {place} is damaged, and cannot be set aside",
+                    hint="see whether its folder may be written to",
+                )
+        _sync_folder(place.parent, made=place)
         staged.unlink()
-        _sync_folder(place.parent)
         self._verified[digest] = _state(place)
 
     @contextmanager
@@ -218,9 +267,31 @@ def _marks(state: os.stat_result) -> tuple[int, int, int, int]:
     return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _linked(staged: Path, place: Path) -> bool:
+    """Give a file its second name; whether nothing had it."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        os.link(staged, place)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _equal(one: BinaryIO, other: BinaryIO) -> bool:
+    while block := one.read(CHUNK):
+        if other.read(CHUNK) != block:
+            return False
+    return not other.read(1)
+
+
+def _sync_folder(folder: Path, *, made: Path) -> None:
+    """Make a new name in a folder last; one that cannot be made to is taken back, so that nobody relies on it."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError:
+        with suppress(OSError):
+            made.rmdir() if made.is_dir() else made.unlink()
+        raise

@@ -1,6 +1,7 @@
 """What this machine remembers to be fast, in a SQLite file that may be lost at any time.
 
-Not a record: durability is off, and a damaged file is thrown away.
+Not a record: durability is off, and a damaged file is thrown away. On a network file system, where the locks of SQLite
+do not hold, nothing is remembered beyond the process.
 """
 
 from __future__ import annotations
@@ -9,8 +10,15 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipelinekit.storage.database import in_parts
+from pipelinekit.late import late
+from pipelinekit.storage.database import device_of, in_parts, nameless
+
+if TYPE_CHECKING:
+    from pipelinekit.storage import disks
+else:
+    disks = late("pipelinekit.storage.disks")
 
 _SCHEMA = "create table if not exists kept (space text, key text, body text, primary key (space, key)) without rowid"
 
@@ -23,12 +31,17 @@ class FileCache:
         self._connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
+        if (device := nameless(device_of(self._path.parent))) and disks.network_kind(device):
+            return _connect(":memory:")
         try:
             return _connect(self._path)
         except sqlite3.DatabaseError:
             with suppress(OSError):
                 self._path.unlink()
+        try:
             return _connect(self._path)
+        except sqlite3.DatabaseError:  # no room, or no right to write: what is remembered is no reason to fail
+            return _connect(":memory:")
 
     def get(self, space: str, keys: Iterable[str]) -> Mapping[str, str]:
         """The texts kept under these keys; none where the file cannot be read."""
@@ -59,7 +72,7 @@ class FileCache:
         self._connection.close()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=2.0, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode = truncate")
     connection.execute("pragma synchronous = off")

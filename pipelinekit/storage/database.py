@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipelinekit.errors import UsageError
+
 SQL_FOLDER = Path(__file__).parent / "sql"
 KEYS_AT_ONCE = 500  # sorted keys, 500 at a time: the cheapest look-up measured
 
@@ -120,3 +122,21 @@ def in_parts(keys: Iterable[str], size: int = KEYS_AT_ONCE) -> Iterator[list[str
     ordered = sorted(set(keys))
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
+
+
+def not_text(error: UnicodeEncodeError) -> UsageError:
+    """What is told of a text that no database keeps: bytes of a terminal or a file name that are not UTF-8."""
+    return UsageError(f"{error.object[:80]!r} is no text that can be kept", hint="give it in UTF-8")
+
+
+def device_of(folder: Path) -> int | None:
+    """The device that a folder lies on; None where it is not there."""
+    try:
+        return os.stat(folder).st_dev
+    except OSError:
+        return None
+
+
+def nameless(device: int | None) -> int:
+    """A device without a number of its own, as network file systems have none but disks of this machine do; else 0."""
+    return 0 if device is None or os.major(device) else device

@@ -6,16 +6,48 @@ can expire anything, and a holder whose process is gone is dead at once. That is
 the same: on the same host, in the same boot, in the same space of process ids. Of any other holder only the time of its
 last sign of life counts: by the clock of the records' server, if there is one. Else, by the holder's own clock, it is
 held for dead late, since clocks may differ.
+
+Records that are put back to an earlier state, from a copy, forget who holds what. `Seen` is how that is noticed.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 LEASE_SECONDS = 30.0
 ELSEWHERE_SECONDS = 150.0  # a lease, and how far apart the clocks of two machines may be
+
+
+class Seen:
+    """How far the records had come when this workspace folder last saw them: a file beside them, which may be lost.
+
+    `records` says which they are, and `tell` is called with words when they are behind. Both numbers only grow, unless
+    the records are put back.
+    """
+
+    def __init__(self, path: Path, records: str, tell: Callable[[str], None]) -> None:
+        self._path = path
+        self._records = records
+        self.tell = tell
+
+    def last(self) -> tuple[int, int]:
+        """Generation and number of runs that were ever taken; zeros where nothing is known."""
+        with suppress(OSError, ValueError):
+            generation, taken, records = self._path.read_text(encoding="utf-8").split(maxsplit=2)
+            if records == self._records:
+                return int(generation), int(taken)
+        return 0, 0
+
+    def note(self, generation: int, taken: int) -> None:
+        """Note what is committed for sure."""
+        staged = f"{self._path}.{os.getpid()}"
+        with suppress(OSError):
+            Path(staged).write_text(f"{generation} {taken} {self._records}", encoding="utf-8")
+            os.replace(staged, self._path)
 
 
 def owner_id() -> str:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from pipelinekit.domain.addresses import PostgresAddress
 from pipelinekit.errors import StorageError
-from pipelinekit.storage.database import Row, in_parts
+from pipelinekit.storage.database import Row, in_parts, not_text
 from pipelinekit.storage.dialect import postgres_queries, postgres_text
 from pipelinekit.storage.sessions import PATIENCE_SECONDS, Session, is_passing, storage_error
 
@@ -129,6 +129,8 @@ class PostgresDatabase:
                 if self._broken and mend is not None:
                     mend()
                 return act()
+            except UnicodeEncodeError as error:
+                raise not_text(error) from error
             except self._session.errors as error:
                 if not is_passing(error, self._session):
                     raise storage_error(error, self.address) from error
@@ -139,10 +141,12 @@ class PostgresDatabase:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _reconnect(self) -> None:
-        """Get a session that works, and nothing open in it."""
-        if self._session.is_closed:
-            self._session.connect()
-        self._session.roll_back()
+        """Get a session that works, and nothing open in it.
+
+        What went wrong may have left the old one open and of no use, such as in the middle of many statements.
+        """
+        self._session.close()
+        self._session.connect()
         self._broken = False
 
     def _resume(self) -> None:

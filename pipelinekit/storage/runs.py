@@ -10,7 +10,7 @@ from typing import Any
 from pipelinekit.domain.names import is_run_id
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
-from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
+from pipelinekit.errors import LeaseLostError, NotFoundError, StorageError, UsageError
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
@@ -98,17 +98,26 @@ class SQLRuns:
 
 
 class SQLDriving:
-    """Implements `ports.DriverRecords` on a database."""
+    """Implements `ports.DriverRecords` on a database.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    With `seen` it notices when the records were put back to an earlier state: runs that were in progress then have
+    failed, and whoever still drives one, or another that they do not know, is refused.
+    """
+
+    def __init__(self, database: Database, clock: Clock, seen: leases.Seen | None = None) -> None:
         self._database = database
         self._clock = clock
+        self._seen = seen
+        self._taken: tuple[int, int] | None = None  # what is to be noted once it is committed
+        self._events: dict[str, int] = {}  # the last event of each run that was written from here
 
     def take(self, run: str, owner: str) -> RunRecord:
         """Take the run's lease; the epoch grows."""
         with self._database.transaction():
             self._database.lock()
             now = self._clock.now()
+            if self._seen is not None:
+                self._look_back(self._seen, now)
             row = self._lease(run)
             if row["owner"] and row["owner"] != owner and is_alive(self._database, row):
                 raise LeaseLostError(f"run {run} is driven by another process ({row['owner']})")
@@ -130,8 +139,16 @@ class SQLDriving:
         self, run: str, epoch: int, changes: Sequence[StepRecord], completions: Sequence[Completion] = ()
     ) -> None:
         """Write step runs and accepted completions in one transaction, with one event."""
+        if self._seen is not None and self._taken is not None:  # this is a later transaction than the one that took it
+            self._seen.note(*self._taken)
+            self._taken = None
         with self._database.transaction():
-            self._event(run, epoch, {"steps": [[change.name, str(change.status)] for change in changes]})
+            event = self._event(run, epoch, {"steps": [[change.name, str(change.status)] for change in changes]})
+            if event <= self._events.get(run, 0):
+                raise LeaseLostError(
+                    f"run {run}: the records were put back to an earlier state while it went on",
+                    hint="run the pipeline again: what is still recorded is reused",
+                )
             now = self._clock.now()
             pipeline = self._database.read("pipeline_of_run", (run,))[0]["pipeline"]
             rows = [_step_row(change, pipeline, now) for change in changes]
@@ -142,6 +159,7 @@ class SQLDriving:
                 self._accept(run, epoch, completions, now)
             good = [(pipeline, change.name, run) for change in changes if change.status.good]
             self._database.write_many("put_latest", good)
+        self._events[run] = event
 
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
@@ -156,9 +174,15 @@ class SQLDriving:
             self._database.write("drop_claims_of_run", (run,))
 
     def recover(self) -> Sequence[str]:
-        """Fail the runs whose driver is dead."""
+        """Fail the runs whose driver is dead; where nothing can be written just now, whoever comes next does."""
         if not self._dead():
             return []
+        try:
+            return self._recover()
+        except StorageError:
+            return []
+
+    def _recover(self) -> Sequence[str]:
         failure = Failure(
             "lost", "the process that drove this run died", hint="run the pipeline again: what was finished is reused"
         )
@@ -191,8 +215,31 @@ class SQLDriving:
             for query in _GATHERED:
                 self._database.write(query, (run,))
 
-    def _event(self, run: str, epoch: int, body: dict[str, Any]) -> None:
-        add_event(self._database, run, epoch, self._clock.now(), body)
+    def _look_back(self, seen: leases.Seen, now: float) -> None:
+        """Count that a run is taken, and see whether the records are behind what was seen of them."""
+        row = self._database.write_returning("count_take", ())[0]
+        last = seen.last()
+        self._taken = row["generation"], row["taken"]
+        if last < self._taken:
+            return
+        failure = Failure(
+            "lost",
+            "the records were put back to an earlier state, in which this run was in progress",
+            hint="run the pipeline again: what is still recorded is reused",
+        )
+        self._taken = last[0] + 1, row["taken"]
+        self._database.write("next_generation", self._taken)
+        self._database.write("jump_epochs")  # whoever has taken one of them since may not go on
+        forgotten = self._database.write_returning("fail_forgotten_runs", (dumps(failure_to_json(failure)), now))
+        for lost in forgotten:
+            self._database.write("end_lost_steps", (now, lost["id"]))
+            self._database.write("drop_claims_of_run", (lost["id"],))
+        names = ", ".join(lost["id"] for lost in forgotten)
+        ended = f"; runs that were in progress then have failed: {names}" if forgotten else ""
+        seen.tell(f"the records are older than those that this workspace saw last: they were put back{ended}")
+
+    def _event(self, run: str, epoch: int, body: dict[str, Any]) -> int:
+        return add_event(self._database, run, epoch, self._clock.now(), body)
 
     def _accept(self, run: str, epoch: int, completions: Sequence[Completion], now: float) -> None:
         """Keep completions. Those whose claim is held take the place of what was reusable under their key."""
@@ -231,12 +278,14 @@ def seen_at(database: Database, clock: Clock) -> float:
     return clock.now() if shared is None else shared
 
 
-def add_event(database: Database, run: str, epoch: int, at: float, body: Mapping[str, Any]) -> None:
-    """Write the next event of a run that is driven under this epoch. Raises LeaseLostError."""
+def add_event(database: Database, run: str, epoch: int, at: float, body: Mapping[str, Any]) -> int:
+    """Write the next event of a run that is driven under this epoch; its number. Raises LeaseLostError."""
     rows = database.write_returning("count_event", (run, epoch))
     if not rows:
         raise LeaseLostError(f"run {run} is driven by another process, or has ended")
-    database.write("add_event", (run, rows[0]["events"], at, dumps(body)))
+    number: int = rows[0]["events"]
+    database.write("add_event", (run, number, at, dumps(body)))
+    return number
 
 
 def _step_row(step: StepRecord, pipeline: str, now: float) -> tuple[Any, ...]:

@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.errors import StorageError
-from pipelinekit.storage.database import Row, in_parts, migrations, queries, statements
+from pipelinekit.late import late
+from pipelinekit.storage.database import Row, device_of, in_parts, migrations, nameless, not_text, queries, statements
+
+if TYPE_CHECKING:
+    from pipelinekit.storage import disks
+else:
+    disks = late("pipelinekit.storage.disks")
 
 APPLICATION_ID = 0x706B6974  # "pkit"
 BUSY_SECONDS = 30.0
+FAILING = "see whether the disk is well; what was acknowledged is recorded, and what was not is not"
+LONGEST_PAUSE = 0.01  # before somebody who waits to write looks again
 
 
 class SQLiteDatabase:
@@ -28,6 +37,9 @@ class SQLiteDatabase:
         self.path = path
         self._depth = 0
         self._begun = False
+        self._failed = False
+        if device := nameless(device_of(path.parent)):
+            disks.refuse_network(path, device)
         try:
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -75,7 +87,8 @@ class SQLiteDatabase:
                     self._connection.execute(f"pragma user_version = {number}")
             self._connection.execute("commit")
         except BaseException:
-            self._connection.execute("rollback")
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
             raise
 
     def _back_up(self, version: int) -> None:
@@ -94,8 +107,9 @@ class SQLiteDatabase:
             yield
         except BaseException:
             self._depth -= 1
-            if self._depth == 0:
+            if self._depth == 0 and self._connection.in_transaction:  # some failures have ended it already
                 self._end("rollback")
+            self._begun = self._begun and self._depth > 0
             raise
         self._depth -= 1
         if self._depth == 0:
@@ -112,7 +126,12 @@ class SQLiteDatabase:
 
     def _begin(self) -> None:
         if not self._begun:
-            self._run("begin immediate")
+            if self._failed:
+                raise StorageError(
+                    f"the disk failed under the records at {self.path}, and this process writes to them no more",
+                    hint=FAILING,
+                )
+            self._take_turn()
             self._begun = True
             if _identity(self.path) != self._file:
                 raise StorageError(
@@ -120,11 +139,36 @@ class SQLiteDatabase:
                     hint="do it again, on those that are there now; 'pipelinekit workspace show' tells where they are",
                 )
 
+    def _take_turn(self) -> None:
+        """Begin to write when nobody else does.
+
+        Who waits looks often, at uneven times. SQLite itself would look the more seldom the longer it has waited, so
+        that among many writers somebody would be passed over until the time is up.
+        """
+        execute, until = self._connection.execute, time.monotonic() + BUSY_SECONDS
+        execute("pragma busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    execute("begin immediate")
+                    return
+                except sqlite3.OperationalError as error:
+                    if "locked" not in str(error) or time.monotonic() > until:
+                        raise _storage_error(error, self.path) from error
+                time.sleep(LONGEST_PAUSE * (1 + os.urandom(1)[0]) / 256)
+        finally:
+            execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:
             return self._connection.execute(statement, parameters)
         except sqlite3.Error as error:
+            self._failed = self._failed or "I/O error" in str(
+                error
+            )  # what was not synced is not there, whatever is read
             raise _storage_error(error, self.path) from error
+        except UnicodeEncodeError as error:
+            raise not_text(error) from error
 
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
@@ -154,6 +198,8 @@ class SQLiteDatabase:
                 return self._connection.executemany(queries()[query], rows).rowcount
             except sqlite3.Error as error:
                 raise _storage_error(error, self.path) from error
+            except UnicodeEncodeError as error:
+                raise not_text(error) from error
 
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
@@ -228,6 +274,8 @@ def _storage_error(error: sqlite3.Error, path: Path) -> StorageError:
         hint = f"another process has kept the records locked for {BUSY_SECONDS:.0f} s; see whether one hangs"
     elif "full" in text:
         hint = "free space on the disk and try again; nothing was half-written"
+    elif "I/O error" in text:
+        hint = FAILING
     elif "malformed" in text or "not a database" in text:
         hint = "the file is damaged; restore it from a backup, or move it away to begin with an empty workspace"
     elif "unable to open" in text or "readonly" in text:

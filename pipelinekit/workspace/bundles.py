@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from pipelinekit.classes import frozen
-from pipelinekit.domain.digests import digest_bytes
+from pipelinekit.domain.digests import digest_bytes, is_digest
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, manifests
-from pipelinekit.errors import IntegrityError, NotFoundError, UsageError
+from pipelinekit.errors import IntegrityError, UsageError
 from pipelinekit.ports import Blobs
 from pipelinekit.wire.graphs import graph_digest, parse_graph
 from pipelinekit.wire.runs import paths_from_json, paths_to_json
 from pipelinekit.wire.values import values_from_json, values_to_json
+from pipelinekit.workspace.archives import Archive, is_swollen
 
 SCHEMA = "pipelinekit run 1"
 PARTS = ("run.json", "graph.json")
@@ -83,18 +84,28 @@ def write_bundle(bundle: Bundle, blobs: Blobs, target: Path, *, with_outputs: bo
     """Write a bundle to a file, whole or not at all; the size of the file in bytes."""
     wanted = sorted({*bundle.blobs, *(output_blobs(bundle, blobs) if with_outputs else ())})
     document = json.dumps({**_to_json(bundle), "blobs": wanted}, indent=1, sort_keys=True).encode()
+    parts = {"run.json": document, "graph.json": bundle.text.encode()}
     staged = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED) as file:
-            file.writestr("run.json", document)
-            file.writestr("graph.json", bundle.text)
-            for blob in wanted:
-                file.write(blobs.path(blob), _place(blob))
-            file.comment = digest_bytes(document).encode()
+        for packing in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
+            held = _write_zip(staged, packing, parts, wanted, blobs)
+            if not is_swollen(held, staged.stat().st_size):
+                break  # else whoever is to read it would have to refuse it: it goes as it is
         os.replace(staged, target)
     finally:
         staged.unlink(missing_ok=True)
     return target.stat().st_size
+
+
+def _write_zip(path: Path, packing: int, parts: Mapping[str, bytes], wanted: Iterable[str], blobs: Blobs) -> int:
+    """Write the parts of a bundle; how many bytes they are."""
+    with zipfile.ZipFile(path, "w", packing) as file:
+        for name, data in parts.items():
+            file.writestr(name, data)
+        for blob in wanted:
+            file.write(blobs.path(blob), _place(blob))
+        file.comment = digest_bytes(parts["run.json"]).encode()
+        return sum(entry.file_size for entry in file.infolist())
 
 
 class BundleFile:
@@ -102,29 +113,26 @@ class BundleFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            raise NotFoundError(f"there is no file {str(path)!r}")
-        try:
-            self._file = zipfile.ZipFile(path)
-            document, text = (self._file.read(name) for name in PARTS)
-        except (zipfile.BadZipFile, KeyError, OSError) as error:
-            raise IntegrityError(
-                f"{path} is no run that was exported, or is damaged: {error}", hint="export the run again"
-            ) from error
+        self._file = Archive(path, lambda name: name in PARTS or _is_place(name))
+        document, text = (self._file.text(name) for name in PARTS)
         if digest_bytes(document).encode() != self._file.comment:
             raise IntegrityError(f"{path} is damaged: its description was changed", hint="export the run again")
-        self.bundle, self._blobs = _from_json(json.loads(document), text.decode(), str(path))
+        try:
+            self.bundle, self._blobs = _from_json(json.loads(document), text.decode(), str(path))
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise IntegrityError(f"{path} is no run that was exported: {error}", hint="export the run again") from error
 
     def fill(self, blobs: Blobs) -> None:
         """Put everything in the file into a store; each blob is told by its content."""
         for blob in self._blobs:
-            try:
-                with self._file.open(_place(blob)) as source:
-                    stored, _ = blobs.put(source.read())
-            except (zipfile.BadZipFile, KeyError) as error:
-                raise IntegrityError(f"{self.path} is damaged: blob {blob} cannot be read") from error
+            with self._file.open(_place(blob)) as source:
+                stored, _ = blobs.put(source)
             if stored != blob:
                 raise IntegrityError(f"{self.path} is damaged: blob {blob} holds something else")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 def copy_blobs(bundle: Bundle, source: Blobs, target: Blobs) -> None:
@@ -143,6 +151,11 @@ def _require(wanted: set[str], run: str, blobs: Blobs) -> None:
 
 def _place(blob: str) -> str:
     return f"blobs/{blob.replace(':', '-')}"
+
+
+def _is_place(name: str) -> bool:
+    folder, _, blob = name.partition("/")
+    return folder == "blobs" and is_digest(blob.replace("-", ":", 1)) and _place(blob.replace("-", ":", 1)) == name
 
 
 def _to_json(bundle: Bundle) -> dict[str, Any]:

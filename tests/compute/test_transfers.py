@@ -75,7 +75,7 @@ def test_an_attempt_whose_outputs_cannot_be_stored_has_failed(here):
 
     here.store.__dict__["_fs"] = Broken()
     ended = Transfers(here, here).take_outputs(AttemptEnded("run/step/1", 1.0, 1.0, {"output": folder}))
-    assert (ended.failure.kind, ended.outputs) == ("lost", {})
+    assert (ended.failure.kind, ended.outputs) == ("storage", {})
     assert ended.failure.message.startswith("the outputs could not be stored: ")
     assert "nobody answers" in ended.failure.message
 

@@ -2,7 +2,6 @@
 
 import signal
 
-import pytest
 from conftest import wait_for
 from postgres import Server, schema_of
 
@@ -31,7 +30,6 @@ STEPS = """
 """
 
 
-@pytest.mark.slow
 def test_a_run_outlives_restarts_and_crashes_of_its_server(project, tmp_path):
     server, started = Server(), []
     try:

@@ -84,19 +84,19 @@ def write(where, processes, count):
         for child in started:
             child.tell()
         for child in started:
-            assert child.end() == "done []\n"
+            assert child.end(seconds=900) == "done []\n"
 
 
-LOADS = [(2, 40), pytest.param(6, 300, marks=[pytest.mark.slow, pytest.mark.long])]
+MINUTES = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 
 
-@pytest.mark.parametrize(("processes", "count"), LOADS)
+@pytest.mark.parametrize(("processes", "count"), [(2, 40), pytest.param(6, 300, marks=MINUTES)])
 def test_writers_of_one_file_wait_for_each_other(tmp_path, processes, count):
     write(tmp_path / "records.db", processes, count)
     check(SQLiteDatabase(tmp_path / "records.db"), processes, count)
 
 
-@pytest.mark.parametrize(("processes", "count"), LOADS)
+@pytest.mark.parametrize(("processes", "count"), [(2, 40), pytest.param(4, 200, marks=MINUTES)])
 def test_writers_of_one_database_wait_for_each_other(postgres, processes, count):
     url = postgres.new()
     write(url, processes, count)

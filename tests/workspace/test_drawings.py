@@ -22,13 +22,14 @@ from pipelinekit.domain.environments import Software
 from pipelinekit.domain.graphs import CompiledStep, Condition, Definition, Graph, ListOf, Literal, Node, OutputRef
 from pipelinekit.domain.runs import Failure, Reason, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.steps import Port, StepOptions
+from pipelinekit.domain.texts import printable
 from pipelinekit.domain.types import ANY
 from pipelinekit.workspace.drawings.pages import page_text
 from pipelinekit.workspace.drawings.pictures import make_picture
 from pipelinekit.workspace.drawings.plans import make_plan, plan_document
 from pipelinekit.workspace.drawings.svg import svg_text
 from pipelinekit.workspace.drawings.text import draw_rails, draw_text
-from pipelinekit.workspace.drawings.words import columns, cut, printable
+from pipelinekit.workspace.drawings.words import columns, cut
 
 HOSTILE = "<script>alert(1)</script>&\"'\x1b[31m\x00\u202e]]>"
 CHANGED = (Reason("code", "flow.clean at flow.py:12 changed"),)

@@ -11,11 +11,11 @@ import hashlib
 import html
 import json
 
+from pipelinekit.domain.texts import printable
 from pipelinekit.workspace.drawings.plans import Plan
 from pipelinekit.workspace.drawings.script import SCRIPT
 from pipelinekit.workspace.drawings.style import KINDS, NO_STATUS
 from pipelinekit.workspace.drawings.svg import legend_items, svg_text
-from pipelinekit.workspace.drawings.words import printable
 
 
 def page_text(plan: Plan) -> str:

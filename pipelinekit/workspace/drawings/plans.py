@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelinekit.classes import frozen
+from pipelinekit.domain.texts import printable
 from pipelinekit.engine.layout.arranging import arrange
 from pipelinekit.engine.layout.fitting import suggest_direction
 from pipelinekit.engine.layout.groups import drawable_groups
 from pipelinekit.engine.layout.shapes import Box, Direction, Layout, Link, Path
 from pipelinekit.workspace.drawings.pictures import WORDS, Picture, Shape
-from pipelinekit.workspace.drawings.words import columns, cut, printable
+from pipelinekit.workspace.drawings.words import columns, cut
 
 LETTER = 7.85  # width of a letter of a name, in a font of equally wide letters
 SMALL, STRONG = 6.1, 7.0  # mean width of a letter of the smaller lines, and of those that are set in bold

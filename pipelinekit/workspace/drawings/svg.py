@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from pipelinekit.domain.texts import STATUS_MARKS
+from pipelinekit.domain.texts import STATUS_MARKS, printable
 from pipelinekit.engine.layout.shapes import Layout, Placed, Point
 from pipelinekit.workspace.drawings.pictures import WORDS, Arrow, Picture, Shape
 from pipelinekit.workspace.drawings.plans import LEFT, LINE, NAME_LINE, PADDING, PORT_LINE, STACK, Plan, Text
 from pipelinekit.workspace.drawings.style import KINDS, NO_STATUS, SYMBOLS, style_text
-from pipelinekit.workspace.drawings.words import columns, cut, printable
+from pipelinekit.workspace.drawings.words import columns, cut
 
 COMB = 24  # from so many lines on, they are drawn along a bar
 BAR = 16.0  # how far the bar is from the box

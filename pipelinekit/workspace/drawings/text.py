@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, StepRecord, StepStatus
-from pipelinekit.domain.texts import STATUS_MARKS
+from pipelinekit.domain.texts import STATUS_MARKS, printable
 from pipelinekit.workspace.drawings.pictures import WORDS, Picture, Shape, make_picture
-from pipelinekit.workspace.drawings.words import columns, cut, printable
+from pipelinekit.workspace.drawings.words import columns, cut
 
 COLOURS = {
     StepStatus.FAILED: "31",

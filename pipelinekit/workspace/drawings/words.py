@@ -99,16 +99,3 @@ def _fitting(text: str, width: int) -> str:
         if used > width:
             return text[:index]
     return text
-
-
-def printable(text: str) -> str:
-    """The text in one line, without what would move a cursor, change colours or turn the direction of writing."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else _visible(letter) for letter in text)
-
-
-def _visible(letter: str) -> str:
-    if letter in "\n\r\t":
-        return " "
-    return f"\\x{ord(letter):02x}" if ord(letter) < 256 else f"\\u{ord(letter):04x}"
