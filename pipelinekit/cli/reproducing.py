@@ -90,6 +90,21 @@ def _reproduce(arguments: argparse.Namespace, services: Services | None, folder:
     return code or int(not all(item.identical for item in compared))
 
 
+def _unpacked(path: Path, place: Services) -> Bundle:
+    """The run in a file, whose blobs are put into a workspace; where that fails a new workspace goes again."""
+    file = BundleFile(path)
+    is_new = not place.folder.exists()
+    try:
+        file.fill(place.blobs)
+    except BaseException:
+        if is_new:
+            shutil.rmtree(place.folder, ignore_errors=True)
+        raise
+    finally:
+        file.close()
+    return file.bundle
+
+
 def _named(bundle: Bundle) -> set[str]:
     """The secrets that steps of a run declare."""
     return {name for step in bundle.graph.steps for name in step.options.secrets}
@@ -113,21 +128,6 @@ def _secrets_of(bundle: Bundle, source: Services | None) -> Mapping[str, str]:
         if used.get(name, version) != version:
             sys.stderr.write(f"note: secret {name!r} has another value now than in run {bundle.run}\n")
     return source.open_secrets(versions)
-
-
-def _unpacked(path: Path, place: Services) -> Bundle:
-    """The run in a file, whose blobs are put into a workspace; where that fails a new workspace goes again."""
-    file = BundleFile(path)
-    is_new = not place.folder.exists()
-    try:
-        file.fill(place.blobs)
-    except BaseException:
-        if is_new:
-            shutil.rmtree(place.folder, ignore_errors=True)
-        raise
-    finally:
-        file.close()
-    return file.bundle
 
 
 def _submit(bundle: Bundle, place: Services) -> str:
