@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -64,7 +63,7 @@ class Listing:
 
 @frozen
 class Drift:
-    """Paths in a dataset whose files are not what was registered, that are gone, and that came in addition."""
+    """Files of a version that are not what was registered, that are gone, and others that came, by where they lie."""
 
     changed: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
@@ -253,26 +252,17 @@ class DatasetFiles:
         """What lies there now and is not what the version holds. Of other stores what changed is fetched."""
         if version.value is not None:
             return Drift()
-        try:
-            found = {item.path: item.digest for item in self.listing(version.definition.sources).files}
-        except FaultyError:
-            found = self._one_by_one(version)
-        known = {item.path: item.digest for item in version.files}
+        found = [item for source in version.definition.sources for item in self._find(source)]
+        digests = {
+            (item.store_name, item.path): digest
+            for item, (digest, _) in zip(found, self._digest(found, None), strict=True)
+        }
+        known = {(item.store, item.source): item for item in version.files}
         return Drift(
-            tuple(path for path, digest in known.items() if found.get(path, digest) != digest),
-            tuple(path for path in known if path not in found),
-            tuple(path for path in found if path not in known),
+            tuple(item.path for place, item in known.items() if digests.get(place, item.digest) != item.digest),
+            tuple(item.path for place, item in known.items() if place not in digests),
+            tuple(path for store, path in digests if (store, path) not in known),
         )
-
-    def _one_by_one(self, version: DatasetVersion) -> dict[str, str]:
-        """Files of a version whose sources are not all there."""
-        found: dict[str, str] = {}
-        for source in version.definition.sources:
-            with suppress(FaultyError):
-                places = {(item.store, item.source): item.digest for item in self.listing([source]).files}
-                mine = {(item.store, item.source): item.path for item in version.files}
-                found.update({mine.get(place, place[1]): digest for place, digest in places.items()})
-        return found
 
     def changed(self, version: DatasetVersion) -> str:
         """Those files of this machine that are not what they were, in words; empty where there are none."""

@@ -11,6 +11,7 @@ from pipelinekit.domain.datasets import (
     INPUT,
     LATEST,
     Dataset,
+    DatasetDefinition,
     DatasetUse,
     DatasetVersion,
     Reference,
@@ -72,8 +73,9 @@ class DatasetInputs:
                 listing = self._files().listing([source])
             except FaultyError as error:
                 raise UsageError(error.faults[0].message, hint=error.faults[0].hint) from None
-            tables = form in ("table", "tables")
-            definition = Dataset.tabular(listing.files[0].path) if tables else Dataset.file([source])
+            definition = Dataset.file([source])
+            if form in ("table", "tables"):
+                definition = _table_in(listing.files[0].path)
             tree = tree_of(listing.files)
             self._versions[place] = DatasetVersion(
                 reference.name,
@@ -148,6 +150,14 @@ class DatasetInputs:
         """What a run took in, as another run of the same values notes it."""
         uses = [use for use in self.uses(run) if use.direction == INPUT]
         return tuple((use.place, PathRef(label_of(use.name, use.version), False, "any")) for use in uses)
+
+
+def _table_in(path: str) -> DatasetDefinition:
+    try:
+        return Dataset.tabular(path)
+    except UsageError as error:
+        hint = "register it as a dataset: 'pipelinekit datasets register NAME PATH --store DATASTORE --format FORMAT'"
+        raise UsageError(error.message, hint=hint) from None
 
 
 class _Maker:

@@ -7,7 +7,7 @@ import pytest
 from data_flows import executed, here, json_of, submit, values, write
 
 from pipelinekit import Dataset, Workspace, dataset
-from pipelinekit.errors import ConflictError, UsageError
+from pipelinekit.errors import ConflictError, NotFoundError, UsageError
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_dataset_from_its_registration_to_what_was_made_of_it(workspace, days,
     assert {(use["direction"], use["name"], use["version"]) for use in back} == {
         ("input", "sales", 2), ("output", "big", 2), ("output", "page", 2),
     }  # fmt: skip
-    assert json_of(tmp_path, "datasets", "show", "big")["run"] == second.id
+    assert json_of(tmp_path, "datasets", "show", "big@2")["run"] == second.id
     assert [item["version"] for item in json_of(tmp_path, "datasets", "list", "sales")["datasets"]] == [2, 1]
     assert workspace.datasets.unregister("sales") == 2
     assert (days / "mon.csv").is_file()
@@ -108,13 +108,15 @@ def test_what_changed_behind_a_version_is_said_when_one_asks(workspace, days, tm
     (days / "tue.csv").unlink()
     (days / "wed.csv").write_text("new")
     found = workspace.datasets.check("days")
-    assert (found.changed, found.gone, found.new) == (("mon.csv",), ("tue.csv",), ("wed.csv",))
+    assert (found.changed, found.gone, found.new) == (("mon.csv",), ("tue.csv",), (str(days / "wed.csv"),))
     said = here(tmp_path, "datasets", "check", "days", code=1).out
     assert "changed  mon.csv" in said
     assert "datasets register days ... --create-new-version" in said
     for path in days.iterdir():
         path.unlink()
+    days.rmdir()
     assert workspace.datasets.check("days@1").gone == ("mon.csv", "tue.csv")
+    days.mkdir()
     two = [str(days / "mon.csv"), str(days / "tue.csv")]
     for path in two:
         with open(path, "w") as stream:
@@ -125,6 +127,9 @@ def test_what_changed_behind_a_version_is_said_when_one_asks(workspace, days, tm
     workspace.datastores.register("raw", days.parent, default=True)
     workspace.datasets.register_table("t", pa.table({"n": [1]}))
     assert not workspace.datasets.check("t").changed
+    workspace.datastores.unregister("raw")
+    with pytest.raises(NotFoundError, match="there is no datastore 'raw'"):
+        workspace.datasets.check("t")
 
 
 def test_rows_are_chosen_by_time_wherever_the_choice_is_written(workspace, days):

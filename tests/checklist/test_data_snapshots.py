@@ -55,7 +55,7 @@ def test_what_a_run_was_made_of_is_kept_shown_and_copied(tmp_path):
     facts = json_of(root, "runs", "show", again.id)["git"]
     assert (facts["branch"], facts["repository"], facts["dirty"]) == ("work", "https://example.com/code.git", True)
     assert len(facts["commit"]) == 40
-    with pytest.raises(NotFoundError, match=r"no file 'nothing.py'"):
+    with pytest.raises(NotFoundError, match=r"no file 'nothing\.py'"):
         workspace.snapshots.get(run.id).read("nothing.py")
 
 

@@ -156,6 +156,10 @@ def test_what_is_not_in_a_datastore_is_told_before_anything_starts(workspace, ra
         "there is no file that '2023' in datastore 'raw' means",
         "there is no datastore 'lake'",
     ]
+    (tmp_path / "raw" / "notes").write_text("x")
+    with pytest.raises(ParameterError) as error:
+        submit(workspace, file, "take", table=DataPath("raw", "notes"))
+    assert "datasets register NAME PATH --store DATASTORE --format FORMAT" in error.value.faults[0].hint
     for path in ("../x", "a|b"):
         with pytest.raises(UsageError):
             DataPath("raw", path)
