@@ -142,8 +142,6 @@ class Tracer:
             call.each = tuple(name for name, value in given.items() if not isinstance(value, Fixed))
             if not call.each:
                 self.fault(call, f"step {call.name!r} is mapped over no list")
-            if declaration.options.register:
-                self.fault(call, "is mapped, and registers a dataset; let a step that takes the whole list do that")
         for name, argument in given.items():
             if mapped:
                 self._bind_mapped(call, name, argument, kinds[name])

@@ -12,6 +12,7 @@ from pipelinekit.errors import NotFoundError
 from pipelinekit.ports import Blobs, Clock, RunRecords
 from pipelinekit.ports.datasets import DatasetRecords
 from pipelinekit.workspace.dataset_inputs import Notes, tree_of_value
+from pipelinekit.workspace.mapped_outputs import joined
 
 if TYPE_CHECKING:
     from pipelinekit.domain.runs import StepRecord
@@ -34,8 +35,11 @@ class DatasetOutputs:
         done = {use.place for use in self._records.uses(run=run) if use.direction == OUTPUT}
         uses = []
         for step, output, name, value in self._wanted(run, graph):
-            place = f"{step.name}.{output}"
+            place = f"{step}.{output}"
             if place in done:
+                continue
+            if value is None:
+                self._note(f"output {place} was not registered as dataset {name!r}: its elements are not alike")
                 continue
             if value.format not in KINDS:
                 self._note(
@@ -46,16 +50,21 @@ class DatasetOutputs:
             uses.append(DatasetUse(run, name, number, OUTPUT, place))
         self._records.use(uses)
 
-    def _wanted(self, run: str, graph: Graph) -> Iterator[tuple[StepRecord, str, str, StoredValue]]:
+    def _wanted(self, run: str, graph: Graph) -> Iterator[tuple[str, str, str, StoredValue | None]]:
+        """Names of steps, outputs and datasets, with what the step gave; a mapped step gave what its elements did."""
+        by_node: dict[int, list[StepRecord]] = {}
         for step in self._runs.steps(run):
-            register = graph.step_of(graph.nodes[step.node]).options.register
-            if not register or not step.status.good:
-                continue
-            for output, name in register.items():
-                if output in step.outputs:
-                    yield step, output, name, step.outputs[output]
+            if graph.step_of(graph.nodes[step.node]).options.register:
+                by_node.setdefault(step.node, []).append(step)
+        for node, steps in by_node.items():
+            named = graph.nodes[node]
+            for output, name in graph.step_of(named).options.register.items():
+                if all(step.status.good and output in step.outputs for step in steps):
+                    values = [step.outputs[output] for step in steps]
+                    is_mapped = steps[0].element >= 0
+                    yield named.name, output, name, joined(values, self._blobs) if is_mapped else values[0]
 
-    def _version_of(self, name: str, run: str, step: StepRecord, value: StoredValue) -> int:
+    def _version_of(self, name: str, run: str, step: str, value: StoredValue) -> int:
         try:
             newest = self._records.get(name)
         except NotFoundError:
@@ -74,7 +83,7 @@ class DatasetOutputs:
             single=value.format == "file",
             created_at=self._clock.now(),
             run=run,
-            step=step.name,
+            step=step,
             value=value,
         )
         return self._records.add(made, grow=True).version

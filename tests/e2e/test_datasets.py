@@ -265,21 +265,69 @@ def test_what_cannot_be_registered_is_a_fault_of_the_pipeline(project):
         def file(n: int) -> File:
             return File(__file__)
 
-        @step(register="x")
-        def mapped(n: int) -> File:
-            return File(__file__)
-
         @pipeline
         def main():
             number(1)
             file(1)
-            mapped.map([1, 2])
         """
     )
     said = project("run", "main.py", code=2).err
     assert "its output 'output' is int: only tables, files and folders can be registered" in said
     assert "register names 'nothing', which is none of its outputs (output)" in said
-    assert "is mapped, and registers a dataset" in said
+
+
+def test_a_mapped_step_registers_what_all_its_elements_gave(project):
+    project.write(
+        main="""
+        from pathlib import Path
+        from pipelinekit import Dataset, File, dataset, pipeline, step
+        import pyarrow as pa
+
+        @step(register="parts")
+        def part(n: int) -> File:
+            if n < 0:
+                raise ValueError("no")
+            Path("part.txt").write_text(str(n))
+            return File("part.txt")
+
+        @step(register={"output": "rows"})
+        def rows(n: int) -> pa.Table:
+            return pa.table({"n": [n, n + 1]})
+
+        @step
+        def total(table: pa.Table) -> int:
+            return sum(table["n"].to_pylist())
+
+        @step
+        def read(file: File) -> str:
+            return file.read_text()
+
+        @pipeline
+        def make(numbers: list[int]):
+            part.map(numbers)
+            rows.map(numbers)
+
+        @pipeline
+        def use():
+            return {"total": total(dataset("rows")), "each": read.map(Dataset("parts").files)}
+        """
+    )
+    run = project.run("main.py:make", "--in-process", "-p", "numbers=[3, 1, 2]")
+    assert project.run("main.py:use", "--in-process")["outputs"] == {"total": 15, "each": ["3", "1", "2"]}
+    uses = project("runs", "show", run["id"], "--json").json["datasets"]
+    assert {(use["name"], use["version"], use["place"]) for use in uses} == {
+        ("parts", 1, "part.output"),
+        ("rows", 1, "rows.output"),
+    }
+    project.run("main.py:make", "--in-process", "-p", "numbers=[3, 1, 2]")
+    assert (versions(project, "parts"), versions(project, "rows")) == (1, 1), "what is there already is no new version"
+    project.run("main.py:make", "--in-process", "-p", "numbers=[3, 1, -2]", "--continue-on-step-failure", code=1)
+    assert (versions(project, "parts"), versions(project, "rows")) == (1, 2), "where an element failed there is none"
+    for path in (project.home / "blobs").rglob("*"):
+        if path.is_file():
+            os.utime(path, (1, 1))
+    project("gc", "--keep-runs", "0", "--unused-days", "0", "--grace", "1")
+    assert project.run("main.py:use", "--in-process")["outputs"]["each"] == ["3", "1", "2"]
 
 
 def test_clean_up_keeps_what_a_registered_dataset_holds(outputs):
