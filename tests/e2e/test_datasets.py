@@ -331,6 +331,11 @@ def test_a_mapped_step_registers_one_version_of_all_its_elements(project):
     assert used["outputs"] == {**made["outputs"], "all": 8}
     project.run("main.py:make", "--in-process", "-p", "numbers=[]")
     assert versions(project, "texts") == 1, "no element, no version"
+    for path in (project.home / "blobs").rglob("*"):
+        if path.is_file():
+            os.utime(path, (1, 1))
+    project("gc", "--keep-runs", "0", "--unused-days", "0", "--grace", "1")
+    assert project.run("main.py:use", "--in-process")["outputs"]["all"] == 8, "clean-up keeps what is registered"
     assert here(project, "fsck").code == 0
 
 
