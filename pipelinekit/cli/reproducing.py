@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from pipelinekit.cli.output import print_json, table
 from pipelinekit.cli.run import drive
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.runs import RunOptions
+from pipelinekit.domain.secrets import ANY_VERSION
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError
 from pipelinekit.runtime.driver import Begun, Driver
@@ -29,6 +32,7 @@ from pipelinekit.workspace.bundles import (
 from pipelinekit.workspace.differences import first_difference
 from pipelinekit.workspace.pipelines import Arguments
 from pipelinekit.workspace.runs import refuse_without_graph
+from pipelinekit.workspace.secrets import wanted_secrets
 
 EXPORTED = ".zip"
 
@@ -71,7 +75,8 @@ def _reproduce(arguments: argparse.Namespace, services: Services | None, folder:
         return driver.begin(_submit(bundle, place))
 
     print_as_json = arguments.json
-    code = drive(place, begin, as_json=print_as_json, quiet=print_as_json)
+    with _lent_secrets(bundle, services, place):
+        code = drive(place, begin, as_json=print_as_json, quiet=print_as_json)
     done = place.runs.get().record
     old = services.blobs if services else place.blobs
     compared = [
@@ -101,6 +106,37 @@ def _submit(bundle: Bundle, place: Services) -> str:
         batch=place.records.batch,
     )
     return record.id
+
+
+@contextlib.contextmanager
+def _lent_secrets(bundle: Bundle, services: Services | None, place: Services) -> Iterator[None]:
+    """Secrets of the run, in the new workspace for as long as it is done again: no file that is kept holds them.
+
+    A run of this workspace gets the versions that it had. For a file they are those of the workspace that the command
+    is given in, in whatever versions: numbers of another workspace say nothing. What is missing is told as for any run.
+    """
+    wanted = wanted_secrets(bundle.graph)
+    lent: list[str] = []
+    try:
+        if wanted and (lender := services or _nearest()):
+            known = place.secret_versions(wanted)
+            there = [name for name in lender.secret_versions(wanted) if name not in known]
+            versions = {name: wanted[name] if services else ANY_VERSION for name in there}
+            for name, value in lender.open_secrets(versions).items():
+                lent.append(name)
+                place.secrets.set(name, value)
+        yield
+    finally:
+        for name in lent:
+            place.secrets.delete(name)
+
+
+def _nearest() -> Services | None:
+    """The workspace that the command is given in, if there is one."""
+    try:
+        return open_services(create=False)
+    except NotFoundError:
+        return None
 
 
 def _bundle(services: Services, name: str) -> Bundle:

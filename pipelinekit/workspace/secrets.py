@@ -127,6 +127,13 @@ def bind_secrets(graph: Graph, find: Versions) -> Graph:
     return replace(graph, steps=tuple(_bound(step, versions) for step in graph.steps))
 
 
+def wanted_secrets(graph: Graph) -> dict[str, int]:
+    """The secrets that a graph's steps are given, each in the version that its results depend on, else in any."""
+    names = {name for step in graph.steps for name in step.options.secrets}
+    keyed = {name: version for step in graph.steps for name, version in step.definition.secrets}
+    return {name: keyed.get(name, ANY_VERSION) for name in sorted(names)}
+
+
 def _bound(step: CompiledStep, versions: Mapping[str, int]) -> CompiledStep:
     secrets = keyed_versions(step.options.secrets, versions)
     if secrets == step.definition.secrets:
