@@ -38,7 +38,7 @@ def main() -> int:
     prepare(canary)
     runs = train()
     look(runs)
-    go_on(runs)
+    go_on()
     do_again(runs, canary)
     find(canary)
     print(f"\nOpen {RESULTS / 'compare.html'} in a browser. README.md beside it says what to try next.")
@@ -83,7 +83,7 @@ def look(runs: dict[str, str]) -> None:
     pipelinekit("runs", "list", "--where", "metric.missed<=3", "--sort", "metric.loss", "--ascending")
 
 
-def go_on(runs: dict[str, str]) -> None:
+def go_on() -> None:
     """A version more of the data."""
     heading("The third file arrives: one new step reads it, and what follows from it is done anew")
     pipelinekit("datasets", "register", "cells", *CELLS, LATE, "--create-new-version")
@@ -134,7 +134,7 @@ def heading(text: str) -> None:
 
 def pipelinekit(*words: str, given: str | None = None, quiet: bool = False) -> None:
     """Run a command of pipelinekit in the example's folder; `given` is its standard input."""
-    shown = " ".join(f"'{word}'" if set(word) & set("<>= ") and "-p" not in words else word for word in words)
+    shown = " ".join(f"'{word}'" if set(word) & set("<> ") else word for word in words)
     print(f"$ pipelinekit {shown}" + (" < ..." if given else ""), flush=True)
     run("-m", "pipelinekit", *words, given=given, quiet=quiet)
 

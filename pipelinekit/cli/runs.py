@@ -17,6 +17,7 @@ from pipelinekit.cli.run import drive
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
 from pipelinekit.domain.runs import CHILD, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import seconds_text, size_text
+from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
 from pipelinekit.wire.datasets import use_document
@@ -158,6 +159,7 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.json:
         print_json({"runs": [run_document(run) for run in runs]})
         return 0
+    asked = run_facts.asked_values(query, runs, services)
     rows = [
         (
             run.id,
@@ -166,11 +168,13 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
             str(run.status),
             time_text(run.created_at),
             _took(run),
+            *(values[place] for values in asked.values()),
             run.display_name,
         )
-        for run in runs
+        for place, run in enumerate(runs)
     ]
-    print(table(rows, ("run", "experiment", "no", "status", "created", "took", "name")) if rows else "no runs")
+    header = ("run", "experiment", "no", "status", "created", "took", *asked, "name")
+    print(table(rows, header) if rows else "no runs")
     return 0
 
 
@@ -211,7 +215,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
             else []
         ),
         *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
-        *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
+        *((f"  {name}", _argument(value)) for name, value in record.arguments.items()),
         *(
             ("takes in" if use.direction == "input" else "gave out", f"{use.name}@{use.version}  {use.place}")
             for use in uses
@@ -226,6 +230,14 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
     if record.status is RunStatus.FAILED:
         print("\n" + "\n".join(failure_lines(record, steps)))
     return 0
+
+
+def _argument(value: StoredValue) -> str:
+    """What a run was given, in a few words; `takes in` says which version of a dataset it was."""
+    shown = show_value(value)
+    if isinstance(shown, dict) and shown.get("digest") == value.digest:
+        return f"{value.format} of {size_text(value.size)}, {value.digest}"
+    return str(shown)
 
 
 def _kind_rows(record: RunRecord) -> list[tuple[str, str]]:

@@ -1,7 +1,10 @@
 """A run done again in an empty place, from its workspace and from a file."""
 
 import shutil
+import subprocess
 import zipfile
+
+from conftest import Project
 
 MAIN = """
     import numpy
@@ -103,3 +106,54 @@ def test_only_what_completed_can_be_reproduced(project):
     (project.folder / "data.txt").write_text("1 2 3")
     failed = project.run("main.py", code=1)["id"]
     assert "no result to be compared with" in project("runs", "reproduce", failed, code=2).err
+
+
+SECRET = """
+    from pipelinekit import get_secret, pipeline, step
+
+    @step(secrets=["KEYED", "FREE"], not_keyed=["FREE"])
+    def zeta() -> int:
+        return len(get_secret("KEYED"))
+
+    @step
+    def alpha(length: int) -> int:
+        return length + 1
+
+    @pipeline
+    def main():
+        return alpha(zeta())
+"""
+
+
+def set_secrets(project, *words, **values):
+    for name, value in values.items():
+        process = project.start(*words, "secrets", "set", name, stdin=subprocess.PIPE)
+        _, err = process.communicate(value)
+        assert process.returncode == 0, err
+
+
+def test_a_run_with_secrets_is_lent_them_while_it_is_done_again(project, tmp_path):
+    set_secrets(project.write(main=SECRET), KEYED="first value", FREE="whatever")
+    run = project.run("main.py")["id"]
+    project("runs", "export", run, "-o", "run.zip")
+    set_secrets(project, FREE="another value")
+    out = project("runs", "reproduce", run, "--into", "kept").out
+    assert "2 of 2 outputs are identical" in out
+    assert project("--workspace", "kept", "secrets", "list", "--json").json["secrets"] == []
+
+    bare = Project(tmp_path / "bare")
+    bare.folder.mkdir()
+    file = str(project.folder / "run.zip")
+    err = bare("runs", "reproduce", file, code=2).err
+    assert "step 'zeta' needs the secret 'KEYED', which is not there ('pipelinekit secrets set KEYED' sets it)" in err
+    assert "'FREE'" in err
+    set_secrets(bare, KEYED="first valu", FREE="my own")
+    told = bare("runs", "reproduce", file, code=1).out.splitlines()
+    assert [line.split(maxsplit=2) for line in told[-3:-1]] == [
+        ["zeta", "output", "differs: 11 is now 10"],
+        ["alpha", "output", "differs: 12 is now 11"],
+    ]
+
+    set_secrets(project, KEYED="other value")
+    err = project("runs", "reproduce", run, code=1).err
+    assert "secret 'KEYED' was changed after this run was submitted, and its older value is gone" in err
