@@ -34,14 +34,14 @@ def main() -> int:
         print("'python demo.py --anew' removes .pipelinekit, data and results, and begins anew.")
         return 1
     RESULTS.mkdir(exist_ok=True)
-    canary = secrets.token_hex(16)
+    canary = secrets.token_hex(16)  # what the commands call $KEY; it is kept nowhere else
     prepare(canary)
     runs = train()
     look(runs)
     go_on()
     do_again(runs, canary)
     find(canary)
-    print(f"\nOpen {RESULTS / 'compare.html'} in a browser. README.md beside it says what to try next.")
+    print(f"\nOpen {RESULTS / 'compare.html'} in a browser; README.md says what is on it, and what to try next.")
     return 0
 
 
@@ -54,7 +54,7 @@ def prepare(canary: str) -> None:
     pipelinekit("datasets", "register", "diagnoses", "data/diagnoses.csv", "--tabular")
     heading("Register the environment of one step, which needs another networkx than is installed here")
     pipelinekit("environments", "register", "graphs", "graphs.txt")
-    heading("Set the secret that pseudonyms of patients are made with (here 32 random digits)")
+    heading("Set the secret that pseudonyms of patients are made with: 32 random digits")
     pipelinekit("secrets", "set", "PATIENT_KEY", given=canary)
 
 
@@ -135,7 +135,7 @@ def heading(text: str) -> None:
 def pipelinekit(*words: str, given: str | None = None, quiet: bool = False) -> None:
     """Run a command of pipelinekit in the example's folder; `given` is its standard input."""
     shown = " ".join(f"'{word}'" if set(word) & set("<> ") else word for word in words)
-    print(f"$ pipelinekit {shown}" + (" < ..." if given else ""), flush=True)
+    print(f"$ {'echo $KEY | ' if given else ''}pipelinekit {shown}", flush=True)
     run("-m", "pipelinekit", *words, given=given, quiet=quiet)
 
 

@@ -45,7 +45,7 @@ def read_rows() -> list[list[str]]:
     """The rows as they are in scikit-learn: thirty measurements, and the class."""
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:
-        raise SystemExit("the data comes with scikit-learn: pip install 'pipelinekit[demo]'")
+        raise SystemExit("the data comes with scikit-learn: pip install 'pipelinekit[steps,environments,secrets]'")
     with (Path(spec.origin).parent / "datasets" / "data" / "breast_cancer.csv").open(newline="") as file:
         _, *rows = csv.reader(file)
     return rows

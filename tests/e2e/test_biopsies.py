@@ -22,9 +22,13 @@ def example(project):
 
 def test_the_example_in_short(example):
     subprocess.run([sys.executable, "get_data.py"], cwd=example.folder, check=True, stdout=subprocess.DEVNULL)
+    err = example("run", "pipeline.py", code=2).err
+    assert "2 faults" in err
+    assert "step 'join_diagnoses' needs the secret 'PATIENT_KEY'" in err
+    assert "there is no registered environment 'graphs'" in err
     example("datasets", "register", "cells", *PARTS[:2])
     example("datasets", "register", "diagnoses", "data/diagnoses.csv", "--tabular")
-    example("environments", "register", "graphs", "--variable", "MODE=without packages")  # built is it by the slow test
+    example("environments", "register", "graphs", "--variable", "MODE=without packages")  # the slow test builds one
     read_secret = subprocess.run(
         [sys.executable, "-P", "-m", "pipelinekit", "secrets", "set", "PATIENT_KEY"],
         cwd=example.folder,
