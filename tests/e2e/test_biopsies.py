@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelinekit import Workspace
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "biopsies"
 CANARY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 PARTS = [f"data/cells/cells-{year}.csv" for year in (2021, 2022, 2023)]
@@ -92,9 +94,8 @@ def test_the_example_as_its_readme_shows_it(example):
     assert said.rstrip().splitlines()[-3].startswith("no faults")
     assert "networkx==3.4.2" in example("environments", "show", "graphs").out
     first = example("runs", "list", "--ascending", "--json").json["runs"][0]["id"]
-    steps = example("runs", "show", first, "--json").json["steps"]
-    (chosen,) = [step for step in steps if step["name"] == "choose_features"]
-    assert chosen["properties"] == {"networkx": "3.4.2"}
+    chosen = Workspace.open(example.folder).runs.get(first).step("choose_features")
+    assert chosen.properties == {"networkx": "3.4.2"}
     again = subprocess.run([sys.executable, "demo.py"], cwd=example.folder, capture_output=True, text=True, check=False)
     assert again.returncode == 1
     assert "--anew" in again.stdout
