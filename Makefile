@@ -6,10 +6,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check proof stores seeded-bugs histories clean
+.PHONY: demo biopsies test check proof stores seeded-bugs histories clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/flight_delays/demo.py
+
+# The second example: datasets, environments, metrics, a secret, runs compared and done again.
+biopsies: $(VENV)/.biopsies
+	$(BIN)/python examples/biopsies/demo.py
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
@@ -46,6 +50,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[demo]"
+	touch $@
+
+$(VENV)/.biopsies: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[steps,environments,secrets]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml

@@ -13,6 +13,7 @@ from pipelinekit.domain.texts import printable, ranges_text
 from pipelinekit.errors import FaultyError, PipelinekitError
 
 T = TypeVar("T")
+LONGEST_REASON = 120  # characters
 
 
 def print_json(document: Any) -> None:
@@ -44,8 +45,9 @@ def time_text(at: float | None) -> str:
 
 
 def reasons_text(reasons: Sequence[Reason], limit: int = 2) -> str:
-    """The first few reasons in one line."""
-    shown = "; ".join(reason.message for reason in reasons[:limit])
+    """The first few reasons in one line, each cut where it is long; 'explain' tells them whole."""
+    messages = [reason.message for reason in reasons[:limit]]
+    shown = "; ".join(text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…" for text in messages)
     return shown + (f"; and {len(reasons) - limit} more" if len(reasons) > limit else "")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,15 @@ from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.run_charts import chart_text, is_chart
 from pipelinekit.domain.metrics import ROWS, SERIES, Metric, Series, downsample, finite
-from pipelinekit.domain.run_queries import has_tags, parse_tag
+from pipelinekit.domain.run_queries import METRIC, RunQuery, has_tags, parse_tag
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.wire.metrics import metric_document, numbers_to_json, series_document
-from pipelinekit.wire.runs import run_document
+from pipelinekit.wire.runs import run_document, show_value
 from pipelinekit.workspace.comparing import Comparison
 from pipelinekit.workspace.drawings import curves, plots
-from pipelinekit.workspace.outputs import below
+from pipelinekit.workspace.outputs import Output, below
 from pipelinekit.workspace.run_children import children_of
 from pipelinekit.workspace.runs import Told
 
@@ -107,6 +108,22 @@ def spark(series: Series) -> str:
     return "".join(BLOCKS[min(int((number - low) / span * len(BLOCKS)), len(BLOCKS) - 1)] for number in numbers)
 
 
+def asked_values(query: RunQuery, runs: Sequence[RunRecord], services: Services) -> dict[str, list[str]]:
+    """What a list of runs was filtered and sorted by, as columns: the value of each run."""
+    asked = dict.fromkeys((*((item.of, item.name) for item in query.conditions), query.sort))
+    asked.pop(("", ""), None)
+    metrics = {run.id: {item.name: item.last for item in services.metrics.of_run(run.id)} for run in runs if asked}
+    return {
+        f"{'metric' if of == METRIC else 'param'}.{name}": [
+            _short(metrics[run.id].get(name, "-"))
+            if of == METRIC
+            else _short(show_value(run.arguments[name]) if name in run.arguments else "-")
+            for run in runs
+        ]
+        for of, name in asked
+    }
+
+
 def compare(arguments: argparse.Namespace, services: Services) -> int:
     """Runs side by side."""
     runs = [services.runs.get(run).record for run in arguments.runs]
@@ -142,6 +159,7 @@ def _plot(arguments: argparse.Namespace, services: Services, runs: list[RunRecor
         ends = ", ".join((".html", *plots.SUFFIXES))
         raise UsageError(f"curves cannot be written as {target.name!r}", hint=f"give a name that ends with {ends}")
     charts: dict[str, dict[str, Series]] = {}
+    labels = _labels(runs)
     for run in runs:
         told = [("", metric) for metric in services.metrics.of_run(run.id)] + list(services.metrics.of_steps(run.id))
         for step, metric in told:
@@ -151,7 +169,7 @@ def _plot(arguments: argparse.Namespace, services: Services, runs: list[RunRecor
                 and getattr(arguments, "name", "") in ("", metric.name, None)
             ):
                 name = f"{step}/{metric.name}" if step else metric.name
-                charts.setdefault(name, {})[run.display_name or run.id] = services.metrics.series(metric)
+                charts.setdefault(name, {})[labels[run.id]] = services.metrics.series(metric)
     if not charts:
         raise NotFoundError(
             "there is no series of numbers to draw", hint="'pipelinekit runs metrics' lists what there is"
@@ -164,6 +182,21 @@ def _plot(arguments: argparse.Namespace, services: Services, runs: list[RunRecor
     if not arguments.json:
         print(f"{len(charts)} charts in {target}")
     return 0
+
+
+def _labels(runs: Sequence[RunRecord]) -> dict[str, str]:
+    """What each run is called beside its curves, by its id: its name, and the parameters in which the runs differ."""
+    called = Counter(run.display_name for run in runs)
+    shown = {run.id: {name: _short(show_value(value)) for name, value in run.arguments.items()} for run in runs}
+    names = dict.fromkeys(name for values in shown.values() for name in values)
+    differing = [name for name in names if len({values.get(name) for values in shown.values()}) > 1]
+    labels = {}
+    for run in runs:
+        alone = run.display_name and called[run.display_name] == 1
+        words = [run.display_name if alone else f"{run.display_name} {run.id}".strip()]
+        words += [f"{name} {shown[run.id][name]}" for name in differing if name in shown[run.id]]
+        labels[run.id] = ", ".join(words)
+    return labels
 
 
 def tag(arguments: argparse.Namespace, services: Services) -> int:
@@ -230,7 +263,9 @@ def files(arguments: argparse.Namespace, services: Services) -> int:
     kept = {place: output for place, output in kept.items() if place[1].startswith(arguments.prefix)}
     if arguments.save:
         saved = {
-            "/".join(filter(None, place)): str(output.save(below(arguments.save, *filter(None, place))))
+            "/".join(filter(None, place)): str(
+                output.save(_with_suffix(below(arguments.save, *filter(None, place)), output))
+            )
             for place, output in kept.items()
         }
         print_json(saved) if arguments.json else print("\n".join(saved.values()))
@@ -242,6 +277,11 @@ def files(arguments: argparse.Namespace, services: Services) -> int:
     rows = [(step or "(run)", name, size_text(output.size)) for (step, name), output in kept.items()]
     print(table(rows, ("step", "file", "size")) if rows else f"no file was kept with run {run.id}")
     return 0
+
+
+def _with_suffix(path: Path, output: Output) -> Path:
+    """A path with the suffix of the file, by which programs know what it is; names often have none."""
+    return path if path.name.endswith(output.suffix) else path.with_name(path.name + output.suffix)
 
 
 def _short(value: Any) -> str:

@@ -13,7 +13,8 @@ from pipelinekit.cli.progress import failure_lines, first_line
 from pipelinekit.domain.datasets import label_of
 from pipelinekit.domain.durations import Durations, is_executed
 from pipelinekit.domain.runs import CHILD, RunRecord, RunStatus, StepRecord, StepStatus
-from pipelinekit.domain.texts import seconds_text
+from pipelinekit.domain.texts import seconds_text, size_text
+from pipelinekit.domain.values import StoredValue
 from pipelinekit.wire.datasets import use_document
 from pipelinekit.wire.runs import show_value
 from pipelinekit.workspace.runs import Run
@@ -51,7 +52,7 @@ def show(arguments: argparse.Namespace, services: Services) -> int:
         *([("pinned", "clean-up keeps this run")] if record.pinned else []),
         *_marks(run),
         *([("removed", "by clean-up; what is left is what other runs show or may reuse")] if record.removed else []),
-        *((f"  {name}", str(show_value(value))) for name, value in record.arguments.items()),
+        *((f"  {name}", _argument(value)) for name, value in record.arguments.items()),
         *(
             ("takes in" if use.direction == "input" else "gave out", f"{label_of(use.name, use.version)}  {use.place}")
             for use in uses
@@ -86,6 +87,14 @@ def _phases(durations: Durations) -> str:
     return f"queued {seconds_text(durations.queued)}, prepare {seconds_text(durations.prepare)}, run " + seconds_text(
         durations.run
     )
+
+
+def _argument(value: StoredValue) -> str:
+    """What a run was given, in a few words; `takes in` says which version of a dataset it was."""
+    shown = show_value(value)
+    if isinstance(shown, dict) and shown.get("digest") == value.digest:
+        return f"{value.format} of {size_text(value.size)}, {value.digest}"
+    return str(shown)
 
 
 def _kind_rows(record: RunRecord) -> list[tuple[str, str]]:

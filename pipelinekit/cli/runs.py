@@ -182,6 +182,7 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.json:
         print_json({"runs": [run_document(run) for run in runs]})
         return 0
+    asked = run_facts.asked_values(query, runs, services)
     rows = [
         (
             run.id,
@@ -190,11 +191,13 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
             str(run.status),
             time_text(run.created_at),
             run_showing.took(run),
+            *(values[place] for values in asked.values()),
             run.display_name,
         )
-        for run in runs
+        for place, run in enumerate(runs)
     ]
-    print(table(rows, ("run", "experiment", "no", "status", "created", "took", "name")) if rows else "no runs")
+    header = ("run", "experiment", "no", "status", "created", "took", *asked, "name")
+    print(table(rows, header) if rows else "no runs")
     return 0
 
 

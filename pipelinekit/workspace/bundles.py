@@ -211,9 +211,9 @@ class Comparison:
 
 
 def compare_outputs(bundle: Bundle, steps: Iterable[StepRecord]) -> Iterator[Comparison]:
-    """Every output of the first run with that of the second."""
-    found = {step.name: step.outputs for step in steps if step.status.good}
-    for step, outputs in bundle.outputs.items():
-        for name, value in outputs.items():
+    """Every output of the first run with that of the second, in the order of the steps."""
+    found = {step.name: step.outputs if step.status.good else {} for step in steps}
+    for step in sorted(bundle.outputs, key=[*found, *bundle.outputs].index):
+        for name, value in bundle.outputs[step].items():
             after = found.get(step, {}).get(name)
             yield Comparison(step, name, value, after, "" if after else "the step did not give it")

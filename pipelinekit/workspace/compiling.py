@@ -18,6 +18,7 @@ from pipelinekit.domain.environments import (
 )
 from pipelinekit.domain.graphs import CodeItem, CompiledStep, Definition, Graph
 from pipelinekit.domain.pipelines import Draft, StepDeclaration
+from pipelinekit.domain.secrets import ANY_VERSION
 from pipelinekit.domain.snapshots import SnapshotLimits
 from pipelinekit.engine.code.closure import Closure, closure_of
 from pipelinekit.engine.compiler import assemble, check, raise_faults
@@ -86,12 +87,17 @@ class Compiler:
         """Compile a draft. Raises CompileError with every fault that can be told."""
         declared = {name for step in draft.steps for name in step.options.secrets}
         versions = self._secret_versions(declared) if declared else {}
-        check(draft, secrets.missing_secrets(draft.steps, versions) if declared else ())
+        faults = secrets.missing_secrets(draft.steps, versions) if declared else []
+        try:
+            check(draft)
+        except FaultyError:
+            check(draft, faults)
+            raise
+        versions = {**dict.fromkeys(declared, ANY_VERSION), **versions}  # what is missing is told with what follows
         tree = SourceTree(Path(draft.root), self._cache, self._compile_patterns, self._limits)
         for name, text in draft.texts.items():
             tree.add_text(name, text)
         code = SourceCode(tree, self._cache, self._installed, self._summarise)
-        faults: list[Fault] = []
         warnings: dict[Fault, None] = {}
         hints: dict[Fault, None] = {}
         trees: dict[str, SourceTree] = {}

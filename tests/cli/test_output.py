@@ -49,6 +49,11 @@ def test_reasons_are_cut_after_a_few():
     assert output.reasons_text(reasons) == "one; two; and 2 more"
     assert output.reasons_text(reasons, 1) == "one; and 3 more"
     assert output.reasons_text([]) == ""
+    long = output.reasons_text(
+        [Reason("input", "input 'x' changed at " + "[0], " * 99), Reason("code", "code changed")]
+    )
+    assert long.endswith("…; code changed")
+    assert len(long) == output.LONGEST_REASON + len("; code changed")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """A run done again in an empty place, from its workspace and from a file."""
 
 import shutil
+import subprocess
 import zipfile
+
+from conftest import Project
 
 from pipelinekit import Workspace
 
@@ -135,3 +138,50 @@ def test_a_run_that_was_given_a_secret_borrows_it_and_leaves_no_copy(project):
     assert f"note: secret 'lake' has another value now than in run {run}" in said.err
     secrets.delete("lake")
     assert "needs the secret 'lake', which is not there" in project("runs", "reproduce", "run.zip", code=2).err
+
+
+SECRET = """
+    from pipelinekit import get_secret, pipeline, step
+
+    @step(secrets=["KEYED", "FREE"], not_keyed=["FREE"])
+    def zeta() -> int:
+        return len(get_secret("KEYED"))
+
+    @step
+    def alpha(length: int) -> int:
+        return length + 1
+
+    @pipeline
+    def main():
+        return alpha(zeta())
+"""
+
+
+def set_secrets(project, *words, **values):
+    for name, value in values.items():
+        process = project.start(*words, "secrets", "set", name, stdin=subprocess.PIPE)
+        _, err = process.communicate(value)
+        assert process.returncode == 0, err
+
+
+def test_a_run_with_secrets_is_lent_them_while_it_is_done_again(project, tmp_path):
+    set_secrets(project.write(main=SECRET), KEYED="first value", FREE="whatever")
+    run = project.run("main.py", "--in-process")["id"]
+    project("runs", "export", run, "-o", "run.zip")
+    set_secrets(project, FREE="another value")
+    out = project("runs", "reproduce", run, "--into", "kept").out
+    assert "2 of 2 outputs are identical" in out
+    assert project("--workspace", "kept", "secrets", "list", "--json").json["secrets"] == []
+
+    bare = Project(tmp_path / "bare")
+    bare.folder.mkdir()
+    file = str(project.folder / "run.zip")
+    err = bare("runs", "reproduce", file, code=2).err
+    assert "step 'zeta' needs the secret 'KEYED', which is not there ('pipelinekit secrets set KEYED' sets it)" in err
+    assert "'FREE'" in err
+    set_secrets(bare, KEYED="first valu", FREE="my own")
+    told = bare("runs", "reproduce", file, code=1).out.splitlines()
+    assert [line.split(maxsplit=2) for line in told[-3:-1]] == [
+        ["zeta", "output", "differs: 11 is now 10"],
+        ["alpha", "output", "differs: 12 is now 11"],
+    ]

@@ -10,15 +10,17 @@ from pipelinekit.domain.metrics import Series, downsample, finite
 
 WIDTH, HEIGHT = 520, 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 32, 12, 28
-BAR = 22
+BAR, EDGE = 22, 2
 MOST_POINTS = 1000  # of one curve: more cannot be told apart
 COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#9333ea", "#b91c1c", "#0f766e", "#a16207", "#4b5563")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")  # curves can be told apart without colour as well
 STYLE = """
 body { font: 14px/1.5 system-ui, sans-serif; margin: 24px; color: #1f2937; background: #fff; }
 .charts { display: flex; flex-wrap: wrap; gap: 24px; }
-figure { margin: 0; } figcaption { font-weight: 600; }
+figure { margin: 0; min-width: 0; } figcaption { font-weight: 600; }
+svg { max-width: 100%; height: auto; }
 svg text { font-size: 11px; fill: currentColor; } .grid { stroke: currentColor; opacity: .15; }
+.bar { fill-opacity: .25; }
 ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 4px 20px; }
 @media (prefers-color-scheme: dark) { body { color: #e5e7eb; background: #111827; } }
 """
@@ -63,22 +65,27 @@ def chart(name: str, curves: Curves, looks: Mapping[str, str]) -> str:
     for run, found in points.items():
         lines.append(_curve(run, found, across, up, looks[run]))
     label = html.escape(f"{name}: {', '.join(curves)}", quote=True)
-    return f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{label}">{"".join(lines)}</svg>'
+    return f'<svg {_size(HEIGHT)} role="img" aria-label="{label}">{"".join(lines)}</svg>'
 
 
 def _bars(name: str, values: Mapping[str, float], looks: Mapping[str, str]) -> str:
     """One value of each run, as bars from zero."""
-    across = _scale([min(0.0, *values.values()), max(0.0, *values.values()) or 1.0], LEFT, WIDTH - 4 * RIGHT)
+    across = _scale([min(0.0, *values.values()), max(0.0, *values.values()) or 1.0], EDGE, WIDTH - 4 * RIGHT)
     lines = []
     for place, (run, value) in enumerate(values.items()):
         begin, end = sorted((across(0.0), across(value)))
         top = TOP + place * BAR
         path = f"M{begin:.1f} {top}H{max(end, begin + 1):.1f}V{top + BAR - 6}H{begin:.1f}Z"
-        lines.append(f'<path d="{path}" {looks[run]}><title>{html.escape(run)}</title></path>')
+        lines.append(f'<path class="bar" d="{path}" {_filled(looks[run])}><title>{html.escape(run)}</title></path>')
         lines.append(f'<text x="{end + 6:.1f}" y="{top + BAR - 10}">{value:g}</text>')
     height = 2 * TOP + len(values) * BAR
     label = html.escape(f"{name}: {', '.join(values)}", quote=True)
-    return f'<svg width="{WIDTH}" height="{height}" role="img" aria-label="{label}">{"".join(lines)}</svg>'
+    return f'<svg {_size(height)} role="img" aria-label="{label}">{"".join(lines)}</svg>'
+
+
+def _size(height: int) -> str:
+    """The size of a chart; on a narrow screen it shrinks."""
+    return f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
 
 
 def ticks(values: Sequence[float]) -> list[float]:
@@ -120,3 +127,9 @@ def _curve(run: str, found: Sequence[tuple[float, float]], across: Scale, up: Sc
 def _look(place: int) -> str:
     colour, dash = COLOURS[place % len(COLOURS)], DASHES[place // len(COLOURS) % len(DASHES)]
     return f'fill="none" stroke="{colour}" stroke-width="2"' + (f' stroke-dasharray="{dash}"' if dash else "")
+
+
+def _filled(look: str) -> str:
+    """The look of a bar: filled with the colour of its curve."""
+    colour = look.partition('stroke="')[2].partition('"')[0]
+    return look.replace('fill="none"', f'fill="{colour}"')
