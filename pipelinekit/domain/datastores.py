@@ -128,6 +128,11 @@ def check_url(url: str) -> str:
             raise UsageError(f"datastore URL {url!r} names no absolute folder", hint="write it as file:///data/raw")
     elif not host:
         raise UsageError(f"datastore URL {url!r} names no host, bucket or container")
+    if not host.isascii() or not host.isprintable() or " " in host or "\\" in host:
+        raise UsageError(
+            f"datastore URL {url!r} names no host, bucket or container that there can be",
+            hint="write a name with letters of its own as its host is asked for: xn--…",
+        )
     for sign, words in (("::", "chains file systems"), ("?", "has a query"), ("#", "has a fragment")):
         if sign in rest:
             raise UsageError(f"datastore URL {url!r} {words}", hint="give protocol, host and path only")

@@ -170,13 +170,20 @@ class SQLiteDatabase:
         except UnicodeEncodeError as error:
             raise not_text(error) from error
 
+    def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """All rows of a statement: a damaged page shows when it is come to."""
+        try:
+            return self._run(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _storage_error(error, self.path) from error
+
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
-        return [dict(row) for row in self._run(queries()[query], parameters)]
+        return [dict(row) for row in self._rows(queries()[query], parameters)]
 
     def select(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a statement that was put together; see `Database.select`."""
-        return [dict(row) for row in self._run(text, parameters)]
+        return [dict(row) for row in self._rows(text, parameters)]
 
     def write(self, query: str, parameters: Sequence[Any] = ()) -> int:
         """Run a named query that changes something; how many rows were changed."""
@@ -188,7 +195,7 @@ class SQLiteDatabase:
         """Run a named query that changes something; the rows that it returns."""
         with self.transaction():
             self._begin()
-            return [dict(row) for row in self._run(queries()[query], parameters)]
+            return [dict(row) for row in self._rows(queries()[query], parameters)]
 
     def write_many(self, query: str, rows: Iterable[Sequence[Any]]) -> int:
         """Run a named query for each row of parameters; how many rows were changed."""
@@ -209,7 +216,7 @@ class SQLiteDatabase:
         place = "(?)" if "values {}" in text else "?"  # a row of its own, or an item of a list
         for part in in_parts(keys):
             statement = text.format(",".join([place] * len(part)))
-            yield from self._run(statement, [*before, *part, *after]).fetchall()
+            yield from map(dict, self._rows(statement, [*before, *part, *after]))
 
     def write_keys(self, query: str, keys: Iterable[str], before: Sequence[Any] = ()) -> list[Row]:
         """Run a named query that changes something for many keys, in parts; the rows that it returns."""
@@ -241,10 +248,10 @@ class SQLiteDatabase:
 
     def check(self) -> list[str]:
         """What SQLite finds wrong; see `Database.check`."""
-        words = [row[0] for row in self._run("pragma integrity_check")]
+        words = [row[0] for row in self._rows("pragma integrity_check")]
         dangling = [
             f"row {row[1]} of table {row[0]} refers to a row of {row[2]} that is not there"
-            for row in self._run("pragma foreign_key_check")
+            for row in self._rows("pragma foreign_key_check")
         ]
         return [*(found for found in words if found != "ok"), *dangling]
 
