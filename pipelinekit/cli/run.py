@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunStatus
 from pipelinekit.late import late
-from pipelinekit.runtime.driver import Begun, Driver
+from pipelinekit.runtime.driver import Begun, Driver, SomethingNewError
 
 if TYPE_CHECKING:
     import signal
@@ -72,10 +72,16 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     experiment = arguments.experiment or services.settings.experiment
 
-    def begin(driver: Driver) -> Begun:
+    def begin_as(driver: Driver, *, is_same: bool) -> Begun:
         with services.records.batch():  # a run that is recorded is driven
-            record = target.record(workspace, experiment, options)
-            return driver.begin(record.id, target.graph)
+            record = target.record(workspace, experiment, options, keep=not is_same)
+            return driver.begin(record.id, target.graph, is_same=is_same)
+
+    def begin(driver: Driver) -> Begun:
+        if services.settings.blobs and target.compilation is not None:
+            with suppress(SomethingNewError):  # else an object store need not be connected to, which takes a second
+                return begin_as(driver, is_same=True)
+        return begin_as(driver, is_same=False)
 
     return drive(services, begin, as_json=arguments.json)
 
