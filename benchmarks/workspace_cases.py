@@ -103,7 +103,7 @@ WORKSPACE_CASES: tuple[Case, ...] = (
         rounds=3,
     ),
     Case("blobs in a folder", ("run",), (own_script("blob_copies", "folder", "3", environment=WORKSPACE),), rounds=3),
-    Case("blobs in S3", ("run",), (own_script("blob_copies", "s3", "3", environment=WORKSPACE),), rounds=3),
+    Case("blobs in S3", ("run",), (own_script("blob_copies", "s3", "2", environment=WORKSPACE),), rounds=3),
     Case("snapshot of 20,000 files", ("cold", "warm"), (many_files(), empty()), rounds=3),
 )
 

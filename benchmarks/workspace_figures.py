@@ -58,8 +58,8 @@ WORKSPACE_FIGURES: tuple[Figure, ...] = (
         )
     ),
     *(
-        Figure(f"{kind} blobs in S3, {action} / plain", own(S3, f"{kind}, {action} / plain {action}, cpu"), PLAIN)
-        for kind in ("large", "small", "few small")
+        Figure(f"{kind} blobs in S3, {action} / plain", own(S3, f"{kind}, {action} / plain {action}, {cpu}"), PLAIN)
+        for kind, cpu in (("large", "own cpu"), ("small", "cpu"), ("few small", "cpu"))
         for action in ("write", "read")
     ),
     Figure("20,000 files unchanged, whole run, s of CPU", own(SNAPSHOT, "cpu", "warm"), 1.0),
