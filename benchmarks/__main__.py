@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import environments, report
-from benchmarks.cases import Case, Side, environment_of, find
-from benchmarks.figures import Found, Round, evaluate
+from benchmarks.cases import Case, Side, environment_of
+from benchmarks.figures import FIGURES, Found, Round, evaluate
 from benchmarks.measuring import Measured, become_subreaper, measure
 from benchmarks.regressions import regressions
+from benchmarks.workspace_cases import find
+from benchmarks.workspace_figures import WORKSPACE_FIGURES
 
 HERE = Path(__file__).resolve().parent
 STATE = HERE / ".state"
@@ -146,7 +148,7 @@ def _rounds(samples: Sequence[Mapping[str, Any]]) -> list[Round]:
 
 
 def _write(results: dict[str, Any], output: Path) -> int:
-    found = evaluate(_rounds(results["samples"]))
+    found = evaluate([*FIGURES, *WORKSPACE_FIGURES], _rounds(results["samples"]))
     results["figures"] = [
         {"name": item.name, "limit": item.limit, "median": item.median, "values": list(item.values)} for item in found
     ]

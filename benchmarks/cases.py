@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -207,10 +206,10 @@ def empty() -> Side:
 # -- large graphs ------------------------------------------------------------------------------------------------------
 
 
-def own_script(name: str, *arguments: str) -> Side:
+def own_script(name: str, *arguments: str, environment: str = OWN) -> Side:
     """A script of ours that measures inside one process, and prints what it found as JSON."""
     file = str(WORKLOADS / f"{name}.py")
-    return Side(OWN, OWN, lambda folder, _: [str(python_of(OWN)), file, *arguments, str(folder)])
+    return Side(OWN, environment, lambda folder, _: [str(python_of(environment)), file, *arguments, str(folder)])
 
 
 ALL = ("cold", "warm", "change")
@@ -288,14 +287,6 @@ CASES: tuple[Case, ...] = (
     Case("array of 2 GB", ("cold", "warm"), (data("array"), raw("array"), empty()), rounds=3),
     Case("folder of 1,000 MB", ALL, (data("folder"), raw("folder"), empty()), rounds=3),
 )
-
-
-def find(names: Sequence[str]) -> list[Case]:
-    """The cases whose names contain one of these; all where there is none. Ends with an error for an unknown name."""
-    for name in names:
-        if not any(name in case.name for case in CASES):
-            sys.exit(f"there is no case {name!r}; there are: " + "; ".join(case.name for case in CASES))
-    return [case for case in CASES if not names or any(name in case.name for name in names)]
 
 
 def environment_of(side: Side, folder: Path) -> dict[str, str]:

@@ -9,10 +9,15 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / ".environments"
 OWN = "pipelinekit"
+WORKSPACE = "workspace"  # ours with what its object stores and secrets need, and a server of objects
 NUMPY = "numpy==2.4.6"  # in each environment, as in those of machine learning teams: some tools load what they find
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     OWN: ("-e", str(HERE.parent), NUMPY),
+    WORKSPACE: (
+        *("-e", f"{HERE.parent}[s3,secrets]", NUMPY),
+        *("s3fs==2026.9.0", "aiobotocore==3.10.0", "boto3==1.43.117", "moto[server]==5.2.5"),
+    ),
     "joblib": ("joblib==1.6.0", NUMPY),
     "doit": ("doit==0.37.0", NUMPY),
     "dask": ("dask==2026.8.0", "distributed==2026.8.0", NUMPY),
@@ -52,7 +57,7 @@ def versions(names: list[str]) -> dict[str, str]:
     """The installed release of each tool, as its own environment tells it."""
     found = {}
     for name in names:
-        package = {"hamilton": "sf-hamilton", "dask": "distributed"}.get(name, name)
+        package = {"hamilton": "sf-hamilton", "dask": "distributed", WORKSPACE: "s3fs"}.get(name, name)
         code = f"import importlib.metadata as m; print(m.version({package!r}))"
         answer = subprocess.run([str(python_of(name)), "-c", code], capture_output=True, text=True, check=True)
         found[name] = answer.stdout.strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,10 +165,10 @@ FIGURES: tuple[Figure, ...] = (
 )
 
 
-def evaluate(rounds: Sequence[Round]) -> list[Found]:
+def evaluate(figures: Iterable[Figure], rounds: Sequence[Round]) -> list[Found]:
     """Every figure that the measurements suffice for."""
     found = []
-    for figure in FIGURES:
+    for figure in figures:
         values = []
         for seen in rounds:
             try:

@@ -49,3 +49,10 @@ def arguments():
     """What the command line says: workload, count, change, and a folder for the tool's state."""
     workload, count, change, state = sys.argv[1:5]
     return workload, int(count), int(change), state
+
+
+def write_lines(count, text):
+    """Lines of 80 characters on standard output; a hundredth of them with this text."""
+    plain, other = f"{'a line of a log of a step that says what it does ':.<79}", f"with {text} {'':.<79}"[:79]
+    for number in range(count):
+        print(plain if number % 100 else other)

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunStatus
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.late import late
-from pipelinekit.runtime.driver import Begun, Driver
+from pipelinekit.runtime.driver import Begun, Driver, SomethingNewError
 
 if TYPE_CHECKING:
     import signal
@@ -82,11 +82,17 @@ def execute(arguments: argparse.Namespace) -> int:
     tags = {key: value or "" for key, value in map(run_queries.parse_tag, arguments.tag)} if arguments.tag else {}
     experiment = arguments.experiment or services.settings.experiment
 
-    def begin(driver: Driver) -> Begun:
+    def begin_as(driver: Driver, *, is_same: bool) -> Begun:
         with services.records.batch():  # a run that is recorded is driven
-            record = target.record(workspace, experiment, options)
+            record = target.record(workspace, experiment, options, keep=not is_same)
             services.runs.handle(record).mark(tags, arguments.name)
-            return driver.begin(record.id, target.graph)
+            return driver.begin(record.id, target.graph, is_same=is_same)
+
+    def begin(driver: Driver) -> Begun:
+        if services.settings.blobs and target.compilation is not None:
+            with suppress(SomethingNewError):  # else an object store need not be connected to, which takes a second
+                return begin_as(driver, is_same=True)
+        return begin_as(driver, is_same=False)
 
     return drive(services, begin, as_json=arguments.json)
 

@@ -45,12 +45,11 @@ class Target:
         root = self.compilation.trees[0].root if self.compilation else Path.cwd()
         return workspace.arguments(self.graph, self.given, Path.cwd(), root, keep=keep)
 
-    def record(self, workspace: Workspace, experiment: str, options: RunOptions) -> RunRecord:
-        """Record a run."""
+    def record(self, workspace: Workspace, experiment: str, options: RunOptions, *, keep: bool = True) -> RunRecord:
+        """Record a run; see `Workspace.record`. A document is always looked for in the store."""
         if self.compilation is not None:
-            return workspace.record(
-                self.compilation, self.given, Path.cwd(), experiment=experiment, options=options, source=self.source
-            )
+            here, named = Path.cwd(), {"experiment": experiment, "source": self.source}
+            return workspace.record(self.compilation, self.given, here, options=options, keep=keep, **named)
         arguments = self.arguments(workspace, keep=True)
         workspace.pipelines.find_stored(self.graph, arguments)
         return workspace.submit_graph(self.graph, arguments, experiment=experiment, options=options, source=self.source)

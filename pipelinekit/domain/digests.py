@@ -21,6 +21,7 @@ CHUNK = 256 * 1024  # bytes read at a time: the fastest size measured for read-a
 
 _DOUBLE = struct.Struct(">d")
 _NAN = _DOUBLE.pack(float("nan"))
+_HEX = frozenset("0123456789abcdef")
 
 
 def encode(value: Any) -> bytes:
@@ -89,11 +90,7 @@ def short_number(data: bytes) -> int:
 
 def is_digest(text: str) -> bool:
     """Whether `text` is a well-formed digest."""
-    return (
-        len(text) == DIGEST_LENGTH
-        and text.startswith(PREFIX)
-        and all(character in "0123456789abcdef" for character in text[len(PREFIX) :])
-    )
+    return len(text) == DIGEST_LENGTH and text.startswith(PREFIX) and _HEX.issuperset(text[len(PREFIX) :])
 
 
 class Hasher:

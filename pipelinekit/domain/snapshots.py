@@ -103,8 +103,11 @@ def parse_manifest(data: bytes) -> Tree:
     return Tree(entries)
 
 
+_UNSAFE_PARTS = frozenset(("", ".", ".."))
+
+
 def is_safe_path(path: str) -> bool:
     """Whether a relative path stays inside the folder that it is joined to."""
     if not path or path.startswith("/") or "\\" in path or "\0" in path:
         return False
-    return all(part not in ("", ".", "..") for part in path.split("/"))
+    return _UNSAFE_PARTS.isdisjoint(path.split("/"))

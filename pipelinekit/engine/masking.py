@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pipelinekit.domain.secrets import SHORTEST
@@ -18,7 +20,6 @@ from pipelinekit.domain.secrets import SHORTEST
 MASK = "***"
 LINE = 8  # characters from which on a line of a value of several lines is a secret by itself
 SURE = 8  # characters from which on a value is not found in a text by chance
-_BREAKS = str.maketrans("", "", "\r\n")
 
 _Span = tuple[int, int]
 
@@ -51,10 +52,10 @@ class Masks:
         What may stand there by chance does not count: a value that is short, but for the very text, and one line of
         several.
         """
-        squeezed = text.translate(_BREAKS)
+        squeezed = _squeezed(text)
         for name, values in self._wholes.items():
             for value, forms in values.items():
-                if squeezed == value.translate(_BREAKS):
+                if squeezed == _squeezed(value):
                     return name
                 if len(value) >= SURE and any(form in squeezed for form in forms):
                     return name
@@ -82,27 +83,36 @@ class StreamMask:
 
     def _release(self, *, end: bool) -> str:
         text, forms = self._held, self._masks.forms
-        squeezed = text.translate(_BREAKS)
+        squeezed = _squeezed(text)
         spans = _merged(_found(squeezed, forms), self._covered)
         cut = len(squeezed) if end else _beginning(squeezed, forms)
-        places: Sequence[int] = range(len(text))
-        if len(squeezed) < len(text) and (spans or cut < len(squeezed)):
-            places = [place for place, letter in enumerate(text) if letter not in "\r\n"]
-        limit = places[cut] if cut < len(squeezed) else len(text)
+        place = _places(text) if len(squeezed) < len(text) and (spans or cut < len(squeezed)) else int
+        limit = place(cut) if cut < len(squeezed) else len(text)
         told: list[str] = []
         position = covered = 0
         for begin, stop in spans:
             is_told = begin == 0 and self._covered > 0
             if begin >= cut and not is_told:
                 break
-            told.append(text[position : places[begin]])
+            told.append(text[position : place(begin)])
             if not is_told:
                 told.append(MASK)
-            position = places[stop - 1] + 1
+            position = place(stop - 1) + 1
             covered = max(stop - cut, 0)
         told.append(text[position:limit])
         self._held, self._covered = text[limit:], covered
         return "".join(told)
+
+
+def _squeezed(text: str) -> str:
+    """A text without its line breaks."""
+    return text.replace("\n", "").replace("\r", "")
+
+
+def _places(text: str) -> Callable[[int], int]:
+    """Where in a text a letter of it without line breaks stands: as many further as there are breaks before it."""
+    before = [match.start() - number for number, match in enumerate(re.finditer("[\r\n]", text))]
+    return lambda number: number + bisect_right(before, number)
 
 
 def _found(text: str, forms: Iterable[str]) -> list[_Span]:
@@ -165,7 +175,7 @@ def forms_of(value: str) -> set[str]:
 
 
 def _forms_of_texts(texts: Iterable[str]) -> set[str]:
-    found = {form.translate(_BREAKS) for text in set(texts) for form in _forms(text)}
+    found = {_squeezed(form) for text in set(texts) for form in _forms(text)}
     return {form for form in found if len(form) >= SHORTEST}
 
 

@@ -26,13 +26,15 @@ Name = TypeVar("Name")
 class Carried:
     """What was carried over: how many step runs of each status, and the seconds that executing them had taken.
 
-    `outputs` are the run's where the whole of it was carried, else None; `steps` are then the carried nodes.
+    `outputs` are the run's where the whole of it was carried, else None; `steps` are then the carried nodes. A run that
+    `is_same` has graph and inputs of the earlier one, too: it names nothing that was not named before.
     """
 
     counts: Mapping[StepStatus, int] = field(default_factory=dict)
     seconds: float = 0.0
     outputs: Mapping[str, StoredValue] | None = None
     steps: Mapping[int, CarriedStep] = field(default_factory=dict)
+    is_same: bool = False
 
 
 NOTHING = Carried()
@@ -68,7 +70,7 @@ def carry_over(
         return NOTHING
     if all(kept) and len(kept) == len(written.then) and written.gives_the_same(graph, changes):
         counts, seconds = carrying.carry(run.id, run.epoch, earlier.id)
-        return Carried(counts, seconds, earlier.outputs)
+        return Carried(counts, seconds, earlier.outputs, is_same=run.graph == earlier.graph)
     left_out = [position for position, stays in enumerate(kept) if not stays]
     left_out += range(len(kept), len(written.then))
     counts, seconds = carrying.carry(run.id, run.epoch, earlier.id, left_out)

@@ -41,6 +41,10 @@ class Begun:
     carried: Carried
 
 
+class SomethingNewError(Exception):
+    """A run that was taken to be the same as an earlier one is not; what was begun is to be taken back."""
+
+
 class Driver:
     """Drives runs, one at a time; what is to be opened or made is so only if something is left to decide.
 
@@ -77,11 +81,12 @@ class Driver:
         left = self.turns(self.begin(run_id, graph))
         return left.drive() if left else RunStatus.COMPLETED
 
-    def begin(self, run_id: str, graph: Graph | None = None) -> Begun:
+    def begin(self, run_id: str, graph: Graph | None = None, *, is_same: bool = False) -> Begun:
         """Take the run, and take over what stands as it stood; a run in which nothing is new ends so.
 
         `graph` is the run's graph where it is at hand; else it is read from the records. Raises LeaseLostError when the
-        run belongs to another driver.
+        run belongs to another driver. With `is_same` nobody has looked whether what the run names is in the store, as
+        an earlier run names it: raises SomethingNewError when none does.
         """
         records = self._records
         run = records.driving.take(run_id, self._owner)
@@ -89,6 +94,8 @@ class Driver:
             graph = self._graph(run)  # a submission binds secrets to their versions of then
         with records.batch():
             carried = carry_over(run, graph, records.carrying, records.reuse, records.documents, self._blobs)
+            if is_same and not carried.is_same:
+                raise SomethingNewError
             if carried.outputs is not None:
                 records.driving.finish(run.id, run.epoch, RunStatus.COMPLETED, carried.outputs, None)
                 if self._at_end:

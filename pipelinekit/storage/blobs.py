@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -67,7 +67,7 @@ class FolderBlobs:
         with self._told():
             if move and not path.is_symlink():  # a link that were taken over would point anywhere
                 return self._take(path)
-            with path.open("rb") as stream:
+            with path.open("rb", buffering=0) as stream:
                 return self._write(stream)
 
     def receive(self, digest: str, source: BinaryIO) -> None:
@@ -126,9 +126,9 @@ class FolderBlobs:
 
     def _use(self, digest: str) -> bool:
         """Note that a blob is used now; whether it is there. To be called while the lock is held."""
-        place = self._place(digest)
+        place = written_place(self.folder, digest)
         try:
-            before = place.stat()
+            before = os.stat(place)
             if time.time() - used_at(before) > NOTED_SECONDS:
                 with suppress(PermissionError):  # of another user's blob the grace period has to be enough
                     os.utime(place, ns=(time.time_ns(), before.st_mtime_ns))
@@ -152,14 +152,14 @@ class FolderBlobs:
         self.discard(digest)
         return False
 
-    def _write(self, source: BinaryIO, *, wanted: str = "") -> tuple[str, int]:
+    def _write(self, source: BinaryIO | FileIO, *, wanted: str = "") -> tuple[str, int]:
         self._ground.wait(writing=True)
         self._staging.mkdir(parents=True, exist_ok=True)
         staged = self._staging / os.urandom(8).hex()
         try:
             with staged.open("xb") as target:
                 hasher = Hasher()
-                while block := source.read(CHUNK):
+                for block in _blocks(source):
                     hasher.update(block)
                     target.write(block)
                 target.flush()
@@ -167,7 +167,7 @@ class FolderBlobs:
                     os.fsync(target.fileno())
             if wanted and hasher.digest() != wanted:
                 raise IntegrityError(f"what came for blob {wanted} has digest {hasher.digest()}", digest=wanted)
-            self._publish(staged, hasher.digest())
+            self._publish(staged, hasher.digest(), lasting=not wanted)
             return hasher.digest(), hasher.size
         finally:
             staged.unlink(missing_ok=True)
@@ -187,12 +187,16 @@ class FolderBlobs:
         path.unlink(missing_ok=True)
         return digest, size
 
-    def _publish(self, staged: Path, digest: str) -> None:
-        """Make a complete, synced file visible under its digest, in one step; equal bytes that are there stay."""
+    def _publish(self, staged: Path, digest: str, *, lasting: bool = True) -> None:
+        """Make a complete file visible under its digest, in one step; equal bytes that are there stay.
+
+        One that is to be `lasting` was synced, and its name is synced here.
+        """
         place = self._place(digest)
         if not place.parent.is_dir():
             place.parent.mkdir(parents=True, exist_ok=True)
-            _sync_folder(self.folder, made=place.parent)
+            if lasting:
+                _sync_folder(self.folder, made=place.parent)
         os.chmod(staged, READ_ONLY)
         os.utime(staged, ns=(time.time_ns(), staged.stat().st_mtime_ns))  # a step may have left any time on its file
         with held(self.folder):
@@ -208,7 +212,8 @@ class FolderBlobs:
                     f"blob {digest} at {place} is damaged, and cannot be set aside",
                     hint="see whether its folder may be written to",
                 )
-        _sync_folder(place.parent, made=place)
+        if lasting:
+            _sync_folder(place.parent, made=place)
         staged.unlink()
         self._verified[digest] = _state(place)
 
@@ -248,10 +253,15 @@ def _open_lock(folder: Path, *, needed: bool) -> int | None:
 
 def place_of(folder: Path, digest: str) -> Path:
     """Where the blob of a digest lies in a store's folder. Raises IntegrityError for what is no digest."""
+    return Path(written_place(folder, digest))
+
+
+def written_place(folder: Path, digest: str) -> str:
+    """The same as a text: for many blobs, paths cost more than what is done with them."""
     if not is_digest(digest):
         raise IntegrityError(f"{digest!r} is not a digest")
     name = digest.removeprefix(PREFIX)
-    return folder / name[:2] / name[2:]
+    return f"{folder}/{name[:2]}/{name[2:]}"
 
 
 def used_at(state: os.stat_result) -> float:
@@ -259,8 +269,19 @@ def used_at(state: os.stat_result) -> float:
     return max(state.st_atime, state.st_mtime)
 
 
-def _state(path: Path) -> tuple[int, int, int, int]:
-    return _marks(path.stat())
+def _blocks(source: BinaryIO | FileIO) -> Iterator[bytes | memoryview]:
+    """What a stream holds, in blocks. A file is read into one place, which is new with every block of other streams."""
+    if isinstance(source, FileIO):
+        place = memoryview(bytearray(CHUNK))
+        while count := source.readinto(place):
+            yield place[:count]
+    else:
+        while block := source.read(CHUNK):
+            yield block
+
+
+def _state(path: str | Path) -> tuple[int, int, int, int]:
+    return _marks(os.stat(path))
 
 
 def _marks(state: os.stat_result) -> tuple[int, int, int, int]:

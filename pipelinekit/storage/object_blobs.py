@@ -72,6 +72,8 @@ class ObjectBlobs:
     def missing(self, digests: Iterable[str]) -> set[str]:
         """Which of these are not in the object store; the others are used now. Local copies do not count."""
         wanted = set(digests)
+        if not wanted:
+            return wanted
         known = {digest for digest in wanted if is_digest(digest)}
         if known:
             self.uses.announce(known)
@@ -95,11 +97,12 @@ class ObjectBlobs:
             self._owners.register()
         self.uses.announce(places.keys())
         sizes = {digest: path.stat().st_size for digest, path in places.items()}
-        self.store.each(lambda item: self._send(*item, sizes[item[0]]), places.items())
-        found = states(self.store, sizes)  # all together: fewer requests than one for each
+        told = self.store.each(lambda item: self._send(*item, sizes[item[0]]), places.items())
+        unsure = [digest for digest, is_there in zip(places, told, strict=True) if not is_there]
+        found = states(self.store, unsure)  # all together: fewer requests than one for each
         self.store.each(
             lambda digest: self.store.put(name_of(digest), places[digest], sizes[digest]),
-            [digest for digest, size in sizes.items() if digest not in found or found[digest].size != size],
+            [digest for digest in unsure if digest not in found or found[digest].size != sizes[digest]],
         )
         self.uses.used(places)
 
@@ -119,14 +122,16 @@ class ObjectBlobs:
         self.take([stored[0]])
         return stored
 
-    def _send(self, digest: str, path: Path, size: int) -> None:
-        """Upload a file, unless it is known to be there; what comes of it is looked at afterwards."""
+    def _send(self, digest: str, path: Path, size: int) -> bool:
+        """Upload a file, unless it is there; whether the store has told that it is. Else it is to be looked for."""
         name = name_of(digest)
-        if size >= LOOKED_FOR_FIRST:
-            state = self.store.stat(name)
-            if state is not None and state.size == size:
-                return
+        if size < LOOKED_FOR_FIRST:
+            return self.store.send_small(name, path)
+        state = self.store.stat(name)
+        if state is not None and state.size == size:
+            return True
         self.store.send(name, path)
+        return False
 
     def _download(self, digest: str) -> str:
         """Fetch a blob, a second time if it did not come whole; why it cannot be had."""

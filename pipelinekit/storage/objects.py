@@ -26,9 +26,12 @@ from pipelinekit.errors import NotFoundError, StorageError
 from pipelinekit.late import late
 
 if TYPE_CHECKING:
+    import hashlib
+
     import fsspec
 else:
     fsspec = late("fsspec")
+    hashlib = late("hashlib")
 
 PART = 8 * 2**20  # bytes that are sent or asked for at a time
 AHEAD = 4  # parts of one object that are asked for before they are needed
@@ -109,6 +112,24 @@ class ObjectStore:
         except Exception as error:  # of the store's library
             return error
         return None
+
+    def send_small(self, name: str, path: Path) -> bool:
+        """Try once to upload a small file where no object is; whether the store's answer tells that it has its bytes.
+
+        Where it does not, whatever the reason, the object is to be looked for.
+        """
+        if self.address.scheme != "s3":
+            self.send(name, path)
+            return False
+        data = path.read_bytes()
+        bucket, _, key = self._full(name).partition("/")
+        condition = {"IfNoneMatch": "*"} if self._create else {}
+        try:
+            answer = self._fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)
+        except Exception:  # of the store's library; what is wrong is told by `put`, which tries again
+            return False
+        told = str(answer.get("ETag", "")).strip('"')
+        return told == hashlib.md5(data, usedforsecurity=False).hexdigest()
 
     def put_bytes(self, name: str, data: bytes) -> None:
         """Write a small object, over one that is there."""

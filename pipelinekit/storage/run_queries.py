@@ -1,7 +1,8 @@
 """Run queries as SQL: a source that an index gives in the order of the list, and the other conditions on each run.
 
-A list over a million runs reads little more than the page that it shows: where there is a tag or parameter to look up,
-or something to sort by, the index of that is walked, else the runs themselves.
+A list over a million runs reads little more than the page that it shows. Where few runs fulfil one of the conditions,
+it begins with those (`storage.few_runs`); else the index of a tag, of a parameter, or of what it is sorted by is
+walked, or the runs themselves.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ from functools import cache
 from typing import Any
 
 from pipelinekit.domain.run_queries import COMPARISONS, METRIC, PARAMETER, Condition, RunQuery
-from pipelinekit.domain.runs import CHILD, RunRecord, RunStatus
+from pipelinekit.domain.runs import CHILD, RunRecord
 from pipelinekit.storage.database import SQL_FOLDER, Database, read_queries
+from pipelinekit.storage.few_runs import BAD_ENDS, FEW, few_runs, id_bounds, status_list
 from pipelinekit.storage.runs import run_record
 from pipelinekit.wire.values import dumps
-
-FEW = 5000  # runs that are sorted faster than a million are looked through
 
 
 @cache
@@ -26,14 +26,15 @@ def _pieces() -> Mapping[str, str]:
 
 
 class SQLRunQueries:
-    """Implements `ports.RunQueries` on a database."""
+    """Implements `ports.RunQueries` on a database. `few` are so many that they are sorted rather than walked."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, few: int = FEW) -> None:
         self._database = database
+        self._few = few
 
     def find(self, query: RunQuery) -> Sequence[RunRecord]:
         """The runs that a query asks for."""
-        return find_runs(self._database, query)
+        return find_runs(self._database, query, self._few)
 
 
 class _Select:
@@ -53,12 +54,18 @@ class _Select:
         self.add("and " + _pieces()[name].replace("{op}", op), *parameters)
 
 
-def find_runs(database: Database, query: RunQuery) -> Sequence[RunRecord]:
+def find_runs(database: Database, query: RunQuery, most: int = FEW) -> Sequence[RunRecord]:
     """The runs that a query asks for."""
     select, key = _Select(), "runs.id"
     marks = {"tag": dict(query.tags), "property": dict(query.properties)}
     conditions = list(query.conditions)
-    if query.sort[0]:
+    few = few_runs(database, query, _pieces(), most)
+    if few is not None:
+        of, name = query.sort
+        source = _pieces()[f"runs_of_few_by_{of}" if of else "runs_of_few"].replace("{told}", few.text)
+        select.add(source, *few.parameters, *([name] if of else ()))
+        key = "chosen.number" if of else key
+    elif query.sort[0]:
         source = "runs_sorted_by_metric" if query.sort[0] == METRIC else "runs_sorted_by_parameter"
         select.add(_pieces()[source], query.sort[1])
         key = "chosen.number"
@@ -73,23 +80,11 @@ def find_runs(database: Database, query: RunQuery) -> Sequence[RunRecord]:
     elif equal := next((item for item in conditions if item.of == PARAMETER and item.op == "="), None):
         conditions.remove(equal)
         select.add(_pieces()[f"runs_by_parameter_{_kind(equal)}"], equal.name, equal.value)
-    elif rare := next((item for item in conditions if _is_rare(database, item)), None):
-        conditions.remove(rare)
-        select.add(_pieces()[f"runs_by_{rare.of}_range"].replace("{op}", _op(rare)), rare.name, rare.value)
     else:
         select.add(_pieces()["runs_by_time"])
     _add_conditions(select, query, marks, conditions)
     _add_order(select, query, key, "chosen.run" if "chosen" in select.texts[0] else "runs.id")
     return [run_record(row) for row in database.select(" ".join(select.texts), select.parameters)]
-
-
-def _is_rare(database: Database, condition: Condition) -> bool:
-    """Whether so few runs fulfil a condition that all of them can be sorted by time."""
-    if not isinstance(condition.value, float) or condition.op == "!=":
-        return False
-    text = _pieces()[f"few_of_{condition.of}"].replace("{op}", _op(condition))
-    found: int = database.select(text, (condition.name, condition.value, FEW + 1))[0]["found"]
-    return found <= FEW
 
 
 def _add_conditions(
@@ -99,12 +94,14 @@ def _add_conditions(
         if value := getattr(query, column):
             select.add(f"and runs.{column} = ?", value)
     if query.statuses:
-        words = ", ".join(f"'{status.value}'" for status in query.statuses)  # in the text: an index is made for some
-        select.add(f"and runs.status in ({words})")
-        if {RunStatus.FAILED, RunStatus.CANCELED}.issuperset(query.statuses):
+        select.add(f"and runs.status in ({status_list(query)})")
+        if BAD_ENDS.issuperset(query.statuses):
             select.named("ended_badly")  # as it stands in the index of such runs, so that it is found
     if not query.children and not query.kind:
         select.add("and runs.kind <> ?", CHILD)
+    for limit, comparison in zip(id_bounds(query), (">=", "<"), strict=True):
+        if limit:
+            select.add(f"and runs.id {comparison} ?", limit)  # roughly, but by the order that runs lie in
     if query.since is not None:
         select.add("and runs.created_at >= ?", query.since)
     if query.until is not None:
@@ -118,6 +115,8 @@ def _add_conditions(
     for item in conditions:
         value = dumps(item.value) if item.of == METRIC and isinstance(item.value, str) else item.value
         select.named(f"has_{item.of}_{_kind(item)}", item.name, value, op=_op(item))
+        if (item.of, item.name) == query.sort and isinstance(value, float):
+            select.add(f"and chosen.number {_op(item)} ?", value)  # so that the walk begins there
 
 
 def _add_order(select: _Select, query: RunQuery, key: str, run: str) -> None:

@@ -6,9 +6,12 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pipelinekit.domain.digests import digest_stream
 from pipelinekit.ports import Cache
+
+Place = TypeVar("Place", str, Path)
 
 SPACE = "files"
 SETTLED_NANOSECONDS = 50_000_000  # a file changed more recently may change again within one tick of its clock
@@ -20,11 +23,11 @@ class FileDigests:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
-    def digests(self, files: Mapping[Path, os.stat_result]) -> dict[Path, str]:
+    def digests(self, files: Mapping[Place, os.stat_result]) -> dict[Place, str]:
         """The digest of each file, whose state is given as it was found."""
         texts = {path: str(path) for path in files}
         kept = self._cache.get(SPACE, texts.values())
-        found: dict[Path, str] = {}
+        found: dict[Place, str] = {}
         fresh: dict[str, str] = {}
         now = time.time_ns()
         for path, state in files.items():
@@ -33,7 +36,7 @@ class FileDigests:
             if entry.startswith(mark):
                 found[path] = entry[len(mark) :]
                 continue
-            with path.open("rb") as stream:
+            with open(path, "rb") as stream:
                 digest, _ = digest_stream(stream)
                 after = os.fstat(stream.fileno())
             found[path] = digest

@@ -38,8 +38,9 @@ class SourceTree:
         self._compile_patterns = compile_patterns
         self._digests = FileDigests(cache)
         self.entries: dict[str, TreeEntry] = {}
-        self.places: dict[str, Path] = {}
+        self.places: dict[str, str] = {}
         self._texts: dict[str, bytes] = {}
+        self._tree: Tree | None = None  # in order, until something is added
         with _readable():
             self._take(root, "")
 
@@ -49,23 +50,26 @@ class SourceTree:
             if location.is_dir():
                 self._take(location, f"{name}/")
             else:
-                self._note({location.name: location}, {location: location.stat()})
+                self._note({location.name: str(location)}, {str(location): location.stat()})
 
     def add_text(self, name: str, text: str) -> None:
         """Add a file that lies nowhere on disk."""
         data = text.encode()
+        self._tree = None
         self._texts[name] = data
         self.entries[name] = TreeEntry(name, digest_bytes(data), len(data))
 
     def tree(self) -> Tree:
         """All files, as a tree."""
-        return Tree.of(self.entries.values())
+        if self._tree is None:
+            self._tree = Tree.of(self.entries.values())
+        return self._tree
 
     def read(self, path: str) -> bytes:
         """The bytes of one file, which must still be those that its digest says."""
         if path in self._texts:
             return self._texts[path]
-        data = self.places[path].read_bytes()
+        data = Path(self.places[path]).read_bytes()
         if digest_bytes(data) != self.entries[path].digest:
             raise _changed(self.places[path])
         return data
@@ -84,7 +88,7 @@ class SourceTree:
                 blobs.put(self._texts[wanted[absent]])
                 continue
             _refuse_keys(self.places[wanted[absent]])
-            stored, _ = blobs.put_file(self.places[wanted[absent]])
+            stored, _ = blobs.put_file(Path(self.places[wanted[absent]]))
             if stored != absent:
                 raise _changed(self.places[wanted[absent]])
         if digest in missing:
@@ -93,8 +97,8 @@ class SourceTree:
 
     def _take(self, folder: Path, prefix: str) -> None:
         rules = read_rules(folder, self._cache, self._compile_patterns)
-        places: dict[str, Path] = {}
-        states: dict[Path, os.stat_result] = {}
+        places: dict[str, str] = {}
+        states: dict[str, os.stat_result] = {}
         size = 0
         for relative, path, state in _walk(folder, rules):
             if not is_safe_path(relative):
@@ -111,8 +115,9 @@ class SourceTree:
                 raise _too_large(folder, states, self._limits)
         self._note(places, states)
 
-    def _note(self, places: dict[str, Path], states: dict[Path, os.stat_result]) -> None:
+    def _note(self, places: dict[str, str], states: dict[str, os.stat_result]) -> None:
         digests = self._digests.digests(states)
+        self._tree = None
         for relative, path in places.items():
             state = states[path]
             self.entries[relative] = TreeEntry(relative, digests[path], state.st_size, is_executable(state))
@@ -130,7 +135,7 @@ def _readable() -> Iterator[None]:
         ) from error
 
 
-def _walk(root: Path, rules: IgnoreRules) -> Iterator[tuple[str, Path, os.stat_result]]:
+def _walk(root: Path, rules: IgnoreRules) -> Iterator[tuple[str, str, os.stat_result]]:
     """Files that are not ignored, with their relative paths. Links out of the folder and special files are refused."""
     resolved = os.path.realpath(root)
     stack = [(str(root), "")]
@@ -148,7 +153,7 @@ def _walk(root: Path, rules: IgnoreRules) -> Iterator[tuple[str, Path, os.stat_r
                     if not os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):  # a virtual environment
                         stack.append((entry.path, relative + "/"))
                 elif entry.is_file():
-                    yield relative, Path(entry.path), entry.stat()
+                    yield relative, entry.path, entry.stat()
 
 
 def _check_link(root: str, entry: os.DirEntry[str]) -> bool:
@@ -164,9 +169,9 @@ def _check_link(root: str, entry: os.DirEntry[str]) -> bool:
     return os.path.isfile(target)
 
 
-def _refuse_keys(path: Path) -> None:
+def _refuse_keys(path: str) -> None:
     """Refuse a file with the keys of secrets: beside the secrets that they open, they would protect nothing."""
-    with _readable(), path.open("rb") as stream:
+    with _readable(), open(path, "rb") as stream:
         if stream.read(len(secrets.KEYS_MARK)) == secrets.KEYS_MARK.encode():
             raise UsageError(
                 f"{path} holds the keys of secrets, and would be copied into the snapshot of the source folder",
@@ -174,16 +179,16 @@ def _refuse_keys(path: Path) -> None:
             )
 
 
-def _changed(path: Path) -> UsageError:
+def _changed(path: str) -> UsageError:
     return UsageError(
         f"{path} changed while its snapshot was taken", hint="try again when nothing writes to the source folder"
     )
 
 
-def _too_large(folder: Path, states: dict[Path, os.stat_result], limits: SnapshotLimits) -> UsageError:
+def _too_large(folder: Path, states: dict[str, os.stat_result], limits: SnapshotLimits) -> UsageError:
     sizes: dict[str, int] = {}
     for path, state in states.items():
-        first = path.relative_to(folder).parts[0]
+        first = os.path.relpath(path, folder).partition("/")[0]
         sizes[first] = sizes.get(first, 0) + state.st_size
     largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
     listed = ", ".join(f"{name} ({sizes[name] / 2**20:.0f} MiB)" for name in largest)

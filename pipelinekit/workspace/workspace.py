@@ -116,14 +116,17 @@ class Workspace:
         experiment: str = "",
         options: RunOptions | None = None,
         source: str = "",
+        keep: bool = True,
     ) -> RunRecord:
         """Record a run of a compiled pipeline, with everything it needs in the store. No driver is started.
 
-        Paths among the given values are relative to `root`, those written in the pipeline to its source folder.
+        Paths among the given values are relative to `root`, those written in the pipeline to its source folder. With
+        `keep=False` nothing is stored, nor looked for in the store: whoever asks for that must know it to be there.
         """
         graph = compilation.graph
-        arguments = self.arguments(graph, given, root, compilation.trees[0].root, keep=True)
-        compilation.keep(self.pipelines.blobs)
+        arguments = self.arguments(graph, given, root, compilation.trees[0].root, keep=keep)
+        if keep:
+            compilation.keep(self.pipelines.blobs)
         root = compilation.trees[0].root
         return self.submit_graph(graph, arguments, experiment=experiment, options=options, source=source, root=root)
 

@@ -5,9 +5,11 @@ import time
 import pytest
 from made_records import memory_records, sql_records
 
+from pipelinekit.classes import replace
 from pipelinekit.domain.addresses import postgres_address
 from pipelinekit.storage import leases
 from pipelinekit.storage.postgres import PostgresDatabase
+from pipelinekit.storage.run_queries import SQLRunQueries
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.carrying import CarryingContract
@@ -82,6 +84,18 @@ class TestSQLiteExperiments(SQLite, ExperimentsContract):
 
 class TestPostgresFacts(Postgres, FactsContract):
     pass
+
+
+class TestSQLiteWalkedLists(SQLite, ExperimentsContract):
+    def make(self):
+        made = super().make()
+        return replace(made, queries=SQLRunQueries(made.runs._database, few=-1))
+
+
+class TestPostgresWalkedLists(Postgres, ExperimentsContract):
+    def make(self):
+        made = super().make()
+        return replace(made, queries=SQLRunQueries(made.runs._database, few=-1))
 
 
 class TestPostgresExperiments(Postgres, ExperimentsContract):

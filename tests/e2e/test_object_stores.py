@@ -126,6 +126,40 @@ def test_clean_up_and_checks_work_on_the_store(project, store, place, moto):
     assert unused not in before
 
 
+SMALL = """
+    from pipelinekit import File, pipeline, step
+
+    @step
+    def lines(data: File) -> int:
+        return len(data.read_text().split())
+
+    @pipeline
+    def small(data: File = "data.txt", factor: int = 1):
+        return lines(data)
+"""
+NOWHERE = {"PIPELINEKIT_BLOBS_ENDPOINT": "http://127.0.0.1:9"}
+
+
+def test_a_run_in_which_nothing_is_new_needs_no_connection_to_the_store(project, store):
+    project.write(small=SMALL)
+    data = project.folder / "data.txt"
+    data.write_text("one two")
+    assert project.executed("small.py") == ["lines"]
+    again = project.run("small.py", env=NOWHERE)
+    assert [step["status"] for step in again["steps"]] == ["Reused"]
+    assert again["number"] == 2, "what was tried first and taken back leaves nothing"
+    assert [run["number"] for run in project("runs", "list", "--json").json["runs"]] == [2, 1]
+
+    data.write_text("one two three")
+    assert project.run("small.py")["outputs"] == {"output": 3}
+    project.edit("small.py", "@step", "# a step\n@step")
+    before = {entry.digest for entry in store.upkeep.blobs()}
+    assert project.executed("small.py") == []
+    new = {entry.digest for entry in store.upkeep.blobs()} - before
+    assert len(new) == 2, "the source that has changed, and its manifest, although no step was executed"
+    assert project("fsck").out == "no faults\n"
+
+
 @pytest.mark.slow
 def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(project, store, tmp_path):
     project.write(book=PIPELINE)

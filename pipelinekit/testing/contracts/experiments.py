@@ -112,6 +112,44 @@ class ExperimentsContract:
         assert self.found(made, sort="metric.loss", after=f"{'4':0>14}") == "12"
         assert self.found(made, "metric.loss<0.9", sort="param.size") == "124"
 
+    def test_conditions_and_orders_go_together(self) -> None:
+        """Whichever of them is looked up first."""
+        made = self.make()
+        for name, loss, status, tag in [
+            ("1", 0.5, COMPLETED, "a"),
+            ("2", 0.1, FAILED, "b"),
+            ("3", 0.7, FAILED, "a"),
+            ("4", 0.3, COMPLETED, "a"),
+            ("5", None, RUNNING, "a"),
+        ]:
+            experiment = "even" if int(name) % 2 == 0 else "odd"
+            self.run(
+                made,
+                name,
+                experiment=experiment,
+                at=int(name),
+                loss=loss,
+                status=status,
+                tags=[f"t={tag}"],
+                n=int(name),
+            )
+        by_loss: dict[str, Any] = {"sort": "metric.loss"}
+        assert self.found(made, tags={"t": "a"}, **by_loss) == "314"
+        assert self.found(made, tags={"t": None}, ascending=True, **by_loss) == "2413"
+        assert self.found(made, tags={"t": "a"}, after=f"{'3':0>14}", **by_loss) == "14"
+        assert self.found(made, experiment="odd", **by_loss) == "31"
+        assert self.found(made, statuses=(FAILED,), **by_loss) == "32"
+        assert self.found(made, statuses=(RUNNING, QUEUED)) == "5"
+        assert self.found(made, statuses=(RUNNING,), sort="param.n") == "5"
+        assert self.found(made, "metric.loss<0.6", **by_loss) == "142"
+        assert self.found(made, "metric.loss>=0.3", ascending=True, after=f"{'4':0>14}", **by_loss) == "13"
+        assert self.found(made, "metric.loss!=0.3", **by_loss) == "312"
+        assert self.found(made, "param.n>=2", "metric.loss<0.6", sort="param.n") == "42"
+        assert self.found(made, "param.n=4", "metric.loss>0", tags={"t": "a"}) == "4"
+        assert self.found(made, since=2.0, until=4.0, **by_loss) == "32"
+        assert self.found(made, since=4.0, tags={"t": "a"}) == "54"
+        assert self.found(made, "metric.loss>9", **by_loss) == ""
+
     def test_children_are_listed_when_they_are_asked_for(self) -> None:
         """And the newest run is never one."""
         made = self.make()

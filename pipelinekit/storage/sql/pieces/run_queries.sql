@@ -19,20 +19,6 @@ where chosen.step = '' and chosen.to_parent = 0 and chosen.key = ? and chosen.va
 select runs.* from run_properties chosen join runs on runs.id = chosen.run
 where chosen.step = '' and chosen.to_parent = 0 and chosen.key = ? and runs.removed_at is null
 
--- name: runs_by_parameter_range
-select runs.* from run_parameters chosen join runs on runs.id = chosen.run
-where chosen.name = ? and chosen.number {op} ? and runs.removed_at is null
-
--- name: runs_by_metric_range
-select runs.* from run_metrics chosen join runs on runs.id = chosen.run
-where chosen.name = ? and chosen.number {op} ? and runs.removed_at is null
-
--- name: few_of_parameter
-select count(*) as found from (select 1 from run_parameters told where told.name = ? and told.number {op} ? limit ?) few
-
--- name: few_of_metric
-select count(*) as found from (select 1 from run_metrics told where told.name = ? and told.number {op} ? limit ?) few
-
 -- name: ended_badly
 runs.status in ('Failed', 'Canceled')
 
@@ -45,12 +31,12 @@ select runs.* from run_parameters chosen join runs on runs.id = chosen.run
 where chosen.name = ? and chosen.number = ? and runs.removed_at is null
 
 -- name: runs_sorted_by_parameter
-select runs.* from run_parameters chosen join runs on runs.id = chosen.run
-where chosen.name = ? and chosen.number is not null and runs.removed_at is null
+select runs.* from run_parameters chosen cross join runs
+where runs.id = chosen.run and chosen.name = ? and chosen.number is not null and runs.removed_at is null
 
 -- name: runs_sorted_by_metric
-select runs.* from run_metrics chosen join runs on runs.id = chosen.run
-where chosen.name = ? and chosen.number is not null and runs.removed_at is null
+select runs.* from run_metrics chosen cross join runs
+where runs.id = chosen.run and chosen.name = ? and chosen.number is not null and runs.removed_at is null
 
 -- name: has_tag
 exists (select 1 from run_tags told where told.run = runs.id and told.step = '' and told.to_parent = 0 and told.key = ?)
