@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import IN_PROCESS, LOCAL, Services, open_services
 from pipelinekit.classes import replace
 from pipelinekit.cli import reproducing, run_facts, run_logs, run_showing, times
 from pipelinekit.cli.output import print_json, table, time_text
@@ -267,6 +267,8 @@ def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: 
     graph = parse_graph(texts[old.graph], f"the graph of run {old.id}")
     given = Arguments(old.arguments, old.paths, services.dataset_inputs().taken(old.id))
     services.pipelines.find_stored(graph, given)
+    if options.compute == IN_PROCESS:
+        options = replace(options, compute=LOCAL)  # this process has not loaded the run's code
 
     def begin(driver: Driver) -> Begun:
         with services.records.batch():  # a run that is recorded is driven

@@ -229,6 +229,8 @@ def test_an_output_becomes_a_version_once_for_each_content(outputs):
 def test_a_failed_step_registers_nothing_and_those_that_succeeded_do(outputs):
     outputs.run("main.py:make", "--in-process", "-p", "n=-1", code=1)
     assert (versions(outputs), versions(outputs, "never")) == (1, 0)
+    found = outputs("runs", "resume", code=1)
+    assert "ModuleNotFoundError" not in found.out + found.err, "what ran in its own process goes on in another"
 
 
 def test_a_driver_that_is_killed_registers_nothing_and_the_resumed_run_does(outputs, tmp_path):
