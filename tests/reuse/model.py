@@ -152,6 +152,7 @@ class Model:
     seen: dict = field(default_factory=dict)  # identity: (value, time)
     gone: set = field(default_factory=set)  # contents that are not in the store any more
     keys: dict = field(default_factory=dict)  # identity: key, as the records say: one to one
+    mended: set = field(default_factory=set)  # identities whose damaged contents an execution may have brought back
 
     def usable(self, item, now):
         """Whether what was kept answers for this item."""
@@ -173,8 +174,9 @@ class Model:
                 continue
             if item.step.name == forced or not self.usable(item, now):
                 executed[item.identity] = max(executed[item.identity], 1 + self.volatile(items, item.identity))
-        if damaged is not None:
-            self._rewound(items, executed, damaged)
+        again = set() if damaged is None else self._rewound(items, executed, damaged)
+        executed.update(again)
+        self.mended = {identity for identity in again if self.volatile(items, identity)}
         return executed
 
     @staticmethod
@@ -184,7 +186,7 @@ class Model:
 
     @staticmethod
     def _rewound(items, executed, damaged):
-        """Whoever executes and reads what is damaged has its maker execute once more, and so on upward."""
+        """Whoever executes and reads what is damaged has its maker execute once more, and so on upward: these makers."""
         again = set()
         while True:
             makers = {
@@ -195,13 +197,15 @@ class Model:
                 if source.outcome == "value" and damaged in contents(source.value)
             }
             if makers <= again:
-                break
+                return again
             again |= makers
-        executed.update(again)
 
     def ambiguous(self, items, executed):
-        """Identities whose lost contents another step may bring back in time: whether they execute depends on order."""
-        found = set()
+        """Identities whose lost contents another step may bring back in time: whether they execute depends on order.
+
+        What is damaged may be mended so, too: by a step that is the same execution, and executes anyway.
+        """
+        found = set(self.mended)
         for item in items:
             if item.outcome == "value" and item.step.allow_reuse and item.identity in self.seen:
                 lost = contents(self.seen[item.identity][0]) & self.gone

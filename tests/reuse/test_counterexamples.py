@@ -86,3 +86,28 @@ def test_a_damaged_file_inside_a_stored_folder_is_made_again():
         assert [step for owner, step in one.executed if owner == run] == ["maker", "reader"]
     finally:
         one.close()
+
+
+def test_a_step_that_is_executed_anyway_makes_a_damaged_file_again():
+    """`eager` is executed in each run, and is the same execution as `maker`."""
+    functions = tuple(worlds.Function(kind, worlds.OPS[kind][0]) for kind in worlds.KINDS)
+    file, bit = worlds.KINDS.index("file"), worlds.KINDS.index("bit")
+    maker = worlds.Step("maker", file, data="b.csv")
+    eager = worlds.Step("eager", file, data="b.csv", allow_reuse=False)
+    reader, only = worlds.Step("reader", bit, (0, 1)), worlds.Step("only", bit, (0,))
+    one = bench.Bench()
+    try:
+        world = worlds.World(functions, (maker, eager, reader, only), worlds.FILES)
+        assert one.drive(one.submit(world, one.options())) is RunStatus.COMPLETED
+        (made,) = {data for item in evaluate(world, None)[:2] for data in [item[0].value.data]}
+        for forced, most in (("reader", 1), ("only", 2)):  # `only` does not wait for `eager`
+            path = one.stored()[made]
+            path.chmod(0o644)
+            path.write_bytes(b"damaged")
+            run = one.submit(world, one.options(forced=forced))
+            assert one.drive(run) is RunStatus.COMPLETED
+            executed = [step for owner, step in one.executed if owner == run]
+            assert 1 <= len([step for step in executed if step in ("maker", "eager")]) <= most
+            assert path.read_bytes() == made
+    finally:
+        one.close()
