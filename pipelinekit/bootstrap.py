@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config, wiring
 from pipelinekit.domain.names import WORKSPACE_FOLDER
@@ -32,6 +31,7 @@ from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.reuse import SQLReuse
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wiring import RECORDS_FILE
 from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
 
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
 
 if TYPE_CHECKING:
     import dataclasses
+    import typing
 else:
     dataclasses = late("dataclasses")
+    typing = late("typing")
 
 T = TypeVar("T")
 _MISSING: Any = object()
@@ -260,7 +262,7 @@ class _Fields:
 
     def __get__(self, _: Any, kind: type) -> Any:
         if self._made is None:
-            body: dict[str, Any] = {"__annotations__": dict.fromkeys(self._names, Any)}
+            body: dict[str, Any] = {"__annotations__": dict.fromkeys(self._names, typing.Any)}
             for name, given in self._defaults.items():
                 body[name] = given
                 if isinstance(given, Field):

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from pipelinekit.authoring.notebooks import NOTEBOOK_MODULE, in_notebook
 from pipelinekit.classes import frozen
+from pipelinekit.typed import Any
 
 
 @frozen

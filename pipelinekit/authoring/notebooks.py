@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+
+from pipelinekit.typed import Any
 
 NOTEBOOK_MODULE = "notebook_cells"
 NOTEBOOK_FILE = f"{NOTEBOOK_MODULE}.py"

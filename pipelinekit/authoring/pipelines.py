@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, overload
 
 from pipelinekit.authoring.current import current
 from pipelinekit.authoring.functions import unwrapped
@@ -23,6 +22,7 @@ from pipelinekit.domain.steps import WHOLE_OUTPUT
 from pipelinekit.domain.types import ANY, coerce, problem
 from pipelinekit.errors import Fault, PipelinekitError, UsageError
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:  # steps import this module too, and need no workspace
     import ast

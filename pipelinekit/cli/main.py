@@ -12,11 +12,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
 
 import pipelinekit
 from pipelinekit.errors import FaultyError, NotFoundError, PipelinekitError, RunFailedError, UsageError
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from pipelinekit.cli import output

@@ -6,11 +6,11 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pipelinekit.domain.parameters import Parameter, unknown_names
 from pipelinekit.domain.types import parse_text
 from pipelinekit.errors import Fault, ParameterError, UsageError
+from pipelinekit.typed import Any
 from pipelinekit.workspace.inputs import place_paths
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import digest
+from pipelinekit.typed import Any
 
 PLAIN = "json"  # the format of plain data: None, bool, int, float, str, bytes, date, datetime, lists and dicts of them
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import TypeVar
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.graphs import Graph
@@ -17,6 +16,7 @@ from pipelinekit.domain.values import StoredValue, list_of
 from pipelinekit.engine.carrying import CarriedStep, Changes, carried_nodes, may_be_carried
 from pipelinekit.ports import Blobs, CarryRecords, Documents, ReuseRecords
 from pipelinekit.runtime.completeness import incomplete
+from pipelinekit.typed import TypeVar
 from pipelinekit.wire.graphs import node_lines, parse_graph
 
 Name = TypeVar("Name")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TypeVar
 
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError
 from pipelinekit.ports import Blobs
+from pipelinekit.typed import TypeVar
 
 Owner = TypeVar("Owner")
 

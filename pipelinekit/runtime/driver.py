@@ -7,7 +7,6 @@ completions that the next run reuses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
@@ -17,6 +16,7 @@ from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Clock
 from pipelinekit.runtime.carrying import Carried, carry_over
 from pipelinekit.runtime.records import Records
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.wire.graphs import parse_graph
 
 if TYPE_CHECKING:

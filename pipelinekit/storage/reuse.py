@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.runs import Completion, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import LeaseLostError
@@ -12,6 +11,7 @@ from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.runs import is_alive, seen_at, step_record
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.runs import reasons_from_json
 from pipelinekit.wire.values import dumps, loads, values_from_json
 

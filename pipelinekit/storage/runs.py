@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from pipelinekit.domain.names import is_run_id
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunRecord, RunStatus, StepRecord, StepStatus
@@ -14,6 +13,7 @@ from pipelinekit.errors import LeaseLostError, NotFoundError, StorageError, Usag
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
+from pipelinekit.typed import Any
 from pipelinekit.wire.runs import (
     failure_from_json,
     failure_to_json,

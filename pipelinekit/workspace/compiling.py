@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.environments import (
@@ -25,6 +24,7 @@ from pipelinekit.engine.compiler import assemble, check, raise_faults
 from pipelinekit.errors import Fault, FaultyError, PipelinekitError
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Cache
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.workspace.ignores import CompilePatterns
 from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import BuildIndex, InstalledSoftware

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.snapshots import Tree, TreeEntry
@@ -13,12 +12,8 @@ from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, fol
 from pipelinekit.errors import Fault, ParameterError, PipelinekitError, UsageError
 from pipelinekit.formats.paths import is_executable, walk_files
 from pipelinekit.ports import Blobs, Cache
+from pipelinekit.typed import Any, Protocol
 from pipelinekit.workspace.files import FileDigests
-
-if TYPE_CHECKING:
-    from typing import Protocol
-else:
-    Protocol = object
 
 
 class DatasetValue(Protocol):

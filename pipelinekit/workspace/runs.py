@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import check_file_name
@@ -14,6 +13,7 @@ from pipelinekit.domain.runs import KINDS, RunRecord, RunStatus, StepRecord, Ste
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
 from pipelinekit.late import late
 from pipelinekit.ports import Blobs, LogRecords, RunRecords
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.runs import failure_to_json, whole_document
 
 if TYPE_CHECKING:
