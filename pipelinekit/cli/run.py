@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from pipelinekit.runtime.driver import Begun, Driver, SomethingNewError
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import argparse
     import signal
 
     from pipelinekit.cli import output
