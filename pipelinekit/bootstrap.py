@@ -19,7 +19,6 @@ from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain.metrics import Entry
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
+    from pipelinekit.ports import Blobs, Compute, DriverRecords, Sink
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import (
         facts,

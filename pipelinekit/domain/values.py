@@ -15,6 +15,8 @@ from pipelinekit.domain.digests import digest
 from pipelinekit.typed import Any
 
 PLAIN = "json"  # the format of plain data: None, bool, int, float, str, bytes, date, datetime, lists and dicts of them
+NOTED_SECONDS = 30.0  # a use of a blob so soon after another need not be noted again
+SLACK_SECONDS = 2 * NOTED_SECONDS  # by so much a noted use may be older than the use itself; clocks are coarse, too
 
 
 @frozen

@@ -11,7 +11,6 @@ from pipelinekit.errors import IntegrityError, UsageError
 from pipelinekit.formats.paths import File, Folder, place_file, place_folder
 from pipelinekit.formats.registry import find_format
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs
 from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.values import loads, plain_from_json
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import typing
 
     from pipelinekit.formats import tabular
+    from pipelinekit.ports import Blobs
 else:
     typing = late("typing")  # looks at annotations of values that are read; most runs read none
     tabular = late("pipelinekit.formats.tabular")

@@ -11,11 +11,12 @@ from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path, parse_man
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
 from pipelinekit.errors import IntegrityError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import shutil
+
+    from pipelinekit.ports import Blobs
 else:
     shutil = late("shutil")
 

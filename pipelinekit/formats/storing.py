@@ -15,9 +15,11 @@ from pipelinekit.domain.values import PLAIN, StoredValue, dict_of, list_of, plai
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.paths import store_file, store_folder
 from pipelinekit.formats.registry import custom_format_of, data_kind, find_format
-from pipelinekit.ports import Blobs
-from pipelinekit.typed import Any
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.values import dumps, plain_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Blobs
 
 INLINE_LIMIT = 4096  # characters of JSON up to which plain data lies inline, with no blob
 _FORMAT_OF_KIND = {"table": "arrow", "array": "numpy"}

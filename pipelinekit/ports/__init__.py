@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from pipelinekit.domain.accounting import Kept
     from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
 
-NOTED_SECONDS = 30.0  # a use of a blob so soon after another need not be noted again
-SLACK_SECONDS = 2 * NOTED_SECONDS  # by so much a noted use may be older than the use itself; clocks are coarse, too
-
 
 class Clock(Protocol):
     """Time, as far as it is written down or waited for."""

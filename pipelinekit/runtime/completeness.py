@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError
-from pipelinekit.ports import Blobs
-from pipelinekit.typed import TypeVar
+from pipelinekit.typed import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Blobs
 
 Owner = TypeVar("Owner")
 

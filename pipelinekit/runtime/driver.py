@@ -13,7 +13,6 @@ from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, RunStatus
 from pipelinekit.errors import NotFoundError
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs, Clock
 from pipelinekit.runtime.carrying import Carried, carry_over
 from pipelinekit.runtime.records import Records
 from pipelinekit.typed import TYPE_CHECKING
@@ -21,6 +20,7 @@ from pipelinekit.wire.graphs import parse_graph
 
 if TYPE_CHECKING:
     from pipelinekit.engine import orchestrator
+    from pipelinekit.ports import Blobs, Clock
     from pipelinekit.runtime import performer, turns
     from pipelinekit.runtime.observer import Observer
 else:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from pipelinekit.classes import frozen
-from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
     from pipelinekit.ports.facts import FactRecords
 
 

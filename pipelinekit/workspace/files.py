@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipelinekit.domain.digests import digest_stream
-from pipelinekit.ports import Cache
-from pipelinekit.typed import TypeVar
+from pipelinekit.typed import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Cache
 
 Place = TypeVar("Place", str, Path)
 

@@ -12,13 +12,13 @@ from pipelinekit.domain.snapshots import SnapshotLimits, Tree, TreeEntry, is_saf
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.paths import is_executable
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs, Cache
 from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.workspace.files import FileDigests
 from pipelinekit.workspace.ignores import CompilePatterns, IgnoreRules, read_rules
 
 if TYPE_CHECKING:
     from pipelinekit.domain import secrets
+    from pipelinekit.ports import Blobs, Cache
 else:
     secrets = late("pipelinekit.domain.secrets")
 

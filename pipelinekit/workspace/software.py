@@ -14,11 +14,12 @@ from functools import cached_property
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.late import late
-from pipelinekit.ports import Cache
 from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import sysconfig
+
+    from pipelinekit.ports import Cache
 else:
     sysconfig = late("sysconfig")
 
