@@ -6,9 +6,6 @@ import sys
 
 from pipelinekit.typed import Any
 
-NOTEBOOK_MODULE = "notebook_cells"
-NOTEBOOK_FILE = f"{NOTEBOOK_MODULE}.py"
-
 
 def in_notebook() -> bool:
     """Whether this process is an IPython session: a notebook or an interactive shell."""

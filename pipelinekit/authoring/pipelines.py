@@ -12,8 +12,7 @@ from types import FrameType
 
 from pipelinekit.authoring.current import current
 from pipelinekit.authoring.functions import unwrapped
-from pipelinekit.authoring.modules import SourcePlace, source_place
-from pipelinekit.authoring.notebooks import NOTEBOOK_FILE, NOTEBOOK_MODULE
+from pipelinekit.authoring.modules import NOTEBOOK_MODULE, SourcePlace, source_place
 from pipelinekit.domain.graphs import Binding
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.parameters import Parameter
@@ -181,7 +180,7 @@ class Pipeline:
     def _add_notebook(self, draft: Draft) -> None:
         entries = [step.name for step in draft.steps if step.module == NOTEBOOK_MODULE]
         if entries:
-            draft.texts[NOTEBOOK_FILE] = cells.notebook_source(entries)
+            draft.texts[f"{NOTEBOOK_MODULE}.py"] = cells.notebook_source(entries)
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name!r}>"
