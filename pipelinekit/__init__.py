@@ -6,9 +6,12 @@ The public names, and nothing else. Each is imported when it is first used, so t
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # type checkers take it for true; `typing` is dear, see `typed`
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from pipelinekit.authoring.environments import Environment as Environment
     from pipelinekit.authoring.handles import fixed as fixed
     from pipelinekit.authoring.pipelines import Pipeline as Pipeline

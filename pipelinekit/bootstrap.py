@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config, wiring
 from pipelinekit.domain.names import WORKSPACE_FOLDER
@@ -20,7 +19,6 @@ from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs, Compute, DriverRecords, Sink
 from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.storage import leases
@@ -32,6 +30,7 @@ from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.reuse import SQLReuse
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wiring import RECORDS_FILE
 from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain.metrics import Entry
     from pipelinekit.engine.code import modules
     from pipelinekit.harness import in_process as own_process
+    from pipelinekit.ports import Blobs, Compute, DriverRecords, Sink
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import (
         facts,

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
 
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
 
 if TYPE_CHECKING:
     import dataclasses
+    import typing
 else:
     dataclasses = late("dataclasses")
+    typing = late("typing")
 
 T = TypeVar("T")
 _MISSING: Any = object()
 _set = object.__setattr__
-FEW = 50  # instances of a class that cost less than to compile what makes them
+FEW = 20  # instances of a class that cost less than to compile what makes them
 WIDE = 5  # fields from which on another way to make instances of closed classes is cheaper
 
 
@@ -82,21 +84,24 @@ def replace(value: T, /, **changes: Any) -> T:
 
 
 def _make(kind: Any, methods: Mapping[str, Any]) -> Any:
-    names = tuple(vars(kind).get("__annotations__", ()))
-    defaults = {name: kind.__dict__[name] for name in names if name in kind.__dict__}
-    body = {key: item for key, item in kind.__dict__.items() if key not in (*names, "__dict__", "__weakref__")}
-    body.update(__slots__=names, __match_args__=names, __dataclass_fields__=_Fields(names, defaults))
-    body.update(_state=_getter(names), __reduce__=_reduce)
+    body: dict[str, Any] = dict(kind.__dict__)
+    names = tuple(body.get("__annotations__", ()))
+    defaults = {name: body.pop(name) for name in names if name in body}
+    body.pop("__dict__", None)
+    body.pop("__weakref__", None)
+    body |= methods
     body.setdefault("__repr__", _repr)
-    body.update(methods)
+    body["__reduce__"] = _reduce
+    body["__slots__"] = body["__match_args__"] = names
+    body["__dataclass_fields__"] = _Fields(names, defaults)
+    body["_state"] = _getter(names)
+    body["__qualname__"] = kind.__qualname__
     closed, checked = "__setattr__" in methods, hasattr(kind, "__post_init__")
     if closed and len(names) >= WIDE and kind.__bases__ == (object,):
         body["__new__"] = _first_new(names, defaults, checked=checked)
     else:
         body["__init__"] = _first_init(names, defaults, closed=closed, checked=checked)
-    made = type(kind)(kind.__name__, kind.__bases__, body)
-    made.__qualname__ = kind.__qualname__
-    return made
+    return type(kind)(kind.__name__, kind.__bases__, body)
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Any], Any]:
@@ -260,7 +265,7 @@ class _Fields:
 
     def __get__(self, _: Any, kind: type) -> Any:
         if self._made is None:
-            body: dict[str, Any] = {"__annotations__": dict.fromkeys(self._names, Any)}
+            body: dict[str, Any] = {"__annotations__": dict.fromkeys(self._names, typing.Any)}
             for name, given in self._defaults.items():
                 body[name] = given
                 if isinstance(given, Field):

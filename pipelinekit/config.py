@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.names import WORKSPACE_FOLDER
@@ -16,6 +15,7 @@ from pipelinekit.domain.snapshots import SnapshotLimits
 from pipelinekit.domain.steps import parse_size
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import json

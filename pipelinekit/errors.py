@@ -18,9 +18,9 @@ Errors cross process borders, so every class pickles by its fields. They know no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pipelinekit.classes import frozen
+from pipelinekit.typed import Any
 
 
 @frozen

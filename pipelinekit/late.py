@@ -12,7 +12,8 @@ readers, type checkers and the check of the floors see it; it is loaded where it
 from __future__ import annotations
 
 import importlib
-from typing import Any
+
+from pipelinekit.typed import Any
 
 
 class _Late:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit import config
 from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
@@ -21,6 +20,7 @@ from pipelinekit.errors import ConflictError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.storage.cache import FileCache
+from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import shutil

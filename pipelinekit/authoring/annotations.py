@@ -6,9 +6,7 @@ import collections.abc
 import datetime
 import enum
 import types
-import typing
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pipelinekit.authoring.functions import Empty, arguments_of, has_return_annotation
 from pipelinekit.classes import frozen
@@ -18,11 +16,14 @@ from pipelinekit.domain.types import ANY, NONE, PortType
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.registry import Format, custom_format_of, data_kind
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import dataclasses
+    import typing
 else:
     dataclasses = late("dataclasses")
+    typing = late("typing")
 
 _SCALARS: dict[Any, str] = {
     bool: "bool",
@@ -51,8 +52,26 @@ _DICTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 def to_type(annotation: Any) -> PortType:
     """The port type of an annotation. Classes that nothing is known of become objects without a format."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if annotation is Any or annotation is object or annotation is Empty:
+    if annotation is object or annotation is Empty:
+        return ANY
+    if type(annotation) is type:
+        origin, arguments = None, ()
+    elif type(annotation) is types.GenericAlias:
+        origin, arguments = annotation.__origin__, annotation.__args__
+    else:
+        origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+        if (found := _special(annotation, origin, arguments)) is not None:
+            return found
+    if origin in _LISTS or annotation in _LISTS:
+        return PortType("list", (_element(origin, arguments),))
+    if origin in _DICTS or annotation in _DICTS:
+        return _dict(arguments)
+    return _class(annotation)
+
+
+def _special(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> PortType | None:
+    """The port type of an annotation that is made with `typing`, or by a statement for types."""
+    if annotation is typing.Any:
         return ANY
     if isinstance(annotation, typing.TypeVar) or origin is typing.Final:
         return ANY
@@ -60,18 +79,14 @@ def to_type(annotation: Any) -> PortType:
         return to_type(annotation.__supertype__)
     if hasattr(annotation, "__value__") and type(annotation).__name__ == "TypeAliasType":
         return to_type(annotation.__value__)
-    if origin is Annotated:
+    if origin is typing.Annotated:
         return _annotated(arguments)
-    if origin in (Union, types.UnionType):
+    if origin in (typing.Union, types.UnionType):
         return _union([to_type(item) for item in arguments])
-    if origin is Literal:
+    if origin is typing.Literal:
         values = tuple(item.name if isinstance(item, enum.Enum) else item for item in arguments)
         return PortType("literal", values=values)
-    if origin in _LISTS or annotation in _LISTS:
-        return PortType("list", (_element(origin, arguments),))
-    if origin in _DICTS or annotation in _DICTS:
-        return _dict(arguments)
-    return _class(annotation)
+    return None
 
 
 def _annotated(arguments: tuple[Any, ...]) -> PortType:
@@ -112,7 +127,7 @@ def _class(annotation: Any) -> PortType:
         return PortType(_SCALARS[annotation])
     if not isinstance(annotation, type):
         return ANY
-    if typing.is_typeddict(annotation):
+    if type(annotation) is not type and typing.is_typeddict(annotation):
         return PortType("dict", (ANY,))
     if issubclass(annotation, enum.Enum):
         return PortType("enum", values=tuple(annotation.__members__), name=_name(annotation))
@@ -151,7 +166,7 @@ def read_signature(function: Any) -> Signature:
     """Inputs from the parameters of a function, outputs from its return annotation."""
     problems: list[str] = []
     try:
-        hints = typing.get_type_hints(function, include_extras=True)
+        hints = _evident_hints(function) or typing.get_type_hints(function, include_extras=True)
     except Exception as error:  # annotations are the author's expressions and may raise anything
         problems.append(f"its annotations cannot be read: {type(error).__name__}: {error}")
         hints = {}
@@ -168,9 +183,23 @@ def read_signature(function: Any) -> Signature:
             defaults[name] = argument.default
         inputs.append(Port(name, to_type(hints.get(name, argument.annotation)), name not in defaults))
     has_return = "return" in hints or has_return_annotation(function)
-    outputs = _outputs(hints.get("return", Any)) if has_return else (Port(WHOLE_OUTPUT, ANY),)
+    outputs = _outputs(hints.get("return", Empty)) if has_return else (Port(WHOLE_OUTPUT, ANY),)
     problems += [f"{port.name!r} cannot name a port" for port in [*inputs, *outputs] if not is_port_name(port.name)]
     return Signature(tuple(inputs), outputs, defaults, hints, tuple(problems))
+
+
+def _evident_hints(function: Any) -> dict[str, Any]:
+    """The annotations of a plain function where each is a class, or made of classes: nothing is to be resolved."""
+    if type(function) is not types.FunctionType or function.__dict__:
+        return {}
+    found: dict[str, Any] = function.__annotations__
+    return dict(found) if all(map(_is_evident, found.values())) else {}
+
+
+def _is_evident(annotation: Any) -> bool:
+    if type(annotation) is types.GenericAlias:
+        return all(map(_is_evident, annotation.__args__))
+    return type(annotation) is type
 
 
 def _outputs(annotation: Any) -> tuple[Port, ...]:
@@ -184,9 +213,9 @@ def _outputs(annotation: Any) -> tuple[Port, ...]:
 
 def _canonical(annotation: Any) -> Canonical | None:
     """The canonical form that `Annotated[T, Canonical(...)]` declares."""
-    if get_origin(annotation) is not Annotated:
+    if _is_evident(annotation) or typing.get_origin(annotation) is not typing.Annotated:
         return None
-    return next((item for item in get_args(annotation)[1:] if isinstance(item, Canonical)), None)
+    return next((item for item in typing.get_args(annotation)[1:] if isinstance(item, Canonical)), None)
 
 
 def output_fields(annotation: Any) -> dict[str, Any]:
@@ -201,7 +230,7 @@ def output_fields(annotation: Any) -> dict[str, Any]:
         return {}
     hints = typing.get_type_hints(annotation, include_extras=True)
     names = annotation._fields if is_tuple else _field_names(annotation)
-    return {name: hints.get(name, Any) for name in names}
+    return {name: hints.get(name, typing.Any) for name in names}
 
 
 def is_none(kind: PortType) -> bool:

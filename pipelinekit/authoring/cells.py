@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from pipelinekit.authoring.notebooks import NOTEBOOK_MODULE, shell
+from pipelinekit.authoring.modules import NOTEBOOK_MODULE
+from pipelinekit.authoring.notebooks import shell
 from pipelinekit.engine.code.modules import summarise
 
 _KEPT = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+
+from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipelinekit.authoring.tracing import Tracer

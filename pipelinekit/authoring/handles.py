@@ -11,11 +11,11 @@ import enum
 import operator
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.graphs import Binding, Condition, Literal, OutputRef, ParameterRef
 from pipelinekit.domain.values import why_not_plain
+from pipelinekit.typed import Any
 
 
 class LookedAtParameterError(Exception):

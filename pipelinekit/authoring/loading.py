@@ -7,13 +7,13 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from pipelinekit.authoring.modules import place_of_file
 from pipelinekit.authoring.pipelines import Pipeline
 from pipelinekit.authoring.tracing import shorten_path
 from pipelinekit.errors import CompileError, Fault, NotFoundError, UsageError
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import traceback

@@ -6,10 +6,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from pipelinekit.authoring.notebooks import NOTEBOOK_MODULE, in_notebook
 from pipelinekit.classes import frozen
+from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelinekit.authoring import notebooks
+else:
+    notebooks = late("pipelinekit.authoring.notebooks")
+
+NOTEBOOK_MODULE = "notebook_cells"  # what the cells of a notebook are imported as
 
 
 @frozen
@@ -26,7 +33,7 @@ def source_place(module_name: str) -> SourcePlace:
     if module_name == "__main__":
         if file:
             return place_of_file(Path(file).resolve())
-        return SourcePlace(NOTEBOOK_MODULE, str(Path.cwd())) if in_notebook() else SourcePlace("", "")
+        return SourcePlace(NOTEBOOK_MODULE, str(Path.cwd())) if notebooks.in_notebook() else SourcePlace("", "")
     if file is None:
         return SourcePlace(module_name, "")
     return SourcePlace(module_name, str(_root(Path(file).resolve(), module_name)))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-NOTEBOOK_MODULE = "notebook_cells"
-NOTEBOOK_FILE = f"{NOTEBOOK_MODULE}.py"
+from pipelinekit.typed import Any
 
 
 def in_notebook() -> bool:

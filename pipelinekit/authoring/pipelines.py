@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, overload
 
 from pipelinekit.authoring.current import current
 from pipelinekit.authoring.functions import unwrapped
-from pipelinekit.authoring.modules import SourcePlace, source_place
-from pipelinekit.authoring.notebooks import NOTEBOOK_FILE, NOTEBOOK_MODULE
+from pipelinekit.authoring.modules import NOTEBOOK_MODULE, SourcePlace, source_place
 from pipelinekit.domain.graphs import Binding
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.parameters import Parameter
@@ -23,6 +21,7 @@ from pipelinekit.domain.steps import WHOLE_OUTPUT
 from pipelinekit.domain.types import ANY, coerce, problem
 from pipelinekit.errors import Fault, PipelinekitError, UsageError
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:  # steps import this module too, and need no workspace
     import ast
@@ -181,7 +180,7 @@ class Pipeline:
     def _add_notebook(self, draft: Draft) -> None:
         entries = [step.name for step in draft.steps if step.module == NOTEBOOK_MODULE]
         if entries:
-            draft.texts[NOTEBOOK_FILE] = cells.notebook_source(entries)
+            draft.texts[f"{NOTEBOOK_MODULE}.py"] = cells.notebook_source(entries)
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name!r}>"

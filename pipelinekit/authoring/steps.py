@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from pipelinekit.authoring.current import current
 from pipelinekit.authoring.functions import arguments_of, unwrapped
@@ -20,6 +19,7 @@ from pipelinekit.domain.types import PortType, dataset_form
 from pipelinekit.errors import Fault, UsageError
 from pipelinekit.formats.registry import custom_format, is_known
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 if TYPE_CHECKING:
     import pipelinekit.authoring.annotations as annotating

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.authoring.current import current
 from pipelinekit.authoring.handles import (
@@ -35,6 +34,7 @@ from pipelinekit.domain.values import why_not_plain
 from pipelinekit.errors import Fault
 from pipelinekit.formats.loading import revive
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.workspace.inputs import place_paths
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import atexit
 import functools
 import gc
@@ -12,15 +11,20 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from types import ModuleType, SimpleNamespace
 
 import pipelinekit
+from pipelinekit.cli.words import read_words
 from pipelinekit.errors import FaultyError, NotFoundError, PipelinekitError, RunFailedError, UsageError
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    import argparse
+
     from pipelinekit.cli import output
 else:
+    argparse = late("argparse")  # evident words are read without
     output = late("pipelinekit.cli.output")
 
 # command -> module, help; a module has `add_arguments(parser)` and `execute(arguments) -> exit code`, and may have
@@ -79,6 +83,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         return guarded(lambda: _no_command(words, command), common)
     position = words.index(command)
+    module = importlib.import_module(f"pipelinekit.cli.{COMMANDS[command][0]}")
+    words = getattr(module, "rewrite", list)(words[:position] + words[position + 1 :])
+    arguments = read_words(module.add_arguments, words) or _parser(module, command).parse_args(words)
+    arguments.workspace, arguments.debug = common.workspace, common.debug
+    return guarded(lambda: module.execute(arguments), arguments)
+
+
+def _parser(module: ModuleType, command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"pipelinekit {command}",
         description=COMMANDS[command][1],
@@ -87,17 +99,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--workspace", metavar="FOLDER", help="the workspace to use, instead of the nearest one upward")
     parser.add_argument("--debug", action="store_true", help="show tracebacks of pipelinekit's own code with errors")
-    module = importlib.import_module(f"pipelinekit.cli.{COMMANDS[command][0]}")
     module.add_arguments(parser)
-    words = getattr(module, "rewrite", list)(words[:position] + words[position + 1 :])
-    arguments = parser.parse_args(words)
-    arguments.workspace, arguments.debug = common.workspace, common.debug
-    return guarded(lambda: module.execute(arguments), arguments)
+    return parser
 
 
-def _take_common(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+def _take_common(words: Sequence[str]) -> tuple[SimpleNamespace, list[str]]:
     """The options that every command has, wherever they stand, and the other words."""
-    common, rest = argparse.Namespace(workspace=None, debug=False), []
+    common, rest = SimpleNamespace(workspace=None, debug=False), []
     coming = iter(words)
     for word in coming:
         if word == "--debug":
@@ -128,7 +136,7 @@ def _width() -> int:
         return 78
 
 
-def guarded(action: Callable[[], int], arguments: argparse.Namespace) -> int:
+def guarded(action: Callable[[], int], arguments: argparse.Namespace | SimpleNamespace) -> int:
     """Call an action; print what it raises as one message, and turn it into an exit code."""
     if arguments.workspace:
         os.environ["PIPELINEKIT_WORKSPACE"] = os.path.abspath(arguments.workspace)

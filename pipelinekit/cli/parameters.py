@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pipelinekit.domain.parameters import Parameter, unknown_names
 from pipelinekit.domain.types import parse_text
 from pipelinekit.errors import Fault, ParameterError, UsageError
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.workspace.inputs import place_paths
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_parameter_arguments(

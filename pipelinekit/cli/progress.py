@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import DIFFERENT, EQUAL, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import counted, seconds_text
 from pipelinekit.late import late
 from pipelinekit.runtime.carrying import NOTHING, Carried
+from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipelinekit.cli import live, output

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from pipelinekit.bootstrap import IN_PROCESS, Services, Workspace, open_services
 from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
@@ -18,8 +16,10 @@ from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunStatus
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.late import late
 from pipelinekit.runtime.driver import Begun, Driver, SomethingNewError
+from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import argparse
     import signal
 
     from pipelinekit.cli import output

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.bootstrap import Services, Workspace
 from pipelinekit.classes import frozen, replace
@@ -15,6 +14,7 @@ from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.errors import Fault, NotFoundError
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import datetime
 import struct
-from typing import Any, BinaryIO
 
 from xxhash import xxh3_64_intdigest, xxh3_128, xxh3_128_hexdigest
+
+from pipelinekit.typed import Any, BinaryIO
 
 PREFIX = "xxh3:"
 DIGEST_LENGTH = len(PREFIX) + 32

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.names import check_name
 from pipelinekit.errors import UsageError
+from pipelinekit.typed import Any
 
 LATEST = "latest"
 IMAGE = "image:"  # what `base` begins with where an environment is a container image

@@ -7,7 +7,6 @@ topological order. A graph holds everything that is needed to submit it later wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.digests import digest
@@ -15,6 +14,7 @@ from pipelinekit.domain.environments import Software
 from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.steps import Port, StepOptions
 from pipelinekit.domain.types import PathRef
+from pipelinekit.typed import Any, Protocol
 
 DEFINITION_SCHEMA = 1
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.types import PortType, coerce, problem, shorten
 from pipelinekit.errors import Fault
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import difflib

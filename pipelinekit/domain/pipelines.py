@@ -6,14 +6,13 @@ the compiler says all that is.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.graphs import Binding, Condition
 from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.steps import Port, StepOptions
 from pipelinekit.errors import Fault
+from pipelinekit.typed import Any
 
 
 @frozen

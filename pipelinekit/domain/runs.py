@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import UsageError
+from pipelinekit.typed import Any
 
 
 class RunStatus(StrEnum):

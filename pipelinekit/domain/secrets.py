@@ -11,7 +11,7 @@ SHORTEST = 4  # characters of a value; what is shorter cannot be masked in texts
 LARGEST = 64 * 1024  # bytes of a value
 KEYS_MARK = "# Keys that open the secrets of a pipelinekit workspace"  # what the file with the keys begins with
 ANY_VERSION = 0  # stands for the version of a secret that is not keyed: the newest is given
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,126}")
+_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,126}"  # compiled when it is used, which it seldom is
 
 
 @frozen
@@ -34,7 +34,7 @@ class Sealed:
 
 def check_secret_name(name: str) -> str:
     """Return `name` if it may name a secret; raise UsageError otherwise."""
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise UsageError(
             f"secret name {name!r} is not allowed",
             hint="use 1 to 127 letters of ASCII, digits, '_' or '-', the first a letter",

@@ -9,12 +9,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import digest_bytes, is_digest
 from pipelinekit.errors import IntegrityError
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import unicodedata

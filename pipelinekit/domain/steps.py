@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import UsageError
+from pipelinekit.typed import Any
 
 _SIZES = {
     "": 1,

@@ -10,9 +10,9 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable
-from typing import Any
 
 from pipelinekit.classes import frozen
+from pipelinekit.typed import Any
 
 SCALARS = frozenset({"none", "bool", "int", "float", "str", "bytes", "date", "datetime", "enum", "literal"})
 STORED_AS = {"table": "arrow", "array": "numpy", "bytes": "bytes", "file": "file", "folder": "folder"}

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import digest
+from pipelinekit.typed import Any
 
 PLAIN = "json"  # the format of plain data: None, bool, int, float, str, bytes, date, datetime, lists and dicts of them
+NOTED_SECONDS = 30.0  # a use of a blob so soon after another need not be noted again
+SLACK_SECONDS = 2 * NOTED_SECONDS  # by so much a noted use may be older than the use itself; clocks are coarse, too
 
 
 @frozen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.graphs import (
@@ -27,6 +26,7 @@ from pipelinekit.domain.steps import Port
 from pipelinekit.domain.types import ANY, PathRef, PortType, accepts, describe, element_of, problem, shorten
 from pipelinekit.errors import CompileError, Fault
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import graphlib

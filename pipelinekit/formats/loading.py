@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import enum
 import types
-import typing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pipelinekit.domain.values import PLAIN, StoredValue
 from pipelinekit.errors import IntegrityError, UsageError
 from pipelinekit.formats.paths import File, Folder, place_file, place_folder
 from pipelinekit.formats.registry import find_format
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.values import loads, plain_from_json
 
 if TYPE_CHECKING:
+    import typing
+
     from pipelinekit.formats import tabular
+    from pipelinekit.ports import Blobs
 else:
+    typing = late("typing")  # looks at annotations of values that are read; most runs read none
     tabular = late("pipelinekit.formats.tabular")
 
 
@@ -51,7 +53,7 @@ def load_value(value: StoredValue, annotation: Any, blobs: Blobs, place: Path, *
         case "list":
             item = _argument(wanted, 0)
             found = [load_value(entry, item, blobs, place / str(i), share=share) for i, entry in enumerate(value.items)]
-            return tuple(found) if get_origin(wanted) is tuple else found
+            return tuple(found) if typing.get_origin(wanted) is tuple else found
         case "dict":
             item = _argument(wanted, 1)
             pairs = zip(value.keys, value.items, strict=True)
@@ -73,10 +75,10 @@ def load_plain(value: StoredValue, blobs: Blobs) -> Any:
 
 def bare(annotation: Any) -> Any:
     """The annotation without `Annotated` and without `None` in a union."""
-    if get_origin(annotation) is Annotated:
-        return bare(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        members = [item for item in get_args(annotation) if item is not type(None)]
+    if typing.get_origin(annotation) is typing.Annotated:
+        return bare(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        members = [item for item in typing.get_args(annotation) if item is not type(None)]
         return bare(members[0]) if len(members) == 1 else annotation
     if isinstance(annotation, typing.TypeAliasType) if hasattr(typing, "TypeAliasType") else False:
         return bare(annotation.__value__)
@@ -88,7 +90,7 @@ def revive(data: Any, annotation: Any) -> Any:
     if data is None or type(data) in (int, float, bool):
         return data
     wanted = bare(annotation)
-    origin = get_origin(wanted)
+    origin = typing.get_origin(wanted)
     if isinstance(wanted, type) and issubclass(wanted, enum.Enum) and isinstance(data, str):
         return wanted[data]
     if isinstance(data, list):
@@ -96,13 +98,13 @@ def revive(data: Any, annotation: Any) -> Any:
         return tuple(items) if origin is tuple or wanted is tuple else items
     if isinstance(data, dict):
         return {key: revive(item, _argument(wanted, 1)) for key, item in data.items()}
-    if origin in (Union, types.UnionType):
+    if origin in (typing.Union, types.UnionType):
         return _revive_union(data, wanted)
     return data
 
 
 def _revive_union(data: Any, wanted: Any) -> Any:
-    for member in get_args(wanted):
+    for member in typing.get_args(wanted):
         if isinstance(member, type) and issubclass(member, enum.Enum) and data in member.__members__:
             return member[data]
     return data
@@ -110,13 +112,13 @@ def _revive_union(data: Any, wanted: Any) -> Any:
 
 def _argument(annotation: Any, position: int) -> Any:
     """A type argument, as `int` of `dict[str, int]`; Any where there is none."""
-    arguments = [item for item in get_args(annotation) if item is not Ellipsis]
-    return arguments[position] if position < len(arguments) else Any
+    arguments = [item for item in typing.get_args(annotation) if item is not Ellipsis]
+    return arguments[position] if position < len(arguments) else typing.Any
 
 
 def _last(annotation: Any) -> int:
     """The last position of a tuple's own types; 0 for lists and for tuples of one repeated type."""
-    arguments = get_args(annotation)
-    if get_origin(annotation) is not tuple or Ellipsis in arguments:
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is not tuple or Ellipsis in arguments:
         return 0
     return max(len(arguments) - 1, 0)

@@ -6,16 +6,17 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PosixPath
-from typing import TYPE_CHECKING
 
 from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path, parse_manifest
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
 from pipelinekit.errors import IntegrityError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs
+from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import shutil
+
+    from pipelinekit.ports import Blobs
 else:
     shutil = late("shutil")
 

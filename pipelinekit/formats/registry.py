@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
 from pipelinekit.classes import frozen
 from pipelinekit.errors import UsageError
+from pipelinekit.typed import Any, Protocol
 
 
 class ValueFormat(Protocol):

@@ -8,7 +8,6 @@ import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.types import PATHS, PortType, coerce, describe, problem
@@ -16,8 +15,11 @@ from pipelinekit.domain.values import PLAIN, StoredValue, dict_of, list_of, plai
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.paths import store_file, store_folder
 from pipelinekit.formats.registry import custom_format_of, data_kind, find_format
-from pipelinekit.ports import Blobs
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.values import dumps, plain_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Blobs
 
 INLINE_LIMIT = 4096  # characters of JSON up to which plain data lies inline, with no blob
 _FORMAT_OF_KIND = {"table": "arrow", "array": "numpy"}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
 
 from pipelinekit.domain.runs import (
     CarriedRecord,
@@ -21,18 +20,12 @@ from pipelinekit.domain.runs import (
     StepStatus,
 )
 from pipelinekit.domain.values import StoredValue
+from pipelinekit.typed import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     # nouns of what executes: a run in which nothing is new needs none
     from pipelinekit.domain.accounting import Kept
     from pipelinekit.domain.attempts import Attempt, AttemptEvent, LogChunk
-else:
-    Protocol = object  # who implements one is told by type checkers; a class of `typing` costs three times as much
-
-NOTED_SECONDS = 30.0  # a use of a blob so soon after another need not be noted again
-SLACK_SECONDS = 2 * NOTED_SECONDS  # by so much a noted use may be older than the use itself; clocks are coarse, too
 
 
 class Clock(Protocol):

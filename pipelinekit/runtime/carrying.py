@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import TypeVar
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.graphs import Graph
@@ -15,9 +14,12 @@ from pipelinekit.domain.runs import CarriedRecord, RunRecord, StepStatus, worst_
 from pipelinekit.domain.steps import Port
 from pipelinekit.domain.values import StoredValue, list_of
 from pipelinekit.engine.carrying import CarriedStep, Changes, carried_nodes, may_be_carried
-from pipelinekit.ports import Blobs, CarryRecords, Documents, ReuseRecords
 from pipelinekit.runtime.completeness import incomplete
+from pipelinekit.typed import TYPE_CHECKING, TypeVar
 from pipelinekit.wire.graphs import node_lines, parse_graph
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Blobs, CarryRecords, Documents, ReuseRecords
 
 Name = TypeVar("Name")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TypeVar
 
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import IntegrityError
-from pipelinekit.ports import Blobs
+from pipelinekit.typed import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Blobs
 
 Owner = TypeVar("Owner")
 

@@ -7,20 +7,20 @@ completions that the next run reuses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, RunStatus
 from pipelinekit.errors import NotFoundError
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs, Clock
 from pipelinekit.runtime.carrying import Carried, carry_over
 from pipelinekit.runtime.records import Records
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.wire.graphs import parse_graph
 
 if TYPE_CHECKING:
     from pipelinekit.engine import orchestrator
+    from pipelinekit.ports import Blobs, Clock
     from pipelinekit.runtime import performer, turns
     from pipelinekit.runtime.observer import Observer
 else:

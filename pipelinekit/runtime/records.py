@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen
-from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
+from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipelinekit.ports import CarryRecords, Documents, DriverRecords, LogRecords, ReuseRecords, RunRecords
     from pipelinekit.ports.facts import FactRecords
 
 

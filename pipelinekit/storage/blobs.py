@@ -17,13 +17,13 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from io import BytesIO, FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
 
 from pipelinekit.domain.digests import CHUNK, PREFIX, Hasher, digest_bytes, digest_stream, is_digest
+from pipelinekit.domain.values import NOTED_SECONDS
 from pipelinekit.errors import IntegrityError, StorageError
 from pipelinekit.late import late
-from pipelinekit.ports import NOTED_SECONDS
 from pipelinekit.storage.database import device_of
+from pipelinekit.typed import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from pipelinekit.storage import disks

@@ -10,10 +10,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipelinekit.late import late
 from pipelinekit.storage.database import device_of, in_parts, nameless
+from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipelinekit.storage import disks

@@ -6,10 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pipelinekit.domain.runs import CarriedRecord, RunRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
-from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database
 from pipelinekit.storage.runs import add_event, run_record
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.wire.values import dumps, loads, values_from_json
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Clock
 
 
 class SQLCarrying:

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
 
 from pipelinekit.errors import UsageError
+from pipelinekit.typed import Any, Protocol
 
 SQL_FOLDER = Path(__file__).parent / "sql"
 KEYS_AT_ONCE = 500  # sorted keys, 500 at a time: the cheapest look-up measured

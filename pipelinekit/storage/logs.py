@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pipelinekit.late import late
 from pipelinekit.storage.database import Database
+from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipelinekit.domain import attempts

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from contextlib import contextmanager
 
 from pipelinekit.domain.digests import is_digest
+from pipelinekit.domain.values import NOTED_SECONDS
 from pipelinekit.errors import StorageError
-from pipelinekit.ports import NOTED_SECONDS
 from pipelinekit.storage.objects import ObjectStore
 
 NOTES = "uses"

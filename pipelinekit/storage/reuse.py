@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.runs import Completion, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import LeaseLostError
 from pipelinekit.late import late
-from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.runs import is_alive, seen_at, step_record
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.runs import reasons_from_json
 from pipelinekit.wire.values import dumps, loads, values_from_json
 
 if TYPE_CHECKING:
     from pipelinekit.domain import accounting
+    from pipelinekit.ports import Clock
 else:
     accounting = late("pipelinekit.domain.accounting")
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from pipelinekit.domain.names import is_run_id
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import LeaseLostError, NotFoundError, StorageError, UsageError
-from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.runs import (
     failure_from_json,
     failure_to_json,
@@ -25,6 +24,9 @@ from pipelinekit.wire.runs import (
     reasons_from_json,
 )
 from pipelinekit.wire.values import dumps, loads, plain_to_json, values_from_json, values_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Clock
 
 LATEST = "latest"
 _GATHERED = ("gather_tags", "gather_properties", "gather_files", "gather_metrics", "gather_own_metrics")

@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.errors import StorageError
 from pipelinekit.late import late
 from pipelinekit.storage.database import Row, device_of, in_parts, migrations, nameless, not_text, queries, statements
+from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipelinekit.storage import disks

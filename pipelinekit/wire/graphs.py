@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import encode_basestring_ascii
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.digests import digest_bytes
 from pipelinekit.domain.environments import Software
@@ -29,6 +28,7 @@ from pipelinekit.domain.steps import Canonical, Port, Resources, Retry, StepOpti
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.values import dumps, loads_strictly, plain_from_json, plain_to_json
 
 if TYPE_CHECKING:

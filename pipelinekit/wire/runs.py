@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from pipelinekit.domain.runs import Failure, Reason, RunOptions, RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
+from pipelinekit.typed import Any
 from pipelinekit.wire.values import plain_to_json, value_from_json, value_to_json
 
 

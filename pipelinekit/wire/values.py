@@ -10,11 +10,11 @@ import datetime
 import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import PLAIN, StoredValue
 from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import binascii

@@ -9,10 +9,10 @@ from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.digests import digest, digest_bytes
 from pipelinekit.domain.texts import counted
 from pipelinekit.domain.upkeep import Inventory, Removal, StoreFault
+from pipelinekit.domain.values import SLACK_SECONDS
 from pipelinekit.engine.checking import Order, mended_claims, order_of, record_faults, unowned_keys
 from pipelinekit.engine.upkeep import shown_completions
 from pipelinekit.errors import PipelinekitError
-from pipelinekit.ports import SLACK_SECONDS
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.values import loads
 from pipelinekit.workspace.references import References

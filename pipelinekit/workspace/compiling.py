@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.environments import (
@@ -18,21 +17,23 @@ from pipelinekit.domain.environments import (
 )
 from pipelinekit.domain.graphs import CodeItem, CompiledStep, Definition, Graph
 from pipelinekit.domain.pipelines import Draft, StepDeclaration
-from pipelinekit.domain.secrets import ANY_VERSION
 from pipelinekit.domain.snapshots import SnapshotLimits
 from pipelinekit.engine.code.closure import Closure, closure_of
 from pipelinekit.engine.compiler import assemble, check, raise_faults
 from pipelinekit.errors import Fault, FaultyError, PipelinekitError
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs, Cache
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.workspace.ignores import CompilePatterns
 from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import BuildIndex, InstalledSoftware
 from pipelinekit.workspace.sources import SourceCode, Summarise
 
 if TYPE_CHECKING:
+    from pipelinekit.domain import secrets as secret_rules
+    from pipelinekit.ports import Blobs, Cache
     from pipelinekit.workspace import exposures, secrets
 else:
+    secret_rules = late("pipelinekit.domain.secrets")
     exposures = late("pipelinekit.workspace.exposures")
     secrets = late("pipelinekit.workspace.secrets")
 
@@ -93,7 +94,8 @@ class Compiler:
         except FaultyError:
             check(draft, faults)
             raise
-        versions = {**dict.fromkeys(declared, ANY_VERSION), **versions}  # what is missing is told with what follows
+        if declared:  # what is missing is told with what follows
+            versions = {**dict.fromkeys(declared, secret_rules.ANY_VERSION), **versions}
         tree = SourceTree(Path(draft.root), self._cache, self._compile_patterns, self._limits)
         for name, text in draft.texts.items():
             tree.add_text(name, text)

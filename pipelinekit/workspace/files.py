@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from pipelinekit.domain.digests import digest_stream
-from pipelinekit.ports import Cache
+from pipelinekit.typed import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Cache
 
 Place = TypeVar("Place", str, Path)
 

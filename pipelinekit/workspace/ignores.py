@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pipelinekit.domain.digests import digest
-from pipelinekit.ports import Cache
+from pipelinekit.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Cache
 
 SPACE = "ignores-2"
 IGNORE_FILES = (".amlignore", ".gitignore")

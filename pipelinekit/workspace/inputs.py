@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.names import WORKSPACE_FOLDER
 from pipelinekit.domain.snapshots import Tree, TreeEntry
@@ -12,13 +11,11 @@ from pipelinekit.domain.types import DATASET, DATASTORE, PathRef, PortType, data
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest
 from pipelinekit.errors import Fault, ParameterError, PipelinekitError, UsageError
 from pipelinekit.formats.paths import is_executable, walk_files
-from pipelinekit.ports import Blobs, Cache
+from pipelinekit.typed import TYPE_CHECKING, Any, Protocol
 from pipelinekit.workspace.files import FileDigests
 
 if TYPE_CHECKING:
-    from typing import Protocol
-else:
-    Protocol = object
+    from pipelinekit.ports import Blobs, Cache
 
 
 class DatasetValue(Protocol):

@@ -7,7 +7,6 @@ import pwd
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph, path_refs
@@ -20,13 +19,14 @@ from pipelinekit.domain.types import PathRef, paths_in
 from pipelinekit.domain.values import StoredValue, dict_of, list_of, manifests
 from pipelinekit.errors import Fault, IntegrityError, ParameterError
 from pipelinekit.formats.storing import store_plain
-from pipelinekit.ports import Blobs, Cache, Clock, Documents, RunRecords
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.graphs import graph_digest, graph_text
 from pipelinekit.workspace.compiling import Compilation, Compiler
 from pipelinekit.workspace.git import git_facts
 from pipelinekit.workspace.inputs import InputPaths
 
 if TYPE_CHECKING:
+    from pipelinekit.ports import Blobs, Cache, Clock, Documents, RunRecords
     from pipelinekit.workspace.dataset_inputs import DatasetInputs
 
 

@@ -6,14 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.runs import KINDS, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs, LogRecords, RunRecords
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.runs import failure_to_json, whole_document
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain import run_queries
     from pipelinekit.domain import standing as states
     from pipelinekit.formats import telling
+    from pipelinekit.ports import Blobs, LogRecords, RunRecords
     from pipelinekit.ports.facts import FactRecords, MetricRecords, RunQueries
     from pipelinekit.wire import values
     from pipelinekit.workspace import outputs as stored

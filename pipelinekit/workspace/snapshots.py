@@ -6,19 +6,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipelinekit.domain.digests import digest_bytes
 from pipelinekit.domain.snapshots import SnapshotLimits, Tree, TreeEntry, is_safe_path, normal_path
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.paths import is_executable
 from pipelinekit.late import late
-from pipelinekit.ports import Blobs, Cache
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.workspace.files import FileDigests
 from pipelinekit.workspace.ignores import CompilePatterns, IgnoreRules, read_rules
 
 if TYPE_CHECKING:
     from pipelinekit.domain import secrets
+    from pipelinekit.ports import Blobs, Cache
 else:
     secrets = late("pipelinekit.domain.secrets")
 

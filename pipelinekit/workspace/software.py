@@ -11,14 +11,15 @@ import site
 import sys
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.late import late
-from pipelinekit.ports import Cache
+from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import sysconfig
+
+    from pipelinekit.ports import Cache
 else:
     sysconfig = late("sysconfig")
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.engine.code.closure import OWN_PACKAGE
@@ -15,12 +14,14 @@ from pipelinekit.engine.code.effects import SourceModule
 from pipelinekit.engine.code.summaries import SUMMARY_VERSION, Summary, from_document, to_document
 from pipelinekit.errors import CompileError, Fault
 from pipelinekit.late import late
-from pipelinekit.ports import Cache
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.workspace.snapshots import SourceTree
 from pipelinekit.workspace.software import InstalledSoftware
 
 if TYPE_CHECKING:
     import importlib.util as finding
+
+    from pipelinekit.ports import Cache
 else:
     finding = late("importlib.util")
 

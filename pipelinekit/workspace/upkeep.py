@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.upkeep import Inventory, Leftover, Removal, RetentionPolicy, RunEntry
-from pipelinekit.domain.values import StoredValue
+from pipelinekit.domain.values import SLACK_SECONDS, StoredValue
 from pipelinekit.engine.upkeep import after, decide, needed_values, oldest_open, removable_runs, shown_values
-from pipelinekit.ports import SLACK_SECONDS, Clock, Documents, DriverRecords, ReuseRecords
+from pipelinekit.ports import Clock, Documents, DriverRecords, ReuseRecords
 from pipelinekit.ports.upkeep import BlobUpkeep, FolderUpkeep, UpkeepRecords
 from pipelinekit.workspace.references import References
 

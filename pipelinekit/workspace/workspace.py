@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
@@ -13,6 +12,7 @@ from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.domain.types import PathRef, map_paths
 from pipelinekit.errors import Fault, UsageError
+from pipelinekit.typed import Any, Protocol
 from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments, Pipelines
 from pipelinekit.workspace.runs import Run, RunCollection, checked_tags

@@ -119,6 +119,19 @@ def test_a_run_that_is_wholly_reused_is_light(warm):
     assert "xxhash" in json.loads(done.stderr.splitlines()[-1])
 
 
+ALL = "import json, sys\n" + COMMAND.removeprefix(DUMP).replace("loaded()", "sorted(sys.modules)")
+
+
+def test_a_run_that_is_wholly_reused_does_without_what_is_dear_in_the_standard_library(project):
+    project.write(main="from pipelinekit import pipeline, step\n\n@step\ndef one() -> list[int]:\n    return [1]\n\n"
+                  "@pipeline\ndef main(count: int = 1):\n    return one()\n")  # fmt: skip
+    project.run("main.py")
+    done = python(ALL, json.dumps(["run", "main.py"]), folder=project.folder)
+    assert "everything was reused" in done.stdout
+    dear = {"argparse", "dataclasses", "gettext", "inspect", "locale", "subprocess", "tempfile", "threading", "typing"}
+    assert dear & set(json.loads(done.stderr.splitlines()[-1])) == set()
+
+
 def test_a_run_for_people_that_is_wholly_reused_is_light(warm):
     done = command(warm, "run", "main.py")
     assert "everything was reused" in done.stdout

@@ -15,10 +15,16 @@ from collections.abc import Iterable
 from pipelinekit.classes import field, frozen, mutable
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.graphs import CodeItem
-from pipelinekit.engine.code import unsteady
 from pipelinekit.engine.code.effects import CodeBase, Effects, Place, SourceModule
 from pipelinekit.engine.code.summaries import Read, Statement, Summary
 from pipelinekit.errors import Fault
+from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelinekit.engine.code import unsteady
+else:
+    unsteady = late("pipelinekit.engine.code.unsteady")  # most steps call nothing of the kind
 
 _SILENT = frozenset({"__name__", "__file__", "__doc__", "__path__", "__spec__", "__package__", "__dict__", "__all__"})
 EFFECTS = "(on import)"

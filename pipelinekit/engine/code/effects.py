@@ -7,10 +7,10 @@ registry that a decorator fills, a setting that a function makes, a list of subc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from pipelinekit.classes import frozen
 from pipelinekit.engine.code.summaries import Statement, Summary
+from pipelinekit.typed import Protocol
 
 Place = tuple[str, str]  # module and symbol
 

@@ -6,9 +6,8 @@ kept, no code need be parsed, and the parser need not be loaded.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipelinekit.classes import field, frozen
+from pipelinekit.typed import Any
 
 SUMMARY_VERSION = 7
 Read = tuple[str, str]

@@ -5,7 +5,7 @@ Code that calls one gets a hint, and nothing else: what it does with the result 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ast
