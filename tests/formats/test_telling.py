@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelinekit import PipelinekitError
 from pipelinekit.domain.metrics import SERIES, Series, downsample
 from pipelinekit.formats.telling import LARGEST_BATCH, Teller, Telling
-from pipelinekit.wire.metrics import entries_from_json, entries_to_json, numbers_from_json, numbers_to_json
+from pipelinekit.wire.metrics import entries_from_json, entries_to_json, numbers_from_json, numbers_to_json, unpacked
 from pipelinekit.wire.values import dumps, loads
 
 
@@ -26,7 +26,7 @@ class Outlet:
 
     def values(self, name):
         self.teller.flush()
-        found = [entry.body["values"] for entry in self.entries if (entry.kind, entry.name) == (SERIES, name)]
+        found = [unpacked(entry.body)["values"] for entry in self.entries if (entry.kind, entry.name) == (SERIES, name)]
         return [value for values in found for value in numbers_from_json(values)]
 
 
@@ -54,7 +54,7 @@ def test_long_lists_are_told_in_parts_and_short_ones_together():
     outlet = Outlet()
     outlet.run.log_list("long", range(3 * LARGEST_BATCH))
     assert outlet.values("long") == list(range(3 * LARGEST_BATCH))
-    assert max(len(entry.body["values"]) for entry in outlet.entries) == LARGEST_BATCH
+    assert max(len(unpacked(entry.body)["values"]) for entry in outlet.entries) == LARGEST_BATCH
     before = outlet.batches
     for value in range(900):
         outlet.run.log("short", value)
@@ -69,7 +69,7 @@ def test_steps_are_given_always_or_never():
     outlet.teller.flush()
     outlet.run.log("a", 2, step=4)
     outlet.teller.flush()
-    assert [entry.body["steps"] for entry in outlet.entries] == [[3], [4]]
+    assert [unpacked(entry.body)["steps"] for entry in outlet.entries] == [[3], [4]]
 
 
 def test_threads_may_tell_at_once():
