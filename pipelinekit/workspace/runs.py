@@ -109,7 +109,10 @@ class Told:
         return stored.Output(name, value, self._stores.blobs)
 
     def metrics(self) -> dict[str, Any]:
-        """Metrics by name: one value, a list of values, a table as a dict of columns, a matrix, an image's file."""
+        """Metrics by name: one value, a list of values, a table as a dict of columns, a matrix, an image's file.
+
+        A run of one step, such as a script run, has those of the step, too.
+        """
         return {metric.name: self._value(metric) for metric in self._metrics()}
 
     def series(self, name: str) -> points.Series:
@@ -254,14 +257,15 @@ class Run(Told):
 
     def all_metrics(self) -> dict[str, dict[str, Any]]:
         """Metrics of the run under an empty name, those of its steps by step, and those of child runs by their ids."""
-        found: dict[str, dict[str, Any]] = {"": self.metrics()}
+        own = self._stores.metrics().of_run(self.id)
+        found: dict[str, dict[str, Any]] = {"": {metric.name: self._value(metric) for metric in own}}
         for step, metric in self._stores.metrics().of_steps(self.id):
             found.setdefault(step, {})[metric.name] = self._value(metric)
         found.update((child.id, told) for child in self.all_children() if (told := child.metrics()))
         return found
 
     def _metrics(self) -> Sequence[points.Metric]:
-        return self._stores.metrics().of_run(self.id)
+        return self._stores.metrics().listed(self.id)
 
     def step(self, name: str) -> StepRun:
         """One step by name. Raises NotFoundError."""
