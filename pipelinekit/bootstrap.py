@@ -411,7 +411,7 @@ class Workspace(workspace.Workspace):
             else:
                 services.launch(record)
 
-        defaults = workspace.Defaults(services.settings.experiment, services.settings.compute)
+        defaults = workspace.Defaults(services.settings.experiment, services.settings.compute, services.check_compute)
         found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch, defaults)
         found.services = services
         return found

@@ -26,6 +26,7 @@ class Defaults:
 
     experiment: str = ""
     compute: str = "local"
+    check_compute: Callable[[str], object] = str  # refuses names that no compute target has
 
 
 class Traceable(Protocol):
@@ -97,6 +98,7 @@ class Workspace:
         given = pipeline.plain_values(parameters or {})
         compilation = self.compile(pipeline, given)
         target = compute or self._defaults.compute
+        self._defaults.check_compute(target)
         longest = pipeline.max_run_duration_seconds if max_run_duration_seconds is None else max_run_duration_seconds
         patterns = regenerate_patterns(regenerate)
         options = RunOptions(patterns, continue_on_step_failure, target, max_seconds=float(longest))
