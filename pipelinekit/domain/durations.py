@@ -38,10 +38,7 @@ def step_durations(steps: Sequence[StepRecord], changes: Changes) -> dict[str, D
     """Durations of the steps that were executed, by name."""
     executed = {step.name: step for step in steps if is_executed(step)}
     queued = _queued(executed, changes)
-    return {
-        name: Durations(queued.get(name, 0.0), _prepared(step), _ran(step))
-        for name, step in executed.items()
-    }
+    return {name: Durations(queued.get(name, 0.0), _prepared(step), _ran(step)) for name, step in executed.items()}
 
 
 def run_durations(run: RunRecord, steps: Mapping[str, Durations], begun: Sequence[StepRecord]) -> Durations:

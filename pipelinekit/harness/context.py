@@ -18,6 +18,17 @@ from pipelinekit.harness.current import CURRENT
 from pipelinekit.harness.secrets import get_secret
 
 
+class ParentRun(Telling):
+    """The run that a step belongs to."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(_teller, PARENT)
+        self.id = run
+
+    def __repr__(self) -> str:
+        return f"ParentRun({self.id!r})"
+
+
 class RunContext(Telling):
     """The step run that this code is part of. Outside of a run `id` is empty, and everything told is dropped.
 
@@ -34,9 +45,9 @@ class RunContext(Telling):
         self.parameters = dict(parameters or {})
 
     @property
-    def parent(self) -> Telling:
+    def parent(self) -> ParentRun:
         """The run that this step belongs to. What is told to it is told again when the step is reused."""
-        return Telling(_teller, PARENT)
+        return ParentRun(self.id)
 
     def child_run(self, name: str = "", tags: Mapping[str, str] | None = None) -> ChildRun:
         """A run below this one, with metrics, tags and children of its own."""
@@ -60,6 +71,9 @@ class RunContext(Telling):
     def get_secret(self, name: str) -> str:
         """The value of a secret that the step declares; see `pipelinekit.get_secret`."""
         return get_secret(name)
+
+    def __repr__(self) -> str:
+        return f"RunContext({self.id!r}, {self.step!r})" if self.id else "RunContext(outside of any run)"
 
     def flush(self) -> None:
         """Send on what was told so far; otherwise that takes up to half a second, or until more is told."""
