@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipelinekit.domain.metrics import PARENT
@@ -15,7 +16,8 @@ from pipelinekit.errors import UsageError
 from pipelinekit.formats.telling import MOST_CHILDREN, ChildRun, Teller, Telling, keep_in, make_child
 from pipelinekit.harness import script_telling
 from pipelinekit.harness.current import CURRENT
-from pipelinekit.harness.secrets import get_secret
+from pipelinekit.harness.secrets import get_secret, refuse_file
+from pipelinekit.ports import Blobs
 
 
 class ParentRun(Telling):
@@ -110,8 +112,13 @@ def _teller() -> Teller | None:
 def _teller_of_step() -> Teller | None:
     attempt, send, blobs = CURRENT.attempt, CURRENT.send, CURRENT.blobs
     if CURRENT.teller is None and attempt is not None and send is not None and blobs is not None:
-        CURRENT.teller = Teller(functools.partial(send, attempt.id), functools.partial(keep_in, blobs))
+        CURRENT.teller = Teller(functools.partial(send, attempt.id), functools.partial(_keep, blobs))
     return CURRENT.teller
+
+
+def _keep(blobs: Blobs, path: Path) -> dict[str, Any]:
+    refuse_file(path)
+    return keep_in(blobs, path)
 
 
 _said: set[str] = set()
