@@ -12,7 +12,7 @@ from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.domain.types import PathRef, map_paths
-from pipelinekit.errors import Fault, UsageError
+from pipelinekit.errors import UsageError
 from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments, Pipelines
 from pipelinekit.workspace.runs import Run, RunCollection, checked_tags
@@ -163,8 +163,3 @@ def regenerate_patterns(wanted: bool | str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(wanted, bool):
         return ("*",) if wanted else ()
     return (wanted,) if isinstance(wanted, str) else tuple(wanted)
-
-
-def warning_lines(warnings: Sequence[Fault]) -> list[str]:
-    """Warnings of a compilation as lines for people."""
-    return [f"warning: {warning}" for warning in warnings]
