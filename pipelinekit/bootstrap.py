@@ -411,7 +411,7 @@ class Workspace(workspace.Workspace):
             else:
                 services.launch(record)
 
-        defaults = workspace.Defaults(services.settings.experiment, services.settings.compute)
+        defaults = workspace.Defaults(services.settings.experiment, services.settings.compute, services.check_compute)
         found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch, defaults)
         found.services = services
         return found
@@ -473,7 +473,8 @@ def open_services(
     settings = config.load_settings(found, flags=flags)
     if not create and not (settings.records and found.is_dir()) and not (found / RECORDS_FILE).is_file():
         raise NotFoundError(
-            f"there is no workspace at {found.parent} or above", hint="'pipelinekit run FILE' creates one"
+            f"there is no workspace at {found.parent} or above",
+            hint="'pipelinekit run FILE' or 'pipelinekit workspace create' makes one",
         )
     return Services(found, settings)
 

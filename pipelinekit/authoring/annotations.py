@@ -12,7 +12,7 @@ from pipelinekit.authoring.functions import Empty, arguments_of, has_return_anno
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import is_port_name
 from pipelinekit.domain.steps import WHOLE_OUTPUT, Canonical, Port
-from pipelinekit.domain.types import ANY, NONE, PortType
+from pipelinekit.domain.types import ANY, PortType
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.registry import Format, custom_format_of, data_kind
 from pipelinekit.late import late
@@ -231,11 +231,6 @@ def output_fields(annotation: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(annotation, include_extras=True)
     names = annotation._fields if is_tuple else _field_names(annotation)
     return {name: hints.get(name, typing.Any) for name in names}
-
-
-def is_none(kind: PortType) -> bool:
-    """Whether a type is None alone."""
-    return kind == NONE
 
 
 def _field_names(kind: Any) -> list[str]:

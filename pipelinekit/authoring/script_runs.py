@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelinekit.authoring.modules import SourcePlace
 from pipelinekit.authoring.pipelines import Pipeline
-from pipelinekit.authoring.scripts import CommandStep, Ports, PythonScriptStep
+from pipelinekit.authoring.scripts import CommandStep, Ports, PythonScriptStep, refuse_text
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.pipelines import Draft
 from pipelinekit.errors import NotFoundError, UsageError
@@ -56,6 +56,7 @@ class ScriptRunConfig:
             )
         if command and arguments:
             raise UsageError("a command has its arguments in itself", hint="add them to command=...")
+        refuse_text(arguments)
         self.script = script
         self.command = command
         self.arguments = list(arguments)

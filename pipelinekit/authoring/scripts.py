@@ -132,6 +132,7 @@ class PythonScriptStep(_CommandLine):
         name: str = "",
         **options: Any,
     ) -> None:
+        refuse_text(arguments)
         title = name or Path(script_name).stem
         super().__init__(title, arguments, inputs, outputs, source_directory, options, script_name)
 
@@ -158,6 +159,12 @@ class CommandStep(_CommandLine):
             raise UsageError("a command step needs a command")
         title = name or Path(str(words[0])).name
         super().__init__(title, words, inputs, outputs, source_directory, options)
+
+
+def refuse_text(arguments: object) -> None:
+    """Raise UsageError for arguments that are one text: its letters would be taken for words."""
+    if isinstance(arguments, str):
+        raise UsageError(f"arguments are a list of words, not {arguments!r}", hint=f"give {shlex.split(arguments)!r}")
 
 
 def _pairs(ports: Ports, default: Any) -> list[tuple[str, Any]]:

@@ -112,7 +112,7 @@ def asked_values(query: RunQuery, runs: Sequence[RunRecord], services: Services)
     """What a list of runs was filtered and sorted by, as columns: the value of each run."""
     asked = dict.fromkeys((*((item.of, item.name) for item in query.conditions), query.sort))
     asked.pop(("", ""), None)
-    metrics = {run.id: {item.name: item.last for item in services.metrics.of_run(run.id)} for run in runs if asked}
+    metrics = {run.id: {item.name: item.last for item in services.metrics.listed(run.id)} for run in runs if asked}
     return {
         f"{'metric' if of == METRIC else 'param'}.{name}": [
             _short(metrics[run.id].get(name, "-"))

@@ -44,6 +44,7 @@ def show(arguments: argparse.Namespace, services: Services) -> int:
         *_kind_rows(record),
         ("status", f"{record.status}  {run.standing}".rstrip()),
         ("created", f"{time_text(record.created_at)}  took {took(record) or '-'}"),
+        *_who(record),
         *([("phases", _phases(durations[""]))] if len(durations) > 1 else []),
         ("source", record.source or "-"),
         *([("graph", record.graph)] if record.graph else []),
@@ -69,6 +70,12 @@ def show(arguments: argparse.Namespace, services: Services) -> int:
 def took(run: RunRecord) -> str:
     """How long a run took; empty while it goes on."""
     return seconds_text(run.ended_at - run.created_at) if run.ended_at else ""
+
+
+def _who(run: RunRecord) -> list[tuple[str, str]]:
+    """Who made a run, and on which machine; not for child runs, which their steps made."""
+    told = [f"{word}{run.details[key]}" for word, key in (("", "user"), ("on ", "host")) if run.details.get(key)]
+    return [("by", " ".join(told))] if told else []
 
 
 def _marks(run: Run) -> list[tuple[str, str]]:

@@ -176,7 +176,7 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
         ascending=arguments.ascending,
         children=arguments.children,
         after=services.records.runs.get(arguments.after).id if arguments.after else "",
-        limit=max(arguments.limit, 1),
+        limit=arguments.limit,
     )
     runs = [run.record for run in services.runs.find(query)]
     if arguments.json:

@@ -403,5 +403,5 @@ def _format_of(sources: Sequence[Source]) -> str:
             return found
     raise UsageError(
         f"{sources[0].path!r} does not say which format its tables have",
-        hint=f"give format= as one of {', '.join(TABLE_FORMATS)}",
+        hint=f"give format= (--format) as one of {', '.join(TABLE_FORMATS)}",
     )

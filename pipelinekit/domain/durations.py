@@ -38,10 +38,7 @@ def step_durations(steps: Sequence[StepRecord], changes: Changes) -> dict[str, D
     """Durations of the steps that were executed, by name."""
     executed = {step.name: step for step in steps if is_executed(step)}
     queued = _queued(executed, changes)
-    return {
-        name: Durations(queued.get(name, 0.0), _prepared(step), step.seconds if step.ended_at is not None else 0.0)
-        for name, step in executed.items()
-    }
+    return {name: Durations(queued.get(name, 0.0), _prepared(step), _ran(step)) for name, step in executed.items()}
 
 
 def run_durations(run: RunRecord, steps: Mapping[str, Durations], begun: Sequence[StepRecord]) -> Durations:
@@ -58,7 +55,16 @@ def _prepared(step: StepRecord) -> float:
     """What of an attempt was not its code's. Clocks of several machines may differ: it is never less than nothing."""
     if step.started_at is None or step.ended_at is None:
         return 0.0
-    return max(step.ended_at - step.started_at - step.seconds, 0.0)
+    return max(step.ended_at - step.started_at - _ran(step), 0.0)
+
+
+def _ran(step: StepRecord) -> float:
+    """What of an attempt was its code's. Of one that ended with its driver nobody has told: all of it is taken so."""
+    if step.started_at is None or step.ended_at is None:
+        return 0.0
+    if step.status is StepStatus.CANCELED and not step.seconds:
+        return max(step.ended_at - step.started_at, 0.0)
+    return step.seconds
 
 
 def _queued(steps: Mapping[str, StepRecord], changes: Changes) -> dict[str, float]:

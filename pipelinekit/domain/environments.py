@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 
@@ -15,6 +16,9 @@ from pipelinekit.typed import Any
 LATEST = "latest"
 IMAGE = "image:"  # what `base` begins with where an environment is a container image
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)  # what the harness runs on
+
+# How a requirement begins: a name, extras, and what of a version, an address, a condition or a hash follows.
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([<>=!~;@(]|--hash=|$)")
 
 
 @frozen
@@ -196,12 +200,16 @@ def renamed(environment: Environment, name: str) -> Environment:
 def is_locked(packages: Iterable[str]) -> bool:
     """Whether requirements are a lock already: every one exact, with hashes."""
     listed = list(packages)
-    return bool(listed) and all("==" in line.partition(" ")[0] and "--hash=" in line for line in listed)
+    return bool(listed) and all(_is_exact(line) and "--hash=" in line for line in listed)
+
+
+def _is_exact(line: str) -> bool:
+    return "==" in line.partition(";")[0].partition(" --")[0]
 
 
 def unsafe_line(line: str) -> bool:
     """Whether a line of requirements would be read as anything but one requirement with hashes."""
-    if not line or not (line[0].isascii() and line[0].isalnum()) or "\n" in line or "\r" in line:
+    if _REQUIREMENT.match(line) is None or "\n" in line or "\r" in line:
         return True
     return any(word.startswith("-") and not word.startswith("--hash=") for word in line.split())
 
@@ -222,6 +230,11 @@ def _packages(environment: Environment) -> tuple[str, ...]:
         raise UsageError(
             f"environment {environment.name!r}: {', '.join(map(repr, bad))} cannot be among its packages",
             hint="a package is a requirement such as 'pandas>=2'; options of the resolver belong into uv's settings",
+        )
+    if any("--hash=" in line for line in packages) and not is_locked(packages):
+        raise UsageError(
+            f"environment {environment.name!r}: some of its packages have hashes, but not all are exact and have them",
+            hint="lock the others, too ('uv pip compile --generate-hashes'), or leave the hashes out",
         )
     return packages
 

@@ -117,7 +117,8 @@ def check_scalar(name: str, value: object) -> Scalar:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise UsageError(
-            f"metric {name!r} was given a {type(value).__name__}", hint="give a number, a bool or a text"
+            f"metric {name!r} was given a value of type {type(value).__name__!r}",
+            hint="give a number, a bool or a text",
         ) from None
 
 

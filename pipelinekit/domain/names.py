@@ -14,15 +14,16 @@ _DIGITS = frozenset(_ALPHABET)
 _RUN_ID_LENGTH = 14
 
 
-def check_name(kind: str, name: str) -> str:
+def check_name(kind: str, name: object) -> str:
     """Return `name` if it may name an experiment, a pipeline or a step; raise UsageError otherwise."""
-    plain = name.isascii() and 0 < len(name) <= LONGEST and name[0].isalnum()
-    if not plain or not all(letter.isalnum() or letter in _SIGNS for letter in name):
-        raise UsageError(
-            f"{kind} name {name!r} is not allowed",
-            hint="use 1 to 255 letters, digits, '_', '-', '.' or spaces, the first a letter or digit",
-        )
-    return name
+    text = name if isinstance(name, str) else ""
+    plain = text.isascii() and 0 < len(text) <= LONGEST and text[0].isalnum()
+    if plain and all(letter.isalnum() or letter in _SIGNS for letter in text):
+        return text
+    raise UsageError(
+        f"{kind} name {name!r} is not allowed",
+        hint="use 1 to 255 letters, digits, '_', '-', '.' or spaces, the first a letter or digit",
+    )
 
 
 def check_file_name(name: object) -> str:

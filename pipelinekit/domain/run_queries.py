@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -77,6 +78,29 @@ def parse_tag(text: str) -> tuple[str, str | None]:
     """A tag as people write it: `KEY` or `KEY=VALUE`."""
     key, equals, value = text.partition("=")
     return key, value if equals else None
+
+
+def check_time(when: object) -> float | None:
+    """A time in seconds since 1970; it may be given as a `datetime`, of this place if it names none. UsageError."""
+    if isinstance(when, datetime.datetime):
+        return when.timestamp()
+    if when is None or (isinstance(when, int | float) and not isinstance(when, bool)):
+        return when
+    raise UsageError(f"{when!r} is no time", hint="give a datetime, or seconds since 1970")
+
+
+def check_limit(limit: object) -> int:
+    """The most runs that a list may have. Raises UsageError."""
+    if not isinstance(limit, int) or limit < 1:
+        raise UsageError(f"a list cannot have at most {limit!r} runs", hint="give a limit of 1 or more")
+    return limit
+
+
+def check_pairs(what: str, pairs: object) -> dict[Any, Any]:
+    """Tags or properties by key; nothing where None is given. Raises UsageError."""
+    if not isinstance(pairs, Mapping | None):
+        raise UsageError(f"{what} cannot be {pairs!r}", hint=f"give them by key: {what}={{'key': 'value'}}")
+    return dict(pairs or {})
 
 
 def has_tags(found: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipelinekit.domain.metrics import PARENT
@@ -15,7 +16,19 @@ from pipelinekit.errors import UsageError
 from pipelinekit.formats.telling import MOST_CHILDREN, ChildRun, Teller, Telling, keep_in, make_child
 from pipelinekit.harness import script_telling
 from pipelinekit.harness.current import CURRENT
-from pipelinekit.harness.secrets import get_secret
+from pipelinekit.harness.secrets import get_secret, refuse_file
+from pipelinekit.ports import Blobs
+
+
+class ParentRun(Telling):
+    """The run that a step belongs to."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(_teller, PARENT)
+        self.id = run
+
+    def __repr__(self) -> str:
+        return f"ParentRun({self.id!r})"
 
 
 class RunContext(Telling):
@@ -34,9 +47,9 @@ class RunContext(Telling):
         self.parameters = dict(parameters or {})
 
     @property
-    def parent(self) -> Telling:
+    def parent(self) -> ParentRun:
         """The run that this step belongs to. What is told to it is told again when the step is reused."""
-        return Telling(_teller, PARENT)
+        return ParentRun(self.id)
 
     def child_run(self, name: str = "", tags: Mapping[str, str] | None = None) -> ChildRun:
         """A run below this one, with metrics, tags and children of its own."""
@@ -60,6 +73,9 @@ class RunContext(Telling):
     def get_secret(self, name: str) -> str:
         """The value of a secret that the step declares; see `pipelinekit.get_secret`."""
         return get_secret(name)
+
+    def __repr__(self) -> str:
+        return f"RunContext({self.id!r}, {self.step!r})" if self.id else "RunContext(outside of any run)"
 
     def flush(self) -> None:
         """Send on what was told so far; otherwise that takes up to half a second, or until more is told."""
@@ -96,8 +112,13 @@ def _teller() -> Teller | None:
 def _teller_of_step() -> Teller | None:
     attempt, send, blobs = CURRENT.attempt, CURRENT.send, CURRENT.blobs
     if CURRENT.teller is None and attempt is not None and send is not None and blobs is not None:
-        CURRENT.teller = Teller(functools.partial(send, attempt.id), functools.partial(keep_in, blobs))
+        CURRENT.teller = Teller(functools.partial(send, attempt.id), functools.partial(_keep, blobs))
     return CURRENT.teller
+
+
+def _keep(blobs: Blobs, path: Path) -> dict[str, Any]:
+    refuse_file(path)
+    return keep_in(blobs, path)
 
 
 _said: set[str] = set()

@@ -366,11 +366,8 @@ def _flush() -> None:
 def failure_of(error: BaseException, source: Path, task: Task | None = None) -> Failure:
     """An exception of the step as a failure, with the frames of the author's own code."""
     hint = ""
-    try:
-        words = str(error)
-    except Exception:  # the author's exception may raise while it is told
-        words = ""
-    message = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    root = _root_cause(error)
+    message = _words(error) if root is error else f"{_words(error)} (because of {_words(root)})"
     if isinstance(error, SystemExit):
         message = f"the step called sys.exit({error.code!r})"
         hint = "return from the step, or raise an exception"
@@ -381,6 +378,25 @@ def failure_of(error: BaseException, source: Path, task: Task | None = None) -> 
                 f"name what it needs among the packages of environment {task.environment!r}: nothing else is installed"
             )
     return Failure("user", message, _class_names(error), _traceback(error, source), hint)
+
+
+def _words(error: BaseException) -> str:
+    try:
+        words = str(error)
+    except Exception:  # the author's exception may raise while it is told
+        words = ""
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """What an exception goes back to, as Python tells it: its cause, or what was being handled."""
+    seen = {id(error)}
+    while (below := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        if id(below) in seen:
+            break
+        seen.add(id(below))
+        error = below
+    return error
 
 
 def _class_names(error: BaseException) -> tuple[str, ...]:

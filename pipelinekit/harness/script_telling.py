@@ -20,6 +20,7 @@ from pipelinekit.classes import replace
 from pipelinekit.domain.metrics import FILE, IMAGE, Entry
 from pipelinekit.formats.telling import Teller, keep_in
 from pipelinekit.harness.current import Send
+from pipelinekit.harness.secrets import refuse_file
 from pipelinekit.ports import Blobs
 from pipelinekit.wire.frames import Receiver, send
 from pipelinekit.wire.metrics import entries_from_json, entries_to_json
@@ -75,6 +76,7 @@ def _identity(handle: int) -> str:
 
 def _copy(path: Path) -> dict[str, Any]:
     """Leave a copy for the step process, which puts it into the store."""
+    refuse_file(path)
     place = Path(tempfile.mkdtemp(dir=os.environ[FOLDER]), path.name)
     if path.is_dir():
         shutil.copytree(path, place)

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit.classes import frozen, replace
@@ -32,6 +33,7 @@ else:
 HandedOn = tuple[dict[str, str], dict[str, str], tuple[int, ...]]  # paths by name, variables, handles
 STEP = "PIPELINEKIT_STEP"
 PREFIX = "PIPELINEKIT_SECRET_"
+PIECE = 1 << 20  # bytes of a file that are looked through at once
 
 
 @frozen
@@ -78,6 +80,25 @@ def given_secrets(values: Mapping[str, str], step: str = "") -> Iterator[Masks]:
 def mask(text: str) -> str:
     """A text with the values of the secrets that the running step was given replaced by `***`."""
     return _current.masks.mask(text) if _current is not None else text
+
+
+def refuse_file(path: Path) -> None:
+    """Raise UsageError for a file or folder to be kept with the run that holds the value of a secret as it is."""
+    names = _declared() or [name.removeprefix(PREFIX) for name in os.environ if name.startswith(PREFIX)]
+    values = {name: value.strip().encode() for name in names if (value := _value(name))}
+    longest = max(map(len, values.values()), default=0)
+    for file in (path, *path.rglob("*")) if longest else ():
+        if not file.is_file():
+            continue
+        with file.open("rb") as stream:
+            block = b""
+            while read := stream.read(PIECE):
+                block = block[-longest:] + read
+                if name := next((name for name, value in values.items() if value in block), ""):
+                    raise UsageError(
+                        f"{mask(path.name)!r} holds the value of secret {name!r}, and files are kept unencrypted",
+                        hint="keep a file without it",
+                    )
 
 
 def _value(name: str) -> str | None:

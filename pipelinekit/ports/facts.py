@@ -60,6 +60,12 @@ class MetricRecords(Protocol):
     def of_run(self, run: str) -> Sequence[Metric]:
         """Metrics of a run itself, and what its steps told it."""
 
+    def listed(self, run: str) -> Sequence[Metric]:
+        """Metrics that a run is found and sorted by: those `of_run`, and of a run with one step those of the step.
+
+        A script run is one. What was told to the run hides what the step has under the same name.
+        """
+
     def of_steps(self, run: str) -> Sequence[tuple[str, Metric]]:
         """Metrics of the steps of a run, with the names of the steps."""
 

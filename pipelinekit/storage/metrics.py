@@ -23,6 +23,13 @@ class SQLMetrics:
         """Metrics of a run itself, and what its steps told it; a reused step tells again what its original told."""
         return [_metric(row) for row in self._database.read("metrics_of_run", (run, run))]
 
+    def listed(self, run: str) -> Sequence[Metric]:
+        """Metrics that a run is found by: its own; if it has one step, that one's too, under names of their own."""
+        own = self.of_run(run)
+        names = {metric.name for metric in own}
+        found = [_metric(row) for row in self._database.read("metrics_of_only_step", (run, run))]
+        return [*own, *(metric for metric in found if metric.name not in names)]
+
     def of_steps(self, run: str) -> Sequence[tuple[str, Metric]]:
         """Metrics of the steps of a run, with the names of the steps; a reused step shows those of its original."""
         return [(row["step"], _metric(row)) for row in self._database.read("steps_with_metrics", (run,))]

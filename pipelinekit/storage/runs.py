@@ -220,7 +220,8 @@ class SQLDriving:
 
     def _gather(self, run: str) -> None:
         """Let the run have what its steps told it, also those that it reused, so that runs can be found by it."""
-        if self._database.read("is_told", (run,))[0]["told"]:
+        if self._database.read("is_told", (run, run))[0]["told"]:
+            self._database.write("gather_metrics_of_only_step", (run, run))  # first: what the run was told wins
             for query in _GATHERED:
                 self._database.write(query, (run,))
 

@@ -133,7 +133,7 @@ class MemoryRunQueries:
     def _values(self, run: RunRecord, of: str) -> Mapping[str, tuple[float | None, str]]:
         if of == METRIC:
             ended = run.status.final
-            told = MemoryMetrics(self._state).of_run(run.id) if ended else ()
+            told = MemoryMetrics(self._state).listed(run.id) if ended else ()
             return {
                 item.name: (item.number, item.last if isinstance(item.last, str) else dumps(item.last)) for item in told
             }

@@ -176,6 +176,13 @@ class MemoryMetrics:
         found = [metric for place in places for metric in self._metrics(place)]
         return sorted(found, key=lambda metric: (metric.name, metric.place[1]))
 
+    def listed(self, run: str) -> Sequence[Metric]:
+        """Metrics that a run is found by: its own; if it has one step, that one's too."""
+        own = self.of_run(run)
+        names = {metric.name for metric in own}
+        steps = self.of_steps(run) if len(self._state.steps.get(run, {})) == 1 else ()
+        return [*own, *(metric for _, metric in steps if metric.name not in names)]
+
     def of_steps(self, run: str) -> Sequence[tuple[str, Metric]]:
         """Metrics of the steps of a run."""
         return [

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as arrow_dataset
     import pyarrow.parquet as parquet
 
+    from pipelinekit.domain import run_queries
     from pipelinekit.formats import profiles, tables, tabular
     from pipelinekit.workspace.datastores import Progress
 else:
@@ -52,6 +53,7 @@ else:
     parquet = late("pyarrow.parquet")
     tables = late("pipelinekit.formats.tables")
     profiles = late("pipelinekit.formats.profiles")
+    run_queries = late("pipelinekit.domain.run_queries")
     tabular = late("pipelinekit.formats.tabular")
 
 PARTS = 4  # of a table that dask cannot read file by file
@@ -240,7 +242,7 @@ class DatasetCollection:
             tree.size,
             listing.single,
             description=description,
-            tags=dict(tags or {}),
+            tags=run_queries.check_pairs("tags", tags),
             created_at=self._clock.now(),
         )
         if definition.kind == TABULAR:

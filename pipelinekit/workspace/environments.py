@@ -33,6 +33,7 @@ class EnvironmentCollection:
 
         An equal definition gives back the version that has it. Raises UsageError where an explicit version is taken.
         """
+        _check_definition(environment)
         check_environment_name(environment.name)
         return self._records.register(environment, parse_version(version))
 
@@ -107,3 +108,8 @@ class EnvironmentCollection:
         """The folders of registered environments that were resolved; clean-up leaves them alone."""
         locks = [self._records.lock(environment.resolution()) for environment in self.list()]
         return {lock.place for lock in locks if lock is not None}
+
+
+def _check_definition(environment: object) -> None:
+    if not isinstance(environment, Environment):
+        raise UsageError(f"{environment!r} is no environment", hint="give an Environment(...)")

@@ -16,6 +16,8 @@ from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.runs import failure_to_json, whole_document
 
 if TYPE_CHECKING:
+    import datetime
+
     from pipelinekit.domain import durations as phases
     from pipelinekit.domain import metrics as points
     from pipelinekit.domain import run_queries
@@ -109,7 +111,10 @@ class Told:
         return stored.Output(name, value, self._stores.blobs)
 
     def metrics(self) -> dict[str, Any]:
-        """Metrics by name: one value, a list of values, a table as a dict of columns, a matrix, an image's file."""
+        """Metrics by name: one value, a list of values, a table as a dict of columns, a matrix, an image's file.
+
+        A run of one step, such as a script run, has those of the step, too.
+        """
         return {metric.name: self._value(metric) for metric in self._metrics()}
 
     def series(self, name: str) -> points.Series:
@@ -254,14 +259,15 @@ class Run(Told):
 
     def all_metrics(self) -> dict[str, dict[str, Any]]:
         """Metrics of the run under an empty name, those of its steps by step, and those of child runs by their ids."""
-        found: dict[str, dict[str, Any]] = {"": self.metrics()}
+        own = self._stores.metrics().of_run(self.id)
+        found: dict[str, dict[str, Any]] = {"": {metric.name: self._value(metric) for metric in own}}
         for step, metric in self._stores.metrics().of_steps(self.id):
             found.setdefault(step, {})[metric.name] = self._value(metric)
         found.update((child.id, told) for child in self.all_children() if (told := child.metrics()))
         return found
 
     def _metrics(self) -> Sequence[points.Metric]:
-        return self._stores.metrics().of_run(self.id)
+        return self._stores.metrics().listed(self.id)
 
     def step(self, name: str) -> StepRun:
         """One step by name. Raises NotFoundError."""
@@ -363,9 +369,9 @@ class RunCollection:
         status: RunStatus | str | None = None,
         tags: Mapping[str, str | None] | None = None,
         properties: Mapping[str, str | None] | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        where: Sequence[str] = (),
+        since: datetime.datetime | float | None = None,
+        until: datetime.datetime | float | None = None,
+        where: str | Sequence[str] = (),
         sort: str = "",
         ascending: bool = False,
         children: bool = False,
@@ -375,7 +381,7 @@ class RunCollection:
         """Runs, newest first, or sorted by a metric or parameter (`sort="metric.loss"`).
 
         `kind` is `pipeline`, `interactive` or `child`. Tags and properties whose value is None may have any. Runs were
-        made from `since` on, and before `until`, in seconds since 1970. `where` are conditions such as
+        made from `since` on, and before `until`: a `datetime`, or seconds since 1970. `where` are conditions such as
         `"metric.loss<0.3"` and `"param.model=tree"`. `after` is the id of the run that the list goes on behind.
         """
         query = run_queries.RunQuery(
@@ -383,21 +389,22 @@ class RunCollection:
             pipeline=pipeline,
             kind=_one_of("kind", kind, KINDS),
             statuses=(RunStatus(_one_of("status", status, RunStatus)),) if status else (),
-            tags=tags or {},
-            properties=properties or {},
-            since=since,
-            until=until,
-            conditions=tuple(map(run_queries.parse_condition, where)),
+            tags=run_queries.check_pairs("tags", tags),
+            properties=run_queries.check_pairs("properties", properties),
+            since=run_queries.check_time(since),
+            until=run_queries.check_time(until),
+            conditions=tuple(map(run_queries.parse_condition, [where] if isinstance(where, str) else where)),
             sort=run_queries.parse_sort(sort),
             ascending=ascending,
             children=children,
-            after=after,
+            after=self._stores.runs.get(after).id if after else "",
             limit=limit,
         )
         return self.find(query)
 
     def find(self, query: run_queries.RunQuery) -> Sequence[Run]:
-        """The runs that a query asks for."""
+        """The runs that a query asks for. Raises UsageError."""
+        run_queries.check_limit(query.limit)
         return [self.handle(record) for record in self._stores.queries().find(query)]
 
     def handle(self, record: RunRecord) -> Run:
@@ -415,7 +422,9 @@ def _one_of(what: str, given: str, known: Iterable[str]) -> str:
 
 def checked_tags(tags: Mapping[str, object]) -> dict[str, str]:
     """Tags as texts within their limits. Raises UsageError."""
-    return dict(points.check_text("tag", key, value) for key, value in tags.items()) if tags else {}
+    if not tags:
+        return {}
+    return dict(points.check_text("tag", key, value) for key, value in run_queries.check_pairs("tags", tags).items())
 
 
 def log_place(record: StepRecord) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.domain.types import PathRef, map_paths
-from pipelinekit.errors import Fault, UsageError
+from pipelinekit.errors import UsageError
 from pipelinekit.typed import Any, Protocol
 from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments, Pipelines
@@ -26,6 +26,7 @@ class Defaults:
 
     experiment: str = ""
     compute: str = "local"
+    check_compute: Callable[[str], object] = str  # refuses names that no compute target has
 
 
 class Traceable(Protocol):
@@ -97,6 +98,7 @@ class Workspace:
         given = pipeline.plain_values(parameters or {})
         compilation = self.compile(pipeline, given)
         target = compute or self._defaults.compute
+        self._defaults.check_compute(target)
         longest = pipeline.max_run_duration_seconds if max_run_duration_seconds is None else max_run_duration_seconds
         patterns = regenerate_patterns(regenerate)
         options = RunOptions(patterns, continue_on_step_failure, target, max_seconds=float(longest))
@@ -161,8 +163,3 @@ def regenerate_patterns(wanted: bool | str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(wanted, bool):
         return ("*",) if wanted else ()
     return (wanted,) if isinstance(wanted, str) else tuple(wanted)
-
-
-def warning_lines(warnings: Sequence[Fault]) -> list[str]:
-    """Warnings of a compilation as lines for people."""
-    return [f"warning: {warning}" for warning in warnings]

@@ -1,5 +1,6 @@
 """Experiments and runs in their order: submitted, waited for, found, described, canceled; with children, files and logs."""
 
+import datetime
 import io
 import zipfile
 
@@ -7,7 +8,7 @@ import pytest
 from checklist.lab import lab  # noqa: F401 - a fixture
 
 from pipelinekit import RunStatus, get_context
-from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
+from pipelinekit.errors import NotFoundError, PipelinekitError, RunFailedError, UsageError
 
 FLOW = """
     import sys, time
@@ -102,12 +103,21 @@ def test_runs_are_filtered_sorted_and_paged(lab):  # noqa: F811
     assert ids(sort="metric.score", ascending=True) == [one.id, two.id]
     assert ids(since=two.record.created_at, until=hand.run.record.created_at) == [failed.id, two.id]
     assert ids(limit=2, after=failed.id) == [two.id, one.id]
+    begun = datetime.datetime.fromtimestamp(two.record.created_at)
+    assert ids(since=begun) == ids(since=two.record.created_at)
+    assert ids(where="metric.score<2") == [one.id]
+    wrong_values = [{"limit": limit} for limit in (0, -1, "3")]
+    for wrong in (*wrong_values, {"since": "2026"}, {"tags": ["a"]}, {"after": "zzz"}):
+        with pytest.raises(PipelinekitError):
+            ids(**wrong)
     assert len(ids(kind="child")) == 6
     for wrong in ({"kind": "odd"}, {"status": "Odd"}):
         with pytest.raises(UsageError, match="there is no"):
             ids(**wrong)
     with pytest.raises(UsageError, match="a int cannot be submitted"):
         workspace.submit(3)
+    with pytest.raises(UsageError, match="no compute target"):
+        workspace.submit(flow.good, compute="nowhere")
     words = (
         "--kind",
         "pipeline",

@@ -35,6 +35,14 @@ def test_every_wait_for_an_attempt_counts():
     assert step_durations([again], [(at, [("again", status)]) for at, status in told])["again"].queued == 7.0
 
 
+def test_a_step_that_ended_with_its_driver_was_not_prepared_all_the_time():
+    lost = step("lost", StepStatus.CANCELED, started=103.0, ended=109.0)
+    told = [(102.0, [("lost", "Queued")]), (103.0, [("lost", "Running")]), (109.0, [("lost", "Canceled")])]
+    found = step_durations([lost], told)
+    assert found == {"lost": Durations(1.0, 0.0, 6.0)}
+    assert run_durations(RUN, found, [lost]) == Durations(1.0, 2.0, 37.0)
+
+
 def test_what_did_not_execute_has_no_phases():
     reused = step("reused", StepStatus.REUSED, attempt=0, ended=102.0)
     waiting = step("waiting", StepStatus.QUEUED)

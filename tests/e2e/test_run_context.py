@@ -193,7 +193,7 @@ def test_a_script_tells_through_the_process_that_started_it(project):
     ("call", "words"),
     [
         ("run.log('a', [1, 2])", "use log_list"),
-        ("run.log('a', object())", "was given a object"),
+        ("run.log('a', object())", "was given a value of type 'object'"),
         ("run.log('', 1)", "cannot be named"),
         ("run.log_row('t', a=[1])", "not one value"),
         ("run.log_table('t', {'a': [1], 'b': []})", "differ in length"),
@@ -209,7 +209,7 @@ def test_what_cannot_be_told_is_refused_where_it_is_told(call, words):
     """Outside of a run the same rules hold, and nothing else happens."""
 
     run = get_context()
-    assert run.id == ""
+    assert (run.id, repr(run)) == ("", "RunContext(outside of any run)")
     with pytest.raises(PipelinekitError, match=words):
         eval(call, {"run": run})
 

@@ -414,6 +414,7 @@ def test_frames_of_helpers_stay_and_those_of_pipelinekit_do_not(steps):
         assert "importlib" not in failure.traceback
         assert str(steps.folder) not in failure.traceback
     assert "direct cause" in failure.traceback
+    assert failure.message.startswith("MyError: outer (because of KeyError: ")
 
 
 def test_a_decorated_step_shows_no_frame_of_ours(steps):

@@ -12,7 +12,7 @@ from pipelinekit.domain.attempts import Attempt, Task
 from pipelinekit.domain.steps import Port
 from pipelinekit.domain.types import ANY
 from pipelinekit.harness.execute import Executor, Place
-from pipelinekit.harness.secrets import given_secrets, handed_on, mask
+from pipelinekit.harness.secrets import PIECE, given_secrets, handed_on, mask, refuse_file
 from pipelinekit.storage.blobs import FolderBlobs
 
 VALUE = "correct-horse-battery"
@@ -155,3 +155,18 @@ print(repr([get_secret("PASSWORD"), get_secret("my-token"), open(sys.argv[1]).re
     for handle in handles:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(handle)
+
+
+def test_a_file_that_holds_a_value_is_not_kept(tmp_path):
+    """Wherever in the file, and in a folder, too."""
+    value = b"correct horse battery"
+    (tmp_path / "below").mkdir()
+    file = tmp_path / "below" / "file"
+    with given_secrets({"PASSWORD": "correct horse battery\n"}):
+        for before in (0, PIECE - 5, PIECE, 2 * PIECE - 1):
+            file.write_bytes(b"." * before + value + b"...")
+            for path in (file, tmp_path):
+                with pytest.raises(PipelinekitError, match="holds the value of secret 'PASSWORD'"):
+                    refuse_file(path)
+        file.write_bytes(value[:-1] + b".")
+        refuse_file(tmp_path)

@@ -31,6 +31,15 @@ join metrics on metrics.run = case when original_run = '' then step_runs.run els
 where step_runs.run = ?
 order by name, step
 
+-- name: metrics_of_only_step
+select metrics.* from step_runs
+join metrics on metrics.run = case when original_run = '' then step_runs.run else original_run end
+    and metrics.step = case when original_run = '' then step_runs.step else original_step end
+    and metrics.to_parent = 0
+where step_runs.run = ?
+    and (select count(*) from (select 1 from step_runs of_run where of_run.run = ? limit 2) few) = 1
+order by name
+
 -- name: steps_with_metrics
 select step_runs.step, metrics.* from step_runs
 join metrics on metrics.run = case when original_run = '' then step_runs.run else original_run end
@@ -41,6 +50,17 @@ order by node, element, metrics.name
 
 -- name: read_chunks
 select body from metric_chunks where run = ? and step = ? and name = ? and to_parent = ? order by sequence
+
+-- name: gather_metrics_of_only_step
+insert into run_metrics (run, name, number, last)
+select step_runs.run, metrics.name, metrics.number, metrics.last
+from step_runs
+join metrics on metrics.run = case when original_run = '' then step_runs.run else original_run end
+    and metrics.step = case when original_run = '' then step_runs.step else original_step end
+    and metrics.to_parent = 0
+where step_runs.run = ?
+    and (select count(*) from (select 1 from step_runs of_run where of_run.run = ? limit 2) few) = 1
+on conflict (run, name) do update set number = excluded.number, last = excluded.last
 
 -- name: gather_metrics
 insert into run_metrics (run, name, number, last)

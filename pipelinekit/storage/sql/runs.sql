@@ -77,7 +77,8 @@ where step_runs.status in ('NotStarted', 'Queued', 'Running')
 -- name: is_told
 select case when exists (select 1 from metrics where to_parent = 1) or exists (select 1 from run_tags where to_parent = 1)
     or exists (select 1 from run_properties where to_parent = 1) or exists (select 1 from run_files where to_parent = 1)
-    or exists (select 1 from metrics where run = ? and step = '') then 1 else 0 end as told
+    or exists (select 1 from metrics where run = ? and step = '')
+    or exists (select 1 from metrics) and (select count(*) from (select 1 from step_runs where run = ? limit 2) few) = 1 then 1 else 0 end as told
 
 -- name: finish_run
 update runs set status = ?, outputs = ?, failure = ?, ended_at = ?, owner = '', lease_until = 0

@@ -23,6 +23,7 @@ from pipelinekit.domain.metrics import (
     Entry,
     Metric,
 )
+from pipelinekit.domain.run_queries import RunQuery, parse_condition
 from pipelinekit.domain.runs import RunStatus, StepStatus
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.testing.contracts.records import MadeRecords, change, completion, new_run
@@ -175,6 +176,27 @@ class FactsContract:
             assert made.facts.tags(run) == {"best": "yes"}
             assert made.facts.properties(run) == {"p": "1"}
             assert made.facts.files(run) == {"notes": PICTURE}
+
+    def test_a_run_of_one_step_is_found_by_what_the_step_has(self) -> None:
+        """As a script run, or one that reuses it; not if it has another step."""
+        made = _begun(self.make())
+        _tell(made, "a", series("loss", 0.5), series("score", 1), series("score", 2, place=PARENT))
+        _finish(made)
+        found = [RUN]
+        for name, steps in (("again", "a"), ("two", "ab")):
+            taken = made.driving.take(made.runs.create(new_run(name, at=2.0)).id, made.alive)
+            reused = [
+                change(taken.id, step, StepStatus.REUSED, key="k", original_run=RUN, original_step="a")
+                for step in steps
+            ]
+            made.driving.record(taken.id, taken.epoch, reused)
+            made.driving.finish(taken.id, taken.epoch, RunStatus.COMPLETED, {}, None)
+            found.append(taken.id)
+        listed = [[(metric.name, metric.last) for metric in made.metrics.listed(run)] for run in found]
+        assert listed == [[("score", 2), ("loss", 0.5)]] * 2 + [[("score", 2)] * 2]
+        for text, runs in (("metric.loss<1", found[:2]), ("metric.score=2", found), ("metric.score=1", [])):
+            query = RunQuery(conditions=(parse_condition(text),), ascending=True)
+            assert [run.id for run in made.queries.find(query)] == sorted(runs)
 
     def test_tags_change_and_properties_do_not(self) -> None:
         """Of a run and of a step, each for itself."""
