@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,16 @@ def alive(pid):
         return False
 
 
+def scheduler_address(file):
+    """The address of a Dask scheduler that is about to write it to a file."""
+
+    def written():
+        with suppress(FileNotFoundError, json.JSONDecodeError):  # it may be half-written
+            return json.loads(file.read_text())["address"]
+
+    return wait_for(written)
+
+
 @pytest.fixture(scope="session")
 def dask_address(tmp_path_factory):
     """A Dask scheduler and two workers as processes of their own, with nothing but an address to know them by."""
@@ -58,10 +69,10 @@ def dask_address(tmp_path_factory):
         ]
         processes = [subprocess.Popen(scheduler, **quiet)]
         try:
-            wait_for(file.exists)
+            address = scheduler_address(file)
             worker = [*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--no-nanny"]
             processes += [subprocess.Popen(worker, **quiet) for _ in range(2)]
-            yield json.loads(file.read_text())["address"]
+            yield address
         finally:
             for process in reversed(processes):  # a worker whose scheduler is gone would look for it
                 process.terminate()

@@ -20,26 +20,25 @@ class Child:
     def __init__(self, script, *words, prefix=(), **options):
         command = [*prefix, sys.executable, "-P", "-c", textwrap.dedent(script), *map(str, words)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-        )
+            command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+        )  # nothing is read ahead: `communicate` would not look for it
 
     def says(self):
         """The next line that it writes; a child that is silent for long is ended, and its line is then empty."""
         timer = threading.Timer(PATIENCE, self.process.kill)
         timer.start()
         try:
-            return self.process.stdout.readline().rstrip("\n")
+            return self.process.stdout.readline().decode().rstrip("\n")
         finally:
             timer.cancel()
 
     def tell(self, line=""):
         """Send it a line."""
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        self.process.stdin.write(line.encode() + b"\n")
 
     def end(self, code=0, seconds=PATIENCE):
         """Wait for its end, which must be with this code; the rest of what it wrote."""
-        out, err = self.process.communicate(timeout=seconds)
+        out, err = (text.decode() for text in self.process.communicate(timeout=seconds))
         assert self.process.returncode == code, f"exit code {self.process.returncode}\n{out}\n{err}"
         return out
 
@@ -55,7 +54,7 @@ def children(script, *words, count):
     started = [Child(script, *words, number) for number in range(count)]
     try:
         for child in started:
-            assert child.says() == "ready", child.process.communicate()[1]
+            assert child.says() == "ready", child.process.communicate()[1].decode()
         yield started
     finally:
         for child in started:

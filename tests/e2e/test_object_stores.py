@@ -1,6 +1,5 @@
 """Workspaces whose blobs lie in an object store: a server in a process of its own, commands in processes of theirs."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -8,7 +7,7 @@ import sys
 
 import object_servers
 import pytest
-from conftest import Project, wait_for
+from conftest import Project, scheduler_address
 
 PIPELINE = """
     import os
@@ -197,13 +196,13 @@ class _Dask:
     def __enter__(self):
         file = str(self.file)
         self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file)
-        wait_for(self.file.exists)
+        address = scheduler_address(self.file)
         settled = {**self.environment}
         for name in ("PIPELINEKIT_BLOBS", "PIPELINEKIT_BLOBS_ENDPOINT", "PIPELINEKIT_BLOBS_REGION"):
             settled.pop(name)  # the driver tells where blobs are kept
         worker = ["worker", "--scheduler-file", file, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
         self._start(*worker, env=settled)
-        return json.loads(self.file.read_text())["address"]
+        return address
 
     def __exit__(self, *_):
         for process in reversed(self.processes):

@@ -115,7 +115,7 @@ def test_a_sync_of_the_records_that_fails_ends_the_process_and_what_was_acknowle
     child = Child(RECORD, path, prefix=prefix)
     said = child.process.communicate(timeout=60)
     written = child.process.returncode - 10
-    assert said[0] == "True True\nthe disk failed\n", said
+    assert said[0] == b"True True\nthe disk failed\n", said
     assert 0 <= written < 4
     connection = sqlite3.connect(path)
     assert [row[0] for row in connection.execute("select name from experiments order by name")] == [

@@ -62,8 +62,8 @@ BUGS = (
     Bug(
         "credentials kept in the URL of a repository",
         "workspace/git.py",
-        '        facts["repository"] = without_credentials(facts["repository"])\n',
-        "        pass\n",
+        "            facts[name] = without_credentials(facts[name])\n",
+        "            pass\n",
         ("tests/workspace/test_git.py",),
     ),
     Bug(
