@@ -123,9 +123,13 @@ def test_what_is_told_to_the_run_is_told_again_when_the_step_is_reused(lab):  # 
             run.parent.log_table("rows", {"x": [1, 2]})
             return rate
 
+        @step
+        def double(rate: float) -> float:
+            return 2 * rate
+
         @pipeline
         def told(rate: float = 0.5):
-            return train(rate)
+            return double(train(rate))
         """,
     )
     runs = [lab.workspace.submit(flow.told).wait() for _ in range(2)]
