@@ -455,6 +455,7 @@ class ReuseMachine(RuleBasedStateMachine):
     def accept_both(self, runs, part=None):
         total, wanted, everything = Counter(), Counter(), []
         now = self.bench.clock.now()
+        self.model.mended = set()
         needed = set()
         for run, world in runs:
             found = evaluate(world, self.drawn_in(run))
@@ -489,6 +490,8 @@ class ReuseMachine(RuleBasedStateMachine):
             elif name not in steps or str(steps[name].status) != "Completed":
                 wanted[item.identity] += 1
                 vain += 1
+                if item.identity in self.model.seen:  # the lost files of what was kept may be back by it
+                    self.model.mended.add(item.identity)
             elif not self.model.usable(item, now):  # what it drew before may have been its own
                 wanted[item.identity] = max(wanted[item.identity], 1)
         assert vain <= 1, "more than what was in flight was executed in vain"
