@@ -30,6 +30,14 @@ def wait_for(condition, seconds=60.0):
     return found
 
 
+def set_secret(project, name, value, *words, code=0):
+    """Set a secret as `printf %s VALUE | pipelinekit secrets set NAME` does."""
+    process = project.start("secrets", "set", name, *words, stdin=subprocess.PIPE)
+    out, err = process.communicate(value, timeout=60)
+    assert process.returncode == code, err
+    return out, err
+
+
 def alive(pid):
     """Whether a process exists and has not ended."""
     try:

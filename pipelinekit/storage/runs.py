@@ -181,6 +181,7 @@ class SQLDriving:
             self._gather(run)
             self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
             self._database.write("drop_claims_of_run", (run,))
+        self._events.pop(run, None)
 
     def recover(self) -> Sequence[str]:
         """Fail the runs whose driver is dead; where nothing can be written just now, whoever comes next does."""

@@ -163,9 +163,8 @@ class SQLiteDatabase:
         try:
             return self._connection.execute(statement, parameters)
         except sqlite3.Error as error:
-            self._failed = self._failed or "I/O error" in str(
-                error
-            )  # what was not synced is not there, whatever is read
+            if "I/O error" in str(error):
+                self._failed = True  # what was not synced is not there, whatever is read
             raise _storage_error(error, self.path) from error
         except UnicodeEncodeError as error:
             raise not_text(error) from error

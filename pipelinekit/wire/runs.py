@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipelinekit.domain.runs import Failure, Reason, RunOptions, RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
-from pipelinekit.typed import Any
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.values import plain_to_json, value_from_json, value_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.domain.durations import Durations
 
 
 def failure_to_json(failure: Failure | None) -> dict[str, Any] | None:
@@ -153,25 +156,15 @@ def step_document(step: StepRecord) -> dict[str, Any]:
     return document
 
 
-def _short_durations(run: RunRecord) -> dict[str, float]:
-    """Seconds by phase of a run that executed nothing; see `domain.durations`."""
-    queued = (run.started_at or run.created_at) - run.created_at
-    ran = (run.ended_at or run.created_at) - run.created_at - queued
-    return {"queued": round(max(queued, 0.0), 6), "prepare": 0.0, "run": round(max(ran, 0.0), 6)}
-
-
-def whole_document(
-    run: RunRecord, steps: Iterable[StepRecord], durations: Mapping[str, Mapping[str, float]] | None = None
-) -> dict[str, Any]:
+def whole_document(run: RunRecord, steps: Iterable[StepRecord], durations: Mapping[str, Durations]) -> dict[str, Any]:
     """A run with its steps, and what reuse saved; `durations` are those of the run, by an empty name, and of steps."""
     listed = list(steps)
     reused = [step for step in listed if step.status is StepStatus.REUSED]
-    told = durations or {"": _short_durations(run)}
     return {
         **run_document(run),
-        "durations": dict(told[""]),
+        "durations": durations[""].document(),
         "steps": [
-            {**step_document(step), **({"durations": dict(told[step.name])} if step.name in told else {})}
+            {**step_document(step), **({"durations": found.document()} if (found := durations.get(step.name)) else {})}
             for step in listed
         ],
         "summary": {

@@ -336,15 +336,14 @@ class Run(Told):
         return self._durations(self._stores.runs.steps(self.id))
 
     def _durations(self, steps: Sequence[StepRecord]) -> Mapping[str, phases.Durations]:
-        of_steps = phases.step_durations(steps, self._stores.runs.changes(self.id))
+        executed = any(map(phases.is_executed, steps))
+        of_steps = phases.step_durations(steps, self._stores.runs.changes(self.id)) if executed else {}
         return {"": phases.run_durations(self.record, of_steps, steps), **of_steps}
 
     def document(self) -> dict[str, Any]:
         """The run and its steps as JSON data."""
-        record, steps = self.record, self._stores.runs.steps(self.id)
-        if not any(step.attempt for step in steps):  # nothing was executed, and there is little to tell
-            return whole_document(record, steps)
-        return whole_document(record, steps, {name: item.document() for name, item in self._durations(steps).items()})
+        steps = self._stores.runs.steps(self.id)
+        return whole_document(self.record, steps, self._durations(steps))
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.record.pipeline!r}, {self.record.status})"

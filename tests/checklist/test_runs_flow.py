@@ -104,7 +104,7 @@ def test_runs_are_filtered_sorted_and_paged(lab):  # noqa: F811
     assert ids(since=two.record.created_at, until=hand.run.record.created_at) == [failed.id, two.id]
     assert ids(limit=2, after=failed.id) == [two.id, one.id]
     begun = datetime.datetime.fromtimestamp(two.record.created_at)
-    assert ids(since=begun) == ids(since=two.record.created_at)
+    assert ids(since=begun) == ids(since=begun.timestamp())
     assert ids(where="metric.score<2") == [one.id]
     wrong_values = [{"limit": limit} for limit in (0, -1, "3")]
     for wrong in (*wrong_values, {"since": "2026"}, {"tags": ["a"]}, {"after": "zzz"}):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import set_secret
 
 from pipelinekit import Workspace
 
@@ -31,15 +32,7 @@ def test_the_example_in_short(example):
     example("datasets", "register", "cells", *PARTS[:2])
     example("datasets", "register", "diagnoses", "data/diagnoses.csv", "--tabular")
     example("environments", "register", "graphs", "--variable", "MODE=without packages")  # the slow test builds one
-    read_secret = subprocess.run(
-        [sys.executable, "-P", "-m", "pipelinekit", "secrets", "set", "PATIENT_KEY"],
-        cwd=example.folder,
-        input=CANARY,
-        text=True,
-        check=True,
-        capture_output=True,
-    )
-    assert "as version 1" in read_secret.stdout
+    assert "as version 1" in set_secret(example, "PATIENT_KEY", CANARY)[0]
     short = ["-p", "rounds=4", "-p", "folds=2"]
     first = example.run("pipeline.py", *short)
     assert len(first["outputs"]["features"]) == 20

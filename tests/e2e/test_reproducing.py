@@ -1,10 +1,9 @@
 """A run done again in an empty place, from its workspace and from a file."""
 
 import shutil
-import subprocess
 import zipfile
 
-from conftest import Project
+from conftest import Project, set_secret
 
 from pipelinekit import Workspace
 
@@ -157,18 +156,13 @@ SECRET = """
 """
 
 
-def set_secrets(project, *words, **values):
-    for name, value in values.items():
-        process = project.start(*words, "secrets", "set", name, stdin=subprocess.PIPE)
-        _, err = process.communicate(value)
-        assert process.returncode == 0, err
-
-
 def test_a_run_with_secrets_is_lent_them_while_it_is_done_again(project, tmp_path):
-    set_secrets(project.write(main=SECRET), KEYED="first value", FREE="whatever")
+    project.write(main=SECRET)
+    for name, value in (("KEYED", "first value"), ("FREE", "whatever")):
+        set_secret(project, name, value)
     run = project.run("main.py", "--in-process")["id"]
     project("runs", "export", run, "-o", "run.zip")
-    set_secrets(project, FREE="another value")
+    set_secret(project, "FREE", "another value")
     out = project("runs", "reproduce", run, "--into", "kept").out
     assert "2 of 2 outputs are identical" in out
     assert project("--workspace", "kept", "secrets", "list", "--json").json["secrets"] == []
@@ -179,7 +173,8 @@ def test_a_run_with_secrets_is_lent_them_while_it_is_done_again(project, tmp_pat
     err = bare("runs", "reproduce", file, code=2).err
     assert "step 'zeta' needs the secret 'KEYED', which is not there ('pipelinekit secrets set KEYED' sets it)" in err
     assert "'FREE'" in err
-    set_secrets(bare, KEYED="first valu", FREE="my own")
+    for name, value in (("KEYED", "first valu"), ("FREE", "my own")):
+        set_secret(bare, name, value)
     told = bare("runs", "reproduce", file, code=1).out.splitlines()
     assert [line.split(maxsplit=2) for line in told[-3:-1]] == [
         ["zeta", "output", "differs: 11 is now 10"],

@@ -19,7 +19,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from conftest import alive, wait_for
+from conftest import alive, set_secret, wait_for
 
 from pipelinekit import Workspace
 from pipelinekit.engine.masking import forms_of
@@ -118,14 +118,6 @@ def keep(project, **values):
     """Set secrets from Python."""
     for name, value in values.items():
         Workspace.open(project.folder).secrets.set(name, value)
-
-
-def set_secret(project, name, value, *words, code=0):
-    """Set a secret as `printf %s VALUE | pipelinekit secrets set NAME` does."""
-    process = project.start("secrets", "set", name, *words, stdin=subprocess.PIPE)
-    out, err = process.communicate(value, timeout=60)
-    assert process.returncode == code, err
-    return out, err
 
 
 def assert_clean_run(project, *words, hows, code=1):

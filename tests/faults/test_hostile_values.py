@@ -4,10 +4,9 @@ import json
 import os
 import random
 import sqlite3
-import subprocess
-import sys
 
 import pytest
+from conftest import set_secret
 from fsspec.registry import available_protocols
 from seams import children
 
@@ -98,8 +97,7 @@ def pieces(value):
 
 def test_no_part_of_a_secret_is_left_where_a_text_is_cut(project):
     project.write(main=MAIN)
-    keep = [sys.executable, "-P", "-m", "pipelinekit", "secrets", "set", "CANARY"]
-    subprocess.run(keep, cwd=project.folder, input=CANARY, text=True, check=True, capture_output=True)
+    set_secret(project, "CANARY", CANARY)
     done = project("run", "main.py", "--json", "--continue-on-step-failure", code=1)
     logs = project("runs", "logs").out
     assert "the rest was dropped" in logs
