@@ -18,7 +18,8 @@ IMAGE = "image:"  # what `base` begins with where an environment is a container 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)  # what the harness runs on
 
 # How a requirement begins: a name, extras, and what of a version, an address, a condition or a hash follows.
-_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([<>=!~;@(]|--hash=|$)")
+# It is a text: to compile it costs every run, and few have requirements to look at.
+_REQUIREMENT = r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*((===?|[<>!~]=|[<>])(?![<>=!~])|[;@(]|--hash=|$)"
 
 
 @frozen
@@ -209,7 +210,7 @@ def _is_exact(line: str) -> bool:
 
 def unsafe_line(line: str) -> bool:
     """Whether a line of requirements would be read as anything but one requirement with hashes."""
-    if _REQUIREMENT.match(line) is None or "\n" in line or "\r" in line:
+    if re.match(_REQUIREMENT, line) is None or "\n" in line or "\r" in line:
         return True
     return any(word.startswith("-") and not word.startswith("--hash=") for word in line.split())
 

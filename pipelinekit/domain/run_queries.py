@@ -58,7 +58,7 @@ class RunQuery:
 def parse_condition(text: str) -> Condition:
     """A condition as people write it: `metric.loss<0.3`, `param.rate=0.1`. Raises UsageError."""
     match = _CONDITION.fullmatch(text.strip())
-    if match is None:
+    if match is None or match[4].startswith(("<", ">", "=", "!")):
         raise UsageError(f"condition {text!r} cannot be read", hint="write 'metric.loss<0.3' or 'param.model=tree'")
     of, name, op, value = match.groups()
     return Condition(METRIC if of == "metric" else PARAMETER, name, "=" if op == "==" else op, _number(value))

@@ -53,6 +53,7 @@ def test_what_the_workspace_gives_back_is_equal_and_may_be_used_on_a_step():
         ({"packages": ["pandas --no-binary :all:"]}, "cannot be among its packages"),
         ({"packages": ["./here"]}, "cannot be among its packages"),
         ({"packages": ["not a requirement"]}, "cannot be among its packages"),
+        ({"packages": ["networkx=>3"]}, "cannot be among its packages"),
         ({"packages": ["a==1 --hash=sha256:00", "b>=2"]}, "some of its packages have hashes"),
         ({"python": "latest"}, "python='latest' is no version"),
         ({"python": "3.8"}, "steps do not run on Python 3.8"),
