@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from conftest import wait_for
@@ -107,7 +108,9 @@ def test_an_interrupt_before_the_run_ends_with_130(project):
     project.write(main="import time\nfrom pathlib import Path\nPath('begun').touch()\ntime.sleep(600)\n")
     for command in ("plan", "run", "compile"):
         (project.folder / "begun").unlink(missing_ok=True)
-        process = project.start(command, "main.py")
+        # a shell that starts the tests in the background may have them ignore interrupts, and so what they start
+        heeding = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+        process = project.start(command, "main.py", preexec_fn=heeding)
         wait_for((project.folder / "begun").exists, 30)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
