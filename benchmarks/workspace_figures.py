@@ -53,7 +53,7 @@ WORKSPACE_FIGURES: tuple[Figure, ...] = (
             ("large", "write", "synced write", PLAIN),
             ("large", "read", "plain read", PLAIN),
             ("small", "write", "plain write", None),  # which a power cut would take away
-            ("small", "write", "synced write", None),
+            ("small", "write", "synced write", PLAIN),
             ("small", "read", "plain read", PLAIN),
         )
     ),

@@ -201,8 +201,7 @@ class LifeServices(SourceServices):
             return moving_blobs.BlobStore(objects, upkeep, objects.take_files, objects.bring)
 
         def add(places: Mapping[str, Path]) -> None:
-            for place in places.values():
-                self.blobs.put_file(place)
+            self.blobs.put_files(list(places.values()))
 
         return moving_blobs.BlobStore(self.blobs, upkeep, add, len)
 

@@ -77,7 +77,7 @@ def instrument(effects):
 
     for name, made in {
         "records": records,
-        "blobs": lambda services: Counted(blobs(services), effects, "put", "put_file"),
+        "blobs": lambda services: Counted(blobs(services), effects, "put", "put_file", "put_files"),
     }.items():
         found = cached_property(made)
         found.__set_name__(Services, name)

@@ -91,9 +91,7 @@ class InFolder:
             folder.mkdir()
 
         def write():
-            blobs = FolderBlobs(place)
-            for path in files.values():
-                blobs.put_file(path)
+            FolderBlobs(place).put_files(list(files.values()))
 
         def write_plain():
             for path in files.values():

@@ -81,12 +81,16 @@ def store_file(path: Path, blobs: Blobs, *, move: bool) -> StoredValue:
 
 def store_folder(root: Path, blobs: Blobs, *, move: bool) -> StoredValue:
     """Put a folder into the store: one blob for each file, and its manifest."""
-    entries = []
     # links first: what they point to may be taken over
-    for relative, path, state in sorted(walk_files(root), key=lambda found: not found[1].is_symlink()):
-        blob, size = blobs.put_file(path, move=move)
-        entries.append(TreeEntry(relative, blob, size, is_executable(state)))
-    return store_tree(Tree.of(entries), blobs)
+    files = sorted(walk_files(root), key=lambda found: not found[1].is_symlink())
+    stored = blobs.put_files([path for _, path, _ in files], move=move)
+    return store_tree(
+        Tree.of(
+            TreeEntry(relative, blob, size, is_executable(state))
+            for (relative, _, state), (blob, size) in zip(files, stored, strict=True)
+        ),
+        blobs,
+    )
 
 
 def store_tree(tree: Tree, blobs: Blobs) -> StoredValue:

@@ -176,6 +176,12 @@ class Blobs(Protocol):
     def put_file(self, path: Path, *, move: bool = False) -> tuple[str, int]:
         """Store a file's bytes; with `move` the file is taken over where that saves a copy."""
 
+    def put_files(self, paths: Sequence[Path], *, move: bool = False) -> list[tuple[str, int]]:
+        """The same for many files, in less time; their digests and sizes in this order.
+
+        When it fails, some of them may be stored. None that was to be moved is lost.
+        """
+
     def path(self, digest: str) -> Path:
         """A local file with the blob's bytes, verified, not to be written to. Raises IntegrityError."""
 

@@ -9,7 +9,7 @@ bytes again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,11 +53,15 @@ class ObjectBlobs:
         if isinstance(source, bytes) and self._cache.use(digest := digest_bytes(source)):
             self.take([digest])
             return digest, len(source)
-        return self._kept(self.local.put(source))
+        return self._kept([self.local.put(source)])[0]
 
     def put_file(self, path: Path, *, move: bool = False) -> tuple[str, int]:
         """Store a file's bytes; a moved file becomes the local copy."""
-        return self._kept(self.local.put_file(path, move=move))
+        return self.put_files([path], move=move)[0]
+
+    def put_files(self, paths: Sequence[Path], *, move: bool = False) -> list[tuple[str, int]]:
+        """Store the bytes of files; moved files become the local copies."""
+        return self._kept(self.local.put_files(paths, move=move))
 
     def path(self, digest: str) -> Path:
         """A local copy, verified; it is fetched when there is none."""
@@ -117,9 +121,9 @@ class ObjectBlobs:
 
     # -- one blob ----------------------------------------------------------------------------------------------------
 
-    def _kept(self, stored: tuple[str, int]) -> tuple[str, int]:
-        self._cache.grown(stored[1])
-        self.take([stored[0]])
+    def _kept(self, stored: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        self._cache.grown(sum(size for _, size in stored))
+        self.take({digest for digest, _ in stored})
         return stored
 
     def _send(self, digest: str, path: Path, size: int) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import BinaryIO
 
 from pipelinekit.domain.attempts import ABSENT
 from pipelinekit.domain.digests import PREFIX, digest_bytes, is_digest
 from pipelinekit.domain.upkeep import BlobEntry, Leftover
-from pipelinekit.errors import IntegrityError
+from pipelinekit.errors import IntegrityError, StorageError
 from pipelinekit.ports import Clock
 from pipelinekit.testing.clock import HandClock
 
@@ -37,8 +37,15 @@ class MemoryBlobs:
 
     def put_file(self, path: Path, *, move: bool = False) -> tuple[str, int]:
         """Store a file's bytes."""
-        found = self.put(path.read_bytes())
-        if move:
+        return self.put_files([path], move=move)[0]
+
+    def put_files(self, paths: Sequence[Path], *, move: bool = False) -> list[tuple[str, int]]:
+        """Store the bytes of files."""
+        try:
+            found = [self.put(path.read_bytes()) for path in paths]
+        except OSError as error:
+            raise StorageError(f"a blob could not be written: {error.strerror}") from error
+        for path in paths if move else ():
             path.unlink()
         return found
 

@@ -137,8 +137,7 @@ class BundleFile:
 
 def copy_blobs(bundle: Bundle, source: Blobs, target: Blobs) -> None:
     """Put code and inputs of a bundle into another store."""
-    for blob in bundle.blobs:
-        target.put_file(source.path(blob))
+    target.put_files([source.path(blob) for blob in bundle.blobs])
 
 
 def _require(wanted: set[str], run: str, blobs: Blobs) -> None:

@@ -114,10 +114,10 @@ class InputPaths:
     def _store(self, places: dict[str, Path]) -> None:
         if not self._keep:
             return
-        for digest in self._blobs.missing(places):
-            stored, _ = self._blobs.put_file(places[digest])
-            if stored != digest:
-                raise PipelinekitError("it changed while it was read", hint="try again when nothing writes to it")
+        missing = list(self._blobs.missing(places))
+        stored = self._blobs.put_files([places[digest] for digest in missing])
+        if [digest for digest, _ in stored] != missing:
+            raise PipelinekitError("it changed while it was read", hint="try again when nothing writes to it")
 
 
 def _words(ref: PathRef) -> str:

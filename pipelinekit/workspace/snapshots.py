@@ -83,13 +83,16 @@ class SourceTree:
         digest = tree.digest()
         wanted = {entry.digest: entry.path for entry in tree.entries}
         missing = blobs.missing([digest, *wanted])
+        files = []
         for absent in missing - {digest}:
             if wanted[absent] in self._texts:
                 blobs.put(self._texts[wanted[absent]])
-                continue
-            _refuse_keys(self.places[wanted[absent]])
-            stored, _ = blobs.put_file(Path(self.places[wanted[absent]]))
-            if stored != absent:
+            else:
+                _refuse_keys(self.places[wanted[absent]])
+                files.append(absent)
+        stored = blobs.put_files([Path(self.places[wanted[absent]]) for absent in files])
+        for absent, (found, _) in zip(files, stored, strict=True):
+            if found != absent:
                 raise _changed(self.places[wanted[absent]])
         if digest in missing:
             blobs.put(tree.manifest())

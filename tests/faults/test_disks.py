@@ -146,13 +146,76 @@ def test_a_blob_is_synced_before_it_has_its_name_and_its_name_before_it_is_told(
     trace = ["strace", "-f", "-qq", "-o", str(log), "-e", "trace=fsync,link,write"]
     Child(WRITE, blobs, tmp_path / "file", prefix=trace).end()
     calls = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines()]
-    links = [index for index, call in enumerate(calls) if call.startswith("link(")]
+    names = [index for index, call in enumerate(calls) if call.startswith("link(")]
+    links = [index for index in names if "/staging/" not in calls[index].split(", ")[1]]
     assert len(links) == 3
     for index in links:
         told = next(i for i in range(index, len(calls)) if calls[i].startswith("write(1"))
         before = max((i for i in range(index) if calls[i].startswith("write(")), default=-1)
         assert any(call.startswith("fsync(") for call in calls[before + 1 : index]), "its bytes"
         assert any(call.startswith("fsync(") for call in calls[index:told]), "its name"
+
+
+TOGETHER = """
+    import sys
+    from pathlib import Path
+    from pipelinekit.errors import StorageError
+    from pipelinekit.storage.blobs import FolderBlobs
+    store, paths = FolderBlobs(Path(sys.argv[1])), [Path(name) for name in sys.argv[2:]]
+    for attempt in (1, 2):
+        try:
+            stored = store.put_files(paths, move=True)
+        except StorageError as error:
+            print("told", "Input/output error" in str(error), flush=True)
+        else:
+            print(*(digest for digest, _ in stored), flush=True)
+            break
+"""
+
+
+@pytest.fixture
+def several(tmp_path):
+    (tmp_path / "files").mkdir()
+    paths = [tmp_path / "files" / str(number) for number in range(3)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    return paths
+
+
+def test_of_files_that_are_stored_together_none_has_its_name_before_all_are_synced(blobs, tmp_path, several):
+    log = tmp_path / "log"
+    trace = ["strace", "-f", "-qq", "-o", str(log), "-e", "trace=fsync,link,write"]
+    Child(TOGETHER, blobs, *several, prefix=trace).end()
+    calls = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines()]
+    kinds = [call.partition("(")[0] for call in calls if "/staging/" not in call.partition(", ")[2]]
+    first, last = kinds.index("link"), len(kinds) - 1 - kinds[::-1].index("link")
+    told = len(kinds) - 1 - kinds[::-1].index("write")
+    assert kinds.count("link") == 3
+    assert kinds[:first].count("fsync") == 4, "their bytes, and the folder in which theirs were made"
+    assert "fsync" not in kinds[first:last]
+    assert kinds[last:told].count("fsync") == len({path.parent for path in blobs.rglob("?" * 30)}), "their names"
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_sync_that_fails_means_that_none_of_several_files_is_lost(blobs, tmp_path, several, number):
+    prefix = failing(tmp_path / "log", "fsync", f"error=EIO:when={number}")
+    said = Child(TOGETHER, blobs, *several, prefix=prefix).end().splitlines()
+    assert said[0] == "told True"
+    assert [FolderBlobs(blobs).read(digest) for digest in said[1].split()] == [b"0", b"1", b"2"]
+    assert [path for path in files(blobs) if "staging" in path] == []
+
+
+@pytest.mark.parametrize(("call", "number"), [("fsync", n) for n in range(1, 8)] + [("link", n) for n in range(1, 7)])
+def test_whoever_dies_while_several_files_are_stored_loses_none(blobs, tmp_path, several, call, number):
+    prefix = failing(tmp_path / "log", call, f"signal=KILL:when={number}")
+    child = Child(TOGETHER, blobs, *several, prefix=prefix)
+    child.process.communicate(timeout=60)
+    assert child.process.returncode != 0
+    store = FolderBlobs(blobs)
+    for name in files(blobs):
+        if not name.startswith("staging"):
+            store.path(PREFIX + name.replace("/", ""))  # raises where it is not whole
+    assert [path.read_bytes() for path in several] == [b"0", b"1", b"2"]
 
 
 # -- what is there already ---------------------------------------------------------------------------------------------

@@ -434,7 +434,7 @@ class Bench:
         blobs = FolderBlobs(self.folder / "blobs")
         records = self.open(database, effects)
         if effects is not None:
-            blobs = effects.wrap(blobs, "put", "put_file")
+            blobs = effects.wrap(blobs, "put", "put_file", "put_files")
 
         def make_compute(target, sink, attempts):
             return Programs(self, sink, blobs, lambda attempt: (pause(), before(attempt, turns)))

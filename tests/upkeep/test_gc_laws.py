@@ -71,9 +71,9 @@ class WatchedBlobs(FolderBlobs):
         type(self).hook()
         return found
 
-    def put_file(self, path, *, move=False):
+    def put_files(self, paths, *, move=False):
         type(self).hook()
-        found = super().put_file(path, move=move)
+        found = super().put_files(paths, move=move)
         type(self).hook()
         return found
 

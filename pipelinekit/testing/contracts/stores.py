@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 from pipelinekit.domain.digests import digest_bytes
-from pipelinekit.errors import IntegrityError
+from pipelinekit.errors import IntegrityError, StorageError
 from pipelinekit.ports import Blobs, Cache
 from pipelinekit.testing.contracts.records import refused
 
@@ -44,6 +44,29 @@ class BlobsContract:
             assert blobs.put_file(moved, move=True) == (digest_bytes(b"other"), 5)
             assert not moved.exists()
         assert blobs.read(digest_bytes(b"other")) == b"other"
+
+    def test_many_files_are_stored_as_each_would_be(self) -> None:
+        blobs = self.make()
+        contents = [b"one", b"", b"two", b"one", *(str(number).encode() for number in range(300))]
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder, str(number)) for number in range(len(contents))]
+            for path, content in zip(paths, contents, strict=True):
+                path.write_bytes(content)
+            stored = [(digest_bytes(content), len(content)) for content in contents]
+            assert blobs.put_files(paths) == stored
+            assert blobs.put_files(paths, move=True) == stored
+            assert not any(path.exists() for path in paths)
+        assert [blobs.read(digest) for digest, _ in stored] == contents
+        assert blobs.put_files([]) == []
+
+    def test_of_many_files_none_is_lost_when_one_cannot_be_stored(self) -> None:
+        blobs = self.make()
+        with tempfile.TemporaryDirectory() as folder:
+            there, absent = Path(folder, "there"), Path(folder, "absent")
+            there.write_bytes(b"content")
+            with refused(StorageError):
+                blobs.put_files([there, absent], move=True)
+            assert there.read_bytes() == b"content" or blobs.read(digest_bytes(b"content")) == b"content"
 
     def test_storing_twice_changes_nothing(self) -> None:
         blobs = self.make()
