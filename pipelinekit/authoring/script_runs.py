@@ -13,6 +13,7 @@ from pipelinekit.authoring.pipelines import Pipeline
 from pipelinekit.authoring.scripts import CommandStep, Ports, PythonScriptStep, refuse_text
 from pipelinekit.domain.environments import Environment
 from pipelinekit.domain.pipelines import Draft
+from pipelinekit.domain.steps import parse_duration
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.formats.paths import File, Folder
 
@@ -177,10 +178,10 @@ def is_script_run(document: Any) -> bool:
     return isinstance(document, dict) and document.get("schema") == SCHEMA
 
 
-def _seconds(given: float) -> float:
-    if given < 0:
+def _seconds(given: float | str) -> float:
+    if (seconds := parse_duration(given)) < 0:
         raise UsageError(f"max_run_duration_seconds={given!r} is not allowed", hint="give seconds > 0, or 0 for none")
-    return float(given)
+    return seconds
 
 
 def _kind(value: Any) -> Any:

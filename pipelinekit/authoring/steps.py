@@ -291,9 +291,7 @@ def _option(name: str, value: Any) -> Any:
         case "register":
             named = {WHOLE_OUTPUT: value} if value and isinstance(value, str) else dict(value or {})
             return {str(output): check_name("dataset", dataset) for output, dataset in named.items()}
-        case "timeout":
-            return float(value or 0)
-        case "max_age":
+        case "timeout" | "max_age":
             return parse_duration(value or 0)
         case "compute" | "cache_version":
             return str(value or "")

@@ -156,7 +156,7 @@ def parse_duration(duration: float | str | datetime.timedelta) -> float:
         return duration.total_seconds()
     if isinstance(duration, int | float):
         return float(duration)
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw]?)\s*", duration)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw]?)\s*", str(duration))
     if not match:
         raise UsageError(
             f"{duration!r} is not a duration", hint="write seconds as a number, or text such as '90s', '12h' or '7d'"

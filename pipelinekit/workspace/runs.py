@@ -10,6 +10,7 @@ from pathlib import Path
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.runs import KINDS, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.steps import parse_duration
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
 from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING, Any
@@ -291,7 +292,8 @@ class Run(Told):
         """
         shown = run_logs.RunLogs(self._stores.logs, self._record)
         last = ""
-        until = None if timeout is None else time.monotonic() + timeout
+        longest = None if timeout is None else parse_duration(timeout)
+        until = None if longest is None else time.monotonic() + longest
         pause = SHORTEST_WAIT
         while not (ended := self.status.final) or show_output:
             if show_output:
@@ -299,7 +301,7 @@ class Run(Told):
             if ended:
                 break
             if until is not None and time.monotonic() > until:
-                raise TimeoutError(f"run {self.id} is still {self.status} after {timeout:g} s")
+                raise TimeoutError(f"run {self.id} is still {self.status} after {longest:g} s")
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_WAIT)
         if raise_on_error and self.status is not RunStatus.COMPLETED:
@@ -357,6 +359,8 @@ class RunCollection:
 
     def get(self, run: str = "latest") -> Run:
         """The run of this id or unique beginning of one; the newest by default. Raises NotFoundError."""
+        if not isinstance(run, str):
+            raise UsageError(f"{run!r} is not the id of a run", hint="give its id, or the beginning of it, as text")
         return self.handle(self._stores.runs.get(run))
 
     def list(

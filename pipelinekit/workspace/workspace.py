@@ -10,6 +10,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord
+from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.types import PathRef, map_paths
 from pipelinekit.errors import UsageError
 from pipelinekit.typed import Any, Protocol
@@ -101,7 +102,7 @@ class Workspace:
         self._defaults.check_compute(target)
         longest = pipeline.max_run_duration_seconds if max_run_duration_seconds is None else max_run_duration_seconds
         patterns = regenerate_patterns(regenerate)
-        options = RunOptions(patterns, continue_on_step_failure, target, max_seconds=float(longest))
+        options = RunOptions(patterns, continue_on_step_failure, target, max_seconds=parse_duration(longest))
         name = experiment or self._defaults.experiment
         record = self.record(compilation, given, Path.cwd(), experiment=name, options=options)
         run = self.runs.handle(record)

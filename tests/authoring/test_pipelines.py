@@ -666,6 +666,8 @@ def test_options_of_a_step_and_of_one_call():
         (lambda: number.options(colour=1), "step 'number' has no option 'colour'"),
         (lambda: step(retrys=1), "step 'step' has no option 'retrys'"),
         (lambda: step(timeout=-1), "timeout -1.0 is not allowed"),
+        (lambda: step(timeout="soon"), "'soon' is not a duration"),
+        (lambda: step(timeout=[1]), r"\[1\] is not a duration"),
         (lambda: step(number), "is a step already"),
         (lambda: step(Unknown), "a step must be a function"),
         (lambda: number.options(name="a/b"), "step name 'a/b' is not allowed"),

@@ -74,6 +74,7 @@ def test_a_command_needs_no_script_and_defaults_are_plain(lab):  # noqa: F811
         ({"command": "b", "arguments": [1]}, "arguments in itself"),
         ({"script": "absent.py"}, "there is no script"),
         ({"command": "b", "max_run_duration_seconds": -1}, "is not allowed"),
+        ({"command": "b", "max_run_duration_seconds": "soon"}, "is not a duration"),
         ({"script": "a.py", "arguments": "--rate 3"}, "a list of words"),
     ],
 )

@@ -39,6 +39,10 @@ def test_collections_by_name_stores_secrets_and_care(lab):  # noqa: F811
     with workspace.experiments.get("trials").start_run() as run:
         run.log("x", 1)
     assert workspace.runs.get(run.id).metrics() == {"x": 1}
+    with pytest.raises(UsageError, match="3 is not the id of a run"):
+        workspace.runs.get(3)
+    with pytest.raises(UsageError, match="'soon' is not a duration"):
+        workspace.runs.get(run.id).wait(timeout="soon")
     assert [item.name for item in workspace.experiments.list()] == ["trials"]
     for collection in ("datastores", "datasets", "environments"):
         with pytest.raises(PipelinekitError, match="absent"):
