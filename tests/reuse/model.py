@@ -209,7 +209,12 @@ class Model:
         for item in items:
             if item.outcome == "value" and item.step.allow_reuse and item.identity in self.seen:
                 lost = contents(self.seen[item.identity][0]) & self.gone
-                others = [other for other in items if other.identity != item.identity and executed[other.identity]]
+                others = [
+                    other
+                    for other in items
+                    if executed[other.identity]
+                    if other.identity != item.identity or not other.step.allow_reuse  # which execute anyway
+                ]
                 brought = set().union(*(contents(other.value) for other in others if other.outcome == "value"))
                 if lost and lost <= brought:
                     found.add(item.identity)
