@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pipelinekit import config, wiring
-from pipelinekit.domain.names import WORKSPACE_FOLDER
+from pipelinekit import computing, config
+from pipelinekit.domain.names import IN_PROCESS, WORKSPACE_FOLDER
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
@@ -31,7 +31,7 @@ from pipelinekit.storage.reuse import SQLReuse
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.typed import TYPE_CHECKING, Any
-from pipelinekit.wiring import RECORDS_FILE
+from pipelinekit.wiring import RECORDS_FILE, note
 from pipelinekit.workspace import workspace
 from pipelinekit.workspace.compiling import Compiler
 from pipelinekit.workspace.ignores import Pattern
@@ -41,13 +41,10 @@ from pipelinekit.workspace.runs import RunCollection, RunStores
 if TYPE_CHECKING:
     import subprocess
 
-    from pipelinekit.compute import dask_cluster, in_process, local, supervisor
-    from pipelinekit.domain import addresses, attempts
-    from pipelinekit.domain.attempts import Attempt
-    from pipelinekit.domain.metrics import Entry
+    from pipelinekit.compute import supervisor
+    from pipelinekit.domain import addresses
     from pipelinekit.engine.code import modules
-    from pipelinekit.harness import in_process as own_process
-    from pipelinekit.ports import Blobs, Compute, DriverRecords, Sink
+    from pipelinekit.ports import Blobs, DriverRecords
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import (
         facts,
@@ -60,6 +57,7 @@ if TYPE_CHECKING:
     )
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.storage.database import Database
+    from pipelinekit.workspace import computes as workspace_computes
     from pipelinekit.workspace import (
         datasets,
         datastores,
@@ -78,14 +76,8 @@ else:
     datasets = late("pipelinekit.workspace.datasets")
     datastores = late("pipelinekit.workspace.datastores")
     subprocess = late("subprocess")
-    dask_cluster = late("pipelinekit.compute.dask_cluster")
-    in_process = late("pipelinekit.compute.in_process")
-    local = late("pipelinekit.compute.local")
-    supervisor = late("pipelinekit.compute.supervisor")
     addresses = late("pipelinekit.domain.addresses")
     modules = late("pipelinekit.engine.code.modules")
-    own_process = late("pipelinekit.harness.in_process")
-    attempts = late("pipelinekit.domain.attempts")
     facts = late("pipelinekit.storage.facts")
     run_queries = late("pipelinekit.storage.run_queries")
     leftovers = late("pipelinekit.storage.leftovers")
@@ -102,11 +94,7 @@ else:
     secrets = late("pipelinekit.workspace.secrets")
     upkeep = late("pipelinekit.workspace.upkeep")
 
-IN_PROCESS = "in-process"
-LOCAL = "local"
-MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
 LOOK_SECONDS = 0.2
-ADDRESSES = ("tcp://", "tls://", "inproc://")
 
 
 class SystemClock:
@@ -117,7 +105,7 @@ class SystemClock:
         return time.time()
 
 
-class Services(wiring.NounServices):
+class Services(computing.ComputeServices):
     """Everything of one workspace folder, made when it is first asked for."""
 
     def __init__(self, folder: Path, settings: config.Settings, *, guest: bool = False) -> None:
@@ -205,7 +193,7 @@ class Services(wiring.NounServices):
 
     @property
     def _seen(self) -> leases.Seen:
-        return leases.Seen(self.home / "records.seen", self.settings.records or RECORDS_FILE, wiring.note)
+        return leases.Seen(self.home / "records.seen", self.settings.records or RECORDS_FILE, note)
 
     @cached_property
     def upkeep(self) -> upkeep.Stores:
@@ -319,50 +307,6 @@ class Services(wiring.NounServices):
                 start_new_session=True,
             )
 
-    # -- compute targets ---------------------------------------------------------------------------------------------
-
-    def make_compute(self, target: str, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
-        """The compute target of that name, about to get these attempts."""
-        if target == IN_PROCESS:
-            return self._in_process(sink)
-        if target == LOCAL:
-            return self._local(sink, attempts)
-        if target.startswith(ADDRESSES):
-            return dask_cluster.AttachedCompute(target, sink, self.home, MAKER, config.shared_settings(self.settings))
-        raise _unknown_compute(target)
-
-    def check_compute(self, target: str) -> None:
-        """Refuse the name of a compute target that there cannot be; whether it can be reached is told later."""
-        if target not in (LOCAL, IN_PROCESS) and not target.startswith(ADDRESSES):
-            raise _unknown_compute(target)
-
-    def _in_process(self, sink: Sink) -> Compute:
-        scratch = self.home / "scratch" / str(os.getpid())
-
-        def send(attempt: str, entries: Sequence[Entry]) -> None:
-            sink(attempts.Told(attempt, tuple(entries)))
-
-        own = own_process.OwnProcess(self.home, self.blobs, scratch, send)
-        return in_process.InProcessCompute(sink, own, self.secrets_for)
-
-    def _local(self, sink: Sink, attempts: Sequence[Attempt]) -> Compute:
-        cores = self.settings.cores or os.cpu_count() or 1
-        owner = self.make_supervisor()
-        owner.prepare(attempts[0], supervisor.modules_of(attempts), min(cores, len(attempts)))
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return local.LocalCompute(sink, owner, cores=cores, memory=memory)
-
-    def make_supervisor(self) -> supervisor.Supervisor:
-        """The owner of step processes, which know a folder only; an object store is their supervisor's."""
-        if self.objects is None:
-            return supervisor.Supervisor(
-                self.home, self.blobs, self.home / "blobs", self.python_for, secrets_for=self.secrets_for
-            )
-        objects = self.objects.blobs
-        return supervisor.Supervisor(
-            self.home, objects, objects.local.folder, self.python_for, objects, self.secrets_for
-        )
-
 
 def make_supervisor(home: Path, settings: Mapping[str, Any] | None = None) -> supervisor.Supervisor:
     """The owner of step processes in a Dask worker, for the workspace at `home`, or for one elsewhere."""
@@ -411,7 +355,7 @@ class Workspace(workspace.Workspace):
             else:
                 services.launch(record)
 
-        defaults = workspace.Defaults(services.settings.experiment, services.settings.compute, services.check_compute)
+        defaults = workspace.Defaults(services.settings.experiment, services.settings.compute, services.check_computes)
         found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch, defaults)
         found.services = services
         return found
@@ -441,6 +385,11 @@ class Workspace(workspace.Workspace):
     def datastores(self) -> datastores.DatastoreCollection:
         """Places that data lies in."""
         return self.services.datastores
+
+    @property
+    def computes(self) -> workspace_computes.ComputeCollection:
+        """Compute targets beside `local` and `in-process`."""
+        return self.services.computes
 
     @property
     def datasets(self) -> datasets.DatasetCollection:
@@ -477,13 +426,6 @@ def open_services(
             hint="'pipelinekit run FILE' or 'pipelinekit workspace create' makes one",
         )
     return Services(found, settings)
-
-
-def _unknown_compute(target: str) -> UsageError:
-    return UsageError(
-        f"there is no compute target {target!r}",
-        hint="use 'local', 'in-process', or the address of a Dask scheduler: tcp://HOST:PORT or tls://HOST:PORT",
-    )
 
 
 def _build_index() -> dict[str, Any]:

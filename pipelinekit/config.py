@@ -37,7 +37,9 @@ class Settings:
 
     compute: str = field(
         default="local",
-        metadata={"text": "where steps run: local, in-process, or the address of a Dask scheduler (tcp://…, tls://…)"},
+        metadata={
+            "text": "where steps run: local, in-process, a compute target's name, or the address of a Dask scheduler (tls://…)"
+        },
     )
     cores: int = field(default=0, metadata={"text": "cores that local runs may use; 0 for all of this machine"})
     experiment: str = field(default="", metadata={"text": "experiment of new runs; empty for the pipeline's own name"})

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,35 +56,33 @@ def scheduler_address(file):
     return wait_for(written)
 
 
-@pytest.fixture(scope="session")
-def dask_address(tmp_path_factory):
-    """A Dask scheduler and two workers as processes of their own, with nothing but an address to know them by."""
-    folder = tmp_path_factory.mktemp("dask")
+@contextmanager
+def dask_cluster(folder, *words, workers=2):
+    """A Dask scheduler and workers as processes of their own; the scheduler's address."""
     file = folder / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
     with (folder / "log").open("w") as log:
         quiet = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": folder}
-        scheduler = [
-            *dask,
-            "scheduler",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-dashboard",
-            "--scheduler-file",
-            str(file),
-        ]
+        scheduler = [*dask, "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file), *words]
+        if "--protocol" not in words:
+            scheduler += ["--host", "127.0.0.1"]
         processes = [subprocess.Popen(scheduler, **quiet)]
         try:
             address = scheduler_address(file)
             worker = [*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--no-nanny"]
-            processes += [subprocess.Popen(worker, **quiet) for _ in range(2)]
+            processes += [subprocess.Popen([*worker, *words], **quiet) for _ in range(workers)]
             yield address
         finally:
             for process in reversed(processes):  # a worker whose scheduler is gone would look for it
                 process.terminate()
                 process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def dask_address(tmp_path_factory):
+    """A Dask scheduler and two workers as processes of their own, with nothing but an address to know them by."""
+    with dask_cluster(tmp_path_factory.mktemp("dask")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

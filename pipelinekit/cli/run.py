@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from types import FrameType
 
-from pipelinekit.bootstrap import IN_PROCESS, Services, Workspace, open_services
+from pipelinekit.bootstrap import Services, Workspace, open_services
 from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
 from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.targets import load_target, show_warnings
+from pipelinekit.domain.names import IN_PROCESS
 from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunStatus
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.late import late
@@ -43,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-duration", metavar="TIME", help="cancel the run when it has taken so long: seconds, or '90s', '2h', '1d'"
     )
-    parser.add_argument("--compute", help="where steps run: local, in-process, tcp://HOST:PORT or tls://HOST:PORT")
+    parser.add_argument(
+        "--compute", help="where steps run: local, in-process, a target's name, or tcp://HOST:PORT or tls://HOST:PORT"
+    )
     parser.add_argument("--in-process", action="store_true", help="run steps in this process, where breakpoints work")
     parser.add_argument(
         "--regenerate",
@@ -66,8 +69,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the pipeline; 0 only if it completed."""
     compute = IN_PROCESS if arguments.in_process else arguments.compute
     services = open_services(flags={"compute": compute, "verify": arguments.verify})
-    services.check_compute(services.settings.compute)
     target = load_target(arguments.target, arguments.parameter, services)
+    services.check_computes([services.settings.compute, *(step.options.compute for step in target.graph.steps)])
     show_warnings(target.warnings)
     workspace = Workspace.on(services)
     services.records.driving.recover()

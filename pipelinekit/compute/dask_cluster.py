@@ -8,7 +8,6 @@ short.
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 import time
 from collections import deque
@@ -20,10 +19,10 @@ from typing import Any
 from distributed import Client, Future
 
 from pipelinekit.compute import worker
+from pipelinekit.compute.clusters import CONNECT_SECONDS, check_workers, connect
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Resources
-from pipelinekit.errors import ComputeError
 from pipelinekit.ports import Sink
 from pipelinekit.wire.attempts import attempts_to_json, event_from_json
 from pipelinekit.wire.values import dumps, loads
@@ -31,7 +30,6 @@ from pipelinekit.wire.values import dumps, loads
 BUNDLE_TARGET = 0.15  # seconds of execution that one message is worth
 BUNDLE_MAX = 256
 IN_FLIGHT = 2  # bundles on their way for each slot
-CONNECT_SECONDS = 15.0
 _numbers = itertools.count()
 
 Limits = dict[
@@ -236,17 +234,15 @@ class AttachedCompute(DaskCompute):
     """A Dask cluster that runs elsewhere, by the address of its scheduler."""
 
     def __init__(
-        self, address: str, sink: Sink, home: Path, maker: str, settings: Mapping[str, Any] | None = None
+        self,
+        address: str,
+        sink: Sink,
+        home: Path,
+        maker: str,
+        settings: Mapping[str, Any] | None = None,
+        credentials: Mapping[str, str] | None = None,
     ) -> None:
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        try:
-            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-        except (OSError, TimeoutError, ValueError) as error:
-            hint = (
-                "is a Dask scheduler running there, with at least one worker? ('dask scheduler', 'dask worker ADDRESS')"
-            )
-            raise ComputeError(f"the Dask cluster at {address} cannot be used: {error}", hint=hint) from error
+        client = connect(address, credentials, workers=1)
         check_workers(client, home, shared=bool(settings))
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         slots = sum(item["nthreads"] for item in workers)
@@ -255,31 +251,6 @@ class AttachedCompute(DaskCompute):
 
     def _topic_event(self, event: tuple[float, Any]) -> None:
         self.take_events([event_from_json(item) for item in event[1]])
-
-
-def check_workers(client: Client, home: Path, *, shared: bool = False) -> None:
-    """Refuse workers that cannot give the same results, or that do not see the workspace where no store is `shared`."""
-    own = worker.facts(str(home))
-    try:
-        answers: dict[str, dict[str, Any]] = client.run(worker.facts, str(home))
-    except Exception as error:
-        client.close()
-        hint = "install pipelinekit in the environment of every worker, in the same version as here"
-        raise ComputeError(f"the Dask workers cannot run pipelinekit: {error}", hint=hint) from error
-    for address, found in answers.items():
-        for name in ("pipelinekit", "python"):
-            if found[name] != own[name]:
-                client.close()
-                raise ComputeError(
-                    f"worker {address} has {name} {found[name]}, but this process has {own[name]}",
-                    hint="use the same versions on both sides",
-                )
-        if not found["sees_workspace"] and not shared:
-            client.close()
-            raise ComputeError(
-                f"worker {address} cannot see the workspace folder {home}",
-                hint="share it with the workers, or keep the blobs in an object store (setting 'blobs')",
-            )
 
 
 def _declared(workers: list[dict[str, Any]]) -> Limits:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pipelinekit.errors import UsageError
 
 WORKSPACE_FOLDER = ".pipelinekit"
+LOCAL, IN_PROCESS = "local", "in-process"  # compute targets that every workspace has
 LONGEST = 255
 _SIGNS = frozenset("_.- ")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: hard to misread

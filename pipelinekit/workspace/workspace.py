@@ -27,7 +27,7 @@ class Defaults:
 
     experiment: str = ""
     compute: str = "local"
-    check_compute: Callable[[str], object] = str  # refuses names that no compute target has
+    check_computes: Callable[[Sequence[str]], object] = len  # refuses names that no compute target has
 
 
 class Traceable(Protocol):
@@ -99,7 +99,7 @@ class Workspace:
         given = pipeline.plain_values(parameters or {})
         compilation = self.compile(pipeline, given)
         target = compute or self._defaults.compute
-        self._defaults.check_compute(target)
+        self._defaults.check_computes([target, *(step.options.compute for step in compilation.graph.steps)])
         longest = pipeline.max_run_duration_seconds if max_run_duration_seconds is None else max_run_duration_seconds
         patterns = regenerate_patterns(regenerate)
         options = RunOptions(patterns, continue_on_step_failure, target, max_seconds=parse_duration(longest))

@@ -81,6 +81,12 @@ def test_every_command_gives_one_document(project, moto):
             ("experiments", "reactivate", "good"),
         ],
         "environments": [("environments", "list"), ("environments", "list", "--all")],
+        "computes": [
+            ("computes", "attach", "farm", "tcp://127.0.0.1:9", "--skip-validation"),
+            ("computes", "list"),
+            ("computes", "show", "farm"),
+            ("computes", "detach", "farm"),
+        ],
         "snapshots": [("snapshots", "show", run), ("snapshots", "preview")],
         "datastores": [("datastores", "register", "here", "."), ("datastores", "files", "here", "*.py")],
         "datasets": [("datasets", "register", "steps", "steps.py"), ("datasets", "show", "steps")],

@@ -23,6 +23,7 @@ VERBS = (
 EXPERIMENT_VERBS = ("list", "show", "tag", "describe", "archive", "reactivate", "delete")
 DATASET_VERBS = ("register", "list", "show", "update", "unregister", "check", "download", "lineage")
 DATASTORE_VERBS = ("register", "list", "show", "unregister", "set-default", "files", "upload", "copy", "download")
+COMPUTE_VERBS = ("attach", "list", "show", "nodes", "wait", "update", "detach")
 ENVIRONMENT_VERBS = ("register", "list", "show", "lock", "build", "clone", "delete")
 SNAPSHOT_VERBS = ("show", "download", "preview")
 ASKED = [
@@ -31,6 +32,7 @@ ASKED = [
     *(("runs", verb) for verb in VERBS),
     *(("experiments", verb) for verb in EXPERIMENT_VERBS),
     *(("environments", verb) for verb in ENVIRONMENT_VERBS),
+    *(("computes", verb) for verb in COMPUTE_VERBS),
     *(("snapshots", verb) for verb in SNAPSHOT_VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),

@@ -10,10 +10,11 @@ import psutil
 import pytest
 from conftest import alive, wait_for
 
-from pipelinekit.bootstrap import MAKER, make_supervisor
+from pipelinekit.bootstrap import make_supervisor
 from pipelinekit.compute.dask_cluster import AttachedCompute
 from pipelinekit.compute.in_process import InProcessCompute
 from pipelinekit.compute.local import LocalCompute
+from pipelinekit.computing import MAKER
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.steps import Resources
 from pipelinekit.domain.values import StoredValue
@@ -165,7 +166,7 @@ class TestAttached(WithHome, IsolatedContract):
 
 
 def test_a_scheduler_that_is_not_there_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelinekit.compute.dask_cluster.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("pipelinekit.compute.clusters.CONNECT_SECONDS", 1.0)
     with pytest.raises(ComputeError, match="cannot be used") as error:
         AttachedCompute("tcp://127.0.0.1:9", print, tmp_path, MAKER)
     assert "is a Dask scheduler running there" in error.value.hint

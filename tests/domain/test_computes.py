@@ -1,0 +1,63 @@
+"""Which compute targets there may be: names, addresses, certificates."""
+
+import pytest
+
+from pipelinekit.domain.computes import ComputeTarget, check_address, check_compute_name
+from pipelinekit.errors import UsageError
+
+PEM = {"ca": "CA", "cert": "CERT", "key": "KEY"}
+
+
+@pytest.mark.parametrize("name", ["local", "LOCAL", "in-process", "", "a/b", "tcp://a:1", 3])
+def test_names_that_no_target_may_have(name):
+    with pytest.raises(UsageError, match=r"reserved|not allowed"):
+        check_compute_name(name)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tcp://127.0.0.1:8786",
+        "tcp://127.8.0.1:1",
+        "tcp://localhost:8786",
+        "tcp://[::1]:8786",
+        "tls://farm.example:8786",
+        "tls://10.0.0.1:1",
+        "inproc://1.2.3.4/5/6",
+    ],
+)
+def test_addresses_that_need_no_permission(address):
+    assert check_address(address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "farm", "tcp://", "tcp://farm", "http://farm:1", "tcp://:1", "tcp://farm:x", "tcp://farm:99999", "tls://farm:0",
+     "tls://me:word@farm:1", "tls://farm:1/x", "tls://farm:1?x", "tls://farm:1#x", "TCP://farm:1", " tls://farm:1"],
+)  # fmt: skip
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(UsageError, match="is not the address of a Dask scheduler"):
+        check_address(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://10.0.0.1:8786", "tcp://farm:8786", "tcp://localhost.evil:1", "tcp://[::2]:1"]
+)
+def test_beyond_this_machine_it_takes_tls_or_permission(address):
+    with pytest.raises(UsageError, match="neither encrypted nor protected"):
+        check_address(address)
+    assert check_address(address, allow_plain=True) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "secrets", "words"),
+    [
+        ("tls://farm:1", {"password": "P"}, "takes no secret 'password'"),
+        ("tcp://localhost:1", PEM, "certificates are for TLS"),
+        ("tls://farm:1", {"ca": "CA"}, "incomplete without cert, key"),
+    ],
+)
+def test_certificates_that_do_not_fit_are_refused(address, secrets, words):
+    with pytest.raises(UsageError, match=words):
+        ComputeTarget("farm", address, secrets)
+    assert ComputeTarget("farm", "tls://farm:1", PEM).kind == "attached"
