@@ -151,6 +151,7 @@ class Services(computing.ComputeServices):
         if str(old) == str(new):
             raise UsageError(f"the records are at {new} already")
         self.records.driving.recover()
+        self.stop_clusters()
         self.database.close()
         return moving.move(old, new, lambda: config.write_settings(self.folder, {"records": value}))
 

@@ -6,35 +6,47 @@ They are imported when they are first asked for: a run that is wholly reused nev
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from pipelinekit import config, wiring
 from pipelinekit.domain.names import IN_PROCESS, LOCAL
 from pipelinekit.late import late
+from pipelinekit.storage import leases
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipelinekit.compute import clusters, dask_cluster, in_process, local, supervisor
+    import subprocess
+    import threading
+
+    from pipelinekit.compute import certificates, clusters, dask_cluster, in_process, keeper, local, supervisor
     from pipelinekit.domain import attempts
+    from pipelinekit.domain import computes as domain
     from pipelinekit.domain.attempts import Attempt
-    from pipelinekit.domain.computes import ComputeTarget
+    from pipelinekit.domain.computes import ComputeTarget, Keeping
     from pipelinekit.domain.metrics import Entry
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.ports import Compute, Sink
     from pipelinekit.storage import computes as compute_records
     from pipelinekit.workspace import computes
 else:
+    subprocess = late("subprocess")
+    certificates = late("pipelinekit.compute.certificates")
+    keeper = late("pipelinekit.compute.keeper")
     clusters = late("pipelinekit.compute.clusters")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
     supervisor = late("pipelinekit.compute.supervisor")
     attempts = late("pipelinekit.domain.attempts")
+    domain = late("pipelinekit.domain.computes")
     own_process = late("pipelinekit.harness.in_process")
     compute_records = late("pipelinekit.storage.computes")
     computes = late("pipelinekit.workspace.computes")
 
+_launched: list[subprocess.Popen[bytes]] = []  # by this process; whoever lets go of one is warned that it goes on
 MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
 
 
@@ -44,9 +56,29 @@ class ComputeServices(wiring.NounServices):
     @cached_property
     def computes(self) -> computes.ComputeCollection:
         """The compute targets that are registered."""
-        shared = bool(config.shared_settings(self.settings))
-        found = clusters.DaskClusters(self.home, self._certificates, shared=shared)
-        return computes.ComputeCollection(compute_records.SQLComputes(self.database), found, self.clock)
+        found = clusters.DaskClusters(self.home, self._reach, shared=bool(config.shared_settings(self.settings)))
+        stores = computes.ComputeStores(self._compute_records, self._keepers, found, self._launch_keeper)
+        return computes.ComputeCollection(stores, self.clock)
+
+    @property
+    def _compute_records(self) -> compute_records.SQLComputes:
+        return compute_records.SQLComputes(self.database)
+
+    @property
+    def _keepers(self) -> compute_records.SQLKeepers:
+        return compute_records.SQLKeepers(self.database, self.clock)
+
+    def stop_clusters(self) -> None:
+        """End every cluster of the workspace's own; whoever uses one starts it again."""
+        for handle in self.computes.list():
+            if handle.keeper.alive:
+                handle.stop()
+
+    def keep_cluster(self, name: str, ended: threading.Event) -> None:
+        """Keep a cluster in this process, until it is no longer wanted or the event is set."""
+        target = self.computes.get(name).record
+        texts = certificates.make_certificates(self._folder_of(target))
+        keeper.keep(target, self._compute_records, self._keepers, leases.owner_id(), texts, ended)
 
     def check_computes(self, names: Sequence[str]) -> None:
         """Refuse names of compute targets that there are not; whether one can be reached is told later."""
@@ -62,11 +94,41 @@ class ComputeServices(wiring.NounServices):
             return self._local(sink, attempts)
         found = self.computes.find(target)
         shared = config.shared_settings(self.settings)
-        return dask_cluster.AttachedCompute(found.address, sink, self.home, MAKER, shared, self._certificates(found))
+        if isinstance(found.definition, domain.Cluster):
 
-    def _certificates(self, target: ComputeTarget) -> Mapping[str, str]:
-        values = self.open_secrets(dict.fromkeys(target.secrets.values(), 0)) if target.secrets else {}
-        return {name: values[secret] for name, secret in target.secrets.items()}
+            def start() -> tuple[Keeping, Mapping[str, str]]:
+                return self.computes.get(target).start(), certificates.certificates_in(self._folder_of(found))
+
+            return dask_cluster.ClusterCompute(start, found.definition, sink, self.home, MAKER, shared)
+        address, texts = self._reach(found)
+        return dask_cluster.AttachedCompute(address, sink, self.home, MAKER, shared, texts)
+
+    def _reach(self, target: ComputeTarget) -> tuple[str, Mapping[str, str]]:
+        """The address of a target's scheduler, empty where there is none now, and the texts of its certificates."""
+        if isinstance(target.definition, domain.Cluster):
+            said = self._keepers.state(target.name).said
+            return (said.address, certificates.certificates_in(self._folder_of(target))) if said else ("", {})
+        named = target.definition.secrets
+        values = self.open_secrets(dict.fromkeys(named.values(), 0)) if named else {}
+        return target.definition.address, {name: values[secret] for name, secret in named.items()}
+
+    def _folder_of(self, target: ComputeTarget) -> Path:
+        return self.home / "computes" / target.name.lower()
+
+    def _launch_keeper(self, name: str) -> Callable[[], bool]:
+        """Start a process that keeps a cluster, and outlives this one; what tells whether it has ended."""
+        with (self.home / "cache" / "keepers.log").open("ab") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "pipelinekit", "computes", "keep", name],
+                cwd=self.home.parent,
+                env={**os.environ, "PIPELINEKIT_WORKSPACE": str(self.home)},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        _launched.append(process)
+        return lambda: process.poll() is not None
 
     def _in_process(self, sink: Sink) -> Compute:
         scratch = self.home / "scratch" / str(os.getpid())

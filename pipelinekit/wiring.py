@@ -192,6 +192,7 @@ class LifeServices(SourceServices):
         def objects(self) -> object_stores.OpenStore | None: ...  # noqa: D102 - see `bootstrap.Services`
         @property
         def runs(self) -> RunCollection: ...  # noqa: D102
+        def stop_clusters(self) -> None: ...  # noqa: D102
 
     def store_to_move(self) -> moving_blobs.BlobStore:
         """The store, as what moves blobs sees it."""
@@ -215,6 +216,7 @@ class LifeServices(SourceServices):
         """Delete the folder, once no run is open; what lies elsewhere is left, and told."""
         self.records.driving.recover()
         moving_blobs.check_still(self.runs, "delete")
+        self.stop_clusters()
         self.database.close()
         self.cache.close()
         shutil.rmtree(self.folder)

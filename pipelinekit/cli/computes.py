@@ -1,18 +1,20 @@
-"""`pipelinekit computes`: attach, list, show, nodes, wait, update, detach."""
+"""`pipelinekit computes`: create, attach, list, show, nodes, wait, start, stop, update, delete, detach, keep."""
 
 from __future__ import annotations
 
 import argparse
+import signal
+import threading
 from collections.abc import Callable, Sequence
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.datastores import pairs
 from pipelinekit.cli.output import print_json, table, time_text
-from pipelinekit.domain.computes import BUILT_IN, CREDENTIALS, Node
+from pipelinekit.domain.computes import ATTACHED, BUILT_IN, CREDENTIALS, IDLE_SECONDS, Attached, Cluster, Node
 from pipelinekit.domain.run_queries import parse_tag
-from pipelinekit.domain.texts import size_text
-from pipelinekit.errors import ComputeError
-from pipelinekit.wire.computes import compute_document, nodes_document
+from pipelinekit.domain.texts import counted, seconds_text, size_text
+from pipelinekit.errors import ComputeError, UsageError
+from pipelinekit.wire.computes import compute_document, keeping_to_json, nodes_document
 from pipelinekit.workspace.computes import ComputeHandle
 
 Verb = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, Services], int]]
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
-    return VERBS[arguments.verb][2](arguments, open_services(create=arguments.verb == "attach"))
+    return VERBS[arguments.verb][2](arguments, open_services(create=arguments.verb in ("create", "attach")))
 
 
 def _name(parser: argparse.ArgumentParser) -> None:
@@ -41,19 +43,68 @@ def _none(_: argparse.ArgumentParser) -> None:
 
 
 def _described(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--description", metavar="TEXT", help="what it is")
+    parser.add_argument("--tag", action="append", metavar="KEY[=VALUE]", help="a tag; may be given often")
+
+
+def _secrets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--secret",
         action="append",
         metavar="NAME=SECRET",
         help=f"the workspace's secret that holds a PEM text for TLS ({', '.join(CREDENTIALS)})",
     )
-    parser.add_argument("--description", metavar="TEXT", help="what it is")
-    parser.add_argument("--tag", action="append", metavar="KEY[=VALUE]", help="a tag; may be given often")
+
+
+def _scale(parser: argparse.ArgumentParser, *, needed: bool) -> None:
+    parser.add_argument("--max-nodes", type=int, required=needed, metavar="COUNT", help="nodes that there may be")
+    parser.add_argument("--min-nodes", type=int, metavar="COUNT", help="nodes that there are always; 0")
+    parser.add_argument(
+        "--idle-time", metavar="DURATION", help="after which a node that nothing needs is given back: 90s, 30m; 30m"
+    )
+
+
+def _create_arguments(parser: argparse.ArgumentParser) -> None:
+    _name(parser)
+    _scale(parser, needed=True)
+    parser.add_argument("--cores", type=int, default=1, metavar="COUNT", help="cores of a node; 1")
+    parser.add_argument("--memory", default="0", metavar="SIZE", help="memory of a node: 4GiB; its share")
+    parser.add_argument(
+        "--resource",
+        action="append",
+        default=[],
+        metavar="NAME=AMOUNT",
+        help="what else a node has: gpu=1",
+    )
+    _described(parser)
+
+
+def _create(arguments: argparse.Namespace, services: Services) -> int:
+    handle = services.computes.create(
+        arguments.name,
+        max_nodes=arguments.max_nodes,
+        min_nodes=arguments.min_nodes or 0,
+        idle_seconds_before_scaledown=IDLE_SECONDS if arguments.idle_time is None else arguments.idle_time,
+        cores=arguments.cores,
+        memory=arguments.memory,
+        resources={name: _amount(name, text) for name, text in pairs(arguments.resource, "resource").items()},
+        description=arguments.description or "",
+        tags=_tags(arguments) or {},
+    )
+    return _say(arguments, handle, f"compute target {handle.name} is created; use it with --compute {handle.name}")
+
+
+def _amount(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"resource {name!r} has no amount: {text!r}", hint="write it as gpu=1") from None
 
 
 def _attach_arguments(parser: argparse.ArgumentParser) -> None:
     _name(parser)
     parser.add_argument("address", metavar="ADDRESS", help="of a Dask scheduler: tls://HOST:PORT or tcp://HOST:PORT")
+    _secrets(parser)
     _described(parser)
     parser.add_argument(
         "--allow-plain", action="store_true", help="it may be on another machine without TLS: you trust the network"
@@ -76,7 +127,9 @@ def _attach(arguments: argparse.Namespace, services: Services) -> int:
 
 def _update_arguments(parser: argparse.ArgumentParser) -> None:
     _name(parser)
-    parser.add_argument("--address", metavar="ADDRESS", help="another address of its scheduler")
+    _scale(parser, needed=False)
+    parser.add_argument("--address", metavar="ADDRESS", help="another address of an attached cluster's scheduler")
+    _secrets(parser)
     _described(parser)
     parser.add_argument(
         "--allow-plain", action=argparse.BooleanOptionalAction, help="whether it may be elsewhere without TLS"
@@ -86,11 +139,14 @@ def _update_arguments(parser: argparse.ArgumentParser) -> None:
 def _update(arguments: argparse.Namespace, services: Services) -> int:
     handle = services.computes.update(
         arguments.name,
+        description=arguments.description,
+        tags=_tags(arguments),
         address=arguments.address,
         secrets=None if arguments.secret is None else pairs(arguments.secret, "secret"),
         allow_plain=arguments.allow_plain,
-        description=arguments.description,
-        tags=_tags(arguments),
+        min_nodes=arguments.min_nodes,
+        max_nodes=arguments.max_nodes,
+        idle_seconds_before_scaledown=arguments.idle_time,
     )
     return _say(arguments, handle, f"compute target {handle.name} is changed")
 
@@ -105,40 +161,78 @@ def _say(arguments: argparse.Namespace, handle: ComputeHandle, words: str) -> in
 
 
 def _list(arguments: argparse.Namespace, services: Services) -> int:
-    found = [handle.record for handle in services.computes.list()]
+    found = services.computes.list()
     if arguments.json:
-        print_json({"computes": [compute_document(record) for record in found]})
+        print_json({"computes": [{**compute_document(item.record), "state": state_of(item)} for item in found]})
         return 0
-    rows = [(name, "built in", "this machine", "") for name in BUILT_IN]
-    rows += [(record.name, record.kind, record.address, time_text(record.created_at)) for record in found]
-    print(table(rows, ("compute target", "kind", "address", "attached")))
+    rows = [(name, "built in", "this machine", "", "") for name in BUILT_IN]
+    rows += [
+        (item.name, item.kind, _place(item.record.definition), state_of(item), time_text(item.record.created_at))
+        for item in found
+    ]
+    print(table(rows, ("compute target", "kind", "where", "state", "since")))
     return 0
+
+
+def state_of(handle: ComputeHandle) -> str:
+    """The state of a target in a word."""
+    if handle.kind == ATTACHED:
+        return "attached"
+    keeper = handle.keeper
+    if keeper.said is None:
+        return "starting" if keeper.alive else "lost" if keeper.wanted else "stopped"
+    return "steady" if keeper.said.is_steady else "resizing"
+
+
+def _place(definition: Attached | Cluster) -> str:
+    if isinstance(definition, Attached):
+        return definition.address
+    return f"this machine, {definition.min_nodes} to {definition.max_nodes} nodes"
 
 
 def _show(arguments: argparse.Namespace, services: Services) -> int:
     handle = services.computes.get(arguments.name)
-    record = handle.record
     nodes, problem = [], ""
     try:
         nodes = handle.nodes()
     except ComputeError as error:
         problem = error.message
+    state, said = state_of(handle), handle.keeper.said
     if arguments.json:
-        print_json({**compute_document(record), "nodes": nodes_document(nodes), "error": problem or None})
+        kept = None if said is None else keeping_to_json(said)
+        document = {**compute_document(handle.record), "state": state, "keeper": kept, "nodes": nodes_document(nodes)}
+        print_json({**document, "error": problem or None})
         return 0
+    record = handle.record
     rows = [
         ("compute target", record.name),
         ("kind", record.kind),
-        ("address", record.address),
-        *((f"  {name}", f"secret {secret!r}") for name, secret in record.secrets.items()),
-        *([("plain", "it may be on another machine without TLS")] if record.allow_plain else []),
+        ("state", state),
+        *_definition_rows(record.definition),
         *([("description", record.description)] if record.description else []),
         *((f"  {key}", value) for key, value in record.tags.items()),
-        ("attached", time_text(record.created_at)),
+        ("since", time_text(record.created_at)),
+        *([("scheduler", f"{said.address} on {said.host}")] if said else []),
         ("nodes", problem or _counts(nodes)),
     ]
     print(table(rows))
     return 0
+
+
+def _definition_rows(definition: Attached | Cluster) -> list[tuple[str, str]]:
+    if isinstance(definition, Attached):
+        return [
+            ("address", definition.address),
+            *((f"  {name}", f"secret {secret!r}") for name, secret in definition.secrets.items()),
+            *([("plain", "it may be on another machine without TLS")] if definition.allow_plain else []),
+        ]
+    memory = size_text(definition.memory) if definition.memory else "a share of the machine's"
+    return [
+        ("scale", f"{definition.min_nodes} to {definition.max_nodes} nodes"),
+        ("idle time", seconds_text(definition.idle_seconds_before_scaledown)),
+        ("node", f"{counted(definition.cores, 'core')}, memory {memory}"),
+        *((f"  {name}", f"{amount:g}") for name, amount in definition.resources.items()),
+    ]
 
 
 def _counts(nodes: Sequence[Node]) -> str:
@@ -180,18 +274,49 @@ def _wait(arguments: argparse.Namespace, services: Services) -> int:
     return _show_nodes(arguments, found)
 
 
+def _start(arguments: argparse.Namespace, services: Services) -> int:
+    handle = services.computes.get(arguments.name)
+    said = handle.start()
+    return _say(arguments, handle, f"compute target {handle.name} is kept; its scheduler is at {said.address}")
+
+
+def _stop(arguments: argparse.Namespace, services: Services) -> int:
+    handle = services.computes.get(arguments.name)
+    handle.stop()
+    return _say(arguments, handle, f"compute target {handle.name} is stopped; a run that uses it starts it again")
+
+
+def _delete(arguments: argparse.Namespace, services: Services) -> int:
+    handle = services.computes.get(arguments.name)
+    services.computes.delete(arguments.name)
+    return _say(arguments, handle, f"compute target {handle.name} is deleted")
+
+
 def _detach(arguments: argparse.Namespace, services: Services) -> int:
     handle = services.computes.get(arguments.name)
     services.computes.detach(arguments.name)
     return _say(arguments, handle, f"compute target {handle.name} is not attached any more; its cluster goes on")
 
 
+def _keep(arguments: argparse.Namespace, services: Services) -> int:
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    services.keep_cluster(arguments.name, ended)
+    return 0
+
+
 VERBS: dict[str, Verb] = {
+    "create": ("make a cluster of processes on this machine, and start it", _create_arguments, _create),
     "attach": ("give a Dask cluster that runs elsewhere a name", _attach_arguments, _attach),
     "list": ("all compute targets", _none, _list),
     "show": ("one compute target, and what is seen of its cluster", _name, _show),
     "nodes": ("the nodes of a cluster", _name, _nodes),
     "wait": ("wait until a cluster can be reached and has nodes", _wait_arguments, _wait),
-    "update": ("change address, certificates, description or tags", _update_arguments, _update),
-    "detach": ("forget a compute target; its cluster goes on", _name, _detach),
+    "start": ("start a cluster that was created here", _name, _start),
+    "stop": ("end a cluster that was created here, until it is used again", _name, _stop),
+    "update": ("change what may change of a compute target", _update_arguments, _update),
+    "delete": ("end a cluster that was created here, and forget it", _name, _delete),
+    "detach": ("forget a cluster that was attached; it goes on", _name, _detach),
+    "keep": ("keep a cluster in this process, until it is stopped", _name, _keep),
 }

@@ -17,27 +17,32 @@ from pipelinekit.errors import ComputeError
 CONNECT_SECONDS = 15.0  # that steps wait for a scheduler
 LOOK_SECONDS = 4.0  # that people do
 
+Reach = Callable[[ComputeTarget], tuple[str, Mapping[str, str]]]
+
 
 class DaskClusters:
     """Implements `ports.computes.Clusters`.
 
-    `home` is the workspace folder, which workers must see unless blobs are `shared` otherwise. `credentials` gives the
-    texts of a target's certificates.
+    `home` is the workspace folder, which workers must see unless blobs are `shared` otherwise. `reach` gives the
+    address of a target's scheduler, empty where there is none now, and the texts of its certificates.
     """
 
-    def __init__(self, home: Path, credentials: Callable[[ComputeTarget], Mapping[str, str]], *, shared: bool) -> None:
+    def __init__(self, home: Path, reach: Reach, *, shared: bool) -> None:
         self._home = home
-        self._credentials = credentials
+        self._reach = reach
         self._shared = shared
 
     def nodes(self, target: ComputeTarget) -> Sequence[Node]:
         """The nodes that are there now."""
-        with connect(target.address, self._credentials(target), seconds=LOOK_SECONDS) as client:
+        address, credentials = self._reach(target)
+        if not address:
+            return []
+        with connect(address, credentials, seconds=LOOK_SECONDS) as client:
             return nodes_of(client)
 
     def check(self, target: ComputeTarget) -> Sequence[Node]:
         """The same, once each node was found to be able to run steps of this workspace."""
-        with connect(target.address, self._credentials(target), seconds=LOOK_SECONDS) as client:
+        with connect(*self._reach(target), seconds=LOOK_SECONDS) as client:
             check_workers(client, self._home, shared=self._shared)
             return nodes_of(client)
 
@@ -49,7 +54,7 @@ def connect(
     seconds = seconds or CONNECT_SECONDS
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
-        client = Client(address, timeout=seconds, set_as_default=False, security=_security(credentials))
+        client = Client(address, timeout=seconds, set_as_default=False, security=security_of(credentials))
     except TypeError as error:  # which is how Dask says that it has no certificates
         raise ComputeError(f"the Dask cluster at {address} cannot be used without certificates", hint=_NAMED) from error
     except (OSError, TimeoutError, ValueError) as error:
@@ -86,36 +91,40 @@ def nodes_of(client: Client) -> list[Node]:
 
 def check_workers(client: Client, home: Path, *, shared: bool = False) -> None:
     """Refuse workers that cannot give the same results, or that do not see the workspace where no store is `shared`."""
-    own = worker.facts(str(home))
     try:
         answers: dict[str, dict[str, Any]] = client.run(worker.facts, str(home))
     except Exception as error:
         client.close()
         hint = "install pipelinekit in the environment of every worker, in the same version as here"
         raise ComputeError(f"the Dask workers cannot run pipelinekit: {error}", hint=hint) from error
-    for address, found in answers.items():
-        for name in ("pipelinekit", "python"):
-            if found[name] != own[name]:
-                client.close()
+    try:
+        for address, found in answers.items():
+            refuse_software(found, f"worker {address}")
+            if not found["sees_workspace"] and not shared:
                 raise ComputeError(
-                    f"worker {address} has {name} {found[name]}, but this process has {own[name]}",
-                    hint="use the same versions on both sides",
+                    f"worker {address} cannot see the workspace folder {home}",
+                    hint="share it with the workers, or keep the blobs in an object store (setting 'blobs')",
                 )
-        if not found["sees_workspace"] and not shared:
-            client.close()
+    except ComputeError:
+        client.close()
+        raise
+
+
+def refuse_software(found: Mapping[str, Any], where: str) -> None:
+    """Refuse to work with what has other versions than this process. Raises ComputeError."""
+    for name, version in worker.software().items():
+        if found[name] != version:
             raise ComputeError(
-                f"worker {address} cannot see the workspace folder {home}",
-                hint="share it with the workers, or keep the blobs in an object store (setting 'blobs')",
+                f"{where} has {name} {found[name]}, but this process has {version}",
+                hint="use the same versions on both sides",
             )
 
 
-def _security(credentials: Mapping[str, str] | None) -> Security | None:
-    """What a connection with TLS needs, from texts; without them, what Dask's own configuration says."""
+def security_of(credentials: Mapping[str, str] | None) -> Security | None:
+    """What connections with TLS need, from texts; without them, what Dask's own configuration says."""
     if not credentials:
         return None
-    return Security(
-        tls_ca_file=credentials["ca"],
-        tls_client_cert=credentials["cert"],
-        tls_client_key=credentials["key"],
-        require_encryption=True,
-    )
+    roles = ("client", "scheduler", "worker")
+    certs = {f"tls_{role}_cert": credentials["cert"] for role in roles}
+    keys = {f"tls_{role}_key": credentials["key"] for role in roles}
+    return Security(tls_ca_file=credentials["ca"], require_encryption=True, **certs, **keys)

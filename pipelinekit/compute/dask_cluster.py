@@ -11,18 +11,21 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from distributed import Client, Future
+from distributed.client import ClosedClientError
 
 from pipelinekit.compute import worker
-from pipelinekit.compute.clusters import CONNECT_SECONDS, check_workers, connect
+from pipelinekit.compute.clusters import CONNECT_SECONDS, check_workers, connect, refuse_software
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted
+from pipelinekit.domain.computes import Cluster, Keeping
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Resources
+from pipelinekit.errors import ComputeError
 from pipelinekit.ports import Sink
 from pipelinekit.wire.attempts import attempts_to_json, event_from_json
 from pipelinekit.wire.values import dumps, loads
@@ -41,12 +44,14 @@ class DaskCompute:
     """Implements `ports.Compute` on a Dask client.
 
     `home` is the workspace folder, `maker` the `module:function` that makes a supervisor for it on a worker, given the
-    `settings` that say where blobs are kept.
+    `settings` that say where blobs are kept. `reconnect` gives another client when the scheduler was lost; it is called
+    in the driver's thread, since the clients' own may not wait for one.
     """
 
     def __init__(
         self,
         client: Client,
+        reconnect: Callable[[], Client],
         sink: Sink,
         home: Path,
         maker: str,
@@ -55,7 +60,7 @@ class DaskCompute:
         limits: Limits,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self._client = client
+        self._reconnect = reconnect
         self._sink = sink
         self._home, self._maker = str(home), maker
         self._settings = dict(settings or {})
@@ -68,6 +73,11 @@ class DaskCompute:
         self._durations: dict[str, float] = {}
         self._closed = False
         self._topic = f"pipelinekit-{next(_numbers)}-{id(self):x}"
+        self._adopt(client)
+
+    def _adopt(self, client: Client) -> None:
+        self._client = client
+        client.subscribe_topic(self._topic, self._topic_event)
 
     # -- ports.Compute -----------------------------------------------------------------------------------------------
 
@@ -80,7 +90,8 @@ class DaskCompute:
         for attempt in attempts:
             if why := self._unfit(attempt.task.resources):
                 self._end(attempt.id, Failure("compute", f"step {attempt.step!r} can never run here: {why}"))
-        self._dispatch()
+        if not self._mend():
+            self._dispatch()
 
     def stop(self, attempts: Sequence[str]) -> None:
         """Stop attempts: queued ones at once, others through their supervisor."""
@@ -96,7 +107,9 @@ class DaskCompute:
                 self._client.run(worker.cancel, self._home, rest, on_error="ignore")
 
     def advance(self) -> bool:
-        """Nothing to do in the caller's thread."""
+        """Find the cluster again when its scheduler was lost."""
+        if self._pending and not self._mend():
+            self._dispatch()
         return False
 
     def waiting(self) -> int:
@@ -117,8 +130,26 @@ class DaskCompute:
 
     def _dispatch(self) -> None:
         with self._lock:
-            while self._pending and len(self._bundles) < self._slots * IN_FLIGHT and not self._closed:
+            while self._pending and len(self._bundles) < self._slots * IN_FLIGHT and self._is_connected():
                 self._send(self._take_bundle())
+
+    def _is_connected(self) -> bool:
+        return not self._closed and self._client.status == "running"
+
+    def _mend(self) -> bool:
+        """Connect anew where that is needed and possible, and go on with what is queued; whether it was tried."""
+        if not self._pending or self._closed or self._is_connected():
+            return False
+        with suppress(Exception):  # it would go on looking for the scheduler that is gone
+            self._client.close(timeout=2)
+        try:
+            self._adopt(self._reconnect())
+        except ComputeError as error:
+            for attempt in list(self._pending):
+                self._end(attempt.id, Failure("compute", error.message, hint=error.hint))
+        else:
+            self._dispatch()
+        return True
 
     def _take_bundle(self) -> list[Attempt]:
         first = self._pending.popleft()
@@ -151,15 +182,19 @@ class DaskCompute:
         )
         number = next(_numbers)
         key = f"pipelinekit-{bundle[0].id}-{number}"
-        future = self._client.submit(
-            worker.run_bundle,
-            payload,
-            key=key,
-            pure=False,
-            priority=-number,  # first come, first served
-            resources=self._request(bundle[0].task.resources),
-            retries=0,
-        )
+        try:
+            future = self._client.submit(
+                worker.run_bundle,
+                payload,
+                key=key,
+                pure=False,
+                priority=-number,  # first come, first served
+                resources=self._request(bundle[0].task.resources),
+                retries=0,
+            )
+        except ClosedClientError:  # meanwhile: it waits for another client
+            self._pending.extendleft(reversed(bundle))
+            return
         self._bundles[key] = bundle
         future.add_done_callback(self._bundle_done)
 
@@ -190,6 +225,9 @@ class DaskCompute:
         """Events that come ahead of their bundle's answer."""
         for event in events:
             self._take_event(event)
+
+    def _topic_event(self, event: tuple[float, Any]) -> None:
+        self.take_events([event_from_json(item) for item in event[1]])
 
     def _take_event(self, event: AttemptEvent) -> None:
         if isinstance(event, AttemptEnded):
@@ -242,15 +280,40 @@ class AttachedCompute(DaskCompute):
         settings: Mapping[str, Any] | None = None,
         credentials: Mapping[str, str] | None = None,
     ) -> None:
-        client = connect(address, credentials, workers=1)
-        check_workers(client, home, shared=bool(settings))
+        def open_client() -> Client:
+            client = connect(address, credentials, workers=1)
+            check_workers(client, home, shared=bool(settings))
+            return client
+
+        client = open_client()
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         slots = sum(item["nthreads"] for item in workers)
-        super().__init__(client, sink, home, maker, slots=slots, limits=_declared(list(workers)), settings=settings)
-        client.subscribe_topic(self._topic, self._topic_event)
+        limits = _declared(list(workers))
+        super().__init__(client, open_client, sink, home, maker, slots=slots, limits=limits, settings=settings)
 
-    def _topic_event(self, event: tuple[float, Any]) -> None:
-        self.take_events([event_from_json(item) for item in event[1]])
+
+class ClusterCompute(DaskCompute):
+    """A cluster of the workspace's own, which may have no nodes yet: as many come as the attempts here call for."""
+
+    def __init__(
+        self,
+        start: Callable[[], tuple[Keeping, Mapping[str, str]]],
+        cluster: Cluster,
+        sink: Sink,
+        home: Path,
+        maker: str,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`start` has the cluster kept, where it is not, and gives what its keeper says, and its certificates."""
+
+        def open_client() -> Client:
+            said, credentials = start()
+            refuse_software(said.software, f"the cluster at {said.address}")
+            return connect(said.address, credentials)
+
+        limits = {name: (name, amount) for name, amount in cluster.node_resources.items()}
+        slots = cluster.max_nodes * cluster.cores
+        super().__init__(open_client(), open_client, sink, home, maker, slots=slots, limits=limits, settings=settings)
 
 
 def _declared(workers: list[dict[str, Any]]) -> Limits:

@@ -66,11 +66,12 @@ def facts(home: str) -> dict[str, Any]:
 
     A worker with a folder of its own, or that does not see the workspace, needs a store that it can reach from there.
     """
-    return {
-        "python": python_identity(),
-        "pipelinekit": importlib.metadata.version("pipelinekit"),
-        "sees_workspace": Path(home).is_dir() and FOLDER not in os.environ,
-    }
+    return {**software(), "sees_workspace": Path(home).is_dir() and FOLDER not in os.environ}
+
+
+def software() -> dict[str, str]:
+    """The versions which scheduler, workers and drivers must have in common."""
+    return {"pipelinekit": importlib.metadata.version("pipelinekit"), "python": python_identity()}
 
 
 def home_here(home: str) -> Path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from pipelinekit.classes import field, frozen
@@ -11,36 +12,85 @@ from pipelinekit.domain.names import IN_PROCESS, LOCAL, check_name
 from pipelinekit.errors import UsageError
 
 BUILT_IN = (LOCAL, IN_PROCESS)
-ATTACHED = "attached"
+ATTACHED, CLUSTER = "attached", "cluster"
 ADDRESSES = ("tcp://", "tls://", "inproc://")  # of Dask schedulers
 CREDENTIALS = ("ca", "cert", "key")  # what a connection with TLS takes from secrets, each as PEM text
+IDLE_SECONDS = 1800.0  # after which a node that nothing needs is given back, unless a cluster says otherwise
+RESERVED = ("cpu", "memory")  # resources of a node that follow from its cores and memory
 
 
 @frozen
-class ComputeTarget:
-    """A registered compute target: a Dask cluster that runs elsewhere, by the address of its scheduler.
+class Attached:
+    """A Dask cluster that runs elsewhere, by the address of its scheduler.
 
     `secrets` says for each of `ca`, `cert` and `key` which secret of the workspace holds it. With `allow_plain` the
     scheduler may be on another machine without TLS.
     """
 
-    name: str
     address: str
     secrets: Mapping[str, str] = field(default_factory=dict)
     allow_plain: bool = False
+
+    def __post_init__(self) -> None:
+        check_address(self.address, allow_plain=self.allow_plain)
+        _check_credentials(self.secrets, self.address)
+
+
+@frozen
+class Cluster:
+    """A Dask cluster of the workspace's own, which grows from `min_nodes` to `max_nodes` as work is queued.
+
+    A node is a process on this machine with so many `cores`, at most so many bytes of `memory` (0 for its share of the
+    machine), and named `resources`, such as `{"gpu": 1}`. One that nothing needs is given back after
+    `idle_seconds_before_scaledown`.
+    """
+
+    max_nodes: int
+    min_nodes: int = 0
+    idle_seconds_before_scaledown: float = IDLE_SECONDS
+    cores: int = 1
+    memory: int = 0
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wrong = [
+            *([f"max_nodes {self.max_nodes!r} is no number of nodes"] if not _is_count(self.max_nodes, 1) else []),
+            *([f"min_nodes {self.min_nodes!r} is no number of nodes"] if not _is_count(self.min_nodes, 0) else []),
+            *([f"cores {self.cores!r} is no number of cores"] if not _is_count(self.cores, 1) else []),
+            *(f"{name} {amount!r} is no amount" for name, amount in self.resources.items() if not amount > 0),
+            *(f"resource {name!r} follows from cores and memory" for name in self.resources if name in RESERVED),
+        ]
+        if not wrong and self.min_nodes > self.max_nodes:
+            wrong.append(f"min_nodes {self.min_nodes} is more than max_nodes {self.max_nodes}")
+        if self.idle_seconds_before_scaledown < 0:
+            wrong.append(f"idle_seconds_before_scaledown {self.idle_seconds_before_scaledown:g} is less than 0")
+        if wrong:
+            raise UsageError("such a cluster there cannot be: " + "; ".join(wrong), hint="0 <= min_nodes <= max_nodes")
+
+    @property
+    def node_resources(self) -> dict[str, float]:
+        """What steps can ask of a node, by name."""
+        memory = {"memory": float(self.memory)} if self.memory else {}
+        return {"cpu": float(self.cores), **memory, **self.resources}
+
+
+@frozen
+class ComputeTarget:
+    """A registered compute target."""
+
+    name: str
+    definition: Attached | Cluster
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     created_at: float = 0.0
 
     @property
     def kind(self) -> str:
-        """`attached`."""
-        return ATTACHED
+        """`attached` or `cluster`."""
+        return ATTACHED if isinstance(self.definition, Attached) else CLUSTER
 
     def __post_init__(self) -> None:
         check_compute_name(self.name)
-        check_address(self.address, allow_plain=self.allow_plain)
-        _check_credentials(self.secrets, self.address)
 
 
 @frozen
@@ -53,6 +103,36 @@ class Node:
     memory: int
     resources: Mapping[str, float]
     running: int  # messages with attempts that it is at work on
+
+
+@frozen
+class Keeping:
+    """What the keeper of a cluster says of it: where its scheduler is, and its nodes.
+
+    `software` are versions which drivers must have, too. `target` is how many nodes there are to be.
+    """
+
+    address: str
+    software: Mapping[str, str]
+    target: int = 0
+    nodes: Sequence[Mapping[str, Any]] = ()
+    host: str = ""
+    dashboard: str = ""
+    errors: Sequence[str] = ()
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether there are as many nodes as there are to be."""
+        return len(self.nodes) == self.target
+
+
+@frozen
+class KeeperState:
+    """The keeper of a cluster: whether one is `wanted` and at work (`alive`), and what it said last."""
+
+    wanted: bool = False
+    alive: bool = False
+    said: Keeping | None = None
 
 
 def check_compute_name(name: str) -> str:
@@ -102,6 +182,10 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _is_count(number: object, least: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= least
 
 
 def _check_credentials(secrets: Mapping[str, str], address: str) -> None:

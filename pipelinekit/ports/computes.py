@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from pipelinekit.domain.computes import ComputeTarget, Node
+    from pipelinekit.domain.computes import ComputeTarget, KeeperState, Keeping, Node
 else:
     Protocol = object
 
@@ -32,11 +32,30 @@ class ComputeRecords(Protocol):
         """Forget a target. Raises NotFoundError."""
 
 
+class KeeperRecords(Protocol):
+    """Who keeps the clusters of the workspace, by name: one process for each, under a lease."""
+
+    def want(self, name: str, *, wanted: bool) -> None:
+        """Say whether a cluster is to be kept."""
+
+    def state(self, name: str) -> KeeperState:
+        """The keeper of a cluster as it is now."""
+
+    def take(self, name: str, owner: str) -> int:
+        """Become the keeper; the epoch of the lease. Raises LeaseLostError when another process is."""
+
+    def renew(self, name: str, epoch: int, said: Keeping) -> bool:
+        """Keep the lease, and tell how the cluster is; whether it is still wanted. Raises LeaseLostError."""
+
+    def release(self, name: str, epoch: int) -> None:
+        """Give the lease back."""
+
+
 class Clusters(Protocol):
     """The clusters behind targets."""
 
     def nodes(self, target: ComputeTarget) -> Sequence[Node]:
-        """The nodes that are there now. Raises ComputeError where the cluster cannot be reached."""
+        """The nodes that are there now. Raises ComputeError where the cluster is to be there, and cannot be reached."""
 
     def check(self, target: ComputeTarget) -> Sequence[Node]:
         """The same, once each node was found to be able to run steps of this workspace. Raises ComputeError."""

@@ -1,30 +1,62 @@
-"""Compute targets of a workspace: attach, look, wait, detach."""
+"""Compute targets of a workspace: create, attach, look, start, stop, wait, delete, detach."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipelinekit.classes import replace
-from pipelinekit.domain.computes import BUILT_IN, ComputeTarget, Node, check_address, is_address
-from pipelinekit.domain.steps import parse_duration
+from pipelinekit.domain.computes import (
+    ATTACHED,
+    BUILT_IN,
+    CLUSTER,
+    IDLE_SECONDS,
+    Attached,
+    Cluster,
+    ComputeTarget,
+    KeeperState,
+    Keeping,
+    Node,
+    check_address,
+    is_address,
+)
+from pipelinekit.domain.steps import parse_duration, parse_size
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import ComputeError, NotFoundError, UsageError
 from pipelinekit.ports import Clock
-from pipelinekit.ports.computes import Clusters, ComputeRecords
+from pipelinekit.ports.computes import Clusters, ComputeRecords, KeeperRecords
 from pipelinekit.workspace.runs import checked_tags
 
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 0.1
 PATIENCE_SECONDS = 25 * 60.0
+START_SECONDS = 60.0  # that a keeper may take to have a scheduler
+
+
+HasEnded = Callable[[], bool]
+
+
+class ComputeStores:
+    """What handles of compute targets work with.
+
+    `launch` starts the process that keeps the cluster of a name, and gives what tells whether it has ended.
+    """
+
+    def __init__(
+        self, records: ComputeRecords, keepers: KeeperRecords, clusters: Clusters, launch: Callable[[str], HasEnded]
+    ) -> None:
+        self.records = records
+        self.keepers = keepers
+        self.clusters = clusters
+        self.launch = launch
 
 
 class ComputeHandle:
     """A registered compute target."""
 
-    def __init__(self, record: ComputeTarget, clusters: Clusters) -> None:
+    def __init__(self, record: ComputeTarget, stores: ComputeStores) -> None:
         self.record = record
-        self._clusters = clusters
+        self._stores = stores
 
     @property
     def name(self) -> str:
@@ -33,17 +65,46 @@ class ComputeHandle:
 
     @property
     def kind(self) -> str:
-        """`attached`."""
+        """`attached` or `cluster`."""
         return self.record.kind
 
     @property
-    def address(self) -> str:
-        """The address of its scheduler."""
-        return self.record.address
+    def keeper(self) -> KeeperState:
+        """The process that keeps a cluster of the workspace's own, and what it says."""
+        return self._stores.keepers.state(self.name)
 
     def nodes(self) -> list[Node]:
-        """The nodes that are there now. Raises ComputeError where the cluster cannot be reached."""
-        return list(self._clusters.nodes(self.record))
+        """The nodes that are there now. Raises ComputeError where the cluster is to be there, and cannot be reached."""
+        return list(self._stores.clusters.nodes(self.record))
+
+    def start(self) -> Keeping:
+        """Have a cluster of the workspace's own kept by a process that outlives this one; it may be kept already."""
+        self._refuse_attached("started")
+        self._stores.keepers.want(self.name, wanted=True)
+        until = time.monotonic() + START_SECONDS
+        has_ended: HasEnded | None = None
+        while (state := self.keeper).said is None:
+            if not state.alive and has_ended is None:
+                has_ended = self._stores.launch(self.name)
+            late = time.monotonic() > until
+            if late or (has_ended is not None and has_ended() and not self.keeper.alive):
+                raise ComputeError(
+                    f"the cluster {self.name!r} "
+                    + (f"was not started within {START_SECONDS:g} s" if late else "could not be started"),
+                    hint="its keeper writes to cache/keepers.log in the workspace folder",
+                )
+            time.sleep(PAUSE_SECONDS)
+        return state.said
+
+    def stop(self) -> None:
+        """End a cluster of the workspace's own: its scheduler and all of its nodes. What runs there is tried again."""
+        self._refuse_attached("stopped")
+        self._stores.keepers.want(self.name, wanted=False)
+        until = time.monotonic() + START_SECONDS
+        while self.keeper.alive:
+            if time.monotonic() > until:
+                raise ComputeError(f"the cluster {self.name!r} has not ended within {START_SECONDS:g} s")
+            time.sleep(PAUSE_SECONDS)
 
     def wait(self, nodes: int = 1, timeout: float | str = PATIENCE_SECONDS) -> list[Node]:
         """Wait until the cluster can be reached and has so many nodes; returns them. Raises TimeoutError."""
@@ -61,17 +122,52 @@ class ComputeHandle:
                 raise TimeoutError(f"compute target {self.name!r} is not ready: {why}")
             time.sleep(PAUSE_SECONDS)
 
+    def _refuse_attached(self, what: str) -> None:
+        if self.kind == ATTACHED:
+            raise UsageError(f"compute target {self.name!r} is attached, and cannot be {what} here")
+
     def __repr__(self) -> str:
-        return f"<compute target {self.name!r} at {self.address}>"
+        return f"<compute target {self.name!r}, {self.kind}>"
 
 
 class ComputeCollection:
     """The compute targets of a workspace, beside `local` and `in-process`, which are always there."""
 
-    def __init__(self, records: ComputeRecords, clusters: Clusters, clock: Clock) -> None:
-        self._records = records
-        self._clusters = clusters
+    def __init__(self, stores: ComputeStores, clock: Clock) -> None:
+        self._stores = stores
         self._clock = clock
+
+    def create(
+        self,
+        name: str,
+        *,
+        max_nodes: int,
+        min_nodes: int = 0,
+        idle_seconds_before_scaledown: float | str = IDLE_SECONDS,
+        cores: int = 1,
+        memory: int | str = 0,
+        resources: Mapping[str, float] | None = None,
+        description: str = "",
+        tags: Mapping[str, object] | None = None,
+    ) -> ComputeHandle:
+        """Make a cluster of the workspace's own, of processes on this machine, and start its keeper.
+
+        It has from `min_nodes` to `max_nodes` nodes, each with so many cores, so much memory and named resources. It
+        grows when work is queued; nodes that have been idle for long enough are given back. Raises ConflictError where
+        the name is taken.
+        """
+        cluster = Cluster(
+            max_nodes,
+            min_nodes,
+            parse_duration(idle_seconds_before_scaledown),
+            cores,
+            parse_size(memory),
+            dict(resources or {}),
+        )
+        self._stores.records.add(ComputeTarget(name, cluster, description, checked_tags(tags or {}), self._clock.now()))
+        handle = self.get(name)
+        handle.start()
+        return handle
 
     def attach(
         self,
@@ -90,56 +186,85 @@ class ComputeCollection:
         them Dask's own configuration says where they are. The scheduler is connected to, and its workers are looked
         at, unless `skip_validation` is set. Raises ConflictError where the name is taken.
         """
-        target = ComputeTarget(
-            name, address, dict(secrets or {}), allow_plain, description, checked_tags(tags or {}), self._clock.now()
-        )
+        attached = Attached(address, dict(secrets or {}), allow_plain)
+        target = ComputeTarget(name, attached, description, checked_tags(tags or {}), self._clock.now())
         if not skip_validation:
-            self._clusters.check(target)
-        self._records.add(target)
+            self._stores.clusters.check(target)
+        self._stores.records.add(target)
         return self.get(name)
 
     def get(self, name: str) -> ComputeHandle:
         """The target of that name. Raises NotFoundError."""
         if name in BUILT_IN:
             raise UsageError(f"compute target {name!r} is this machine: there is nothing to know of it")
-        return ComputeHandle(self._records.get(name), self._clusters)
+        return ComputeHandle(self._stores.records.get(name), self._stores)
 
     def list(self) -> Sequence[ComputeHandle]:
         """All that are registered, by name."""
-        return [ComputeHandle(record, self._clusters) for record in self._records.list()]
+        return [ComputeHandle(record, self._stores) for record in self._stores.records.list()]
 
     def update(
         self,
         name: str,
         *,
-        address: str | None = None,
-        secrets: Mapping[str, str] | None = None,
-        allow_plain: bool | None = None,
         description: str | None = None,
         tags: Mapping[str, object] | None = None,
+        **changes: Any,
     ) -> ComputeHandle:
-        """Change what is given. Runs that have begun to use the target go on with it as it was."""
-        given: dict[str, Any] = {
-            "address": address,
-            "secrets": None if secrets is None else dict(secrets),
-            "allow_plain": allow_plain,
-            "description": description,
-            "tags": None if tags is None else checked_tags(tags),
-        }
+        """Change description, tags (all of them), and what else may change of the definition.
+
+        That is `address`, `secrets` and `allow_plain` of an attached target, and `min_nodes`, `max_nodes` and
+        `idle_seconds_before_scaledown` of a cluster, which takes them over within seconds. None leaves as it is.
+        """
         record = self.get(name).record
-        self._records.replace(replace(record, **{key: value for key, value in given.items() if value is not None}))
+        given = {key: value for key, value in changes.items() if value is not None}
+        if odd := [key for key in given if key not in _CHANGEABLE[record.kind]]:
+            raise UsageError(
+                f"{', '.join(odd)} of compute target {record.name!r} cannot be changed",
+                hint=f"of kind {record.kind} it can be: {', '.join(_CHANGEABLE[record.kind])}",
+            )
+        if "idle_seconds_before_scaledown" in given:
+            given["idle_seconds_before_scaledown"] = parse_duration(given["idle_seconds_before_scaledown"])
+        changed = replace(
+            record,
+            definition=replace(record.definition, **given),
+            description=record.description if description is None else description,
+            tags=record.tags if tags is None else checked_tags(tags),
+        )
+        self._stores.records.replace(changed)
         return self.get(name)
 
+    def delete(self, name: str) -> None:
+        """End a cluster of the workspace's own, and forget it."""
+        handle = self.get(name)
+        if handle.kind == ATTACHED:
+            raise UsageError(
+                f"compute target {name!r} is attached, and is not ours to delete",
+                hint=f"forget it with 'pipelinekit computes detach {name}'",
+            )
+        handle.stop()
+        self._stores.records.remove(name)
+
     def detach(self, name: str) -> None:
-        """Forget a target; the cluster goes on. Raises NotFoundError."""
-        self.get(name)
-        self._records.remove(name)
+        """Forget a target that was attached; its cluster goes on."""
+        if self.get(name).kind != ATTACHED:
+            raise UsageError(
+                f"compute target {name!r} was created here, and cannot be detached",
+                hint=f"end it with 'pipelinekit computes delete {name}'",
+            )
+        self._stores.records.remove(name)
 
     def find(self, target: str) -> ComputeTarget:
         """The target of a name, or at an address that was given instead. Raises UsageError for what is neither."""
         if is_address(target):
-            return ComputeTarget("address", check_address(target))
+            return ComputeTarget("address", Attached(check_address(target)))
         try:
-            return self._records.get(target)
+            return self._stores.records.get(target)
         except NotFoundError as error:
             raise UsageError(error.message, hint=error.hint) from None
+
+
+_CHANGEABLE = {
+    ATTACHED: ("address", "secrets", "allow_plain"),
+    CLUSTER: ("min_nodes", "max_nodes", "idle_seconds_before_scaledown"),
+}

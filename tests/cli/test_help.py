@@ -23,7 +23,9 @@ VERBS = (
 EXPERIMENT_VERBS = ("list", "show", "tag", "describe", "archive", "reactivate", "delete")
 DATASET_VERBS = ("register", "list", "show", "update", "unregister", "check", "download", "lineage")
 DATASTORE_VERBS = ("register", "list", "show", "unregister", "set-default", "files", "upload", "copy", "download")
-COMPUTE_VERBS = ("attach", "list", "show", "nodes", "wait", "update", "detach")
+COMPUTE_VERBS = (
+    "create", "attach", "list", "show", "nodes", "wait", "start", "stop", "update", "delete", "detach", "keep",
+)  # fmt: skip
 ENVIRONMENT_VERBS = ("register", "list", "show", "lock", "build", "clone", "delete")
 SNAPSHOT_VERBS = ("show", "download", "preview")
 ASKED = [

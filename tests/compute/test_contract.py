@@ -11,10 +11,13 @@ import pytest
 from conftest import alive, wait_for
 
 from pipelinekit.bootstrap import make_supervisor
-from pipelinekit.compute.dask_cluster import AttachedCompute
+from pipelinekit.compute.certificates import make_certificates
+from pipelinekit.compute.dask_cluster import AttachedCompute, ClusterCompute
 from pipelinekit.compute.in_process import InProcessCompute
+from pipelinekit.compute.keeper import KeptCluster
 from pipelinekit.compute.local import LocalCompute
 from pipelinekit.computing import MAKER
+from pipelinekit.domain.computes import Cluster
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.steps import Resources
 from pipelinekit.domain.values import StoredValue
@@ -163,6 +166,31 @@ class TestAttached(WithHome, IsolatedContract):
         watched = self.run(self.attempt("a", "where", 1))
         pid = watched.ended["a"].outputs["output"].inline[2]
         wait_for(lambda: not alive(pid))
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A cluster as its keeper has it, with its certificates; its nodes are processes."""
+    certificates = make_certificates(tmp_path_factory.mktemp("certificates"))
+    cluster = Cluster(2, idle_seconds_before_scaledown=600.0, memory=8 * 2**30)
+    with KeptCluster(cluster, certificates) as running:
+        yield cluster, running, certificates
+
+
+class TestCluster(WithHome, IsolatedContract):
+    test_a_flood_of_output_is_cut = None  # the same supervisor as for an attached cluster, and 100 MB
+
+    @pytest.fixture(autouse=True)
+    def _kept(self, kept):
+        self.cluster, self.running, self.certificates = kept
+
+    def make(self, sink):
+        return ClusterCompute(lambda: (self.running.said(), self.certificates), self.cluster, sink, self.home, MAKER)
+
+    def test_other_software_is_refused_with_both_versions(self):
+        said = replace(self.running.said(), software={"pipelinekit": "0.0.1", "python": "cpython-3.11"})
+        with pytest.raises(ComputeError, match=r"the cluster at tls.* has pipelinekit 0\.0\.1, but this process has"):
+            ClusterCompute(lambda: (said, self.certificates), self.cluster, print, self.home, MAKER)
 
 
 def test_a_scheduler_that_is_not_there_is_told(tmp_path, monkeypatch):

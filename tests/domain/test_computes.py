@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelinekit.domain.computes import ComputeTarget, check_address, check_compute_name
+from pipelinekit.domain.computes import Attached, Cluster, ComputeTarget, check_address, check_compute_name
 from pipelinekit.errors import UsageError
 
 PEM = {"ca": "CA", "cert": "CERT", "key": "KEY"}
@@ -59,5 +59,33 @@ def test_beyond_this_machine_it_takes_tls_or_permission(address):
 )
 def test_certificates_that_do_not_fit_are_refused(address, secrets, words):
     with pytest.raises(UsageError, match=words):
-        ComputeTarget("farm", address, secrets)
-    assert ComputeTarget("farm", "tls://farm:1", PEM).kind == "attached"
+        Attached(address, secrets)
+    assert ComputeTarget("farm", Attached("tls://farm:1", PEM)).kind == "attached"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"max_nodes": 0}, "max_nodes 0 is no number of nodes"),
+        ({"max_nodes": 2.5}, "max_nodes 2.5 is no number of nodes"),
+        ({"max_nodes": 2, "min_nodes": -1}, "min_nodes -1 is no number of nodes"),
+        ({"max_nodes": 2, "min_nodes": 3}, "min_nodes 3 is more than max_nodes 2"),
+        ({"max_nodes": 2, "cores": 0}, "cores 0 is no number of cores"),
+        ({"max_nodes": 2, "idle_seconds_before_scaledown": -1}, "is less than 0"),
+        ({"max_nodes": 2, "resources": {"gpu": 0}}, "gpu 0 is no amount"),
+        ({"max_nodes": 2, "resources": {"cpu": 4}}, "'cpu' follows from cores and memory"),
+        ({"max_nodes": True, "cores": "x"}, "max_nodes True is no number of nodes; cores 'x' is no number of cores"),
+    ],
+)
+def test_clusters_that_there_cannot_be_are_refused_with_every_fault(given, words):
+    with pytest.raises(UsageError, match=words):
+        Cluster(**given)
+
+
+def test_what_steps_can_ask_of_a_node():
+    assert Cluster(2, cores=4, memory=2**30, resources={"gpu": 1}).node_resources == {
+        "cpu": 4.0,
+        "memory": float(2**30),
+        "gpu": 1,
+    }
+    assert Cluster(2).node_resources == {"cpu": 1.0}

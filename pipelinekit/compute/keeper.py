@@ -1,0 +1,152 @@
+"""The keeper of a cluster: a process with the Dask scheduler in it, which starts and gives back nodes as work comes.
+
+Dask's own adaptive machinery asks at intervals and does what is answered; the answers are `engine.scaling`. A node that
+is to go takes no more work from the moment in which it was seen to have none.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from distributed import LocalCluster, Scheduler, Status
+from distributed.deploy.adaptive import Adaptive
+
+from pipelinekit.compute.clusters import security_of
+from pipelinekit.compute.worker import software
+from pipelinekit.domain.computes import Cluster, ComputeTarget, Keeping
+from pipelinekit.engine.scaling import NodeUse, nodes_needed, nodes_to_give_back, target_nodes
+from pipelinekit.errors import NotFoundError
+from pipelinekit.ports.computes import ComputeRecords, KeeperRecords
+
+LOOK_SECONDS = 0.25  # between two looks at what is queued
+BEAT_SECONDS = 1.0  # between two looks at the records
+LOOPBACK = "127.0.0.1:0"
+OPEN = ("queued", "no-worker", "waiting", "processing")  # states of Dask's tasks that call for nodes
+
+
+def keep(
+    target: ComputeTarget,
+    computes: ComputeRecords,
+    keepers: KeeperRecords,
+    owner: str,
+    certificates: Mapping[str, str],
+    ended: threading.Event,
+) -> None:
+    """Keep a cluster until it is no longer wanted, or `ended` is set. Raises LeaseLostError when another does."""
+    assert isinstance(target.definition, Cluster)
+    epoch = keepers.take(target.name, owner)
+    try:
+        with KeptCluster(target.definition, certificates) as cluster:
+            while keepers.renew(target.name, epoch, cluster.said()) and not ended.wait(BEAT_SECONDS):
+                try:
+                    definition = computes.get(target.name).definition
+                except NotFoundError:
+                    break
+                if isinstance(definition, Cluster):
+                    cluster.follow(definition)
+    finally:
+        keepers.release(target.name, epoch)
+
+
+class KeptCluster:
+    """A scheduler in this process, and nodes as processes of this machine."""
+
+    def __init__(self, definition: Cluster, certificates: Mapping[str, str]) -> None:
+        logging.getLogger("distributed").setLevel(logging.ERROR)
+        self._cluster = LocalCluster(
+            n_workers=0,
+            threads_per_worker=definition.cores,
+            processes=True,
+            memory_limit=definition.memory or "auto",
+            resources=definition.node_resources,
+            host="127.0.0.1",
+            protocol="tls://",
+            security=security_of(certificates),
+            dashboard_address=LOOPBACK,  # None would be every address of the machine, for what else is told by HTTP
+            worker_dashboard_address=LOOPBACK,
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.ERROR,
+        )
+        scaling = self._cluster.adapt(Adaptive=Scaling, definition=definition, interval=LOOK_SECONDS)
+        assert isinstance(scaling, Scaling)
+        self._scaling = scaling
+
+    def __enter__(self) -> KeptCluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cluster.close()
+
+    def follow(self, definition: Cluster) -> None:
+        """Go by another definition from now on; nodes that are there stay as they are."""
+        self._scaling.definition = definition
+
+    def said(self) -> Keeping:
+        """How the cluster is now."""
+        workers = list(scheduler_of(self._cluster).workers.values())
+        nodes = [
+            {
+                "name": str(item.name),
+                "address": item.address,
+                "running": len(item.processing),
+                "status": item.status.name,
+            }
+            for item in workers
+        ]
+        return Keeping(self._cluster.scheduler_address, software(), self._scaling.wanted, nodes, os.uname().nodename)
+
+
+class Scaling(Adaptive):
+    """What a kept cluster's number of nodes goes by."""
+
+    def __init__(self, cluster: Any, definition: Cluster, **options: Any) -> None:
+        self.definition = definition
+        self.wanted = definition.min_nodes
+        self._busy_at: dict[str, float] = {}
+        super().__init__(cluster, wait_count=1, **options)
+
+    async def safe_target(self) -> int:
+        """How many nodes there are to be."""
+        asked = Counter(
+            tuple(sorted((task.resource_restrictions or {"cpu": 1.0}).items()))
+            for task in scheduler_of(self.cluster).tasks.values()
+            if task.state in OPEN
+        )
+        cluster = self.definition
+        needed = nodes_needed(asked, cluster.node_resources)
+        patience = cluster.idle_seconds_before_scaledown
+        self.wanted = target_nodes(needed, self._uses(), cluster.min_nodes, cluster.max_nodes, patience)
+        return self.wanted
+
+    async def workers_to_close(self, target: int) -> list[Any]:
+        """Which nodes are to go: none of them is given any more work from now on."""
+        going = set(nodes_to_give_back(self._uses(), target))
+        scheduler = scheduler_of(self.cluster)
+        found = [item for item in scheduler.workers.values() if str(item.name) in going]
+        for item in found:
+            scheduler.handle_worker_status_change(Status.closing_gracefully, item, "pipelinekit-scaling")
+        return [item.name for item in found]
+
+    def _uses(self) -> list[NodeUse]:
+        now = time.monotonic()
+        workers = {str(item.name): item for item in scheduler_of(self.cluster).workers.values()}
+        for name, item in workers.items():
+            if item.processing or name not in self._busy_at:
+                self._busy_at[name] = now
+        self._busy_at = {name: at for name, at in self._busy_at.items() if name in workers}
+        return [
+            NodeUse(name, 0.0 if item.processing else max(now - self._busy_at[name], 1e-9))
+            for name, item in workers.items()
+        ]
+
+
+def scheduler_of(cluster: Any) -> Scheduler:
+    """The scheduler, which is in this process."""
+    scheduler: Scheduler = cluster.scheduler
+    return scheduler
