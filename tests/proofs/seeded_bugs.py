@@ -190,11 +190,11 @@ BUGS = (
     Bug(
         "blobs written in place",
         "storage/blobs.py",
-        '            with staged.open("xb") as target:\n',
-        "            staged = self._place(digest_bytes(head := source.read()))\n"
-        "            staged.parent.mkdir(exist_ok=True)\n            source = BytesIO(head)\n"
-        '            with staged.open("wb") as target:\n',
-        ("tests/storage/test_blobs.py", "tests/contracts/test_stores.py"),
+        "        with self._storing() as staging:\n            return staging.copy(source)\n",
+        "        place = self._place(digest_bytes(data := source.read()))\n"
+        "        place.parent.mkdir(parents=True, exist_ok=True)\n        place.write_bytes(data)\n"
+        "        return digest_bytes(data), len(data)\n",
+        ("tests/storage/test_blobs.py", "tests/faults/test_disks.py"),
     ),
     Bug(
         "reads are not verified",
