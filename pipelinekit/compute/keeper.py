@@ -24,8 +24,9 @@ from pipelinekit.engine.scaling import NodeUse, nodes_needed, nodes_to_give_back
 from pipelinekit.errors import NotFoundError
 from pipelinekit.ports.computes import ComputeRecords, KeeperRecords
 
-LOOK_SECONDS = 0.25  # between two looks at what is queued
-BEAT_SECONDS = 1.0  # between two looks at the records
+ADAPT_SECONDS = 0.25  # between two looks at what is queued
+LOOK_SECONDS = 1.0  # between two looks at the records
+BEAT_SECONDS = 5.0  # between two signs of life, where there is nothing new to tell
 LOOPBACK = "127.0.0.1:0"
 OPEN = ("queued", "no-worker", "waiting", "processing")  # states of Dask's tasks that call for nodes
 
@@ -43,15 +44,26 @@ def keep(
     epoch = keepers.take(target.name, owner)
     try:
         with KeptCluster(target.definition, certificates) as cluster:
-            while keepers.renew(target.name, epoch, cluster.said()) and not ended.wait(BEAT_SECONDS):
-                try:
-                    definition = computes.get(target.name).definition
-                except NotFoundError:
+            told, until = None, 0.0
+            while not ended.wait(LOOK_SECONDS if told else 0):
+                definition = _definition(target.name, computes)
+                if definition is None or not keepers.state(target.name).wanted:
                     break
-                if isinstance(definition, Cluster):
-                    cluster.follow(definition)
+                cluster.follow(definition)
+                if (said := cluster.said()) != told or time.monotonic() > until:
+                    keepers.renew(target.name, epoch, said)
+                    told, until = said, time.monotonic() + BEAT_SECONDS
     finally:
         keepers.release(target.name, epoch)
+
+
+def _definition(name: str, computes: ComputeRecords) -> Cluster | None:
+    """What the cluster is to be now; None where it is no more."""
+    try:
+        definition = computes.get(name).definition
+    except NotFoundError:
+        return None
+    return definition if isinstance(definition, Cluster) else None
 
 
 class KeptCluster:
@@ -73,7 +85,7 @@ class KeptCluster:
             scheduler_kwargs={"dashboard": False},
             silence_logs=logging.ERROR,
         )
-        scaling = self._cluster.adapt(Adaptive=Scaling, definition=definition, interval=LOOK_SECONDS)
+        scaling = self._cluster.adapt(Adaptive=Scaling, definition=definition, interval=ADAPT_SECONDS)
         assert isinstance(scaling, Scaling)
         self._scaling = scaling
 
@@ -89,7 +101,11 @@ class KeptCluster:
 
     def said(self) -> Keeping:
         """How the cluster is now."""
-        workers = list(scheduler_of(self._cluster).workers.values())
+        found: Keeping = self._cluster.sync(self._look)  # in the scheduler's thread: nothing changes meanwhile
+        return found
+
+    async def _look(self) -> Keeping:
+        workers = scheduler_of(self._cluster).workers.values()
         nodes = [
             {
                 "name": str(item.name),

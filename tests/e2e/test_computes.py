@@ -246,12 +246,14 @@ def test_a_run_goes_on_with_another_keeper_when_its_own_is_killed(pool, tmp_path
     marks = tmp_path / "marks"
     run = pool.start("run", "slow.py:spread", "--compute", "pool", "--json", "-p", "n=3")
     wait_for(lambda: len([path for path in marks.iterdir() if path.name.isdigit()]) == 2)
-    keeper = keeper_of(pool)
-    os.kill(keeper, signal.SIGKILL)
+    keeper = psutil.Process(keeper_of(pool))
+    below = [child.pid for child in keeper.children(recursive=True)]
+    keeper.kill()
+    wait_for(lambda: not any(alive(pid) for pid in below))
     (marks / "go").touch()
     out, err = run.communicate(timeout=120)
     assert json.loads(out)["outputs"] == {"output": 6}, err
-    assert keeper_of(pool) != keeper
+    assert keeper_of(pool) != keeper.pid
     assert pool("fsck").out
 
 
