@@ -56,8 +56,12 @@ class ComputeServices(wiring.NounServices):
     @cached_property
     def computes(self) -> computes.ComputeCollection:
         """The compute targets that are registered."""
-        found = clusters.DaskClusters(self.home, self._reach, shared=bool(config.shared_settings(self.settings)))
-        stores = computes.ComputeStores(self._compute_records, self._keepers, found, self._launch_keeper)
+        shared = bool(config.shared_settings(self.settings))
+
+        def find_clusters() -> clusters.DaskClusters:
+            return clusters.DaskClusters(self.home, self._reach, shared=shared)
+
+        stores = computes.ComputeStores(self._compute_records, self._keepers, find_clusters, self._launch_keeper)
         return computes.ComputeCollection(stores, self.clock)
 
     @property
@@ -77,8 +81,11 @@ class ComputeServices(wiring.NounServices):
     def keep_cluster(self, name: str, ended: threading.Event) -> None:
         """Keep a cluster in this process, until it is no longer wanted or the event is set."""
         target = self.computes.get(name).record
-        texts = certificates.make_certificates(self._folder_of(target))
-        keeper.keep(target, self._compute_records, self._keepers, leases.owner_id(), texts, ended)
+
+        def make() -> Mapping[str, str]:
+            return certificates.make_certificates(self._folder_of(target))
+
+        keeper.keep(target, self._compute_records, self._keepers, leases.owner_id(), make, ended)
 
     def check_computes(self, names: Sequence[str]) -> None:
         """Refuse names of compute targets that there are not; whether one can be reached is told later."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.datastores import pairs
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.computes import ATTACHED, BUILT_IN, CREDENTIALS, IDLE_SECONDS, Attached, Cluster, Node
 from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.domain.texts import counted, seconds_text, size_text
@@ -17,16 +18,10 @@ from pipelinekit.errors import ComputeError, UsageError
 from pipelinekit.wire.computes import compute_document, keeping_to_json, nodes_document
 from pipelinekit.workspace.computes import ComputeHandle
 
-Verb = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, Services], int]]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `computes`."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, (text, add, _) in VERBS.items():
-        verb = verbs.add_parser(name, help=text, description=text)
-        verb.add_argument("--json", action="store_true", help="one JSON document on standard output")
-        add(verb)
+    add_verbs(parser, VERBS)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.datastores import pairs, show_progress
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.datasets import (
     LATEST,
     TABLE_FORMATS,
@@ -23,7 +23,6 @@ from pipelinekit.wire.datasets import use_document, version_document
 from pipelinekit.wire.values import plain_to_json
 from pipelinekit.workspace.datasets import RegisteredDataset
 
-Verb = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, Services], int]]
 SHOWN_FILES = 10
 SHOWN_ROWS = 5
 WIDEST = 24  # characters of a cell of the preview
@@ -31,11 +30,7 @@ WIDEST = 24  # characters of a cell of the preview
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `datasets`."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, (text, add, _) in VERBS.items():
-        verb = verbs.add_parser(name, help=text, description=text)
-        verb.add_argument("--json", action="store_true", help="one JSON document on standard output")
-        add(verb)
+    add_verbs(parser, VERBS)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.datastores import OPTIONS, SECRETS
 from pipelinekit.domain.texts import counted, size_text
 from pipelinekit.errors import UsageError
 from pipelinekit.wire.datastores import datastore_document
 from pipelinekit.workspace.datastores import DatastoreHandle, Transfer
 
-Verb = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, Services], int]]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `datastores`."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, (text, add, _) in VERBS.items():
-        verb = verbs.add_parser(name, help=text, description=text)
-        verb.add_argument("--json", action="store_true", help="one JSON document on standard output")
-        add(verb)
+    add_verbs(parser, VERBS)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import asdict
 
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.times import parse_when
+from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.texts import counted, seconds_text
 from pipelinekit.errors import UsageError
@@ -17,16 +17,10 @@ from pipelinekit.workspace.reuse import Account, Criteria, ReuseStatistics, stat
 BAR = 30  # characters of the longest bar
 RUNS = 5  # newest runs that are shown
 
-Verb = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, Services], int]]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `reuse`."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, (text, add, _) in VERBS.items():
-        verb = verbs.add_parser(name, help=text, description=text)
-        verb.add_argument("--json", action="store_true", help="one JSON document on standard output")
-        add(verb)
+    add_verbs(parser, VERBS)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ else:
     serialization = late("cryptography.hazmat.primitives.serialization")
     ec = late("cryptography.hazmat.primitives.asymmetric.ec")
 
-DAYS = 3650  # the authority is used for nothing else, and goes with the cluster
+DAYS = 3650  # the authority is used for this cluster and nothing else
 
 
 def certificates_in(folder: Path) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from distributed import LocalCluster, Scheduler, Status
@@ -36,14 +36,14 @@ def keep(
     computes: ComputeRecords,
     keepers: KeeperRecords,
     owner: str,
-    certificates: Mapping[str, str],
+    certificates: Callable[[], Mapping[str, str]],
     ended: threading.Event,
 ) -> None:
     """Keep a cluster until it is no longer wanted, or `ended` is set. Raises LeaseLostError when another does."""
     assert isinstance(target.definition, Cluster)
     epoch = keepers.take(target.name, owner)
     try:
-        with KeptCluster(target.definition, certificates) as cluster:
+        with KeptCluster(target.definition, certificates()) as cluster:  # which nobody else makes meanwhile
             told, until = None, 0.0
             while not ended.wait(LOOK_SECONDS if told else 0):
                 definition = _definition(target.name, computes)

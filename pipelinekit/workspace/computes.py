@@ -39,11 +39,16 @@ HasEnded = Callable[[], bool]
 class ComputeStores:
     """What handles of compute targets work with.
 
-    `launch` starts the process that keeps the cluster of a name, and gives what tells whether it has ended.
+    `clusters` is asked for when one is looked at, since Dask takes long to load. `launch` starts the process that keeps
+    the cluster of a name, and gives what tells whether it has ended.
     """
 
     def __init__(
-        self, records: ComputeRecords, keepers: KeeperRecords, clusters: Clusters, launch: Callable[[str], HasEnded]
+        self,
+        records: ComputeRecords,
+        keepers: KeeperRecords,
+        clusters: Callable[[], Clusters],
+        launch: Callable[[str], HasEnded],
     ) -> None:
         self.records = records
         self.keepers = keepers
@@ -75,7 +80,7 @@ class ComputeHandle:
 
     def nodes(self) -> list[Node]:
         """The nodes that are there now. Raises ComputeError where the cluster is to be there, and cannot be reached."""
-        return list(self._stores.clusters.nodes(self.record))
+        return list(self._stores.clusters().nodes(self.record))
 
     def start(self) -> Keeping:
         """Have a cluster of the workspace's own kept by a process that outlives this one; it may be kept already."""
@@ -189,7 +194,7 @@ class ComputeCollection:
         attached = Attached(address, dict(secrets or {}), allow_plain)
         target = ComputeTarget(name, attached, description, checked_tags(tags or {}), self._clock.now())
         if not skip_validation:
-            self._stores.clusters.check(target)
+            self._stores.clusters().check(target)
         self._stores.records.add(target)
         return self.get(name)
 
