@@ -6,15 +6,14 @@ Implementing modules are imported when they are first asked for: a run that is w
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pipelinekit import computing, config
+from pipelinekit import config, serving
 from pipelinekit.domain.names import IN_PROCESS, WORKSPACE_FOLDER
-from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
+from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
 from pipelinekit.errors import NotFoundError, UsageError
@@ -39,8 +38,6 @@ from pipelinekit.workspace.pipelines import Pipelines
 from pipelinekit.workspace.runs import RunCollection, RunStores
 
 if TYPE_CHECKING:
-    import subprocess
-
     from pipelinekit.compute import supervisor
     from pipelinekit.domain import addresses
     from pipelinekit.engine.code import modules
@@ -75,7 +72,6 @@ if TYPE_CHECKING:
 else:
     datasets = late("pipelinekit.workspace.datasets")
     datastores = late("pipelinekit.workspace.datastores")
-    subprocess = late("subprocess")
     addresses = late("pipelinekit.domain.addresses")
     modules = late("pipelinekit.engine.code.modules")
     facts = late("pipelinekit.storage.facts")
@@ -105,7 +101,7 @@ class SystemClock:
         return time.time()
 
 
-class Services(computing.ComputeServices):
+class Services(serving.ServeServices):
     """Everything of one workspace folder, made when it is first asked for."""
 
     def __init__(self, folder: Path, settings: config.Settings, *, guest: bool = False) -> None:
@@ -113,7 +109,6 @@ class Services(computing.ComputeServices):
         self.settings = settings
         self.guest = guest  # a worker's, which executes steps of a workspace elsewhere
         self.clock = SystemClock()
-        self._launched: dict[str, Any] = {}
 
     @cached_property
     def home(self) -> Path:
@@ -150,7 +145,8 @@ class Services(computing.ComputeServices):
         old, new = (self._place(address) for address in (self.settings.records, value))
         if str(old) == str(new):
             raise UsageError(f"the records are at {new} already")
-        self.records.driving.recover()
+        self.check_unserved("move")
+        self.recover()
         self.stop_clusters()
         self.database.close()
         return moving.move(old, new, lambda: config.write_settings(self.folder, {"records": value}))
@@ -202,7 +198,7 @@ class Services(computing.ComputeServices):
         records, home = self.records, self.home
         return upkeep.Stores(
             upkeep_records.SQLUpkeep(self.database, self.clock),
-            records.driving,
+            self.recover,
             records.reuse,
             records.documents,
             records.batch,
@@ -250,27 +246,12 @@ class Services(computing.ComputeServices):
                 records.runs,
                 records.logs,
                 self.blobs,
-                self._recover,
+                self.recover,
                 records.facts,
                 lambda: self.metrics,
                 lambda: run_queries.SQLRunQueries(self.database),
             )
         )
-
-    def _recover(self) -> None:
-        """Fail the runs whose driver is dead, or that a driver process of ours ended without having taken."""
-        driving = self.records.driving
-        for run, process in list(self._launched.items()):
-            code = process.poll()
-            if code is None:
-                continue
-            del self._launched[run]
-            if self.records.runs.get(run).status in (RunStatus.NOT_STARTED, RunStatus.QUEUED):
-                words = f"the process that was to drive this run ended with exit code {code}"
-                failure = Failure("internal", words, hint=f"it wrote to {self.home / 'cache' / 'drivers.log'}")
-                taken = driving.take(run, leases.owner_id())
-                driving.finish(run, taken.epoch, RunStatus.FAILED, {}, failure)
-        driving.recover()
 
     def pause(self) -> None:
         """Wait a little before looking again at something that others change."""
@@ -293,20 +274,6 @@ class Services(computing.ComputeServices):
             self._at_end,
             self.note_changes,
         )
-
-    def launch(self, record: RunRecord) -> None:
-        """Start a driver process for a run; it outlives this one."""
-        log = self.home / "cache" / "drivers.log"
-        with log.open("ab") as stream:
-            self._launched[record.id] = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pipelinekit", "runs", "drive", record.id],
-                cwd=self.home.parent,
-                env={**os.environ, "PIPELINEKIT_WORKSPACE": str(self.home)},
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
 
 
 def make_supervisor(home: Path, settings: Mapping[str, Any] | None = None) -> supervisor.Supervisor:
@@ -354,7 +321,7 @@ class Workspace(workspace.Workspace):
             if record.options.compute == IN_PROCESS:
                 services.driver(Silent()).drive(record.id)
             else:
-                services.launch(record)
+                services.launch(record.id)
 
         defaults = workspace.Defaults(services.settings.experiment, services.settings.compute, services.check_computes)
         found = cls(services.folder, services.pipelines, services.runs, services.records.batch, launch, defaults)

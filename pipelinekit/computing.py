@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pipelinekit.storage import leases
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import shutil
     import subprocess
     import threading
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from pipelinekit.ports import Compute, Sink
     from pipelinekit.storage import computes as compute_records
     from pipelinekit.workspace import computes
+    from pipelinekit.workspace.computes import LastWords
 else:
+    shutil = late("shutil")
     subprocess = late("subprocess")
     certificates = late("pipelinekit.compute.certificates")
     keeper = late("pipelinekit.compute.keeper")
@@ -61,7 +64,12 @@ class ComputeServices(wiring.NounServices):
         def find_clusters() -> clusters.DaskClusters:
             return clusters.DaskClusters(self.home, self._reach, shared=shared)
 
-        stores = computes.ComputeStores(self._compute_records, self._keepers, find_clusters, self._launch_keeper)
+        def forget(target: ComputeTarget) -> None:
+            shutil.rmtree(self._folder_of(target), ignore_errors=True)
+
+        stores = computes.ComputeStores(
+            self._compute_records, self._keepers, find_clusters, self._launch_keeper, forget
+        )
         return computes.ComputeCollection(stores, self.clock)
 
     @property
@@ -122,9 +130,11 @@ class ComputeServices(wiring.NounServices):
     def _folder_of(self, target: ComputeTarget) -> Path:
         return self.home / "computes" / target.name.lower()
 
-    def _launch_keeper(self, name: str) -> Callable[[], bool]:
-        """Start a process that keeps a cluster, and outlives this one; what tells whether it has ended."""
-        with (self.home / "cache" / "keepers.log").open("ab") as stream:
+    def _launch_keeper(self, name: str) -> LastWords:
+        """Start a process that keeps a cluster, and outlives this one; what tells its last words, once it has ended."""
+        log = self.home / "cache" / "keepers.log"
+        with log.open("ab") as stream:
+            begun = stream.tell()
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pipelinekit", "computes", "keep", name],
                 cwd=self.home.parent,
@@ -135,7 +145,17 @@ class ComputeServices(wiring.NounServices):
                 start_new_session=True,
             )
         _launched.append(process)
-        return lambda: process.poll() is not None
+
+        def last_words() -> str | None:
+            if process.poll() is None:
+                return None
+            with log.open("rb") as stream:
+                stream.seek(begun)
+                lines = stream.read().decode(errors="replace").split("\n")
+            told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+            return told[0] if told else f"its keeper ended with exit code {process.returncode}"
+
+        return last_words
 
     def _in_process(self, sink: Sink) -> Compute:
         scratch = self.home / "scratch" / str(os.getpid())

@@ -121,6 +121,8 @@ class SourceServices:
         settings: Settings
 
         def open_driving(self) -> DriverRecords: ...  # noqa: D102
+        def recover(self) -> None: ...  # noqa: D102
+        def check_unserved(self, verb: str) -> None: ...  # noqa: D102
         @property
         def upkeep(self) -> Stores: ...  # noqa: D102
 
@@ -214,7 +216,8 @@ class LifeServices(SourceServices):
 
     def delete(self) -> list[str]:
         """Delete the folder, once no run is open; what lies elsewhere is left, and told."""
-        self.records.driving.recover()
+        self.check_unserved("delete")
+        self.recover()
         moving_blobs.check_still(self.runs, "delete")
         self.stop_clusters()
         self.database.close()

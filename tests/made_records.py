@@ -11,13 +11,12 @@ from pipelinekit.storage.reuse import SQLReuse
 from pipelinekit.storage.run_queries import SQLRunQueries
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.testing.contracts.records import MadeRecords
+from pipelinekit.testing.documents import MemoryDocuments, MemoryLogs
 from pipelinekit.testing.experiments import MemoryExperiments, MemoryRunQueries
 from pipelinekit.testing.facts import MemoryFacts, MemoryMetrics
 from pipelinekit.testing.records import (
     MemoryCarrying,
-    MemoryDocuments,
     MemoryDriving,
-    MemoryLogs,
     MemoryReuse,
     MemoryRuns,
 )

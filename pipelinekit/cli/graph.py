@@ -89,7 +89,7 @@ def _subject(arguments: argparse.Namespace) -> _Subject:
     if arguments.parameter:
         raise UsageError(f"{target!r} is no file, and a run has its parameters already", hint="leave -p out")
     services = open_services(create=False)
-    services.records.driving.recover()
+    services.recover()
     run = services.records.runs.get(target)
     refuse_without_graph(run)
     texts = services.records.documents.get([run.graph])

@@ -39,6 +39,7 @@ COMMANDS = {
     "compile": ("compile", "compile a pipeline to a document that can be submitted later"),
     "datasets": ("datasets", "register, list, show, update, unregister, check, download, lineage"),
     "datastores": ("datastores", "register, list, show, unregister, set-default, files, upload, copy, download"),
+    "serve": ("serve", "drive the runs of a workspace as they are queued, and take up those whose drivers died"),
     "computes": ("computes", "create, attach, list, show, nodes, wait, start, stop, update, delete, detach"),
     "gc": ("gc", "remove what nothing refers to, and what a policy lets go; --dry-run only says what"),
     "fsck": ("fsck", "check records and store; --repair mends what can be mended"),

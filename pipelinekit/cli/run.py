@@ -11,10 +11,11 @@ from types import FrameType
 from pipelinekit.bootstrap import Services, Workspace, open_services
 from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
 from pipelinekit.cli.progress import Progress, Quiet
-from pipelinekit.cli.targets import load_target, show_warnings
+from pipelinekit.cli.targets import Target, load_target, show_warnings
 from pipelinekit.domain.names import IN_PROCESS
-from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunStatus
+from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.steps import parse_duration
+from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 from pipelinekit.runtime.driver import Begun, Driver, SomethingNewError
 from pipelinekit.typed import TYPE_CHECKING
@@ -59,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", type=float, metavar="SHARE", help="execute this share of reused steps again, and compare (0 to 1)"
     )
+    parser.add_argument(
+        "--detach", action="store_true", help="leave the run to a process of its own, and say its id at once"
+    )
     parser.add_argument("--check", action="store_true", help="execute every step twice, and compare the outputs")
     parser.add_argument(
         "--continue-on-step-failure", action="store_true", help="after a failure skip only what depends on it"
@@ -73,7 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
     services.check_computes([services.settings.compute, *(step.options.compute for step in target.graph.steps)])
     show_warnings(target.warnings)
     workspace = Workspace.on(services)
-    services.records.driving.recover()
+    services.recover()
     options = RunOptions(
         tuple(arguments.regenerate or ()),
         arguments.continue_on_step_failure,
@@ -84,6 +88,12 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     tags = {key: value or "" for key, value in map(run_queries.parse_tag, arguments.tag)} if arguments.tag else {}
     experiment = arguments.experiment or services.settings.experiment
+    if arguments.detach:
+        run = services.runs.handle(_detach(target, workspace, experiment, options))
+        run.mark(tags, arguments.name)
+        services.launch(run.id)
+        output.print_json(run.document()) if arguments.json else print(run.id)
+        return 0
 
     def begin_as(driver: Driver, *, is_same: bool) -> Begun:
         with services.records.batch():  # a run that is recorded is driven
@@ -100,6 +110,13 @@ def execute(arguments: argparse.Namespace) -> int:
     return drive(services, begin, as_json=arguments.json)
 
 
+def _detach(target: Target, workspace: Workspace, experiment: str, options: RunOptions) -> RunRecord:
+    """Record a run that goes on without this process."""
+    if options.compute == IN_PROCESS:
+        raise UsageError("a run in this process ends with it", hint="leave out --detach, or name another target")
+    return target.record(workspace, experiment, options, detached=True)
+
+
 def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool, quiet: bool = False) -> int:
     """Drive the run that `begin` has a driver begin, in this process, and show how it goes; its exit code.
 
@@ -111,7 +128,7 @@ def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool
         driver = services.driver(observer)
         begun = begin(driver)
         turns = driver.turns(begun)
-        status = _drive(turns, begun.run.options.compute) if turns else RunStatus.COMPLETED
+        status = _drive(turns, begun.run) if turns else RunStatus.COMPLETED
     observer.close()
     handle = services.runs.get(begun.run.id)
     if as_json:
@@ -129,23 +146,29 @@ def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool
     return CODES.get(status, 1)
 
 
-def _drive(turns: Turns, compute: str) -> RunStatus:
-    with _interruptible(turns, compute == IN_PROCESS):
+def _drive(turns: Turns, run: RunRecord) -> RunStatus:
+    with _interruptible(turns, run):
         return turns.drive()
 
 
 @contextmanager
-def _interruptible(turns: Turns, in_process: bool) -> Iterator[None]:
-    """The first ctrl-C cancels the run and lets steps end; the second ends everything at once."""
+def _interruptible(turns: Turns, run: RunRecord) -> Iterator[None]:
+    """The first ctrl-C cancels the run and lets steps end; the second ends everything at once.
+
+    A detached run does not end with its driver: one that is terminated hands it back.
+    """
     pressed = 0
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(number: int, _frame: FrameType | None) -> None:
         nonlocal pressed
         pressed += 1
+        if run.detached and number == signal.SIGTERM:
+            turns.hand_back()
+            return
         if pressed == 1:
             print("canceling; press ctrl-C again to stop at once", file=sys.stderr)
             turns.cancel()
-            if in_process:
+            if run.options.compute == IN_PROCESS:
                 raise KeyboardInterrupt
             return
         turns.abort()

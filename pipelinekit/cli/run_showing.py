@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from pipelinekit.bootstrap import Services
+from pipelinekit.cli import run_timelines
 from pipelinekit.cli.git import diff_text, git_lines
 from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
@@ -23,6 +24,8 @@ from pipelinekit.workspace.runs import Run
 def show(arguments: argparse.Namespace, services: Services) -> int:
     """Show a run and its steps."""
     run = services.runs.get(arguments.run)
+    if arguments.timeline is not None:
+        return run_timelines.show(run, services, arguments.timeline, as_json=arguments.json)
     changes, uses = services.changes_of(run.record), services.dataset_inputs().uses(run.id)
     if arguments.json:
         document = run.document()

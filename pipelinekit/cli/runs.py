@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipelinekit.domain.runs import KINDS, RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
+from pipelinekit.serving import WAITS
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.outputs import below
@@ -51,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = _verb(verbs, "show", "a run and its steps")
     _run_argument(show)
     show.add_argument("--diff", action="store_true", help="only how its source folder differed from its commit")
+    show.add_argument(
+        "--timeline",
+        nargs="?",
+        const="",
+        metavar="PATH",
+        help="when its steps waited and ran, and which its end waited for; with a PATH as a picture: .svg or .html",
+    )
     logs = _verb(verbs, "logs", "what steps wrote")
     _run_argument(logs)
     logs.add_argument("step", nargs="?", metavar="STEP", help="one step; all of them by default")
@@ -136,7 +145,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.verb == "reproduce" and arguments.run.endswith(reproducing.EXPORTED):
         return reproducing.reproduce(arguments, None)
     services = open_services(create=False)
-    services.records.driving.recover()
+    if arguments.verb != "drive":
+        services.recover()
     action = {
         "list": _list,
         "show": run_showing.show,
@@ -288,5 +298,11 @@ def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: 
 
 
 def _drive(arguments: argparse.Namespace, services: Services) -> int:
+    """Drive a run that is queued; a server says which one to a process that it has started ahead of need."""
+    if arguments.run == WAITS:
+        services.warm_up()
+        arguments.run = sys.stdin.readline().strip()
+        if not arguments.run:
+            return 0
     run = services.records.runs.get(arguments.run).id
     return drive(services, lambda driver: driver.begin(run), as_json=arguments.json)

@@ -45,14 +45,22 @@ class Target:
         root = self.compilation.trees[0].root if self.compilation else Path.cwd()
         return workspace.arguments(self.graph, self.given, Path.cwd(), root, keep=keep)
 
-    def record(self, workspace: Workspace, experiment: str, options: RunOptions, *, keep: bool = True) -> RunRecord:
+    def record(
+        self,
+        workspace: Workspace,
+        experiment: str,
+        options: RunOptions,
+        *,
+        keep: bool = True,
+        detached: bool = False,
+    ) -> RunRecord:
         """Record a run; see `Workspace.record`. A document is always looked for in the store."""
+        named: dict[str, Any] = {"experiment": experiment, "source": self.source, "detached": detached}
         if self.compilation is not None:
-            here, named = Path.cwd(), {"experiment": experiment, "source": self.source}
-            return workspace.record(self.compilation, self.given, here, options=options, keep=keep, **named)
+            return workspace.record(self.compilation, self.given, Path.cwd(), options=options, keep=keep, **named)
         arguments = self.arguments(workspace, keep=True)
         workspace.pipelines.find_stored(self.graph, arguments)
-        return workspace.submit_graph(self.graph, arguments, experiment=experiment, options=options, source=self.source)
+        return workspace.submit_graph(self.graph, arguments, options=options, **named)
 
 
 def load_target(target: str, parameters: list[str], services: Services) -> Target:

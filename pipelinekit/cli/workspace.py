@@ -90,14 +90,18 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
     runs = sum(experiment.runs for experiment in experiments)
     records = services.settings.records or str(services.home / RECORDS_FILE)
     blobs = services.settings.blobs or str(services.home / "blobs")
+    servers = services.servers.alive()
     if arguments.json:
         found = {"workspace": str(services.folder), "records": records, "blobs": blobs}
-        print_json({**found, "experiments": len(experiments), "runs": runs})
+        print_json(
+            {**found, "experiments": len(experiments), "runs": runs, "servers": [asdict(one) for one in servers]}
+        )
         return 0
     rows = [
         ("workspace", str(services.folder)),
         ("records", f"{records}  ({counted(runs, 'run')} in {counted(len(experiments), 'experiment')})"),
         ("blobs", blobs),
+        *(("server", f"process {one.pid} on {one.host}, {one.running} of {one.most} runs") for one in servers),
     ]
     print(table(rows))
     return 0
@@ -138,6 +142,7 @@ def _move_blobs(arguments: argparse.Namespace, services: Services) -> tuple[dict
     if (settings.blobs, settings.blobs_endpoint) == (values["blobs"], values["blobs_endpoint"]):
         raise UsageError(f"the blobs are kept in {settings.blobs or 'the workspace folder'} already")
     config.check_writable(services.folder, values)
+    services.check_unserved("move")
     check_still(services.runs)
     target = Services(services.folder, replace(settings, **values))
     moved = move_blobs(

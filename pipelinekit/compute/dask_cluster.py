@@ -10,13 +10,13 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, Future
+from distributed import Client, Future, KilledWorker
 from distributed.client import ClosedClientError
 
 from pipelinekit.compute import worker
@@ -32,6 +32,7 @@ from pipelinekit.wire.values import dumps, loads
 
 BUNDLE_TARGET = 0.15  # seconds of execution that one message is worth
 BUNDLE_MAX = 256
+RETURNS = 2  # how often an attempt goes back into the queue that was on a node which died, and had told of no beginning
 IN_FLIGHT = 2  # bundles on their way for each slot
 _numbers = itertools.count()
 
@@ -70,6 +71,8 @@ class DaskCompute:
         self._pending: deque[Attempt] = deque()
         self._open: dict[str, Attempt] = {}
         self._bundles: dict[str, list[Attempt]] = {}
+        self._begun: set[str] = set()
+        self._returned: Counter[str] = Counter()
         self._durations: dict[str, float] = {}
         self._closed = False
         self._topic = f"pipelinekit-{next(_numbers)}-{id(self):x}"
@@ -188,7 +191,7 @@ class DaskCompute:
                 payload,
                 key=key,
                 pure=False,
-                priority=-number,  # first come, first served
+                priority=-len(self._bundles),  # drivers take turns: who has little on its way goes first
                 resources=self._request(bundle[0].task.resources),
                 retries=0,
             )
@@ -205,6 +208,8 @@ class DaskCompute:
             return
         try:
             answer = loads(future.result(timeout=CONNECT_SECONDS))
+        except KilledWorker as error:
+            self._node_died(bundle, error)
         except BaseException as error:
             for attempt in bundle:
                 self._end(attempt.id, Failure("lost", f"the worker was lost: {type(error).__name__}: {error}"))
@@ -218,6 +223,22 @@ class DaskCompute:
                 if attempt.id not in unstarted:
                     self._end(attempt.id, Failure("lost", "the worker did not say how the attempt ended"))
         self._dispatch()
+
+    def _node_died(self, bundle: list[Attempt], error: KilledWorker) -> None:
+        """What the node had begun fails; the rest goes back into the queue, as long as it may be innocent."""
+        name = error.last_worker.name
+        with self._lock:
+            innocent = [
+                attempt
+                for attempt in bundle
+                if attempt.id in self._open and attempt.id not in self._begun and self._returned[attempt.id] < RETURNS
+            ]
+            self._returned.update(attempt.id for attempt in innocent)
+            self._pending.extendleft(reversed(innocent))
+        for attempt in bundle:
+            if attempt not in innocent:
+                words = f"node {name} died while it executed attempt {attempt.number}"
+                self._end(attempt.id, Failure("node", words))
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -235,15 +256,19 @@ class DaskCompute:
                 attempt = self._open.pop(event.attempt, None)
             if attempt is None:
                 return  # told twice: once ahead of its bundle, once with it
+            self._begun.discard(event.attempt)
             known = self._durations.get(attempt.task.entry, event.seconds)
             self._durations[attempt.task.entry] = 0.5 * known + 0.5 * event.seconds
-        elif isinstance(event, AttemptStarted) and event.attempt not in self._open:
-            return
+        elif isinstance(event, AttemptStarted):
+            if event.attempt not in self._open:
+                return
+            self._begun.add(event.attempt)
         self._sink(event)
 
     def _end(self, attempt: str, failure: Failure) -> None:
         with self._lock:
             known = self._open.pop(attempt, None)
+            self._begun.discard(attempt)
             if known is not None and known in self._pending:
                 self._pending.remove(known)
         if known is not None:

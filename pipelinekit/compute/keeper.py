@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import dask
 from distributed import LocalCluster, Scheduler, Status
 from distributed.deploy.adaptive import Adaptive
 
@@ -71,6 +72,7 @@ class KeptCluster:
 
     def __init__(self, definition: Cluster, certificates: Mapping[str, str]) -> None:
         logging.getLogger("distributed").setLevel(logging.ERROR)
+        dask.config.set({"distributed.scheduler.allowed-failures": 0})  # drivers decide what is done again
         self._cluster = LocalCluster(
             n_workers=0,
             threads_per_worker=definition.cores,

@@ -11,7 +11,8 @@ import importlib.metadata
 import os
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from pipelinekit.wire.values import dumps, loads
 
 FOLDER = "PIPELINEKIT_WORKER_FOLDER"  # a folder of the worker's own, for its copies of blobs and sources
 
+WATCH_SECONDS = 1.0  # between two looks whether a bundle is still waited for
+
 _lock = threading.Lock()
 _supervisors: dict[str, Supervisor] = {}
 
@@ -41,8 +44,29 @@ def run_bundle(payload: str) -> str:
     refused = [_refusal(attempt, why) for attempt in attempts if (why := _misfit(attempt))]
     known = {event.attempt for event in refused}
     fitting = [attempt for attempt in attempts if attempt.id not in known]
-    events, unstarted = supervisor.run_bundle(fitting, _emitter(message["topic"]))
+    with _watched(supervisor, [attempt.id for attempt in fitting]):
+        events, unstarted = supervisor.run_bundle(fitting, _emitter(message["topic"]))
     return dumps({"events": [event_to_json(event) for event in [*refused, *events]], "unstarted": unstarted})
+
+
+@contextmanager
+def _watched(supervisor: Supervisor, attempts: Sequence[str]) -> Iterator[None]:
+    """Stop the attempts when nobody waits for them any more: then their driver has died, or lost this worker."""
+    worker, done = get_worker(), threading.Event()
+    key = worker.get_current_task()
+
+    def watch() -> None:
+        while not done.wait(WATCH_SECONDS):
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                supervisor.cancel(attempts)
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def cancel(home: str, attempts: Sequence[str]) -> None:

@@ -105,7 +105,8 @@ class RunOptions:
 class Failure:
     """Why a step or a run did not complete.
 
-    `kind` is `user` (the step's own code), `timeout`, `memory`, `lost` (its process or worker vanished),
+    `kind` is `user` (the step's own code), `timeout`, `memory`, `lost` (its process or worker vanished), `node` (its
+    node died while it was executed), `poison` (so many nodes did that it must be the reason),
     `storage` (the store is full, away or read-only), `input`, `environment`, `output` or `internal`. `types` are the
     class names of the exception, most derived first.
     `traceback` has the frames of the author's code only.
@@ -175,7 +176,8 @@ class RunRecord:
 
     A `pinned` run is never removed by clean-up, nor anything that it names. Of a `removed` run only those results are
     left that others reuse. `kind` is `pipeline`, `interactive` (a script or notebook that logs as it goes; no graph) or
-    `child` (made by the code of a step, or of an interactive run: `parent_step` of the run `parent`).
+    `child` (made by the code of a step, or of an interactive run: `parent_step` of the run `parent`). A `detached` run
+    goes on without whoever submitted it: where its driver dies, another takes it up again.
     """
 
     id: str
@@ -204,6 +206,7 @@ class RunRecord:
     parent_step: str = ""
     display_name: str = ""
     description: str = ""
+    detached: bool = False
 
 
 @frozen

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from pipelinekit.domain.attempts import AttemptEnded, AttemptStarted, attempt_id
-from pipelinekit.domain.graphs import Graph, OutputRef
-from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions, RunStatus, StepStatus, worst_status
+from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.engine.carrying import CarriedStep
@@ -34,9 +34,10 @@ from pipelinekit.engine.events import (
 from pipelinekit.engine.expansion import Elements, elements_of, has_lists, make_children
 from pipelinekit.engine.fingerprint import Fingerprint, observed_key
 from pipelinekit.engine.outbox import Outbox
-from pipelinekit.engine.retries import LOST_KINDS, retry_delay
+from pipelinekit.engine.resuming import Recorded
+from pipelinekit.engine.retries import after_failure
 from pipelinekit.engine.verification import Expected, is_chosen, undeclared, verdict
-from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, producers, take_over
+from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, makers_of, of_step, take_over
 
 MAX_REWINDS = 5
 HELD_POLL = 0.5  # seconds between two looks at a key that another run executes
@@ -46,8 +47,9 @@ class Orchestrator:
     """Decides what one run does next.
 
     `arguments` are the values of the pipeline's parameters, `paths` those of the paths written in the graph, `carried`
-    the nodes by position that were carried over from an earlier run. Call `start` once, then `handle` for every event,
-    and carry out what they return in its order.
+    the nodes by position that were carried over from an earlier run, `recorded` the step runs of this very run, where
+    an earlier driver died. Call `start` once, then `handle` for every event, and carry out what they return in its
+    order.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Orchestrator:
         options: RunOptions,
         paths: Mapping[PathRef, StoredValue] | None = None,
         carried: Mapping[int, CarriedStep] | None = None,
+        recorded: Iterable[StepRecord] = (),
     ) -> None:
         self.run = run
         self.graph = graph
@@ -68,23 +71,26 @@ class Orchestrator:
         self.by_name = {work.name: work for work in self.works}
         self.resolver = Resolver(arguments, paths or {}, self.works)
         self.fingerprints = [Fingerprint(step.definition) for step in graph.steps]
-        self.open = len(self.works) - len(carried or ())
         self.stopping = False
         self.canceled = False
         self._ended_by: Failure | None = None  # why the run was canceled, where nobody asked for it
         self.finished: RunStatus | None = None
         self.failure: Failure | None = None
+        self._failed = ""  # the step that it tells of
         self._any_broken = False
         self._attempts: dict[str, Work] = {}  # those that execute, by id
         self._leaders: dict[str, Work] = {}
         self._shared: dict[str, list[Work]] = {}
         self._ready: deque[Work] = deque()
         self._out = Outbox(run)
+        self._recorded = Recorded(recorded, self.works)
         take_over(self.works, carried or {})
+        self.open = sum(not (work.state is State.DONE or self._stands(work)) for work in self.works)
         link(self.works)
 
     def start(self) -> list[Instruction]:
         """The first instructions."""
+        self._stop_after_failure()
         self._ready.extend(work for work in self.works if work.waiting == 0 and work.state is State.WAITING)
         return self._answer()
 
@@ -144,28 +150,12 @@ class Orchestrator:
             if work.mapped and has_lists(work, self.resolver, self.works):
                 self._expand(work)
                 return
-        if not work.mapped and self._gather(work):
+        inputs = None if work.mapped else self.resolver.inputs(work)
+        if inputs is not None:
+            work.inputs = inputs
             self._identify(work)
         else:
             self._end(work, StepStatus.SKIPPED, note="an input comes from a step that was skipped")
-
-    def _gather(self, work: Work) -> bool:
-        """Put the inputs together; False when one comes from a step that was skipped."""
-        values: dict[str, StoredValue] = {}
-        for port, binding in work.node.inputs.items():
-            fixed = work.fixed.get(port)
-            if isinstance(fixed, Work):
-                source = binding.output if isinstance(binding, OutputRef) else ""
-                value = fixed.output(source)
-            elif fixed is not None:
-                value = fixed
-            else:
-                value = self.resolver.value(binding)
-            if value is None:
-                return False
-            values[port] = value
-        work.inputs = values
-        return True
 
     def _identify(self, work: Work) -> None:
         digests = work.step.keyed({port: value.digest for port, value in work.inputs.items()})
@@ -214,8 +204,8 @@ class Orchestrator:
         children = make_children(work, elements)
         work.children = children
         work.state = State.OPEN
-        work.open_children = len(children)
-        self.open += len(children)
+        work.open_children = sum(not self._stands(child) for child in children)
+        self.open += work.open_children
         for child in children:
             self.by_name[child.name] = child
             if child.waiting == 0:
@@ -223,6 +213,18 @@ class Orchestrator:
         self._tell(work.sharers)
         if not children:
             self._end(work, StepStatus.COMPLETED)
+        elif work.open_children == 0:
+            self._end_parent(work)
+        self._stop_after_failure()
+
+    def _stands(self, work: Work) -> bool:
+        """Whether a work has ended under an earlier driver of this run; then it stands as it is recorded."""
+        if not self._recorded.stand(work):
+            return False
+        self._any_broken = self._any_broken or work.broken
+        if work.status is StepStatus.FAILED and work.failure:
+            self._note_failure(work, work.failure)
+        return True
 
     # -- look up and claim -----------------------------------------------------------------------------------------
 
@@ -346,12 +348,7 @@ class Orchestrator:
         self._end(work, StepStatus.COMPLETED, "; ".join(notes))
 
     def _retry_or_fail(self, work: Work, failure: Failure) -> None:
-        token = (self.run, work.name, work.attempt)
-        delay = retry_delay(work.step.options.retry, failure, work.own_failures, work.lost_failures, token)
-        if failure.kind in LOST_KINDS:
-            work.lost_failures += 1
-        else:
-            work.own_failures += 1
+        delay, failure = after_failure(work, failure, self.run)
         if delay is None:
             self._fail(work, failure)
             return
@@ -362,12 +359,7 @@ class Orchestrator:
 
     def _rewind(self, work: Work, damaged: Iterable[str]) -> bool:
         """Make damaged inputs again: their producers execute anew, unless they do already, and this work waits."""
-        missing = set(damaged)
-        makers = [
-            earlier
-            for earlier in producers(work, self.works)
-            if any(missing & set(value.blobs()) for value in earlier.outputs.values())
-        ]
+        makers = makers_of(work, self.works, set(damaged))
         if not makers:
             return False
         work.rewinds += 1
@@ -405,17 +397,18 @@ class Orchestrator:
     def _fail(self, work: Work, failure: Failure) -> None:
         work.failure = failure
         work.broken = True
-        if self.failure is None:
-            self.failure = Failure(
-                failure.kind,
-                f"step {work.name!r} failed: {failure.message}",
-                failure.types,
-                failure.traceback,
-                failure.hint,
-            )
+        self._note_failure(work, failure)
         self._end(work, StepStatus.FAILED)
-        if not self.options.continue_on_step_failure:
-            self._stop_all(f"step {work.name!r} failed")
+        self._stop_after_failure()
+
+    def _note_failure(self, work: Work, failure: Failure) -> None:
+        if self.failure is None:
+            self._failed = work.name
+            self.failure = of_step(work.name, failure)
+
+    def _stop_after_failure(self) -> None:
+        if self.failure is not None and not self.options.continue_on_step_failure:
+            self._stop_all(f"step {self._failed!r} failed")
 
     def _end(self, work: Work, status: StepStatus, note: str = "") -> None:
         work.state = State.DONE
@@ -467,10 +460,12 @@ class Orchestrator:
 
     def _child_ended(self, parent: Work) -> None:
         parent.open_children -= 1
-        if parent.open_children > 0 or parent.state is State.DONE:
-            return
+        if parent.open_children == 0 and parent.state is not State.DONE:
+            self._end_parent(parent)
+
+    def _end_parent(self, parent: Work) -> None:
         parent.broken = any(child.broken for child in parent.children or ())
-        self._end(parent, worst_status(child.status for child in parent.children or ()))
+        self._end(parent, parent.worst_status)
 
     def _stop_all(self, why: str) -> None:
         """End everything that has not ended: what executes is stopped, the rest is canceled at once."""

@@ -1,4 +1,7 @@
-"""Whether a failed attempt is tried again, and after how long. Pure: the jitter comes from the step's own key."""
+"""Whether a failed attempt is tried again, and after how long. Pure: the jitter comes from the step's own key.
+
+What the author's code does, what the machine loses, and what takes nodes with it have budgets of their own.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,30 @@ from collections.abc import Sequence
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Retry
+from pipelinekit.engine.work import Work
 
 LOST_RETRIES = 3  # what the machine loses is not the author's fault and has a budget of its own
 LOST_DELAY = 0.5
-LOST_KINDS = frozenset({"lost", "storage"})
+LOST_KINDS = frozenset({"lost", "node", "storage"})
+MOST_DEATHS = 3  # nodes that die while they execute a step, until it is taken for what kills them
 OWN_KINDS = frozenset({"user", "timeout", "memory", "output"})
+
+
+def after_failure(work: Work, failure: Failure, run: str) -> tuple[float | None, Failure]:
+    """Count a failed attempt of a step: seconds until the next one, or None, and what the step then fails with."""
+    token = (run, work.name, work.attempt)
+    delay = retry_delay(work.step.options.retry, failure, work.own_failures, work.lost_failures, token)
+    if failure.kind in LOST_KINDS:
+        work.lost_failures += 1
+    else:
+        work.own_failures += 1
+    if failure.kind == "node":
+        work.deaths = (*work.deaths, failure.message)
+        if len(work.deaths) >= MOST_DEATHS:
+            words = f"{len(work.deaths)} nodes died while they executed it: {'; '.join(work.deaths)}"
+            hint = "look at what it does to its node: memory, disk, processes that it ends"
+            return None, Failure("poison", words, hint=hint)
+    return delay, failure
 
 
 def retry_delay(policy: Retry, failure: Failure, own: int, lost: int, token: Sequence[str | int]) -> float | None:

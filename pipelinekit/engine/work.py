@@ -22,7 +22,7 @@ from pipelinekit.domain.graphs import (
     predecessors,
     sources,
 )
-from pipelinekit.domain.runs import Failure, Reason, StepRecord, StepStatus
+from pipelinekit.domain.runs import Failure, Reason, StepRecord, StepStatus, worst_status
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, dict_of, list_of, plain
 from pipelinekit.engine.carrying import CarriedStep
@@ -77,6 +77,7 @@ class Work:
     attempt: int = 0
     own_failures: int = 0
     lost_failures: int = 0
+    deaths: tuple[str, ...] = ()  # what was told of nodes that died while they executed it
     rewinds: int = 0
     forced: bool = False
     rethinks: bool = False  # forced only because of a completion that another run may have replaced meanwhile
@@ -96,6 +97,11 @@ class Work:
     def mapped(self) -> bool:
         """Whether this work stands for the elements of a mapped node."""
         return self.parent is None and bool(self.node.each)
+
+    @property
+    def worst_status(self) -> StepStatus:
+        """What a mapped work whose elements have ended is shown as."""
+        return worst_status(child.status for child in self.children or ())
 
     def output(self, name: str) -> StoredValue | None:
         """One output; of a mapped step the list over its elements. None when the step was skipped."""
@@ -182,6 +188,21 @@ def producers(work: Work, works: list[Work]) -> list[Work]:
     return found
 
 
+def makers_of(work: Work, works: list[Work], blobs: set[str]) -> list[Work]:
+    """Those of the works before this one whose outputs hold any of these blobs."""
+    return [
+        earlier
+        for earlier in producers(work, works)
+        if any(not blobs.isdisjoint(value.blobs()) for value in earlier.outputs.values())
+    ]
+
+
+def of_step(name: str, failure: Failure) -> Failure:
+    """The failure of a step as the one that its run failed with."""
+    words = f"step {name!r} failed: {failure.message}"
+    return Failure(failure.kind, words, failure.types, failure.traceback, failure.hint)
+
+
 class Resolver:
     """Values of bindings, from the run's arguments and the works that have ended."""
 
@@ -192,6 +213,23 @@ class Resolver:
         self.paths = paths
         self.works = works
         self._literals: dict[Any, StoredValue] = {}
+
+    def inputs(self, work: Work) -> dict[str, StoredValue] | None:
+        """The inputs of a work put together; None when one comes from a step that was skipped."""
+        values: dict[str, StoredValue] = {}
+        for port, binding in work.node.inputs.items():
+            fixed = work.fixed.get(port)
+            if isinstance(fixed, Work):
+                source = binding.output if isinstance(binding, OutputRef) else ""
+                value = fixed.output(source)
+            elif fixed is not None:
+                value = fixed
+            else:
+                value = self.value(binding)
+            if value is None:
+                return None
+            values[port] = value
+        return values
 
     def value(self, binding: Binding) -> StoredValue | None:
         """The value of a binding; None when it comes from a step that was skipped.

@@ -76,8 +76,19 @@ class DriverRecords(Protocol):
     ) -> None:
         """End the run; its claims end with it."""
 
-    def recover(self) -> Sequence[str]:
-        """Fail the runs whose driver is known to be dead, and return their ids."""
+    def hand_back(self, run: str, epoch: int) -> None:
+        """Queue a detached run again, for another driver to take up; what it had claimed is free."""
+
+    def unattended(self, patience: float, most: int | None = None) -> bool:
+        """Whether `recover` has something to do; cheap to ask."""
+
+    def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
+        """Deal with runs that nobody drives, and return those that wait for a driver now, each to one caller only.
+
+        Of runs whose driver is known to be dead, a detached one is queued again, as long as one of its last few drivers
+        brought a result; one that was to be canceled is; any other has failed. A detached run that was queued longer
+        than `patience` seconds ago waits for a driver, too. Of those that wait, `most` are returned, the oldest first.
+        """
 
 
 class ReuseRecords(Protocol):

@@ -47,8 +47,8 @@ def carry_over(
 ) -> Carried:
     """Take over what stands as it stood. To be called in a transaction, before anything of the run is recorded."""
     options = run.options
-    if run.epoch > 1 or options.regenerate or options.verify or options.check:
-        return NOTHING  # something may be recorded, or every step has to be looked at
+    if options.regenerate or options.verify or options.check:
+        return NOTHING  # every step has to be looked at
     earlier = carrying.earlier(run)
     if earlier is None:
         return NOTHING

@@ -1,16 +1,17 @@
 """The driver of one run: takes it, carries over what stands as it stood, and takes turns over the rest.
 
-It keeps nothing that is not in the records: killed at any moment, it leaves a run that can be told to be lost, and
-completions that the next run reuses.
+It keeps nothing that is not in the records: killed at any moment, it leaves a run that another driver takes up again,
+or that can be told to be lost, and completions that the next run reuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
-from pipelinekit.domain.runs import RunRecord, RunStatus
+from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import NotFoundError
 from pipelinekit.late import late
 from pipelinekit.runtime.carrying import Carried, carry_over
@@ -34,11 +35,12 @@ OnWork = Callable[[RunRecord, Graph], None]
 
 @frozen
 class Begun:
-    """A run that a driver has taken, with what it took over from an earlier one."""
+    """A run that a driver has taken, with what it took over: from an earlier run, or from a driver of it that died."""
 
     run: RunRecord
     graph: Graph
     carried: Carried
+    recorded: Sequence[StepRecord] = ()
 
 
 class SomethingNewError(Exception):
@@ -92,6 +94,8 @@ class Driver:
         run = records.driving.take(run_id, self._owner)
         if graph is None or any(step.options.secrets for step in graph.steps):
             graph = self._graph(run)  # a submission binds secrets to their versions of then
+        if run.epoch > 1 and (recorded := records.runs.steps(run.id)):
+            return Begun(run, graph, _standing(recorded), recorded)
         with records.batch():
             carried = carry_over(run, graph, records.carrying, records.reuse, records.documents, self._blobs)
             if is_same and not carried.is_same:
@@ -114,7 +118,9 @@ class Driver:
             self._on_work(run, graph)
         return turns.Turns(
             run,
-            orchestrator.Orchestrator(run.id, graph, run.arguments, run.options, run.paths, carried.steps),
+            orchestrator.Orchestrator(
+                run.id, graph, run.arguments, run.options, run.paths, carried.steps, begun.recorded
+            ),
             performer.Performer(run, graph, self._records, self._blobs, self._clock, self._open_files(), self._at_end),
             self._records,
             self._clock,
@@ -128,3 +134,10 @@ class Driver:
         if run.graph not in found:
             raise NotFoundError(f"the graph {run.graph} of run {run.id} is not in the records")
         return parse_graph(found[run.graph], f"the graph of run {run.id}")
+
+
+def _standing(recorded: Sequence[StepRecord]) -> Carried:
+    """What an earlier driver of this very run has brought to an end, for whoever watches."""
+    ended = [step for step in recorded if step.status.final]
+    saved = sum(step.seconds for step in ended if step.status is StepStatus.REUSED)
+    return Carried(Counter(step.status for step in ended), saved)

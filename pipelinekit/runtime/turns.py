@@ -63,12 +63,18 @@ class Turns:
         self._has_told = False
         self._until = run.started_at + run.options.max_seconds if run.started_at and run.options.max_seconds else None
         self._lost = threading.Event()
+        self._leaving = threading.Event()
         self._done = threading.Event()
         self._heartbeat: threading.Thread | None = None
 
     def cancel(self) -> None:
         """Ask for the run to be ended; may be called from a signal handler."""
         self._queue.put(events.CancelRequested())
+
+    def hand_back(self) -> None:
+        """Let another driver take the run up; may be called from a signal handler."""
+        self._leaving.set()
+        self._queue.put(events.Woken(""))
 
     def abort(self) -> None:
         """End every process at once, without grace; the run is left to be recovered."""
@@ -96,6 +102,9 @@ class Turns:
         happened = self._wait()
         if self._lost.is_set():
             raise LeaseLostError(f"run {self._run.id} was taken over by another process")
+        if self._leaving.is_set():
+            self._records.driving.hand_back(self._run.id, self._run.epoch)
+            raise LeaseLostError(f"run {self._run.id} was handed back: another driver takes it up")
         if not happened and self._records.runs.get(self._run.id).cancel_requested:
             happened = [events.CancelRequested()]
         happened += self._overdue()
@@ -192,7 +201,7 @@ class Turns:
     def _close(self) -> None:
         self._done.set()
         for compute in self._computes.values():
-            compute.close(now=self._lost.is_set())
+            compute.close(now=self._lost.is_set() or self._leaving.is_set())
         if self._heartbeat is not None:
             self._heartbeat.join(timeout=HEARTBEAT_SECONDS)
 

@@ -9,7 +9,7 @@ from pipelinekit.errors import ConflictError, LeaseLostError, NotFoundError
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
-from pipelinekit.storage.runs import is_alive, seen_at
+from pipelinekit.storage.leases import is_held, seen_at
 from pipelinekit.wire.computes import definition_from_json, definition_to_json, keeping_from_json, keeping_to_json
 from pipelinekit.wire.values import dumps, loads
 
@@ -78,7 +78,7 @@ class SQLKeepers:
         rows = self._database.read("get_keeper", (name.lower(),))
         if not rows:
             return KeeperState()
-        alive = bool(rows[0]["owner"]) and is_alive(self._database, rows[0])
+        alive = bool(rows[0]["owner"]) and is_held(self._database, rows[0])
         said = keeping_from_json(loads(rows[0]["said"])) if alive and rows[0]["said"] else None
         return KeeperState(bool(rows[0]["wanted"]), alive, said)
 
@@ -89,7 +89,7 @@ class SQLKeepers:
             rows = self._database.read("get_keeper", (name.lower(),))
             if not rows:
                 raise LeaseLostError(f"compute target {name!r} is not to be kept")
-            if rows[0]["owner"] and is_alive(self._database, rows[0]):
+            if rows[0]["owner"] and is_held(self._database, rows[0]):
                 raise LeaseLostError(f"compute target {name!r} is kept by another process ({rows[0]['owner']})")
             taken = (owner, *self._lease(), name.lower(), rows[0]["epoch"])
             return int(self._database.write_returning("take_keeper", taken)[0]["epoch"])

@@ -18,6 +18,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from pipelinekit.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelinekit.ports import Clock
+    from pipelinekit.storage.database import Database, Row
+
 LEASE_SECONDS = 30.0
 ELSEWHERE_SECONDS = 150.0  # a lease, and how far apart the clocks of two machines may be
 
@@ -81,6 +87,17 @@ def is_alive(owner: str, until: float, renewed_at: float, shared_time: float | N
     if same_host:  # another container beside this one, or before the machine was started anew
         return same_boot and _seconds_since_boot() < until
     return time.time() - renewed_at < ELSEWHERE_SECONDS
+
+
+def is_held(database: Database, row: Row) -> bool:
+    """Whether the holder of the lease in a row may still be at work."""
+    return is_alive(row["owner"], row["lease_until"], row["renewed_at"], database.shared_time())
+
+
+def seen_at(database: Database, clock: Clock) -> float:
+    """The time that a sign of life gets: of the clock that all who judge it share, if there is one."""
+    shared = database.shared_time()
+    return clock.now() if shared is None else shared
 
 
 def _seconds_since_boot() -> float:

@@ -9,7 +9,8 @@ from pipelinekit.errors import LeaseLostError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
-from pipelinekit.storage.runs import is_alive, seen_at, step_record
+from pipelinekit.storage.leases import is_held, seen_at
+from pipelinekit.storage.runs import step_record
 from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.runs import reasons_from_json
 from pipelinekit.wire.values import dumps, loads, values_from_json
@@ -121,7 +122,7 @@ class SQLReuse:
 
     def _holds(self, row: Row) -> bool:
         """Whether a claim is live: its run is open, under the same epoch, and its driver is alive."""
-        return not RunStatus(row["status"]).final and row["epoch"] == row["run_epoch"] and is_alive(self._database, row)
+        return not RunStatus(row["status"]).final and row["epoch"] == row["run_epoch"] and is_held(self._database, row)
 
 
 def _is_good(row: Row) -> bool:

@@ -10,6 +10,7 @@ from pipelinekit.domain.names import is_run_id
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import LeaseLostError, NotFoundError, StorageError, UsageError
+from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.typed import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ from pipelinekit.wire.values import dumps, loads, plain_to_json, values_from_jso
 
 if TYPE_CHECKING:
     from pipelinekit.ports import Clock
+    from pipelinekit.storage import recovery
+else:
+    recovery = late("pipelinekit.storage.recovery")
 
 LATEST = "latest"
 _GATHERED = ("gather_tags", "gather_properties", "gather_files", "gather_metrics", "gather_own_metrics")
@@ -64,6 +68,7 @@ class SQLRuns:
                     run.parent_step,
                     run.display_name,
                     run.description,
+                    int(run.detached),
                 ),
             )
             shown = [(run.id, name, *_comparable(value)) for name, value in run.arguments.items() if value.is_inline]
@@ -101,9 +106,20 @@ class SQLRuns:
         """Ask the driver to end the run, or cancel it where there is none."""
         found = self.get(run)
         with self._database.transaction():
-            if self._database.write("cancel_waiting", (self._clock.now(), found.id)) == 0:
+            now = self._clock.now()
+            if self._database.write("cancel_waiting", (now, found.id)):
+                self._tell_canceled(found.id, now)
+            else:
                 self._database.write("request_cancel", (found.id,))
         return self.get(found.id)
+
+    def _tell_canceled(self, run: str, now: float) -> None:
+        """End the steps that a driver had begun before the run was queued again."""
+        left = self._database.write_returning("end_lost_steps", (now, run))
+        if left:
+            number = self._database.write_returning("count_last_event", (run,))[0]["events"]
+            body = {"status": str(RunStatus.CANCELED), "steps": [[step["step"], "Canceled"] for step in left]}
+            self._database.write("add_event", (run, number, now, dumps(body)))
 
 
 class SQLDriving:
@@ -119,6 +135,7 @@ class SQLDriving:
         self._seen = seen
         self._taken: tuple[int, int] | None = None  # what is to be noted once it is committed
         self._events: dict[str, int] = {}  # the last event of each run that was written from here
+        self._fruitful: set[str] = set()  # runs that have had a result accepted from here
 
     def take(self, run: str, owner: str) -> RunRecord:
         """Take the run's lease; the epoch grows."""
@@ -128,9 +145,9 @@ class SQLDriving:
             if self._seen is not None:
                 self._look_back(self._seen, now)
             row = self._lease(run)
-            if row["owner"] and row["owner"] != owner and is_alive(self._database, row):
+            if row["owner"] and row["owner"] != owner and leases.is_held(self._database, row):
                 raise LeaseLostError(f"run {run} is driven by another process ({row['owner']})")
-            lease = (leases.deadline(), seen_at(self._database, self._clock))
+            lease = (leases.deadline(), leases.seen_at(self._database, self._clock))
             if self._database.write("take_run", (owner, *lease, now, run, row["epoch"])) == 0:
                 raise LeaseLostError(f"run {run} has ended as {row['status']}")
             self._event(run, row["epoch"] + 1, {"driver": owner})
@@ -138,7 +155,7 @@ class SQLDriving:
 
     def renew(self, run: str, epoch: int) -> bool:
         """Keep the lease; whether the run is to be canceled."""
-        lease = (leases.deadline(), seen_at(self._database, self._clock))
+        lease = (leases.deadline(), leases.seen_at(self._database, self._clock))
         rows = self._database.touch("renew_run", (*lease, run, epoch))
         if not rows:
             raise LeaseLostError(f"run {run} is driven by another process, or has ended")
@@ -166,52 +183,53 @@ class SQLDriving:
                 raise LeaseLostError(f"run {run}: a step that has ended cannot move again (among {names})")
             if completions:
                 self._accept(run, epoch, completions, now)
+                if run not in self._fruitful:
+                    self._database.write("bear_fruit", (run,))
             good = [(pipeline, change.name, run) for change in changes if change.status.good]
             self._database.write_many("put_latest", good)
         self._events[run] = event
+        if completions:
+            self._fruitful.add(run)
 
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
     ) -> None:
         """End the run and its claims."""
         with self._database.transaction():
-            self._event(run, epoch, {"status": str(status)})
-            text = dumps(failure_to_json(failure)) if failure else None
             now = self._clock.now()
+            # what an earlier driver had begun, and this one did not come to
+            left = self._database.write_returning("end_lost_steps", (now, run)) if epoch > 1 else ()
+            steps = {"steps": [[step["step"], "Canceled"] for step in left]} if left else {}
+            self._event(run, epoch, {"status": str(status), **steps})
+            text = dumps(failure_to_json(failure)) if failure else None
             self._gather(run)
             self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
             self._database.write("drop_claims_of_run", (run,))
         self._events.pop(run, None)
+        self._fruitful.discard(run)
 
-    def recover(self) -> Sequence[str]:
-        """Fail the runs whose driver is dead; where nothing can be written just now, whoever comes next does."""
-        if not self._dead():
+    def hand_back(self, run: str, epoch: int) -> None:
+        """Queue a detached run again."""
+        with self._database.transaction():
+            self._event(run, epoch, {"status": str(RunStatus.QUEUED)})
+            if self._database.write("hand_back_run", (run, epoch)) == 0:
+                raise LeaseLostError(f"run {run} cannot be handed back: it is not detached, or is to be canceled")
+            self._database.write("drop_claims_of_run", (run,))
+
+    def unattended(self, patience: float, most: int | None = None) -> bool:
+        """Whether `recover` has something to do."""
+        if not (rows := self._database.read("open_runs")):
+            return False
+        return recovery.has_unattended(self._database, rows, self._clock, patience, most)
+
+    def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
+        """End or queue again the runs of dead drivers; where nothing can be written now, whoever comes next does."""
+        if not self.unattended(patience, most):
             return []
         try:
-            return self._recover()
+            return recovery.recover(self._database, self._clock, patience, most)
         except StorageError:
             return []
-
-    def _recover(self) -> Sequence[str]:
-        failure = Failure(
-            "lost", "the process that drove this run died", hint="run the pipeline again: what was finished is reused"
-        )
-        ended = []
-        with self._database.transaction():
-            self._database.lock()
-            now = self._clock.now()
-            for row in self._dead():  # those that are still so: another may have been quicker, or a driver be back
-                if self._database.write(
-                    "fail_lost_run", (dumps(failure_to_json(failure)), now, row["id"], row["epoch"])
-                ):
-                    self._database.write("end_lost_steps", (now, row["id"]))
-                    self._database.write("drop_claims_of_run", (row["id"],))
-                    ended.append(row["id"])
-        return ended
-
-    def _dead(self) -> Sequence[Row]:
-        """Open runs whose driver is dead."""
-        return [row for row in self._database.read("open_runs") if row["owner"] and not is_alive(self._database, row)]
 
     def _lease(self, run: str) -> Row:
         rows = self._database.read("run_lease", (run,))
@@ -243,7 +261,7 @@ class SQLDriving:
         self._database.write("jump_epochs")  # whoever has taken one of them since may not go on
         forgotten = self._database.write_returning("fail_forgotten_runs", (dumps(failure_to_json(failure)), now))
         for lost in forgotten:
-            self._database.write("end_lost_steps", (now, lost["id"]))
+            self._database.write_returning("end_lost_steps", (now, lost["id"]))
             self._database.write("drop_claims_of_run", (lost["id"],))
         names = ", ".join(lost["id"] for lost in forgotten)
         ended = f"; runs that were in progress then have failed: {names}" if forgotten else ""
@@ -276,17 +294,6 @@ class SQLDriving:
             for completion, counts in zip(completions, reusable, strict=True)
         ]
         self._database.write_many("add_completion", rows)
-
-
-def is_alive(database: Database, row: Row) -> bool:
-    """Whether the driver that a row names may still be at work."""
-    return leases.is_alive(row["owner"], row["lease_until"], row["renewed_at"], database.shared_time())
-
-
-def seen_at(database: Database, clock: Clock) -> float:
-    """The time that a sign of life gets: of the clock that all who judge it share, if there is one."""
-    shared = database.shared_time()
-    return clock.now() if shared is None else shared
 
 
 def add_event(database: Database, run: str, epoch: int, at: float, body: Mapping[str, Any]) -> int:
@@ -387,4 +394,5 @@ def run_record(row: Row) -> RunRecord:
         row["parent_step"],
         row["display_name"],
         row["description"],
+        bool(row["detached"]),
     )

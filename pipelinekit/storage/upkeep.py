@@ -101,7 +101,7 @@ class SQLUpkeep:
             if "carried" in body:
                 body["steps"] = self._carried(row["run"], body.get("but", ()))
             steps = tuple((name, status) for name, status in body.get("steps", ()))
-            events.setdefault(row["run"], []).append(EventEntry(row["sequence"], steps, body.get("status", "")))
+            events.setdefault(row["run"], []).append(EventEntry(row["sequence"], steps, _ending(body)))
         return {row["id"]: History(row["events"], tuple(events.get(row["id"], ()))) for row in counts}
 
     def _carried(self, run: str, but: Iterable[int]) -> list[tuple[str, str]]:
@@ -209,3 +209,9 @@ def _completion(row: Row, files: Mapping[Place, list[StoredValue]]) -> Completio
 def _claim(row: Row) -> ClaimEntry:
     status = RunStatus(row["status"]) if row["status"] else None
     return ClaimEntry(row["key"], row["run"], row["step"], row["epoch"], row["run_epoch"], status)
+
+
+def _ending(event: Mapping[str, str]) -> str:
+    """The status that a run ended with at this event; empty when it only was queued again."""
+    status = event.get("status", "")
+    return status if status and RunStatus(status).final else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelinekit.classes import field, mutable, replace
 from pipelinekit.domain.accounting import Kept
-from pipelinekit.domain.attempts import LogChunk, split_id
+from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.metrics import Entry
 from pipelinekit.domain.runs import (
     PIPELINE,
@@ -59,6 +59,8 @@ class MemoryState:
     properties: dict[tuple[str, str, bool], dict[str, str]] = field(default_factory=dict)
     files: dict[tuple[str, str, bool], dict[str, StoredValue]] = field(default_factory=dict)
     told_by: dict[tuple[str, str], int] = field(default_factory=dict)
+    fruitless: dict[str, int] = field(default_factory=dict)
+    offered: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -95,12 +97,22 @@ class MemoryState:
                     if earlier:
                         told[run, "", False] = {**earlier, **told.get((run, "", False), {})}  # type: ignore[dict-item]
 
+    def end_steps(self, run: str) -> list[tuple[str, str]]:
+        """Let the steps of a run that have not ended be canceled; which they were."""
+        left = {name: step for name, step in self.steps.get(run, {}).items() if not step.status.final}
+        for name, step in left.items():
+            note, now = "the driver of the run died", self.clock.now()
+            self.steps[run][name] = replace(step, status=StepStatus.CANCELED, note=note, ended_at=now)
+        return [(name, "Canceled") for name in left]
+
     def holds(self, claim: tuple[str, int, str]) -> bool:
         """Whether a claim is live."""
         run = self.runs[claim[0]]
         return not run.status.final and run.epoch == claim[1] and bool(run.owner) and run.owner not in self.dead
 
 
+AGAIN_SECONDS = 30.0
+MOST_FRUITLESS = 3
 _DRIVEN = (RunStatus.RUNNING, RunStatus.CANCEL_REQUESTED)
 _NO_STEPS = ("driver", "status")  # what else events tell
 _WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
@@ -160,6 +172,7 @@ class MemoryRuns:
         record = self.get(run)
         if record.status in _WAITING and not record.owner:
             record = replace(record, status=RunStatus.CANCELED, cancel_requested=True, ended_at=self._state.clock.now())
+            self._state.end_steps(record.id)
         elif not record.status.final:
             status = RunStatus.CANCEL_REQUESTED if record.status is RunStatus.RUNNING else record.status
             record = replace(record, status=status, cancel_requested=True)
@@ -186,6 +199,7 @@ class MemoryDriving:
         started = record.started_at if record.started_at is not None else self._state.clock.now()
         record = replace(record, owner=owner, epoch=record.epoch + 1, status=status, started_at=started)
         self._state.runs[run] = record
+        self._state.fruitless = {**self._state.fruitless, run: self._state.fruitless.get(run, 0) + 1}
         self._event(run, [("driver", owner)])
         return record
 
@@ -216,13 +230,14 @@ class MemoryDriving:
                     self._state.used[change.original_run, change.original_step] = self._state.clock.now()
             for completion in completions:
                 self._accept(run, epoch, completion)
+                self._state.fruitless = {**self._state.fruitless, run: 0}
 
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
     ) -> None:
         """End the run."""
         record = self._state.leased(run, epoch)
-        self._event(run, [("status", str(status))])
+        self._event(run, [("status", str(status)), *(self._state.end_steps(run) if epoch > 1 else ())])
         now = self._state.clock.now()
         self._state.gather(run)
         self._state.runs[run] = replace(
@@ -230,25 +245,54 @@ class MemoryDriving:
         )
         self._drop_claims(run)
 
-    def recover(self) -> Sequence[str]:
-        """Fail the runs whose driver is dead."""
-        ended = []
+    def hand_back(self, run: str, epoch: int) -> None:
+        """Queue a detached run again."""
+        record = self._state.leased(run, epoch)
+        if not record.detached or record.cancel_requested:
+            raise LeaseLostError(f"run {run} cannot be handed back: it is not detached, or is to be canceled")
+        self._event(run, [("status", "Queued")])
+        self._state.runs[run] = replace(record, status=RunStatus.QUEUED, owner="", epoch=epoch + 1)
+        self._state.fruitless = {**self._state.fruitless, run: self._state.fruitless[run] - 1}
+        self._state.offered = {**self._state.offered, run: 0.0}
+        self._drop_claims(run)
+
+    def unattended(self, patience: float, most: int | None = None) -> bool:
+        """Whether `recover` has something to do."""
         for run, record in self._state.runs.items():
             if record.status in _DRIVEN and record.owner in self._state.dead:
-                failure = Failure("lost", "the process that drove this run died")
-                now = self._state.clock.now()
+                return True
+            if most != 0 and record.status is RunStatus.QUEUED and record.detached and self._waits(run, patience):
+                return True
+        return False
+
+    def _waits(self, run: str, patience: float) -> bool:
+        record, now, told = self._state.runs[run], self._state.clock.now(), self._state.offered.get(run, 0.0)
+        return now - told >= AGAIN_SECONDS if told else record.epoch > 0 or now - record.created_at >= patience
+
+    def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
+        """End or queue again what dead drivers left."""
+        now, waiting = self._state.clock.now(), []
+        for run, record in list(self._state.runs.items()):
+            if record.status in _DRIVEN and record.owner in self._state.dead:
+                fruitless = self._state.fruitless.get(run, 0)
+                if record.detached and not record.cancel_requested and fruitless < MOST_FRUITLESS:
+                    status, failure = RunStatus.QUEUED, None
+                    waiting.append(run)
+                elif record.cancel_requested:
+                    status, failure = RunStatus.CANCELED, None
+                else:
+                    status, failure = RunStatus.FAILED, Failure("lost", "the process that drove this run died")
+                self._event(run, [("status", str(status)), *(self._state.end_steps(run) if status.final else ())])
+                ended = now if status.final else None
                 self._state.runs[run] = replace(
-                    record, status=RunStatus.FAILED, failure=failure, ended_at=now, owner="", epoch=record.epoch + 1
+                    record, status=status, failure=failure, ended_at=ended, owner="", epoch=record.epoch + 1
                 )
-                for name, step in self._state.steps.get(run, {}).items():
-                    if not step.status.final:
-                        note = "the driver of the run died"
-                        self._state.steps[run][name] = replace(
-                            step, status=StepStatus.CANCELED, note=note, ended_at=now
-                        )
                 self._drop_claims(run)
-                ended.append(run)
-        return ended
+            elif record.status is RunStatus.QUEUED and record.detached and self._waits(run, patience):
+                waiting.append(run)
+        chosen = sorted(waiting)[:most]
+        self._state.offered = {**self._state.offered, **dict.fromkeys(waiting, 0.0), **dict.fromkeys(chosen, now)}
+        return chosen
 
     def _accept(self, run: str, epoch: int, completion: Completion) -> None:
         completion = replace(completion, created_at=self._state.clock.now())
@@ -430,46 +474,3 @@ class MemoryReuse:
         for item in self._state.completions:
             times.setdefault(item.definition, []).append(item.seconds)
         return {name: sum(times[name]) / len(times[name]) for name in definitions if name in times}
-
-
-class MemoryDocuments:
-    """Twin of `storage.documents.SQLDocuments`."""
-
-    def __init__(self, state: MemoryState) -> None:
-        self._state = state
-
-    def put(self, documents: Mapping[str, str]) -> None:
-        """Keep documents."""
-        for digest, body in documents.items():
-            self._state.documents.setdefault(digest, body)
-
-    def get(self, digests: Iterable[str]) -> Mapping[str, str]:
-        """The documents that are there."""
-        return {digest: self._state.documents[digest] for digest in digests if digest in self._state.documents}
-
-
-class MemoryLogs:
-    """Twin of `storage.logs.SQLLogs`."""
-
-    def __init__(self, state: MemoryState, limit: int = 8 * 1024 * 1024) -> None:
-        self._state = state
-        self._limit = limit
-
-    def append(self, chunks: Sequence[LogChunk], at: float) -> None:  # noqa: ARG002 - the port's
-        """Keep chunks."""
-        for chunk in chunks:
-            run, step, _ = split_id(chunk.attempt)
-            kept = self._state.logs.setdefault((run, step), [])
-            size = sum(len(item.text) for item in kept if item.attempt == chunk.attempt)
-            room = self._limit - size
-            text = chunk.text
-            if room <= 0:
-                continue
-            if len(text) > room:
-                text = f"{text[:room]}\n[... the rest was dropped: an attempt keeps {self._limit} characters ...]\n"
-            kept.append(replace(chunk, text=text))
-
-    def read(self, run: str, step: str, after: int = 0) -> Sequence[tuple[int, LogChunk]]:
-        """Chunks with their positions."""
-        kept = self._state.logs.get((run, step), [])
-        return [(position, chunk) for position, chunk in enumerate(kept, start=1) if position > after]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.classes import replace
-from pipelinekit.domain.runs import CHILD, Completion
+from pipelinekit.domain.runs import CHILD, Completion, RunStatus
 from pipelinekit.domain.upkeep import (
     ClaimEntry,
     CompletionEntry,
@@ -182,8 +182,9 @@ class MemoryUpkeep:
 
 def _event(number: int, body: list[tuple[str, str]]) -> EventEntry:
     """An event of the twin of `storage.runs.SQLDriving`, which tells kinds by the first word alone."""
-    if len(body) == 1 and body[0][0] in ("driver", "status"):
-        return EventEntry(number, ended=body[0][1] if body[0][0] == "status" else "")
+    if body and body[0][0] in ("driver", "status"):
+        ended = body[0][1] if body[0][0] == "status" else ""
+        return EventEntry(number, tuple(body[1:]), ended if ended and RunStatus(ended).final else "")
     return EventEntry(number, tuple(body))
 
 

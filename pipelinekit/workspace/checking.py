@@ -52,7 +52,7 @@ class Checker:
         """Every fault. With `quick` blobs are looked for, but not read; with `repair` faults are mended as they say."""
         stores = self._stores
         if repair:
-            stores.driving.recover()
+            stores.recover()
         found = _Findings([StoreFault("I13", "records", words, _DATABASE_HINT) for words in stores.upkeep.damages()])
         with stores.batch():
             inventory = stores.upkeep.inventory()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.computes import (
@@ -33,14 +33,15 @@ PATIENCE_SECONDS = 25 * 60.0
 START_SECONDS = 60.0  # that a keeper may take to have a scheduler
 
 
-HasEnded = Callable[[], bool]
+LastWords = Callable[[], str | None]
 
 
 class ComputeStores:
     """What handles of compute targets work with.
 
     `clusters` is asked for when one is looked at, since Dask takes long to load. `launch` starts the process that keeps
-    the cluster of a name, and gives what tells whether it has ended.
+    the cluster of a name, and gives what tells its last words: None while it lives. `forget` removes what is kept
+    beside the records.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class ComputeStores:
         records: ComputeRecords,
         keepers: KeeperRecords,
         clusters: Callable[[], Clusters],
-        launch: Callable[[str], HasEnded],
+        launch: Callable[[str], LastWords],
+        forget: Callable[[ComputeTarget], None],
     ) -> None:
         self.records = records
         self.keepers = keepers
         self.clusters = clusters
         self.launch = launch
+        self.forget = forget
 
 
 class ComputeHandle:
@@ -87,19 +90,22 @@ class ComputeHandle:
         self._refuse_attached("started")
         self._stores.keepers.want(self.name, wanted=True)
         until = time.monotonic() + START_SECONDS
-        has_ended: HasEnded | None = None
+        last_words: LastWords | None = None
         while (state := self.keeper).said is None:
-            if not state.alive and has_ended is None:
-                has_ended = self._stores.launch(self.name)
-            late = time.monotonic() > until
-            if late or (has_ended is not None and has_ended() and not self.keeper.alive):
-                raise ComputeError(
-                    f"the cluster {self.name!r} "
-                    + (f"was not started within {START_SECONDS:g} s" if late else "could not be started"),
-                    hint="its keeper writes to cache/keepers.log in the workspace folder",
-                )
+            if not state.alive and last_words is None:
+                last_words = self._stores.launch(self.name)
+            words = None if last_words is None else last_words()
+            if words is not None and not self.keeper.alive:
+                self._stores.keepers.want(self.name, wanted=False)
+                self._refuse_start(f"could not be started: {words}")
+            if time.monotonic() > until:
+                self._refuse_start(f"was not started within {START_SECONDS:g} s")
             time.sleep(PAUSE_SECONDS)
         return state.said
+
+    def _refuse_start(self, why: str) -> NoReturn:
+        hint = "its keeper writes to cache/keepers.log in the workspace folder"
+        raise ComputeError(f"the cluster {self.name!r} {why}", hint=hint)
 
     def stop(self) -> None:
         """End a cluster of the workspace's own: its scheduler and all of its nodes. What runs there is tried again."""
@@ -249,6 +255,7 @@ class ComputeCollection:
             )
         handle.stop()
         self._stores.records.remove(name)
+        self._stores.forget(handle.record)
 
     def detach(self, name: str) -> None:
         """Forget a target that was attached; its cluster goes on."""

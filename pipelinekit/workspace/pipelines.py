@@ -129,11 +129,13 @@ class Pipelines:
         source: str = "",
         root: Path | None = None,
         details: Mapping[str, Any] | None = None,
+        detached: bool = False,
         batch: Callable[[], Any],
     ) -> RunRecord:
         """Record a run of a graph whose snapshot is in the store; a driver then takes it.
 
-        `root` is the source folder, where it is at hand; `details` are further circumstances.
+        `root` is the source folder, where it is at hand; `details` are further circumstances. A `detached` run goes on
+        without whoever submits it.
         """
         text = graph_text(self._compiler.bind_secrets(graph))
         record = RunRecord(
@@ -149,6 +151,7 @@ class Pipelines:
             options=options or RunOptions(),
             source=source,
             details={**circumstances(root), **(details or {})},
+            detached=detached,
         )
         with batch():
             self._documents.put({record.graph: text})

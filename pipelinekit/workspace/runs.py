@@ -47,7 +47,7 @@ LONGEST_WAIT = 0.5
 
 @frozen
 class RunStores:
-    """What runs are shown from. `recover` fails the runs whose driver is dead; the last three are opened if needed."""
+    """What runs are shown from. `recover` sees to runs that nobody drives; the last three are opened if needed."""
 
     runs: RunRecords
     logs: LogRecords
@@ -205,7 +205,7 @@ class Run(Told):
 
     @property
     def record(self) -> RunRecord:
-        """The run's record; read again until it is final. A run whose driver has died is found to have failed."""
+        """The run's record; read again until it is final. A run whose driver has died is taken up again, or failed."""
         if not self._record.status.final:
             self._stores.recover()
             self._record = self._stores.runs.get(self.id)

@@ -13,7 +13,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.upkeep import Inventory, Leftover, Removal, RetentionPolicy, RunEntry
 from pipelinekit.domain.values import SLACK_SECONDS, StoredValue
 from pipelinekit.engine.upkeep import after, decide, needed_values, oldest_open, removable_runs, shown_values
-from pipelinekit.ports import Clock, Documents, DriverRecords, ReuseRecords
+from pipelinekit.ports import Clock, Documents, ReuseRecords
 from pipelinekit.ports.upkeep import BlobUpkeep, FolderUpkeep, UpkeepRecords
 from pipelinekit.workspace.references import References
 
@@ -22,12 +22,13 @@ from pipelinekit.workspace.references import References
 class Stores:
     """What upkeep works on. `batch` groups what is done inside it into one transaction.
 
+    `recover` sees to runs that nobody drives.
     `datasets` gives the digests of files and the values that registered datasets hold: they stay.
     `places` names the folders of built environments that stay.
     """
 
     upkeep: UpkeepRecords
-    driving: DriverRecords
+    recover: Callable[[], object]
     reuse: ReuseRecords
     documents: Documents
     batch: Callable[[], AbstractContextManager[None]]
@@ -85,7 +86,7 @@ class Collector:
     def collect(self, policy: RetentionPolicy, *, dry: bool = False) -> Collection:
         """Remove what the policy lets go, and what nothing refers to; with `dry` only say what that would be."""
         stores = self._stores
-        stores.driving.recover()
+        stores.recover()
         now = stores.clock.now()
         sizes = {entry.digest: entry.size for entry in stores.blobs.blobs()}
         self._references.blobs(needed_values(stores.upkeep.inventory()))  # manifests are read before the lock is taken

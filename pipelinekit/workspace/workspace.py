@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.names import IN_PROCESS
 from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.domain.steps import parse_duration
@@ -104,7 +105,8 @@ class Workspace:
         patterns = regenerate_patterns(regenerate)
         options = RunOptions(patterns, continue_on_step_failure, target, max_seconds=parse_duration(longest))
         name = experiment or self._defaults.experiment
-        record = self.record(compilation, given, Path.cwd(), experiment=name, options=options)
+        detached = target != IN_PROCESS
+        record = self.record(compilation, given, Path.cwd(), experiment=name, options=options, detached=detached)
         run = self.runs.handle(record)
         run.mark(marks, display_name)
         self._launch(record)
@@ -120,18 +122,22 @@ class Workspace:
         options: RunOptions | None = None,
         source: str = "",
         keep: bool = True,
+        detached: bool = False,
     ) -> RunRecord:
         """Record a run of a compiled pipeline, with everything it needs in the store. No driver is started.
 
         Paths among the given values are relative to `root`, those written in the pipeline to its source folder. With
-        `keep=False` nothing is stored, nor looked for in the store: whoever asks for that must know it to be there.
+        `keep=False` nothing is stored, nor looked for in the store: whoever asks for that must know it to be there. A
+        `detached` run goes on without this process.
         """
         graph = compilation.graph
         arguments = self.arguments(graph, given, root, compilation.trees[0].root, keep=keep)
         if keep:
             compilation.keep(self.pipelines.blobs)
         root = compilation.trees[0].root
-        return self.submit_graph(graph, arguments, experiment=experiment, options=options, source=source, root=root)
+        return self.submit_graph(
+            graph, arguments, experiment=experiment, options=options, source=source, root=root, detached=detached
+        )
 
     def arguments(self, graph: Graph, given: Mapping[str, Any], root: Path, source: Path, *, keep: bool) -> Arguments:
         """Values for a graph's parameters. Given paths are relative to `root`, written ones to the folder `source`."""
@@ -152,10 +158,18 @@ class Workspace:
         options: RunOptions | None = None,
         source: str = "",
         root: Path | None = None,
+        detached: bool = False,
     ) -> RunRecord:
         """Record a run of a stored graph, whose source folder is `root` where it is at hand. No driver is started."""
         return self.pipelines.submit(
-            graph, arguments, experiment=experiment, options=options, source=source, root=root, batch=self._batch
+            graph,
+            arguments,
+            experiment=experiment,
+            options=options,
+            source=source,
+            root=root,
+            detached=detached,
+            batch=self._batch,
         )
 
 

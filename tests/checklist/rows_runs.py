@@ -142,7 +142,7 @@ ROWS = [
         (
             TOLD,
             "domain/test_durations.py::test_a_step_waits_is_prepared_and_runs",
-            "e2e/test_crashes.py::test_whoever_waits_in_python_learns_that_the_driver_died",
+            "e2e/test_crashes.py::test_whoever_waits_in_python_has_the_run_go_on_when_its_driver_died",
         ),
         ("runs show latest",),
         "A run whose heartbeats stay out fails when its driver is known to be dead, so that it can be resumed.",

@@ -16,6 +16,7 @@ from pipelinekit.testing.contracts.carrying import CarryingContract
 from pipelinekit.testing.contracts.experiments import ExperimentsContract
 from pipelinekit.testing.contracts.facts import FactsContract
 from pipelinekit.testing.contracts.records import RecordsContract
+from pipelinekit.testing.contracts.recovery import RecoveryContract
 from pipelinekit.testing.records import MemoryState
 
 
@@ -55,6 +56,18 @@ class TestSQLiteRecords(SQLite, RecordsContract):
 
 
 class TestPostgresRecords(Postgres, RecordsContract):
+    pass
+
+
+class TestMemoryRecovery(Memory, RecoveryContract):
+    pass
+
+
+class TestSQLiteRecovery(SQLite, RecoveryContract):
+    pass
+
+
+class TestPostgresRecovery(Postgres, RecoveryContract):
     pass
 
 

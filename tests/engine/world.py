@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from pipelinekit.classes import replace
 from pipelinekit.domain.attempts import AttemptEnded, AttemptStarted, attempt_id
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunOptions
 from pipelinekit.domain.values import plain
@@ -39,21 +40,40 @@ class World:
         self.held = {}
         self.executed = []
         self.log = []
+        self.results = {}
 
-    def run(self, graph, options=None, arguments=None, cancel_after=None, run="run"):
+    def run(self, graph, options=None, arguments=None, cancel_after=None, run="run", die_after=None):
         self.run_name = run
         self.executed = []
         self.changes = {}
         self.history = []
+        return self.drive(graph, options, arguments, cancel_after, die_after)
+
+    def take_up(self, graph, options=None, arguments=None, cancel_after=None, die_after=None):
+        """Another driver goes on with the run: it knows what was recorded, and nothing else."""
+        return self.drive(graph, options, arguments, cancel_after, die_after, self.recorded())
+
+    def recorded(self):
+        """The step runs of the run, with what they show."""
+        return [
+            replace(change, outputs=self.results[change.original_run, change.original_step] if change.original_run else change.outputs)
+            for change in self.changes.values()
+        ]  # fmt: skip
+
+    def drive(self, graph, options, arguments, cancel_after, die_after, recorded=()):
         self.claimed = set()
         self.started = {}
         self.finish = None
         self.events = deque()
-        self.orchestrator = Orchestrator(run, graph, arguments or {}, options or RunOptions())
+        self.orchestrator = Orchestrator(
+            self.run_name, graph, arguments or {}, options or RunOptions(), recorded=recorded
+        )
         self.perform(self.orchestrator.start())
         turns = 0
         while self.finish is None:
             turns += 1
+            if die_after is not None and turns > die_after:
+                return None
             if cancel_after is not None and turns == cancel_after:
                 self.perform(self.orchestrator.handle(CancelRequested()))
                 continue
@@ -82,6 +102,13 @@ class World:
                             f"{change.name} moved after its end"
                         )
                         self.changes[change.name] = change
+                        if change.outputs:
+                            self.results[self.run_name, change.name] = change.outputs
+                        if change.outputs and change.key in self.claimed:
+                            self.claimed.discard(change.key)
+                            self.kept[change.key] = Completion(
+                                change.key, self.run_name, change.name, change.outputs, 1.0
+                            )
                         self.history.append((change.name, str(change.status)))
                 case LookUp(keys=keys):
                     found = {step: self.kept[key] for step, key in keys.items() if key in self.kept}
@@ -141,9 +168,6 @@ class World:
             names = tuple(kind.__name__ for kind in type(error).__mro__)
             return AttemptEnded(attempt, 2.0, 1.0, failure=Failure("user", str(error), names))
         value = output if hasattr(output, "digest") else plain(output)
-        if start.key in self.claimed:
-            self.claimed.discard(start.key)
-            self.kept[start.key] = Completion(start.key, self.run_name, start.step, {"output": value}, 1.0)
         return AttemptEnded(attempt, 2.0, 1.0, {"output": value})
 
 

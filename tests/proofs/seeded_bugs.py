@@ -73,6 +73,27 @@ BUGS = (
         "]",
         ("tests/workspace/test_git.py",),
     ),
+    Bug(
+        "a driver that goes on with a run forgets what had ended",
+        "engine/resuming.py",
+        "        record = self._records.pop(work.name, None)\n",
+        "        record = None\n",
+        ("tests/engine/test_taking_up.py",),
+    ),
+    Bug(
+        "a driver that goes on with a run numbers attempts anew",
+        "engine/resuming.py",
+        "        work.attempt = record.attempt\n",
+        "",
+        ("tests/engine/test_taking_up.py",),
+    ),
+    Bug(
+        "a driver that goes on with a run forgets why a step was skipped",
+        "engine/resuming.py",
+        "            broken.add(position)\n",
+        "            pass\n",
+        ("tests/engine/test_taking_up.py",),
+    ),
     Bug("entry not in the key", "domain/graphs.py", '            "entry": self.entry,\n', ""),
     Bug(
         "arguments not in the key",
@@ -183,9 +204,10 @@ BUGS = (
     ),
     Bug(
         "claims outlive their run",
-        "storage/runs.py",
-        '                    self._database.write("drop_claims_of_run", (row["id"],))\n',
-        "",
+        "storage/recovery.py",
+        '    database.write("end_lost_run", (str(status), text, now, row["id"], row["epoch"]))\n'
+        '    database.write("drop_claims_of_run", (row["id"],))\n',
+        '    database.write("end_lost_run", (str(status), text, now, row["id"], row["epoch"]))\n',
     ),
     Bug(
         "blobs written in place",
@@ -282,8 +304,8 @@ BUGS = (
     Bug(
         "a mapped element that is made again is counted twice",
         "engine/orchestrator.py",
-        "if parent.open_children > 0 or parent.state is State.DONE:",
-        "if parent.open_children > 1 or parent.state is State.DONE:",
+        "if parent.open_children == 0 and parent.state is not State.DONE:",
+        "if parent.open_children <= 1 and parent.state is not State.DONE:",
     ),
     Bug(
         "code that star imports bring is not counted",
@@ -356,8 +378,8 @@ BUGS = (
     Bug(
         "steps are carried over though all are to be made again",
         "runtime/carrying.py",
-        "if run.epoch > 1 or options.regenerate or options.verify or options.check:",
-        "if run.epoch > 1:",
+        "    if options.regenerate or options.verify or options.check:\n        return NOTHING",
+        "    if False:\n        return NOTHING",
     ),
     Bug(
         "a look-up does not see results of its own turn",

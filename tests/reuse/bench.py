@@ -410,7 +410,7 @@ class Bench:
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 
-    def submit(self, world, options):
+    def submit(self, world, options, detached=False):
         """Compile, store and record a run of this world as it is now; its id."""
         self.bring(world)
         self.count += 1
@@ -423,7 +423,7 @@ class Bench:
         self.records.documents.put({graph_digest(text): text})
         record = RunRecord(
             f"{self.count:0>14}", 0, "exp", graph.name, graph_digest(text), RunStatus.QUEUED, self.clock.now(),
-            arguments.values, arguments.paths, options=options,
+            arguments.values, arguments.paths, options=options, detached=detached,
         )  # fmt: skip
         self.worlds[record.id] = world
         return self.records.runs.create(record).id
@@ -504,7 +504,7 @@ class Bench:
         records, blobs = self.records, self.folder / "blobs"
         clock = HandClock(time.time() + 1_000_000)
         stores = Stores(
-            SQLUpkeep(self.database, clock), records.driving, records.reuse, records.documents, records.batch,
+            SQLUpkeep(self.database, clock), lambda: records.driving.recover(30), records.reuse, records.documents, records.batch,
             FolderSweeper(blobs), HomeSweeper(self.folder), clock,
         )  # fmt: skip
         return Collector(stores).collect(RetentionPolicy(keep_runs=keep))

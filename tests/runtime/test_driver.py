@@ -15,12 +15,11 @@ from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.compute import ImaginaryCompute
+from pipelinekit.testing.documents import MemoryDocuments, MemoryLogs
 from pipelinekit.testing.facts import MemoryFacts
 from pipelinekit.testing.records import (
     MemoryCarrying,
-    MemoryDocuments,
     MemoryDriving,
-    MemoryLogs,
     MemoryReuse,
     MemoryRuns,
     MemoryState,

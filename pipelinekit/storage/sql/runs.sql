@@ -6,8 +6,8 @@ returning runs
 -- name: add_run
 insert into runs (id, number, experiment, pipeline, graph, status, created_at, started_at, ended_at, arguments, paths,
     outputs, options, failure, source, details, owner, epoch, lease_until, renewed_at, cancel_requested, events, kind,
-    parent, parent_step, display_name, description)
-values (?, ?, ?, ?, ?, ?, ?, null, null, ?, ?, '{}', ?, null, ?, ?, '', 0, 0, 0, 0, 0, ?, ?, ?, ?, ?)
+    parent, parent_step, display_name, description, detached)
+values (?, ?, ?, ?, ?, ?, ?, null, null, ?, ?, '{}', ?, null, ?, ?, '', 0, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?)
 
 -- name: runs_like
 select * from runs where id >= ? and id < ? order by id limit 2
@@ -38,12 +38,15 @@ where id = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested'
 update runs set status = 'Canceled', ended_at = ?, cancel_requested = 1
 where id = ? and status in ('NotStarted', 'Queued') and owner = ''
 
+-- name: count_last_event
+update runs set events = events + 1 where id = ? returning events
+
 -- name: run_lease
 select status, owner, epoch, lease_until, renewed_at, cancel_requested from runs where id = ?
 
 -- name: take_run
 update runs set status = case when status in ('NotStarted', 'Queued') then 'Running' else status end, owner = ?,
-    epoch = epoch + 1, lease_until = ?, renewed_at = ?, started_at = coalesce(started_at, ?)
+    epoch = epoch + 1, lease_until = ?, renewed_at = ?, started_at = coalesce(started_at, ?), fruitless = fruitless + 1
 where id = ? and epoch = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
 -- name: renew_run
@@ -87,14 +90,29 @@ where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
 -- name: drop_claims_of_run
 delete from claims where run = ?
 
+-- name: bear_fruit
+update runs set fruitless = 0 where id = ?
+
 -- name: open_runs
-select id, status, owner, epoch, lease_until, renewed_at from runs
+select id, status, owner, epoch, created_at, lease_until, renewed_at, cancel_requested, detached, fruitless from runs
 where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
--- name: fail_lost_run
-update runs set status = 'Failed', failure = ?, ended_at = ?, owner = '', epoch = epoch + 1, lease_until = 0
+-- name: end_lost_run
+update runs set status = ?, failure = ?, ended_at = ?, owner = '', epoch = epoch + 1, lease_until = 0
 where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
+
+-- name: queue_lost_run
+update runs set status = 'Queued', owner = '', epoch = epoch + 1, lease_until = 0, renewed_at = 0
+where id = ? and epoch = ? and status = 'Running'
+
+-- name: hand_back_run
+update runs set status = 'Queued', owner = '', epoch = epoch + 1, lease_until = 0, renewed_at = 0, fruitless = fruitless - 1
+where id = ? and epoch = ? and status = 'Running' and detached = 1 and cancel_requested = 0
+
+-- name: offer_run
+update runs set renewed_at = ? where id = ? and owner = ''
 
 -- name: end_lost_steps
 update step_runs set status = 'Canceled', ended_at = ?, note = 'the driver of the run died'
 where run = ? and status in ('NotStarted', 'Queued', 'Running')
+returning step

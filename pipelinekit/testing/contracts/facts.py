@@ -251,7 +251,7 @@ class FactsContract:
         other = made.runs.create(new_run("other", at=2.0)).id
         made.driving.take(other, made.dead)
         made.facts.tell([Told(attempt_id(other, "a", 1), (Entry(CHILD, "", {"parent": ""}, lost, 1.0),))])
-        made.driving.recover()
+        made.driving.recover(30)
         assert {made.runs.get(run).status for run in (other, lost)} == {RunStatus.FAILED}
 
     def test_a_run_without_steps_tells_of_itself(self) -> None:

@@ -1,0 +1,133 @@
+"""The part of a workspace's services that sees to runs which nobody drives here: driver processes, and the service."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from pipelinekit import computing
+from pipelinekit.domain.names import LOCAL
+from pipelinekit.errors import ConflictError
+from pipelinekit.late import late
+from pipelinekit.storage import leases
+from pipelinekit.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
+    import threading
+
+    from pipelinekit.domain import servers as server_nouns
+    from pipelinekit.runtime import service
+    from pipelinekit.storage import servers
+else:
+    subprocess = late("subprocess")
+    server_nouns = late("pipelinekit.domain.servers")
+    service = late("pipelinekit.runtime.service")
+    servers = late("pipelinekit.storage.servers")
+
+PATIENCE_SECONDS = 30.0  # how long a queued run is left to the process that was started to drive it
+WAITS = "-"  # instead of a run's id: the driver process is told it on its standard input
+
+
+class ServeServices(computing.ComputeServices):
+    """Services for runs that go on by themselves."""
+
+    @cached_property
+    def _launched(self) -> dict[str, tuple[DriverProcess, int]]:
+        return {}
+
+    @cached_property
+    def servers(self) -> servers.SQLServers:
+        """The servers of the workspace."""
+        return servers.SQLServers(self.database, self.clock)
+
+    def recover(self) -> None:
+        """See to runs that nobody drives: have those that go on driven, end the others.
+
+        A run that a driver process of ours ended without having taken has failed.
+        """
+        records = self.records
+        for run, (process, epoch) in list(self._launched.items()):
+            code = process.exit_code()
+            if code is not None:
+                del self._launched[run]
+                hint = f"it wrote to {self.home / 'cache' / 'drivers.log'}"
+                service.fail_untaken(run, epoch, code, leases.owner_id(), records.driving, records.runs, hint)
+        if records.driving.unattended(PATIENCE_SECONDS):
+            most = 0 if self.servers.alive() else None
+            for run in records.driving.recover(PATIENCE_SECONDS, most):
+                epoch = records.runs.get(run).epoch
+                self._launched[run] = DriverProcess(self.home, run), epoch
+
+    def launch(self, run: str) -> None:
+        """Have a run driven by a process that outlives this one: of a server, or else of its own."""
+        if not self.servers.alive():
+            self._launched[run] = DriverProcess(self.home, run), 0
+
+    def check_unserved(self, verb: str) -> None:
+        """Refuse to do something to the whole workspace while a server sees to it."""
+        if found := self.servers.alive():
+            words = f"cannot {verb} the workspace: a server sees to it (process {found[0].pid} on {found[0].host})"
+            raise ConflictError(words, hint="end the server first")
+
+    def serve(
+        self,
+        most: int,
+        warm: int,
+        ended: threading.Event,
+        hurried: threading.Event,
+        patience: float,
+        tell: Callable[[str], None],
+    ) -> None:
+        """Drive the queued runs of the workspace until `ended` is set; see `runtime.service.Service.serve`."""
+        records, owner = self.records, leases.owner_id()
+        about = server_nouns.Server(os.uname().nodename, os.getpid(), self.clock.now(), 0, most)
+        spawn = lambda: DriverProcess(self.home)  # noqa: E731 - one line says it
+        service.Service(owner, records.driving, records.runs, self.servers, spawn, about, warm=warm, tell=tell).serve(
+            ended, hurried, patience
+        )
+
+    def warm_up(self) -> None:
+        """Load what a driver needs before it is told its run."""
+        self.records.runs  # noqa: B018 - opens the database
+        self.blobs  # noqa: B018
+        self.check_computes([LOCAL])
+
+
+class DriverProcess:
+    """Implements `runtime.service.DriverProcess`: `pipelinekit runs drive`, in a session of its own."""
+
+    def __init__(self, home: Path, run: str = WAITS) -> None:
+        with (home / "cache" / "drivers.log").open("ab") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "pipelinekit", "runs", "drive", run],
+                cwd=home.parent,
+                env={**os.environ, "PIPELINEKIT_WORKSPACE": str(home)},
+                stdin=subprocess.PIPE if run == WAITS else subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+
+    def begin(self, run: str) -> bool:
+        """Tell it its run."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{run}\n".encode())
+            self._process.stdin.close()
+        except BrokenPipeError:
+            return False
+        return True
+
+    def exit_code(self) -> int | None:
+        """None as long as it lives."""
+        return self._process.poll()
+
+    def dismiss(self) -> None:
+        """End a process that waits for its run."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()

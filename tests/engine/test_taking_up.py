@@ -1,0 +1,124 @@
+"""Taking a run up again: whenever its driver dies, the next one comes to the same end and does nothing twice."""
+
+from graphs import Drawing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import World
+
+from pipelinekit.domain.graphs import FirstOf
+from pipelinekit.domain.runs import RunOptions, RunStatus
+from pipelinekit.domain.steps import Retry, StepOptions
+
+CONTINUE = RunOptions(continue_on_step_failure=True)
+
+
+@st.composite
+def drawings(draw):
+    """A graph of steps, branches and mapped steps, and which of its steps fail."""
+    drawing, failing, names, mapped = Drawing(), set(), [], []
+    for number in range(draw(st.integers(1, 8))):
+        name = f"n{number}"
+        kind = draw(st.sampled_from(["step", "step", "list", "each", "each of each", "branch", "first"]))
+        source = draw(st.sampled_from(names)) if names else number
+        if kind == "each":
+            lists = [item for item in names if item.startswith("list")]
+            over = draw(st.sampled_from(lists)) if lists else [1, 2, 3]
+            drawing.node(name, over, source, each=("x",))
+            mapped.append(name)
+        elif kind == "each of each" and mapped:
+            drawing.node(name, draw(st.sampled_from(mapped)), each=("x",))
+            mapped.append(name)
+        elif kind == "list":
+            name = f"list{number}"
+            drawing.node(name, source)
+        elif kind == "branch" and names:
+            on = draw(st.sampled_from(names))
+            drawing.node(name, source, when=(on, "==", draw(st.sampled_from([0, 1])), draw(st.booleans())))
+        elif kind == "first" and names:
+            items = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3))
+            drawing.node(name, source)
+            node = drawing.nodes[-1]
+            node.inputs["y"] = FirstOf(tuple(drawing.ref(item) for item in items))
+        else:
+            drawing.node(name, source, number % 3)
+        if kind in ("step", "each") and draw(st.integers(0, 4)) == 0:
+            failing.add(name if draw(st.booleans()) else f"{name}[1]")
+        names.append(name)
+    return drawing.graph(**{f"out_{name}": name for name in names}), failing
+
+
+def behaviour(failing):
+    def function(step, inputs, attempt):
+        if step in failing or step.partition("[")[0] in failing:
+            raise ValueError(step)
+        flat = repr(sorted(map(repr, inputs.items())))
+        return [len(flat), 2, 1] if step.startswith("list") else len(flat) % 2
+
+    return function
+
+
+def good(statuses):
+    """Which execution of equal steps counts is chance; that they have the result is not."""
+    return {name: "good" if status in ("Completed", "Reused") else status for name, status in statuses.items()}
+
+
+def outputs_of(finish):
+    return {name: value.digest for name, value in finish.outputs.items()}
+
+
+@settings(max_examples=300, deadline=None)
+@given(drawings(), st.lists(st.integers(0, 25), min_size=1, max_size=4), st.data())
+def test_a_run_that_is_taken_up_comes_to_the_same_end_and_executes_nothing_that_has_ended(drawn, deaths, data):
+    graph, failing = drawn
+    undisturbed = World(behaviour(failing))
+    expected = undisturbed.run(graph, CONTINUE)
+    world = World(behaviour(failing), lambda count: data.draw(st.integers(0, count - 1)) if count > 1 else 0)
+    finish = world.run(graph, CONTINUE, die_after=deaths[0])
+    begun = set(world.started)
+    for turns in [*deaths[1:], None]:
+        if finish is not None:
+            break
+        ended = {name: change for name, change in world.changes.items() if change.status.final}
+        executed = len(world.executed)
+        finish = world.take_up(graph, CONTINUE, die_after=turns)
+        assert not ended.keys() & set(world.executed[executed:]), "a step that had ended was executed again"
+        assert {name: world.changes[name] for name in ended} == ended, "a step that had ended was recorded anew"
+        assert not begun & set(world.started), "two attempts have one number"
+        begun |= set(world.started)
+    assert finish.status is expected.status
+    assert (finish.failure is None) is (expected.failure is None)
+    assert outputs_of(finish) == outputs_of(expected)
+    assert good(world.statuses) == good(undisturbed.statuses)
+    assert not world.claimed
+
+
+@settings(max_examples=150, deadline=None)
+@given(drawings(), st.integers(0, 25), st.integers(1, 10), st.booleans(), st.data())
+def test_a_run_that_is_taken_up_ends_when_a_step_has_failed_or_it_is_canceled(drawn, death, turn, cancels, data):
+    graph, failing = drawn
+    world = World(behaviour(failing), lambda count: data.draw(st.integers(0, count - 1)) if count > 1 else 0)
+    finish = world.run(graph, die_after=death)
+    if finish is None:
+        ended = {name: change for name, change in world.changes.items() if change.status.final}
+        finish = world.take_up(graph, cancel_after=turn if cancels else None)
+        assert {name: world.changes[name] for name in ended} == ended
+    if any(status == "Failed" for status in world.statuses.values()):
+        assert finish.status is RunStatus.FAILED
+        assert finish.failure is not None
+    assert not world.claimed
+    assert finish.status.final
+
+
+def test_attempts_of_a_dead_driver_count_but_the_one_that_it_took_with_it():
+    attempts = []
+
+    def function(step, inputs, attempt):
+        attempts.append(attempt)
+        raise ValueError("always")
+
+    world = World(function)
+    graph = Drawing().node("a", 1, options=StepOptions(retry=Retry(2))).graph()
+    assert world.run(graph, die_after=4) is None
+    assert attempts == [1, 2], "the second began, and its driver died"
+    assert world.take_up(graph).status is RunStatus.FAILED
+    assert attempts == [1, 2, 3, 4], "the first had failed, and so did the third and the last"
