@@ -148,10 +148,8 @@ class Project:
             [sys.executable, "-P", "-m", "pipelinekit", *words],
             cwd=self.folder,
             env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
-            **options,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )
 
     def __call__(self, *words, code=0, **options):

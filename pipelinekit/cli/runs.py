@@ -10,14 +10,15 @@ from typing import Any
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.classes import replace
 from pipelinekit.cli import reproducing, run_facts, run_logs, run_showing, times
-from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.output import print_error, print_json, table, time_text
 from pipelinekit.cli.run import drive
 from pipelinekit.domain.names import IN_PROCESS, LOCAL
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
 from pipelinekit.domain.runs import KINDS, RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.texts import size_text
-from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.errors import NotFoundError, StorageError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
+from pipelinekit.runtime.service import UNREACHABLE
 from pipelinekit.serving import WAITS
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document
@@ -304,5 +305,9 @@ def _drive(arguments: argparse.Namespace, services: Services) -> int:
         arguments.run = sys.stdin.readline().strip()
         if not arguments.run:
             return 0
-    run = services.records.runs.get(arguments.run).id
-    return drive(services, lambda driver: driver.begin(run), as_json=arguments.json)
+    try:
+        run = services.records.runs.get(arguments.run).id
+        return drive(services, lambda driver: driver.begin(run), as_json=arguments.json)
+    except StorageError as error:
+        print_error(error, as_json=arguments.json)
+        return UNREACHABLE

@@ -73,6 +73,7 @@ class DaskCompute:
         self._bundles: dict[str, list[Attempt]] = {}
         self._begun: set[str] = set()
         self._returned: Counter[str] = Counter()
+        self._alone: set[str] = set()  # attempts that may have killed a node: they share no bundle
         self._durations: dict[str, float] = {}
         self._closed = False
         self._topic = f"pipelinekit-{next(_numbers)}-{id(self):x}"
@@ -156,11 +157,13 @@ class DaskCompute:
 
     def _take_bundle(self) -> list[Attempt]:
         first = self._pending.popleft()
-        size = self._bundle_size(first)
+        size = 1 if first.id in self._alone else self._bundle_size(first)
         bundle = [first]
         while self._pending and len(bundle) < size:
             following = self._pending[0]
             if (following.task.resources, following.task.snapshot) != (first.task.resources, first.task.snapshot):
+                break
+            if following.id in self._alone:
                 break
             bundle.append(self._pending.popleft())
         return bundle
@@ -225,20 +228,22 @@ class DaskCompute:
         self._dispatch()
 
     def _node_died(self, bundle: list[Attempt], error: KilledWorker) -> None:
-        """What the node had begun fails; the rest goes back into the queue, as long as it may be innocent."""
-        name = error.last_worker.name
+        """An attempt that the node had begun alone fails; others go back into the queue, as they may be innocent.
+
+        If the node had begun a bundle of several, they go there one by one.
+        """
         with self._lock:
-            innocent = [
-                attempt
-                for attempt in bundle
-                if attempt.id in self._open and attempt.id not in self._begun and self._returned[attempt.id] < RETURNS
-            ]
-            self._returned.update(attempt.id for attempt in innocent)
-            self._pending.extendleft(reversed(innocent))
-        for attempt in bundle:
-            if attempt not in innocent:
-                words = f"node {name} died while it executed attempt {attempt.number}"
-                self._end(attempt.id, Failure("node", words))
+            left = [attempt for attempt in bundle if attempt.id in self._open]
+            begun = bundle[0].id not in self._open or bundle[0].id in self._begun
+            guilty = len(bundle) == 1 and (begun or self._returned[bundle[0].id] >= RETURNS)
+            if not guilty:
+                self._returned.update(attempt.id for attempt in left)
+                self._alone.update(attempt.id for attempt in left if begun)
+                self._begun.difference_update(attempt.id for attempt in left)
+                self._pending.extendleft(reversed(left))
+        if guilty:
+            words = f"node {error.last_worker.name} died while it executed attempt {bundle[0].number}"
+            self._end(bundle[0].id, Failure("node", words))
 
     # -- events ------------------------------------------------------------------------------------------------------
 

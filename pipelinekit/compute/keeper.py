@@ -131,6 +131,7 @@ class Scaling(Adaptive):
 
     async def safe_target(self) -> int:
         """How many nodes there are to be."""
+        self._forget_failed()
         asked = Counter(
             tuple(sorted((task.resource_restrictions or {"cpu": 1.0}).items()))
             for task in scheduler_of(self.cluster).tasks.values()
@@ -141,6 +142,14 @@ class Scaling(Adaptive):
         patience = cluster.idle_seconds_before_scaledown
         self.wanted = target_nodes(needed, self._uses(), cluster.min_nodes, cluster.max_nodes, patience)
         return self.wanted
+
+    def _forget_failed(self) -> None:
+        """Dask counts nodes that died while they were started as if they were there, for good."""
+        cluster: Any = self.cluster
+        for name, node in list(cluster.workers.items()):
+            if node.status in (Status.failed, Status.closed):
+                cluster.workers.pop(name)
+                cluster.worker_spec.pop(name, None)
 
     async def workers_to_close(self, target: int) -> list[Any]:
         """Which nodes are to go: none of them is given any more work from now on."""

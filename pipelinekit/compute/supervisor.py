@@ -109,9 +109,14 @@ class Supervisor:
         report.add(self._run(attempt, report))
         report.flush()
 
-    def run_bundle(self, attempts: Sequence[Attempt], emit: Emit) -> tuple[list[AttemptEvent], list[str]]:
-        """Execute attempts one after another: the events not yet emitted, and the ids of those that were not begun."""
-        report = _Report(emit)
+    def run_bundle(
+        self, attempts: Sequence[Attempt], emit: Emit, *, announce: bool = False
+    ) -> tuple[list[AttemptEvent], list[str]]:
+        """Execute attempts one after another: the events not yet emitted, and the ids of those that were not begun.
+
+        With `announce` the beginning of the first is emitted at once.
+        """
+        report = _Report(emit, announce=announce)
         began = time.monotonic()
         for position, attempt in enumerate(attempts):
             if position and time.monotonic() - began > BUNDLE_SECONDS:
@@ -331,8 +336,9 @@ def own_package(home: Path) -> Path:
 class _Report:
     """Events of one bundle: sent on when they are due, so that a long step holds no result back."""
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, emit: Emit, *, announce: bool = False) -> None:
         self._emit = emit
+        self._announce = announce
         self._events: list[AttemptEvent] = []
         self._since = time.monotonic()
 
@@ -340,6 +346,9 @@ class _Report:
         if not self._events:
             self._since = time.monotonic()
         self._events.append(event)
+        if self._announce and isinstance(event, AttemptStarted):
+            self._announce = False
+            self.flush()
 
     def now(self, event: AttemptEvent) -> None:
         self.add(event)

@@ -45,7 +45,7 @@ def run_bundle(payload: str) -> str:
     known = {event.attempt for event in refused}
     fitting = [attempt for attempt in attempts if attempt.id not in known]
     with _watched(supervisor, [attempt.id for attempt in fitting]):
-        events, unstarted = supervisor.run_bundle(fitting, _emitter(message["topic"]))
+        events, unstarted = supervisor.run_bundle(fitting, _emitter(message["topic"]), announce=True)
     return dumps({"events": [event_to_json(event) for event in [*refused, *events]], "unstarted": unstarted})
 
 

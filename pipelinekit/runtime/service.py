@@ -9,17 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from pipelinekit.domain.runs import Failure, RunStatus
 from pipelinekit.domain.servers import Server
 from pipelinekit.domain.texts import counted
-from pipelinekit.errors import LeaseLostError, StorageError
+from pipelinekit.errors import LeaseLostError, PipelinekitError
 from pipelinekit.ports import DriverRecords, RunRecords
 from pipelinekit.ports.servers import ServerRecords
 
 LOOK_SECONDS = 0.05  # between two looks at what is queued
 BEAT_SECONDS = 5.0  # between two signs of life, where there is nothing new to tell
+UNREACHABLE = 75  # exit code of a driver that cannot reach the records: its run is to be taken up later
 _WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
 
 
@@ -82,20 +84,20 @@ class Service:
             self._withdraw()
 
     def turn(self) -> None:
-        """Look once; records that cannot be reached just now are looked at the next time."""
+        """Look once; what cannot be done just now, such as reaching the records, is done the next time."""
         try:
             self._reap()
             self._beat()
             for run in self._driving.recover(0.0, self._about.most - len(self._running)):
                 self._begin(run)
-        except StorageError as error:
+            while len(self._spare) < min(self._warm, self._about.most - len(self._running)):
+                self._spare.append(self._spawn())
+        except (PipelinekitError, OSError) as error:
             if str(error) != self._trouble:
-                self._tell(f"the records cannot be reached: {error}")
+                self._tell(f"trouble: {error}")
             self._trouble = str(error)
         else:
             self._trouble = ""
-        while len(self._spare) < min(self._warm, self._about.most - len(self._running)):
-            self._spare.append(self._spawn())
 
     def _begin(self, run: str) -> None:
         epoch = self._runs.get(run).epoch
@@ -112,9 +114,9 @@ class Service:
             if code is None:
                 continue
             del self._running[run]
-            if code > 0:
-                fail_untaken(run, epoch, code, self._owner, self._driving, self._runs)
-            self._tell(f"run {run} {self._runs.get(run).status}")
+            fail_untaken(run, epoch, code, self._owner, self._driving, self._runs)
+            status = self._runs.get(run).status
+            self._tell(f"run {run} {status}" if status.final else f"run {run} was left by its driver ({code})")
 
     def _beat(self) -> None:
         count, until = self._told
@@ -127,26 +129,25 @@ class Service:
         if self._running:
             self._tell(f"waiting for {counted(len(self._running), 'run')}; nothing new is taken")
         while self._running and time.monotonic() < until and not hurried.wait(LOOK_SECONDS):
-            try:
+            with suppress(PipelinekitError):
                 self._reap()
-            except StorageError:
-                continue
         if self._running:
             self._tell(f"{counted(len(self._running), 'run')} not ended: their own processes go on with them")
 
     def _withdraw(self) -> None:
-        try:
+        with suppress(PipelinekitError):  # its lease ends by itself
             self._servers.withdraw(self._owner)
-        except StorageError:
-            return  # its lease ends by itself
 
 
 def fail_untaken(
     run: str, epoch: int, code: int, owner: str, driving: DriverRecords, runs: RunRecords, hint: str = ""
 ) -> None:
-    """Fail a run whose driver process ended with an exit code before it took it: `epoch` is still that of before."""
+    """Fail a run whose driver process ended with an exit code before it took it: `epoch` is still that of before.
+
+    What killed a driver, or kept it from the records, is not the run's fault: another is tried later.
+    """
     found = runs.get(run)
-    if found.status not in _WAITING or found.epoch != epoch:
+    if code < 0 or code == UNREACHABLE or found.status not in _WAITING or found.epoch != epoch:
         return
     failure = Failure("internal", f"the process that was to drive this run ended with exit code {code}", hint=hint)
     try:

@@ -67,6 +67,7 @@ class Chaos:
         self.recovered = []
         self.log = project.folder / "executed"
         self.log.touch()
+        self.said = project.folder.parent / "serve.log"
 
     def sql(self, statement):
         while True:
@@ -90,7 +91,8 @@ class Chaos:
         self.run = self.project("run", "--detach", *words).out.strip()
 
     def serve(self):
-        self.server = self.project.start("serve")
+        with self.said.open("a") as stream:
+            self.server = self.project.start("serve", stdout=stream, stderr=stream)
 
     def ended_steps(self):
         return self.sql(f"select count(*) from step_runs where run = '{self.run}' and status = 'Completed'")[0][0]
@@ -134,9 +136,13 @@ class Chaos:
                     os.kill(pid, signal.SIGCONT)
                 os.kill(pid, signal.SIGKILL)
         if kind == "server":
-            self.server.communicate()
+            self.server.wait()
             self.serve()
-        wait_for(lambda: self.ended_steps() > before or self.status() not in ("Queued", "Running"), PATIENCE)
+        try:
+            wait_for(lambda: self.ended_steps() > before or self.status() not in ("Queued", "Running"), PATIENCE)
+        except AssertionError as error:
+            error.add_note(f"it did not go on after the end of the {kind}, {before} steps in\n{self.facts()}")
+            raise
         self.recovered.append((kind, round(time.monotonic() - since, 1)))
 
     def live(self, kinds):
@@ -146,6 +152,15 @@ class Chaos:
             wait_for(lambda place=place: self.ended_steps() >= place or self.status() not in ("Queued", "Running"), 120)
             self.hurt(kind)
         wait_for(lambda: self.status() not in ("Queued", "Running"), 120)
+
+    def facts(self):
+        """How it all stands, for whoever looks into a failure."""
+        run = self.sql(f"select status, owner, epoch, events, fruitless, renewed_at from runs where id = '{self.run}'")
+        steps = self.sql(f"select status, count(*) from step_runs where run = '{self.run}' group by status")
+        places = [self.project.home / "cache" / name for name in ("drivers.log", "keepers.log")]
+        logs = [path.read_text()[-3000:] for path in (*places, self.said)]
+        keepers = self.sql("select wanted, owner, epoch, renewed_at, said from compute_keepers")
+        return "\n\n".join(map(str, (self.recovered, run, steps, keepers, self.server.poll(), *logs)))
 
     def check(self):
         document = self.project("runs", "show", self.run, "--json").json
@@ -170,7 +185,7 @@ class Chaos:
     def end(self):
         if self.server is not None and self.server.poll() is None:
             self.server.send_signal(signal.SIGTERM)
-            self.server.communicate(timeout=60)
+            self.server.wait(timeout=60)
         with suppress(AssertionError):
             self.project("computes", "delete", "pool")
 

@@ -1,0 +1,141 @@
+"""What steps and runs can do to each other on a cluster: kill its nodes, outlive their driver, fill it up."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from certificates import Authority
+from conftest import alive, dask_cluster, wait_for
+
+from pipelinekit import Workspace
+
+STEPS = """
+    import os
+    import signal
+    import time
+    from pathlib import Path
+    from pipelinekit import fixed, pipeline, step
+
+    @step
+    def deadly(log: str) -> int:
+        with open(log, "a") as file:
+            file.write("deadly\\n")
+        time.sleep(0.2)
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+        return 1
+
+    @step
+    def harmless(n: int) -> int:
+        return n
+
+    @pipeline
+    def poisoned(log: str):
+        return deadly(log), harmless(1)
+
+    @step
+    def long(log: str) -> int:
+        Path(log).write_text(str(os.getpid()))
+        time.sleep(600)
+        return 1
+
+    @pipeline
+    def orphaned(log: str):
+        return long(log)
+
+    @step
+    def short(n: int, seconds: float) -> int:
+        time.sleep(seconds)
+        return n
+
+    @pipeline
+    def many(count: int, first: int, seconds: float = 0.1):
+        return short.map(n=list(range(first, first + count)), seconds=fixed(seconds))
+"""
+DEMO = Path(__file__).parents[2] / "examples" / "flight_delays"
+
+
+@pytest.fixture
+def pool(project):
+    """A project with a cluster of one node, which is ended with the test."""
+    project.write(steps=STEPS)
+    computes = Workspace.open(project.folder).computes
+    computes.create("pool", max_nodes=1, min_nodes=1)
+    yield project
+    computes.delete("pool")
+
+
+def test_a_step_that_kills_its_nodes_fails_with_the_evidence_and_others_do_not(pool, tmp_path):
+    log = tmp_path / "log"
+    words = ("--compute", "pool", "--continue-on-step-failure", "-p", f"log={log}")
+    failed = pool.run("steps.py:poisoned", *words, code=1)
+    error = failed["error"]
+    assert error["kind"] == "poison"
+    assert "3 nodes died while they executed it: node 0 died while it executed attempt 1; node" in error["message"]
+    assert log.read_text().split() == ["deadly"] * 3
+    assert {step["name"]: step["status"] for step in failed["steps"]} == {"deadly": "Failed", "harmless": "Completed"}
+
+
+def test_what_a_dead_driver_left_on_a_node_is_stopped(pool, tmp_path):
+    log = tmp_path / "log"
+    driver = pool.start("run", "steps.py:orphaned", "--compute", "pool", "-p", f"log={log}")
+    wait_for(lambda: log.exists() and log.read_text())
+    step = int(log.read_text())
+    driver.kill()
+    driver.communicate()
+    wait_for(lambda: not alive(step), 20)
+
+
+def test_a_short_run_does_not_wait_for_all_of_a_long_one(pool):
+    long = pool.start("run", "steps.py:many", "--compute", "pool", "--json", "-p", "count=80", "-p", "first=0")
+    wait_for(lambda: pool("runs", "list", "--json").json["runs"] and completed(pool) > 5)
+    begun = time.monotonic()
+    pool.run("steps.py:many", "--compute", "pool", "-p", "count=3", "-p", "first=1000")
+    took = time.monotonic() - begun
+    assert completed(pool, 1) < 80, f"the short run took {took:.1f} s, as long as all of the long one"
+    out, err = long.communicate(timeout=120)
+    assert json.loads(out)["status"] == "Completed", err
+
+
+def completed(project, place=0):
+    """How many steps of a run have completed; of the newest by default."""
+    run = project("runs", "list", "--json").json["runs"][place]["id"]
+    steps = project("runs", "show", run, "--json").json["steps"]
+    return sum(step["status"] == "Completed" for step in steps)
+
+
+@pytest.mark.long
+def test_the_demo_runs_unchanged_on_every_kind_of_target_and_is_reused_on_the_others(project, tmp_path):
+    """Keys know nothing of places: what one computed is not executed on another."""
+    shutil.copytree(DEMO, project.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("results", "data", ".*"))
+    subprocess.run([sys.executable, "get_data.py"], cwd=project.folder, check=True, capture_output=True)
+    words_of = ("pipeline.py", "-p", "iterations=10")
+    computes = Workspace.open(project.folder).computes
+    computes.create("pool", max_nodes=3, min_nodes=3)
+    names = ("ca", "cert", "key")
+    authority = Authority("farm")
+    texts = dict(zip(names, (authority.ca, *authority.certify("a member")), strict=True))
+    words = ["--protocol", "tls", "--host", "127.0.0.1"]
+    for name, option in zip(names, ("--tls-ca-file", "--tls-cert", "--tls-key"), strict=True):
+        (tmp_path / f"{name}.pem").write_text(texts[name])
+        Workspace.open(project.folder).secrets.set(f"DASK_{name.upper()}", texts[name])
+        words += [option, str(tmp_path / f"{name}.pem")]
+    try:
+        with dask_cluster(tmp_path, *words, workers=2) as address:
+            computes.attach("farm", address, secrets={name: f"DASK_{name.upper()}" for name in names})
+            first = project.run(*words_of, "--compute", "pool")
+            assert first["status"] == "Completed"
+            assert {step["status"] for step in first["steps"]} == {"Completed"}
+            for target in ("farm", "local", "pool"):
+                again = project.run(*words_of, "--compute", target)
+                assert {step["status"] for step in again["steps"]} == {"Reused"}, target
+                assert again["outputs"] == first["outputs"]
+            anew = project.run(*words_of, "--compute", "farm", "--regenerate", "prepare_month*")
+            executed = [step["name"] for step in anew["steps"] if step["status"] == "Completed"]
+            assert executed == [f"prepare_month[{month}]" for month in range(12)], "and gives the same there"
+    finally:
+        computes.delete("pool")
