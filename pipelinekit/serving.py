@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelinekit import computing
 from pipelinekit.domain.names import LOCAL
-from pipelinekit.errors import ConflictError
+from pipelinekit.errors import ConflictError, StorageError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.typed import TYPE_CHECKING
@@ -29,6 +29,7 @@ else:
     servers = late("pipelinekit.storage.servers")
 
 PATIENCE_SECONDS = 30.0  # how long a queued run is left to the process that was started to drive it
+RETRY_SECONDS = 0.5  # between two tries of a server to reach the records, when it begins
 WAITS = "-"  # instead of a run's id: the driver process is told it on its standard input
 
 
@@ -83,12 +84,31 @@ class ServeServices(computing.ComputeServices):
         tell: Callable[[str], None],
     ) -> None:
         """Drive the queued runs of the workspace until `ended` is set; see `runtime.service.Service.serve`."""
+        if not self._wait_for_records(ended, tell):
+            return
         records, owner = self.records, leases.owner_id()
         about = server_nouns.Server(os.uname().nodename, os.getpid(), self.clock.now(), 0, most)
-        spawn = lambda: DriverProcess(self.home)  # noqa: E731 - one line says it
-        service.Service(owner, records.driving, records.runs, self.servers, spawn, about, warm=warm, tell=tell).serve(
-            ended, hurried, patience
-        )
+
+        def spawn() -> DriverProcess:
+            return DriverProcess(self.home)
+
+        served = service.Service(owner, records.driving, records.runs, self.servers, spawn, about, warm=warm, tell=tell)
+        served.serve(ended, hurried, patience)
+
+    def _wait_for_records(self, ended: threading.Event, tell: Callable[[str], None]) -> bool:
+        """Wait until the records can be reached; False when the server is to end before."""
+        told = ""
+        while True:
+            try:
+                self.records.runs  # noqa: B018 - opens the database
+            except StorageError as error:
+                if str(error) != told:
+                    tell(f"trouble: {error}")
+                told = str(error)
+                if ended.wait(RETRY_SECONDS):
+                    return False
+            else:
+                return True
 
     def warm_up(self) -> None:
         """Load what a driver needs before it is told its run."""

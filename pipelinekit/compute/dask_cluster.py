@@ -36,9 +36,8 @@ RETURNS = 2  # how often an attempt goes back into the queue that was on a node 
 IN_FLIGHT = 2  # bundles on their way for each slot
 _numbers = itertools.count()
 
-Limits = dict[
-    str, tuple[str, float]
-]  # `cpu`, `gpu`, `memory` -> Dask's name for it, and how much the largest worker has
+# `cpu`, `gpu`, `memory` and what else there is -> Dask's name for it, and how much the largest worker has
+Limits = dict[str, tuple[str, float]]
 
 
 class DaskCompute:
@@ -283,8 +282,8 @@ class DaskCompute:
 
     def _request(self, wanted: Resources) -> dict[str, float]:
         """The Dask resources of one attempt, of those kinds that the workers declare."""
-        asked = {"cpu": wanted.cpu, "gpu": float(wanted.gpu), "memory": float(wanted.memory_bytes)}
-        return {name: min(asked[kind], limit) for kind, (name, limit) in self._limits.items() if asked[kind] > 0}
+        found = ((self._limits[kind], amount) for kind, amount in wanted.amounts.items() if kind in self._limits)
+        return {name: min(amount, limit) for (name, limit), amount in found if amount > 0}
 
     def _unfit(self, wanted: Resources) -> str:
         """Why no worker can ever take an attempt with these resources; empty when one can."""
@@ -295,6 +294,10 @@ class DaskCompute:
         _, gpus = self._limits.get("gpu", ("", 0.0))
         if wanted.gpu > gpus:
             return f"it asks for {wanted.gpu} GPUs, the largest worker has {gpus:.0f}"
+        for kind, amount in dict(wanted.named).items():
+            _, most = self._limits.get(kind, ("", 0.0))
+            if amount > most:
+                return f"it asks for {amount:g} {kind}, the largest worker has {most:g}"
         return ""
 
 
@@ -349,8 +352,5 @@ class ClusterCompute(DaskCompute):
 def _declared(workers: list[dict[str, Any]]) -> Limits:
     """The resources that every worker declares, each with the largest amount of one worker."""
     names = set.intersection(*(set(item["resources"]) for item in workers)) if workers else set()
-    return {
-        name.lower(): (name, max(item["resources"][name] for item in workers))
-        for name in names
-        if name.lower() in ("cpu", "gpu", "memory")
-    }
+    kinds = {name: name.lower() if name.lower() in ("cpu", "gpu", "memory") else name for name in names}
+    return {kind: (name, max(item["resources"][name] for item in workers)) for name, kind in kinds.items()}

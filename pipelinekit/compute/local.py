@@ -163,4 +163,6 @@ class LocalCompute:
             return f"it asks for {asked:.1f} GiB of memory, this machine has {self._memory / 2**30:.1f}"
         if wanted.gpu:
             return f"it asks for {wanted.gpu} GPUs, and local steps get none"
+        if wanted.named:
+            return f"it asks for {', '.join(dict(wanted.named))}, which only nodes of clusters can have"
         return ""

@@ -62,21 +62,41 @@ class Resources:
 
     Memory is a limit as well as a reservation: a step that grows beyond it is stopped and says so. 0 means no limit.
     Numerical libraries (OpenMP, OpenBLAS, MKL, polars) are told to use as many threads as there are cores asked for.
+    `named` are amounts of what else the nodes of a cluster have, by name: `{"licence": 1}`.
     """
 
     cpu: float = 1.0
     gpu: int = 0
     memory: int | str = 0
+    named: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", parse_size(self.memory))
         if self.cpu <= 0 or self.gpu < 0:
             raise UsageError(f"resources cpu={self.cpu}, gpu={self.gpu} are not allowed", hint="cpu > 0 and gpu >= 0")
+        if self.named:
+            named = dict(self.named)
+            odd = [name for name, amount in named.items() if name in ("cpu", "gpu", "memory") or not amount > 0]
+            if odd:
+                words = ", ".join(f"{name}={named[name]}" for name in odd)
+                hint = "cpu, gpu and memory have words of their own; an amount is > 0"
+                raise UsageError(f"named resources {words} are not allowed", hint=hint)
+            object.__setattr__(self, "named", tuple(sorted((name, float(amount)) for name, amount in named.items())))
 
     @property
     def memory_bytes(self) -> int:
         """The memory limit in bytes; 0 for none."""
         return int(self.memory)
+
+    @property
+    def amounts(self) -> dict[str, float]:
+        """All that is asked for, by name."""
+        return {"cpu": self.cpu, "gpu": float(self.gpu), "memory": float(self.memory_bytes), **dict(self.named)}
+
+    def document(self) -> list[Any]:
+        """As JSON data, from which `Resources(*document)` makes the same."""
+        named = [dict(self.named)] if self.named else []
+        return [self.cpu, self.gpu, self.memory_bytes, *named]
 
 
 @frozen

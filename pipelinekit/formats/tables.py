@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelinekit.domain.digests import Hasher, digest, encode
 from pipelinekit.errors import UsageError
@@ -20,8 +19,10 @@ from pipelinekit.late import late
 
 if TYPE_CHECKING:
     import polars
+    import pyarrow.compute as pc  # takes as long to load as the rest of pyarrow, and plain columns need none of it
     import pyarrow.dataset as arrow_dataset
 else:
+    pc = late("pyarrow.compute")
     arrow_dataset = late("pyarrow.dataset")
     polars = late("polars")
 

@@ -28,7 +28,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "outputs": ports_to_json(task.outputs),
         "arguments": [plain_to_json(item) for item in task.arguments],
         "timeout": task.timeout,
-        "resources": [task.resources.cpu, task.resources.gpu, task.resources.memory_bytes],
+        "resources": task.resources.document(),
         "compute": task.compute,
         "python": task.python,
         "packages": [list(item) for item in task.packages],

@@ -263,8 +263,7 @@ def _options_to_json(options: StepOptions) -> dict[str, Any]:
         if value := getattr(options, name):
             document[name] = value
     if options.resources != Resources():
-        resources = options.resources
-        document["resources"] = [resources.cpu, resources.gpu, resources.memory_bytes]
+        document["resources"] = options.resources.document()
     if options.retry.attempts:
         retry = options.retry
         document["retry"] = [

@@ -1,5 +1,7 @@
 """Names, parameters, options, values and trees: the rules that they keep."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,6 +96,8 @@ def test_options_that_make_no_sense_are_refused():
     for make in (
         lambda: Resources(cpu=0),
         lambda: Resources(gpu=-1),
+        lambda: Resources(named={"cpu": 2}),
+        lambda: Resources(named={"licence": 0}),
         lambda: Retry(attempts=-1),
         lambda: Retry(jitter=2),
         lambda: Retry(backoff=0.5),
@@ -179,3 +183,10 @@ def test_credentials_count_only_as_set_or_unset():
     assert variable_identity("API_TOKEN", "one") == variable_identity("API_TOKEN", "two") == "set"
     assert variable_identity("API_TOKEN", None) == "unset"
     assert variable_identity("MODE", "one") != variable_identity("MODE", "two")
+
+
+def test_resources_come_back_from_their_document_and_are_equal_whatever_the_order_of_names():
+    for wanted in (Resources(), Resources(2, 1, "1GiB"), Resources(named={"licence": 1, "disk": 2.5})):
+        assert Resources(*json.loads(json.dumps(wanted.document()))) == wanted
+    assert hash(Resources(named={"a": 1, "b": 2})) == hash(Resources(named={"b": 2, "a": 1}))
+    assert Resources(gpu=1, named={"licence": 2}).amounts == {"cpu": 1.0, "gpu": 1.0, "memory": 0.0, "licence": 2.0}

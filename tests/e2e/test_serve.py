@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from conftest import wait_for
+from postgres import Server
 from test_detached import STEPS, begun, driver_of, go, kill_driver, shown, statuses
 
 
@@ -51,6 +52,7 @@ def test_a_server_drives_what_is_submitted_and_at_most_so_many_at_once(served):
         go(served, 1, 2)
         for run in runs:
             served("runs", "wait", run)
+        wait_for(lambda: [item["running"] for item in servers(served)] == [0])
     assert server.returncode == 0
     assert [line.split("  ")[1] for line in server.told.splitlines()][1:5] == [
         f"run {run} {word}" for run in runs for word in ("begins", "Completed")
@@ -112,3 +114,21 @@ def test_a_driver_that_is_terminated_hands_its_run_back(served):
 
 def test_words_that_make_no_server_are_refused(project):
     assert "a server cannot have --runs 0" in project("serve", "--runs", "0", code=2).err
+
+
+def test_a_server_waits_for_records_that_it_cannot_reach_when_it_begins(project):
+    database = Server()
+    try:
+        project.home.mkdir()
+        (project.home / "config.toml").write_text(f'records = "{database.new()}"\n')
+        database.stop()
+        server = project.start("serve")
+        told = [server.stderr.readline() for _ in range(2)]
+        assert "trouble: the records at postgresql://" in told[1]
+        database.start()
+        wait_for(lambda: servers(project))
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=60)
+        assert server.returncode == 0
+    finally:
+        database.end()

@@ -18,7 +18,7 @@ STEPS = """
     import signal
     import time
     from pathlib import Path
-    from pipelinekit import fixed, pipeline, step
+    from pipelinekit import Resources, fixed, pipeline, step
 
     @step
     def deadly(log: str) -> int:
@@ -51,6 +51,27 @@ STEPS = """
     def short(n: int, seconds: float) -> int:
         time.sleep(seconds)
         return n
+
+    @step(resources=Resources(named={"licence": 1}))
+    def licensed(n: int, log: str) -> int:
+        with open(log, "a") as file:
+            file.write(f"begin {n}\\n")
+        time.sleep(0.3)
+        with open(log, "a") as file:
+            file.write(f"end {n}\\n")
+        return n
+
+    @step(resources=Resources(named={"licence": 2}))
+    def greedy() -> int:
+        return 1
+
+    @pipeline
+    def one_by_one(log: str):
+        return licensed.map(n=[1, 2, 3], log=fixed(log))
+
+    @pipeline
+    def too_much():
+        return greedy()
 
     @pipeline
     def many(count: int, first: int, seconds: float = 0.1):
@@ -99,6 +120,23 @@ def test_a_short_run_does_not_wait_for_all_of_a_long_one(pool):
     assert completed(pool, 1) < 80, f"the short run took {took:.1f} s, as long as all of the long one"
     out, err = long.communicate(timeout=120)
     assert json.loads(out)["status"] == "Completed", err
+
+
+def test_what_nodes_have_is_given_to_as_many_steps_as_it_lasts_for(project, tmp_path):
+    project.write(steps=STEPS)
+    computes = Workspace.open(project.folder).computes
+    computes.create("lab", max_nodes=1, cores=3, resources={"licence": 1})
+    try:
+        log = tmp_path / "log"
+        project.run("steps.py:one_by_one", "--compute", "lab", "-p", f"log={log}")
+        lines = log.read_text().split("\n")[:-1]
+        assert [line.split()[0] for line in lines] == ["begin", "end"] * 3, "one licence, one step at a time"
+        refused = project.run("steps.py:too_much", "--compute", "lab", code=1)
+        assert "it asks for 2 licence, the largest worker has 1" in refused["error"]["message"]
+        nowhere = project.run("steps.py:too_much", code=1)
+        assert "it asks for licence, which only nodes of clusters can have" in nowhere["error"]["message"]
+    finally:
+        computes.delete("lab")
 
 
 def completed(project, place=0):
