@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks import environments, report
 from benchmarks.cases import Case, Side, environment_of
+from benchmarks.cluster_cases import CLUSTER_FIGURES
 from benchmarks.figures import FIGURES, Found, Round, evaluate
 from benchmarks.measuring import Measured, become_subreaper, measure
 from benchmarks.regressions import regressions
@@ -148,7 +149,7 @@ def _rounds(samples: Sequence[Mapping[str, Any]]) -> list[Round]:
 
 
 def _write(results: dict[str, Any], output: Path) -> int:
-    found = evaluate([*FIGURES, *WORKSPACE_FIGURES], _rounds(results["samples"]))
+    found = evaluate([*FIGURES, *WORKSPACE_FIGURES, *CLUSTER_FIGURES], _rounds(results["samples"]))
     results["figures"] = [
         {"name": item.name, "limit": item.limit, "median": item.median, "values": list(item.values)} for item in found
     ]

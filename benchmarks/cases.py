@@ -263,6 +263,7 @@ CASES: tuple[Case, ...] = (
         ),
         rounds=2,
     ),
+    Case("fan of 1,000, recorded", ALL, (ours("fan", 1000), script("prefect", "fan", 1000)), rounds=2),
     Case(
         "fan of 2,000",
         ALL,

@@ -9,6 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / ".environments"
 OWN = "pipelinekit"
+CLUSTERS = "clusters"  # ours with what certificates of clusters need
 WORKSPACE = "workspace"  # ours with what its object stores and secrets need, and a server of objects
 NUMPY = "numpy==2.4.6"  # in each environment, as in those of machine learning teams: some tools load what they find
 
@@ -18,6 +19,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         *("-e", f"{HERE.parent}[s3,secrets]", NUMPY),
         *("s3fs==2026.9.0", "aiobotocore==3.10.0", "boto3==1.43.117", "moto[server]==5.2.5"),
     ),
+    CLUSTERS: ("-e", f"{HERE.parent}[clusters]", NUMPY),
     "joblib": ("joblib==1.6.0", NUMPY),
     "doit": ("doit==0.37.0", NUMPY),
     "dask": ("dask==2026.8.0", "distributed==2026.8.0", NUMPY),
@@ -30,6 +32,9 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
 }
 # installed last and without a look at what is asked for: Prefect 3.8.8 does not start with the FastAPI it asks for
 OVERRIDES: dict[str, tuple[str, ...]] = {"prefect": ("fastapi==0.118.3", "starlette==0.48.0")}
+
+
+_PACKAGES = {"hamilton": "sf-hamilton", "dask": "distributed", WORKSPACE: "s3fs", CLUSTERS: "cryptography"}
 
 
 def python_of(name: str) -> Path:
@@ -57,7 +62,7 @@ def versions(names: list[str]) -> dict[str, str]:
     """The installed release of each tool, as its own environment tells it."""
     found = {}
     for name in names:
-        package = {"hamilton": "sf-hamilton", "dask": "distributed", WORKSPACE: "s3fs"}.get(name, name)
+        package = _PACKAGES.get(name, name)
         code = f"import importlib.metadata as m; print(m.version({package!r}))"
         answer = subprocess.run([str(python_of(name)), "-c", code], capture_output=True, text=True, check=True)
         found[name] = answer.stdout.strip()

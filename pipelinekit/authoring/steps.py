@@ -193,6 +193,7 @@ def step(
     tags: Mapping[str, str] | None = None,
     register: Mapping[str, str] | str = "",
     secrets: Sequence[str] = (),
+    dask_client: bool = False,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a typed function into a step.
@@ -207,8 +208,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     names inputs and secrets that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with
     its runs. `register` names by output the dataset that it becomes a new version of, when the run has ended and the
     step has succeeded: `register={"clean": "sales"}`, or `register="sales"` where there is one output. `secrets` names
-    those that it reads with `get_secret`. Only `environment`, `cache_version`, and name and version of secrets enter
-    the key.
+    those that it reads with `get_secret`. With `dask_client` its code may call `get_context().dask_client()`. Only
+    `environment`, `cache_version`, and name and version of secrets enter the key.
     """
     settings = override_settings(StepSettings(), options, getattr(function, "__name__", "step"))
     if function is None:
@@ -235,6 +236,7 @@ _OPTION_NAMES = (
     "tags",
     "register",
     "secrets",
+    "dask_client",
 )
 
 

@@ -156,13 +156,13 @@ class DaskCompute:
 
     def _take_bundle(self) -> list[Attempt]:
         first = self._pending.popleft()
-        size = 1 if first.id in self._alone else self._bundle_size(first)
+        size = 1 if first.id in self._alone or first.task.dask_client else self._bundle_size(first)
         bundle = [first]
         while self._pending and len(bundle) < size:
             following = self._pending[0]
             if (following.task.resources, following.task.snapshot) != (first.task.resources, first.task.snapshot):
                 break
-            if following.id in self._alone:
+            if following.id in self._alone or following.task.dask_client:
                 break
             bundle.append(self._pending.popleft())
         return bundle

@@ -126,19 +126,21 @@ class StepProcess:
         on_told: OnTold,
         on_tick: OnTick,
         given: Mapping[str, str] | None = None,
+        cluster: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | Death:
         """Execute one attempt and return its result message, or how the process died instead.
 
         `timeout` in seconds and `memory` in bytes limit the attempt; 0 means no limit. `on_log` gets what the attempt
         writes as it appears, `on_told` each message of what its code tells of the run; `on_tick` is called now and then
-        while it runs. `given` are the values of its secrets, which are masked in what it writes.
+        while it runs. `given` are the values of its secrets, which are masked in what it writes. `cluster` says how its
+        code can be a client of the Dask cluster that it runs on.
         """
         if given:
             self._masks = self._masks or masking.Masks()
             self._masks.add(given)
         self._log = _Log(on_log, self._masks)
         self._wrote = False
-        self._write_attempt(attempt, given)
+        self._write_attempt(attempt, given, cluster)
         limit = time.monotonic() + timeout if timeout else None
         while True:
             result = self._poll(TICK_SECONDS)
@@ -184,11 +186,15 @@ class StepProcess:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _write_attempt(self, attempt: Attempt, given: Mapping[str, str] | None) -> None:
+    def _write_attempt(
+        self, attempt: Attempt, given: Mapping[str, str] | None, cluster: Mapping[str, Any] | None
+    ) -> None:
         """Send an attempt, and its task where that is not the one that was sent before."""
         message = attempt_to_json(attempt)
         if given:
             message["secrets"] = dict(given)
+        if cluster and attempt.task.dask_client:
+            message["cluster"] = dict(cluster)
         if attempt.task is not self._task:
             self._task = attempt.task
             message["task"] = task_to_json(attempt.task)

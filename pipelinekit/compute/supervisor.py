@@ -110,13 +110,19 @@ class Supervisor:
         report.flush()
 
     def run_bundle(
-        self, attempts: Sequence[Attempt], emit: Emit, *, announce: bool = False
+        self,
+        attempts: Sequence[Attempt],
+        emit: Emit,
+        *,
+        announce: bool = False,
+        cluster: Mapping[str, Any] | None = None,
     ) -> tuple[list[AttemptEvent], list[str]]:
         """Execute attempts one after another: the events not yet emitted, and the ids of those that were not begun.
 
-        With `announce` the beginning of the first is emitted at once.
+        With `announce` the beginning of the first is emitted at once. `cluster` is where their code may be a client.
         """
         report = _Report(emit, announce=announce)
+        report.cluster = cluster
         began = time.monotonic()
         for position, attempt in enumerate(attempts):
             if position and time.monotonic() - began > BUNDLE_SECONDS:
@@ -195,6 +201,7 @@ class Supervisor:
             on_told=lambda message: report.add(event_from_json(message)),
             on_tick=report.flush_if_due,
             given=given,
+            cluster=report.cluster,
         )
         if isinstance(outcome, Death):
             self._forget(identity, process)
@@ -339,6 +346,7 @@ class _Report:
     def __init__(self, emit: Emit, *, announce: bool = False) -> None:
         self._emit = emit
         self._announce = announce
+        self.cluster: Mapping[str, Any] | None = None
         self._events: list[AttemptEvent] = []
         self._since = time.monotonic()
 

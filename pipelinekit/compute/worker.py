@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from distributed import get_worker
+from distributed import get_worker, secede
 
 from pipelinekit.compute.supervisor import Emit, Supervisor
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent
@@ -44,9 +44,19 @@ def run_bundle(payload: str) -> str:
     refused = [_refusal(attempt, why) for attempt in attempts if (why := _misfit(attempt))]
     known = {event.attempt for event in refused}
     fitting = [attempt for attempt in attempts if attempt.id not in known]
+    cluster = _lent_cluster() if any(attempt.task.dask_client for attempt in fitting) else None
     with _watched(supervisor, [attempt.id for attempt in fitting]):
-        events, unstarted = supervisor.run_bundle(fitting, _emitter(message["topic"]), announce=True)
+        events, unstarted = supervisor.run_bundle(fitting, _emitter(message["topic"]), announce=True, cluster=cluster)
     return dumps({"events": [event_to_json(event) for event in [*refused, *events]], "unstarted": unstarted})
+
+
+def _lent_cluster() -> dict[str, Any]:
+    """What a step needs to be a client of this worker's cluster; its own thread is given back for what it computes."""
+    worker = get_worker()
+    secede()
+    files = worker.security.get_tls_config_for_role("worker")
+    credentials = {name: files[key] for name, key in (("ca", "ca_file"), ("cert", "cert"), ("key", "key"))}
+    return {"address": worker.scheduler.address, "credentials": credentials}
 
 
 @contextmanager

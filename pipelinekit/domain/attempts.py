@@ -24,7 +24,8 @@ class Task:
     own; `base` is what that one stands on, and `environment` what people call it. `packages` are the versions that
     the code was keyed with, and that the worker must have. `variables` are set in the step's process. `known` are the
     files of the snapshot that the key takes care of, `*` for all. `secrets` are names of those that it is given, with
-    the versions that it was keyed with, `ANY_VERSION` for what is not keyed; values are never in here.
+    the versions that it was keyed with, `ANY_VERSION` for what is not keyed; values are never in here. With
+    `dask_client` its code gets a client of the cluster that it runs on.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Task:
     base: str = ""
     environment: str = ""
     secrets: Mapping[str, int] = field(default_factory=dict)
+    dask_client: bool = False
 
     @property
     def has_environment(self) -> bool:

@@ -14,15 +14,17 @@ def standing(run: RunRecord, steps: Sequence[StepRecord]) -> str:
     """How a run stands, in one line."""
     if run.failure is not None:
         return run.failure.message.partition("\n")[0]
+    ended = sum(step.status.final for step in steps)
     if run.status in (RunStatus.NOT_STARTED, RunStatus.QUEUED):
-        return "no driver has taken it yet"
+        if run.started_at is None:
+            return "no driver has taken it yet"
+        return f"it has lost its driver, and waits for another; {ended} of {counted(len(steps), 'known step')} ended"
     if run.status is RunStatus.CANCELED:
         return "it was canceled"
     if not run.graph:
         return "" if run.status.final else "its process logs to it"
     if run.status.final:
         return _counts(steps) or "no steps"
-    ended = sum(step.status.final for step in steps)
     parts = ["it is being canceled"] if run.status is RunStatus.CANCEL_REQUESTED else []
     parts.append(f"{ended} of {counted(len(steps), 'known step')} ended")
     if running := [step.name for step in steps if step.status is StepStatus.RUNNING]:

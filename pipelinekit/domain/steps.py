@@ -134,7 +134,8 @@ class StepOptions:
     seconds for one attempt; 0 means none. `compute` names a compute target; empty means the run's own. A result that
     is older than `max_age` seconds is not reused; 0 means that age does not matter. `register` names, by output, the
     dataset that the output becomes a version of when the run ends. `secrets` are names of the secrets that are given to
-    it, each with whether its version enters the key, with the step's definition.
+    it, each with whether its version enters the key, with the step's definition. With `dask_client` its code gets a
+    client of the Dask cluster that it runs on.
     """
 
     allow_reuse: bool = True
@@ -148,6 +149,7 @@ class StepOptions:
     max_age: float = 0.0
     register: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, bool] = field(default_factory=dict)
+    dask_client: bool = False
 
     def __post_init__(self) -> None:
         for name in ("timeout", "max_age"):

@@ -9,7 +9,7 @@ import functools
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.metrics import PARENT
 from pipelinekit.errors import UsageError
@@ -17,7 +17,15 @@ from pipelinekit.formats.telling import MOST_CHILDREN, ChildRun, Teller, Telling
 from pipelinekit.harness import script_telling
 from pipelinekit.harness.current import CURRENT
 from pipelinekit.harness.secrets import get_secret, refuse_file
+from pipelinekit.late import late
 from pipelinekit.ports import Blobs
+
+if TYPE_CHECKING:
+    import distributed
+
+    from pipelinekit.harness import dask_clients
+else:
+    dask_clients = late("pipelinekit.harness.dask_clients")
 
 
 class ParentRun(Telling):
@@ -73,6 +81,23 @@ class RunContext(Telling):
     def get_secret(self, name: str) -> str:
         """The value of a secret that the step declares; see `pipelinekit.get_secret`."""
         return get_secret(name)
+
+    def dask_client(self) -> distributed.Client:
+        """A client of the Dask cluster that this step runs on; the same again when it is called again.
+
+        On this machine it computes in threads of the step's process. Dask's collections use it by themselves. The step
+        must declare that it needs one, `@step(dask_client=True)`: it then leaves its place in the cluster to what it
+        computes there. Raises UsageError where it has not.
+        """
+        attempt = CURRENT.attempt
+        if attempt is None or not attempt.task.dask_client:
+            place = f"step {attempt.step!r} has asked for no Dask client" if attempt else "this code is no step"
+            raise UsageError(place, hint="declare it with @step(dask_client=True)")
+        if CURRENT.client is None:
+            client = dask_clients.make_client(CURRENT.cluster, attempt.task.resources.cpu, attempt.task.entry)
+            CURRENT.lend(client, lambda: dask_clients.close_client(client))
+        found: distributed.Client = CURRENT.client
+        return found
 
     def __repr__(self) -> str:
         return f"RunContext({self.id!r}, {self.step!r})" if self.id else "RunContext(outside of any run)"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pipelinekit.domain.attempts import Task, Told
 from pipelinekit.harness.bytecode import keep_bytecode
+from pipelinekit.harness.current import CURRENT
 from pipelinekit.harness.execute import Executor, Place
 from pipelinekit.harness.surroundings import Surroundings
 from pipelinekit.late import late
@@ -68,6 +69,7 @@ def serve(inbox: int, outbox: int) -> None:
         assert task is not None
         attempt = attempt_from_json(message, task)
         given = message.pop("secrets", None)
+        CURRENT.cluster = message.pop("cluster", None)
         if given:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what a crash leaves would hold them
         runner = None if task.kind == "python" else scripts.run_command

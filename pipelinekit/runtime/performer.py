@@ -131,6 +131,7 @@ class Performer:
             definition.software.base,
             step.environment,
             {**dict.fromkeys(options.secrets, ANY_VERSION), **dict(definition.secrets)} if options.secrets else {},
+            options.dask_client,
         )
 
     def variable_problem(self, start: Start, variables: Mapping[str, str]) -> str:

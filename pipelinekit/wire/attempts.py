@@ -38,7 +38,11 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "base": task.base,
         "environment": task.environment,
     }
-    return {**document, "secrets": dict(task.secrets)} if task.secrets else document
+    if task.secrets:
+        document["secrets"] = dict(task.secrets)
+    if task.dask_client:
+        document["dask_client"] = True
+    return document
 
 
 def task_from_json(document: Mapping[str, Any]) -> Task:
@@ -61,6 +65,7 @@ def task_from_json(document: Mapping[str, Any]) -> Task:
         document["base"],
         document["environment"],
         document.get("secrets", {}),
+        document.get("dask_client", False),
     )
 
 

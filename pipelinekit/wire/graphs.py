@@ -259,7 +259,7 @@ def _options_to_json(options: StepOptions) -> dict[str, Any]:
     document: dict[str, Any] = {}
     if not options.allow_reuse:
         document["allow_reuse"] = False
-    for name in ("compute", "timeout", "max_age"):
+    for name in ("compute", "timeout", "max_age", "dask_client"):
         if value := getattr(options, name):
             document[name] = value
     if options.resources != Resources():
@@ -289,6 +289,7 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
         document.get("max_age", 0.0),
         document.get("register", {}),
         {secrets.check_secret_name(name): bool(keyed) for name, keyed in document.get("secrets", {}).items()},
+        document.get("dask_client", False),
     )
 
 

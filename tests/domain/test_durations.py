@@ -68,7 +68,9 @@ def test_how_a_run_stands_in_words():
         "1 of 4 known steps ended; b runs; d waits for run x, which executes the same key; c waits for room"
     )
     assert standing(replace(running, status=RunStatus.CANCEL_REQUESTED), []).startswith("it is being canceled; 0 of 0")
-    assert standing(replace(running, status=RunStatus.QUEUED), []) == "no driver has taken it yet"
+    queued = replace(running, status=RunStatus.QUEUED)
+    assert standing(replace(queued, started_at=None), []) == "no driver has taken it yet"
+    assert standing(queued, steps) == "it has lost its driver, and waits for another; 1 of 4 known steps ended"
     assert standing(RUN, steps[:1]) == "1 step: 1 completed"
     assert standing(replace(RUN, status=RunStatus.CANCELED), steps) == "it was canceled"
     failed = replace(RUN, status=RunStatus.FAILED, failure=Failure("user", "it broke\nand more"))

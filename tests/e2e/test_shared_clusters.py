@@ -177,3 +177,48 @@ def test_the_demo_runs_unchanged_on_every_kind_of_target_and_is_reused_on_the_ot
             assert executed == [f"prepare_month[{month}]" for month in range(12)], "and gives the same there"
     finally:
         computes.delete("pool")
+
+
+DISTRIBUTED = """
+    import os
+    import dask.array
+    from pipelinekit import get_context, pipeline, step
+
+    def square(n):
+        return n * n, os.getpid()
+
+    @step(dask_client=True)
+    def spread(n: int) -> tuple[int, int, bool]:
+        client = get_context().dask_client()
+        assert client is get_context().dask_client()
+        found = client.gather(client.map(square, range(n)))
+        workers = client.scheduler_info()["workers"]
+        assert dask.array.ones((20, 20), chunks=5).sum().compute() == 400, "Dask's collections use it by themselves"
+        return sum(value for value, _ in found), len(workers), os.getpid() in {pid for _, pid in found}
+
+    @step
+    def refused() -> int:
+        get_context().dask_client()
+        return 1
+
+    @pipeline
+    def one(n: int = 20):
+        return spread(n)
+
+    @pipeline
+    def two():
+        return refused()
+"""
+
+
+def test_a_step_computes_on_the_cluster_that_it_runs_on_and_does_not_wait_for_its_own_place(pool):
+    """The only node has one core, which the step itself would keep from what it computes."""
+    pool.write(distributed_steps=DISTRIBUTED)
+    there = pool.run("distributed_steps.py:one", "--compute", "pool")
+    assert there["outputs"] == {"output": [2470, 1, False]}, there["error"]
+    here = pool.run("distributed_steps.py:one", "--regenerate")
+    assert here["outputs"] == {"output": [2470, 1, True]}, "here they are threads of the step's own process"
+    failed = pool.run("distributed_steps.py:two", code=1)
+    assert "step 'refused' has asked for no Dask client" in failed["error"]["message"]
+    assert "@step(dask_client=True)" in failed["error"]["hint"]
+    pool.run("distributed_steps.py:one", "-p", "n=3", "--in-process")
