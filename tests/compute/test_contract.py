@@ -3,6 +3,7 @@
 import itertools
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -201,8 +202,10 @@ def test_a_scheduler_that_is_not_there_is_told(tmp_path, monkeypatch):
 
 
 def own_children():
-    return [
-        process.pid
-        for process in psutil.Process().children(recursive=True)
-        if "pipelinekit.harness" in " ".join(process.cmdline())
-    ]
+    """The step processes below this one that live; others may be ending just now."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "pipelinekit.harness" in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found

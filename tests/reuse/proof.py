@@ -387,9 +387,10 @@ class ReuseMachine(RuleBasedStateMachine):
         items = [item for each in found for item in each]
         executed = self.executions(run, items)
         expected = self.model.expected(items, self.bench.clock.now(), forced, damaged)
-        for item in items:
-            if item.name in vain and executed[item.identity] > expected[item.identity]:
-                executed[item.identity] -= 1
+        identities = {item.name: item.identity for item in items}
+        for identity in map(identities.get, vain):
+            if executed[identity] > expected[identity]:
+                executed[identity] -= 1
         self.compare(executed, expected, items)
         self.reusable_executions = [
             item.name
