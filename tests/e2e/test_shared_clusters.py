@@ -146,7 +146,7 @@ def completed(project, place=0):
     return sum(step["status"] == "Completed" for step in steps)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_demo_runs_unchanged_on_every_kind_of_target_and_is_reused_on_the_others(project, tmp_path):
     """Keys know nothing of places: what one computed is not executed on another."""
     shutil.copytree(DEMO, project.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("results", "data", ".*"))

@@ -50,6 +50,7 @@ NOT_KEYED = {
         "max_age": "decides whether a completion may be used",
         "register": "says what becomes of an output when the run has ended",
         "secrets": "are keyed through the definition, by version, unless their author says that they cannot matter",
+        "dask_client": "where a step computes cannot change what it computes",
     },
 }
 
