@@ -122,3 +122,18 @@ def test_attempts_of_a_dead_driver_count_but_the_one_that_it_took_with_it():
     assert attempts == [1, 2], "the second began, and its driver died"
     assert world.take_up(graph).status is RunStatus.FAILED
     assert attempts == [1, 2, 3, 4], "the first had failed, and so did the third and the last"
+
+
+def test_what_was_skipped_because_of_a_failure_stays_so_for_what_comes_after_it():
+    """`last` would take what `other` gives if `after` had been skipped by a branch; but it failed further up."""
+    drawing = Drawing().node("bad", 0).node("before", "bad").node("after", "before").node("other", 1).node("last", 2)
+    drawing.nodes[-1].inputs["y"] = FirstOf((drawing.ref("after"), drawing.ref("other")))
+    graph = drawing.graph(out="last")
+    undisturbed, world = World(behaviour({"bad"})), World(behaviour({"bad"}))
+    assert undisturbed.run(graph, CONTINUE).status is RunStatus.FAILED
+    assert world.run(graph, CONTINUE, die_after=2) is None
+    assert world.statuses["after"] == "Skipped"
+    assert "last" not in world.statuses
+    world.take_up(graph, CONTINUE)
+    assert world.statuses == undisturbed.statuses
+    assert world.statuses["last"] == "Skipped"
