@@ -133,17 +133,8 @@ class ComputeServices(wiring.NounServices):
     def _launch_keeper(self, name: str) -> LastWords:
         """Start a process that keeps a cluster, and outlives this one; what tells its last words, once it has ended."""
         log = self.home / "cache" / "keepers.log"
-        with log.open("ab") as stream:
-            begun = stream.tell()
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pipelinekit", "computes", "keep", name],
-                cwd=self.home.parent,
-                env={**os.environ, "PIPELINEKIT_WORKSPACE": str(self.home)},
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
+        begun = log.stat().st_size if log.exists() else 0
+        process = start_apart(self.home, log, "computes", "keep", name)
         _launched.append(process)
 
         def last_words() -> str | None:
@@ -182,4 +173,21 @@ class ComputeServices(wiring.NounServices):
         objects = self.objects.blobs
         return supervisor.Supervisor(
             self.home, objects, objects.local.folder, self.python_for, objects, self.secrets_for
+        )
+
+
+def start_apart(home: Path, log: Path, *words: str, told: bool = False) -> subprocess.Popen[bytes]:
+    """Start a command of ours on the workspace at `home` in a session of its own, so that it outlives this process.
+
+    It writes to `log`. With `told` it is told more on its standard input.
+    """
+    with log.open("ab") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "pipelinekit", *words],
+            cwd=home.parent,
+            env={**os.environ, "PIPELINEKIT_WORKSPACE": str(home)},
+            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
         )

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 from pipelinekit import computing
-from pipelinekit.domain.names import LOCAL
 from pipelinekit.errors import ConflictError, StorageError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import subprocess
     import threading
 
+    from pipelinekit.compute import local
     from pipelinekit.domain import servers as server_nouns
-    from pipelinekit.runtime import service
+    from pipelinekit.engine import orchestrator
+    from pipelinekit.runtime import performer, service, turns
     from pipelinekit.storage import servers
 else:
-    subprocess = late("subprocess")
+    local = late("pipelinekit.compute.local")
+    orchestrator = late("pipelinekit.engine.orchestrator")
+    performer = late("pipelinekit.runtime.performer")
+    turns = late("pipelinekit.runtime.turns")
     server_nouns = late("pipelinekit.domain.servers")
     service = late("pipelinekit.runtime.service")
     servers = late("pipelinekit.storage.servers")
@@ -111,26 +113,17 @@ class ServeServices(computing.ComputeServices):
                 return True
 
     def warm_up(self) -> None:
-        """Load what a driver needs before it is told its run."""
-        self.records.runs  # noqa: B018 - opens the database
-        self.blobs  # noqa: B018
-        self.check_computes([LOCAL])
+        """Load and open what a driver needs before it is told its run."""
+        _ = orchestrator.Orchestrator, performer.Performer, turns.Turns, local.LocalCompute
+        _ = self.records, self.blobs
 
 
 class DriverProcess:
     """Implements `runtime.service.DriverProcess`: `pipelinekit runs drive`, in a session of its own."""
 
     def __init__(self, home: Path, run: str = WAITS) -> None:
-        with (home / "cache" / "drivers.log").open("ab") as stream:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pipelinekit", "runs", "drive", run],
-                cwd=home.parent,
-                env={**os.environ, "PIPELINEKIT_WORKSPACE": str(home)},
-                stdin=subprocess.PIPE if run == WAITS else subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
+        log = home / "cache" / "drivers.log"
+        self._process = computing.start_apart(home, log, "runs", "drive", run, told=run == WAITS)
 
     def begin(self, run: str) -> bool:
         """Tell it its run."""

@@ -35,6 +35,7 @@ def many(first: int, count: int = 400, seconds: float = 0.05):
     return nap.map(n=list(range(first, first + count)), seconds=fixed(seconds))
 """
 SETTLING = 0.5  # seconds until what was on its way at a death has been recorded
+IDLE = 2  # seconds that a node may be idle
 folder = Path(sys.argv[1])
 home = folder / ".pipelinekit"
 program = [sys.executable, "-P", "-m", "pipelinekit"]
@@ -118,12 +119,14 @@ try:
     firsts = [first_step(number) for number in range(7)]
     found = {"first_step": statistics.median(firsts[1:]), "driver": recovery(10_000, driver)}
     pool = ("--compute", "pool")
-    command("computes", "create", "pool", "--max-nodes", "1", "--cores", "2", "--idle-time", "2s")
+    command("computes", "create", "pool", "--max-nodes", "1", "--cores", "2", "--idle-time", f"{IDLE}s")
     try:
         run = command("run", "--detach", "steps.py:many", "-p", "first=0", "-p", "count=4", *pool)
         found["scale_up"] = until(lambda: nodes() == 1)
         command("runs", "wait", run)
-        found["scale_down"] = until(lambda: nodes() == 0) - 2.0
+        ((ended_at,),) = sql(f"select ended_at from runs where id = '{run}'")
+        until(lambda: nodes() == 0)
+        found["scale_down"] = time.time() - ended_at - IDLE
         found["node"] = recovery(20_000, node, *pool)
         found["scheduler"] = recovery(30_000, keeper, *pool)
     finally:

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 from pipelinekit.bootstrap import open_services
 from pipelinekit.classes import frozen
-from pipelinekit.cli.output import print_json
+from pipelinekit.cli.output import print_json, write_file
 from pipelinekit.cli.parameters import add_parameter_arguments
-from pipelinekit.cli.targets import load_target, show_warnings
+from pipelinekit.cli.targets import graph_of, load_target, show_warnings
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, StepRecord
-from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.errors import UsageError
 from pipelinekit.late import late
-from pipelinekit.wire.graphs import parse_graph
-from pipelinekit.workspace.runs import refuse_without_graph
 
 if TYPE_CHECKING:
     from pipelinekit.workspace.drawings import pages, pictures, plans, svg, text
@@ -91,11 +89,7 @@ def _subject(arguments: argparse.Namespace) -> _Subject:
     services = open_services(create=False)
     services.recover()
     run = services.records.runs.get(target)
-    refuse_without_graph(run)
-    texts = services.records.documents.get([run.graph])
-    if run.graph not in texts:
-        raise NotFoundError(f"the graph of run {run.id} is not in the records")
-    return _Subject(parse_graph(texts[run.graph]), services.records.runs.steps(run.id), run)
+    return _Subject(graph_of(run, services), services.records.runs.steps(run.id), run)
 
 
 def _print_text(subject: _Subject, *, whole: bool) -> None:
@@ -114,8 +108,4 @@ def _print_text(subject: _Subject, *, whole: bool) -> None:
 
 def _write(path: Path, plan: plans.Plan) -> None:
     """Write the picture, whole or not at all."""
-    drawing = svg.svg_text(plan) if path.suffix.lower() == ".svg" else pages.page_text(plan)
-    try:
-        path.write_text(drawing, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{str(path)!r} cannot be written: {error.strerror or error}") from None
+    write_file(path, svg.svg_text(plan) if path.suffix.lower() == ".svg" else pages.page_text(plan))

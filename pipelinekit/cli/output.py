@@ -6,11 +6,12 @@ import datetime
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelinekit.domain.runs import Reason
 from pipelinekit.domain.texts import printable, ranges_text
-from pipelinekit.errors import FaultyError, PipelinekitError
+from pipelinekit.errors import FaultyError, PipelinekitError, UsageError
 
 T = TypeVar("T")
 LONGEST_REASON = 120  # characters
@@ -76,3 +77,11 @@ def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> str:
     widths = [max(len(row[column]) for row in listed) for column in range(len(listed[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in listed]
     return "\n".join(lines)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a text to a file that the user named. Raises UsageError where it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{str(path)!r} cannot be written: {error.strerror or error}") from None

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from pipelinekit.bootstrap import Services
-from pipelinekit.cli import run_timelines
 from pipelinekit.cli.git import diff_text, git_lines
 from pipelinekit.cli.output import print_json, reasons_text, table, time_text
 from pipelinekit.cli.progress import failure_lines, first_line
@@ -16,9 +15,16 @@ from pipelinekit.domain.durations import Durations, is_executed
 from pipelinekit.domain.runs import CHILD, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.texts import seconds_text, size_text
 from pipelinekit.domain.values import StoredValue
+from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.wire.datasets import use_document
 from pipelinekit.wire.runs import show_value
 from pipelinekit.workspace.runs import Run
+
+if TYPE_CHECKING:
+    from pipelinekit.cli import run_timelines
+else:
+    run_timelines = late("pipelinekit.cli.run_timelines")  # draws, which other verbs of `runs` need not load
 
 
 def show(arguments: argparse.Namespace, services: Services) -> int:

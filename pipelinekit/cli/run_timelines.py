@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelinekit.bootstrap import Services
-from pipelinekit.cli.output import print_json
+from pipelinekit.cli.output import print_json, write_file
+from pipelinekit.cli.targets import graph_of
 from pipelinekit.domain.timelines import Timeline, timeline
-from pipelinekit.errors import NotFoundError, UsageError
-from pipelinekit.wire.graphs import parse_graph
+from pipelinekit.errors import UsageError
 from pipelinekit.workspace.drawings import timelines
-from pipelinekit.workspace.runs import Run, refuse_without_graph
+from pipelinekit.workspace.runs import Run
 
 
 def show(run: Run, services: Services, path: str, *, as_json: bool) -> int:
@@ -24,20 +24,13 @@ def show(run: Run, services: Services, path: str, *, as_json: bool) -> int:
         print(timelines.text(found))
     if path:
         draw = timelines.picture if path.endswith(".svg") else timelines.page
-        try:
-            Path(path).write_text(draw(f"{run.record.pipeline}, run {run.id}", found), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{path!r} cannot be written: {error.strerror or error}") from None
+        write_file(Path(path), draw(f"{run.record.pipeline}, run {run.id}", found))
     return 0
 
 
 def _timeline(run: Run, services: Services) -> Timeline:
     record = run.record
-    refuse_without_graph(record)
-    texts = services.records.documents.get([record.graph])
-    if record.graph not in texts:
-        raise NotFoundError(f"the graph of run {record.id} is not in the records")
-    graph = parse_graph(texts[record.graph], f"the graph of run {record.id}")
+    graph = graph_of(record, services)
     steps = [step.record for step in run.steps]
     return timeline(record, graph, steps, run.durations(), services.clock.now())
 

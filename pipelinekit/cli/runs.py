@@ -15,10 +15,10 @@ from pipelinekit.cli.run import drive
 from pipelinekit.domain.names import IN_PROCESS, LOCAL
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
 from pipelinekit.domain.runs import KINDS, RunOptions, RunRecord, RunStatus
+from pipelinekit.domain.servers import UNREACHABLE
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError, StorageError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
-from pipelinekit.runtime.service import UNREACHABLE
 from pipelinekit.serving import WAITS
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pipelinekit.classes import frozen
 
+UNREACHABLE = 75  # exit code of a driver that cannot reach the records: its run is to be taken up later
+
 
 @frozen
 class Server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.classes import frozen
@@ -50,10 +51,7 @@ def timeline(
     executed = [step for step in steps if is_executed(step)]
     critical = set(critical_path(graph, executed, now))
     bars = [_bar(step, durations[step.name], run.created_at, now, step.name in critical) for step in executed]
-    others: dict[StepStatus, int] = {}
-    for step in steps:
-        if not is_executed(step):
-            others[step.status] = others.get(step.status, 0) + 1
+    others = Counter(step.status for step in steps if not is_executed(step))
     ended = run.ended_at if run.ended_at is not None else now
     last = max([ended - run.created_at, *(bar.ended for bar in bars)])
     return Timeline(last, tuple(sorted(bars, key=lambda bar: (bar.since, bar.begun))), others)

@@ -11,7 +11,8 @@ from typing import Any
 import cloudpickle
 from distributed import Client, LocalCluster
 from distributed.protocol.serialize import pickle_loads, register_serialization_family
-from distributed.security import Security
+
+from pipelinekit.compute.clusters import security_of
 
 
 def make_client(cluster: Mapping[str, Any] | None, cores: float, entry: str) -> Client:
@@ -27,13 +28,8 @@ def make_client(cluster: Mapping[str, Any] | None, cores: float, entry: str) -> 
         threads = max(math.ceil(cores), 1)
         own = LocalCluster(n_workers=1, threads_per_worker=threads, processes=False, dashboard_address="127.0.0.1:0")
         return Client(own)
-    found = cluster["credentials"]
-    if not found["cert"]:
-        return Client(cluster["address"])
-    security = Security(
-        tls_ca_file=found["ca"], tls_client_cert=found["cert"], tls_client_key=found["key"], require_encryption=True
-    )
-    return Client(cluster["address"], security=security)
+    credentials = cluster["credentials"]
+    return Client(cluster["address"], security=security_of(credentials if credentials["cert"] else None))
 
 
 def _dumps(value: Any, context: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], list[Any]]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from pipelinekit.domain.runs import Failure, RunStatus
-from pipelinekit.domain.servers import Server
+from pipelinekit.domain.servers import UNREACHABLE, Server
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import LeaseLostError, PipelinekitError
 from pipelinekit.ports import DriverRecords, RunRecords
@@ -21,7 +21,6 @@ from pipelinekit.ports.servers import ServerRecords
 
 LOOK_SECONDS = 0.05  # between two looks at what is queued
 BEAT_SECONDS = 5.0  # between two signs of life, where there is nothing new to tell
-UNREACHABLE = 75  # exit code of a driver that cannot reach the records: its run is to be taken up later
 _WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
 
 

@@ -8,6 +8,7 @@ from contextlib import closing
 import psutil
 import pytest
 from conftest import alive, wait_for
+from test_crashes import go
 
 STEPS = """
     import os
@@ -52,11 +53,6 @@ def slow(project, tmp_path):
 def begun(project):
     path = project.marks / "begun"
     return path.read_text().split() if path.exists() else []
-
-
-def go(project, *numbers):
-    for n in numbers:
-        (project.marks / f"go-{n}").touch()
 
 
 def shown(project, run):

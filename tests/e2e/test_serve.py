@@ -8,7 +8,8 @@ import psutil
 import pytest
 from conftest import wait_for
 from postgres import Server
-from test_detached import STEPS, begun, driver_of, go, kill_driver, shown, statuses
+from test_crashes import go
+from test_detached import STEPS, begun, driver_of, kill_driver, shown, statuses
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.runs import RunRecord, RunStatus
-from pipelinekit.domain.servers import Server
+from pipelinekit.domain.servers import UNREACHABLE, Server
 from pipelinekit.errors import StorageError
-from pipelinekit.runtime.service import UNREACHABLE, Service
+from pipelinekit.runtime.service import Service
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.records import MemoryDriving, MemoryRuns, MemoryState
 from pipelinekit.testing.servers import MemoryServers
