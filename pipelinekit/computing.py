@@ -143,8 +143,8 @@ class ComputeServices(wiring.NounServices):
             with log.open("rb") as stream:
                 stream.seek(begun)
                 lines = stream.read().decode(errors="replace").split("\n")
-            told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-            return told[0] if told else f"its keeper ended with exit code {process.returncode}"
+            told = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "  hint: "))]
+            return "; ".join(told) or f"its keeper ended with exit code {process.returncode}"
 
         return last_words
 
