@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipelinekit import config, serving
-from pipelinekit.domain.names import IN_PROCESS, WORKSPACE_FOLDER
+from pipelinekit.domain.names import IN_PROCESS, LOCAL, WORKSPACE_FOLDER
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     )
     from pipelinekit.workspace import environments as environment_collection
     from pipelinekit.workspace import experiments as workspace_experiments
+    from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
+    from pipelinekit.workspace import published_pipelines as publishing
     from pipelinekit.workspace.experiments import ExperimentCollection
 else:
     datasets = late("pipelinekit.workspace.datasets")
@@ -87,6 +89,7 @@ else:
     workspace_experiments = late("pipelinekit.workspace.experiments")
     interactive = late("pipelinekit.workspace.interactive")
     observing = late("pipelinekit.workspace.observing")
+    publishing = late("pipelinekit.workspace.published_pipelines")
     secrets = late("pipelinekit.workspace.secrets")
     upkeep = late("pipelinekit.workspace.upkeep")
 
@@ -337,6 +340,48 @@ class Workspace(workspace.Workspace):
     def snapshots(self) -> stored_snapshots.SnapshotCollection:
         """The source folders that runs keep."""
         return self.services.snapshots
+
+    @property
+    def published_pipelines(self) -> publishing.PublishedPipelineCollection:
+        """The published pipelines."""
+        return self.services.published_pipelines
+
+    @property
+    def pipeline_endpoints(self) -> endpoint_collection.PipelineEndpointCollection:
+        """The names under which versions of published pipelines are called."""
+        return self.services.pipeline_endpoints
+
+    def publish(
+        self,
+        pipeline: workspace.Traceable,
+        *,
+        name: str = "",
+        description: str = "",
+        version: str = "",
+        experiment: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        compute: str = "",
+        continue_on_step_failure: bool = False,
+        tags: Mapping[str, object] | None = None,
+        endpoint: str = "",
+        default: bool = False,
+    ) -> publishing.PublishedPipelineHandle:
+        """Publish a pipeline: its graph, its code and what it reads are kept, and it runs without its source.
+
+        `parameters` are the values that calls need not give. `version` is a text of your own. With `endpoint` it is
+        added to the endpoint of that name, which is made if there is none; with `default` as its default version.
+        """
+        given = pipeline.plain_values(parameters or {})
+        compilation = self.compile(pipeline, given)
+        compilation.keep(self.pipelines.blobs)
+        options = publishing.options_of(compute or LOCAL, continue_on_step_failure, pipeline)
+        about = publishing.Publication(name, description, version, experiment, options, tags)
+        root = compilation.trees[0].root
+        with self.services.records.batch():
+            made = self.published_pipelines.publish(compilation.graph, given, about, Path.cwd(), root)
+            if endpoint:
+                self.pipeline_endpoints.grow(endpoint, made, default=default)
+        return made
 
     @cached_property
     def experiments(self) -> ExperimentCollection:

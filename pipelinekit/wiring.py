@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pipelinekit.storage import datasets as dataset_records
     from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import environments as environment_records
+    from pipelinekit.storage import publishing as publishing_records
     from pipelinekit.storage import secrets as secret_records
     from pipelinekit.storage.database import Database
     from pipelinekit.storage.stores import local as local_store
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
         stored_snapshots,
     )
     from pipelinekit.workspace import environments as environment_collection
+    from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
+    from pipelinekit.workspace import published_pipelines as publishing
+    from pipelinekit.workspace.pipelines import Pipelines
     from pipelinekit.workspace.runs import RunCollection
     from pipelinekit.workspace.upkeep import Stores
 else:
@@ -87,7 +91,10 @@ else:
     interactive = late("pipelinekit.workspace.interactive")
     leaks = late("pipelinekit.workspace.leaks")
     moving_blobs = late("pipelinekit.workspace.moving_blobs")
+    endpoint_collection = late("pipelinekit.workspace.pipeline_endpoints")
     previews = late("pipelinekit.workspace.previews")
+    publishing = late("pipelinekit.workspace.published_pipelines")
+    publishing_records = late("pipelinekit.storage.publishing")
     run_queries = late("pipelinekit.domain.run_queries")
     shutil = late("shutil")
     snapshots = late("pipelinekit.workspace.snapshots")
@@ -194,6 +201,10 @@ class LifeServices(SourceServices):
         def objects(self) -> object_stores.OpenStore | None: ...  # noqa: D102 - see `bootstrap.Services`
         @property
         def runs(self) -> RunCollection: ...  # noqa: D102
+        @property
+        def pipelines(self) -> Pipelines: ...  # noqa: D102
+        def launch(self, run: str) -> None: ...  # noqa: D102
+        def check_computes(self, names: Sequence[str]) -> None: ...  # noqa: D102
         def stop_clusters(self) -> None: ...  # noqa: D102
 
     def store_to_move(self) -> moving_blobs.BlobStore:
@@ -263,6 +274,33 @@ class NounServices(LifeServices):
     def accounts(self) -> AccountRecords:
         """What reuse saved."""
         return accounting.SQLAccounts(self.database)
+
+    # -- publishing --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def published_pipelines(self) -> publishing.PublishedPipelineCollection:
+        """The published pipelines."""
+        return publishing.PublishedPipelineCollection(self._publishing)
+
+    @cached_property
+    def pipeline_endpoints(self) -> endpoint_collection.PipelineEndpointCollection:
+        """The pipeline endpoints."""
+        records = publishing_records.SQLPipelineEndpoints(self.database)
+        return endpoint_collection.PipelineEndpointCollection(records, self._publishing)
+
+    @cached_property
+    def _publishing(self) -> publishing.PublishingStores:
+        records = self.records
+        return publishing.PublishingStores(
+            publishing_records.SQLPublishedPipelines(self.database),
+            records.documents,
+            self.pipelines,
+            self.runs,
+            records.batch,
+            lambda run: self.launch(run.id),
+            self.check_computes,
+            self.clock,
+        )
 
     # -- secrets -----------------------------------------------------------------------------------------------------
 

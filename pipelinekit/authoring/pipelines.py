@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # steps import this module too, and need no workspace
     from pipelinekit import bootstrap
     from pipelinekit.authoring import cells, handles, tracing
     from pipelinekit.bootstrap import Workspace
+    from pipelinekit.workspace.published_pipelines import PublishedPipelineHandle
     from pipelinekit.workspace.runs import Run
 else:
     ast = late("ast")
@@ -137,6 +138,13 @@ class Pipeline:
             continue_on_step_failure=continue_on_step_failure,
             **options,
         )
+
+    def publish(self, *, workspace: Workspace | None = None, **options: Any) -> PublishedPipelineHandle:
+        """Publish it, so that it runs without its source; see `Workspace.publish`."""
+        refuse_submit_on_import(self.name)
+        opened: Workspace = workspace or bootstrap.Workspace.open()
+        made: PublishedPipelineHandle = opened.publish(self, **options)
+        return made
 
     # -- tracing -----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.types import PortType, coerce, problem, shorten
@@ -32,15 +32,20 @@ class Parameter:
     reason: str = ""
 
 
-def bind(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+def bind(
+    parameters: Sequence[Parameter], given: Mapping[str, Any], elsewhere: Collection[str] = ()
+) -> tuple[dict[str, Any], list[Fault]]:
     """Values for all parameters out of the given ones and the defaults, and everything that is wrong with them.
 
-    A structural parameter may be given only the value that is fixed in the graph.
+    A structural parameter may be given only the value that is fixed in the graph. Those of the names `elsewhere` have
+    a value that is not looked at here, unless they are given.
     """
     faults = unknown_names(given, (parameter.name for parameter in parameters))
     values: dict[str, Any] = {}
     for parameter in parameters:
         if parameter.name not in given:
+            if parameter.name in elsewhere:
+                continue
             if parameter.required:
                 faults.append(Fault(f"parameter {parameter.name!r} ({parameter.type}) has no value and no default"))
             else:

@@ -111,7 +111,8 @@ class History:
 class Inventory:
     """Everything in the records that names something else, as it was at one moment.
 
-    `compiled` are graphs that were compiled to documents, with their times; `losses` are blobs known to be lost.
+    `compiled` are graphs that were compiled to documents, with their times; `losses` are blobs known to be lost;
+    `published` are the graphs of published pipelines, each with the values that it holds.
     """
 
     runs: Mapping[str, RunEntry]
@@ -120,6 +121,7 @@ class Inventory:
     compiled: Mapping[str, float] = field(default_factory=dict)
     claims: tuple[ClaimEntry, ...] = ()
     losses: frozenset[str] = frozenset()
+    published: tuple[tuple[str, tuple[StoredValue, ...]], ...] = ()
 
 
 @frozen

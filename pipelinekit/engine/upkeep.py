@@ -194,6 +194,7 @@ def after(inventory: Inventory, removal: Removal) -> Inventory:
         {graph: at for graph, at in inventory.compiled.items() if graph not in set(removal.graphs)},
         inventory.claims,
         inventory.losses,
+        inventory.published,
     )
 
 
@@ -221,14 +222,18 @@ def _unusable(item: CompletionEntry) -> CompletionEntry:
 
 
 def needed_values(inventory: Inventory) -> list[StoredValue]:
-    """The values whose blobs must stay: of runs that are not removed, of what they show, of what may be reused."""
+    """The values whose blobs must stay: of runs that are kept, what they show, what may be reused, is published."""
     kept = [run for run in inventory.runs.values() if not run.removed]
     shown = shown_completions(inventory, [run.id for run in kept])
-    values = [value for run in kept for value in run.values]
+    values = [*_published_values(inventory), *(value for run in kept for value in run.values)]
     for item in inventory.completions:
         if item.reusable or _identity(item) in shown:
             values.extend(item.outputs)
     return values
+
+
+def _published_values(inventory: Inventory) -> list[StoredValue]:
+    return [value for _, values in inventory.published for value in values]
 
 
 def shown_values(inventory: Inventory, removed: Iterable[str]) -> list[StoredValue]:
@@ -236,7 +241,7 @@ def shown_values(inventory: Inventory, removed: Iterable[str]) -> list[StoredVal
     gone = set(removed)
     kept = [run for run in inventory.runs.values() if not run.removed and run.id not in gone]
     shown = shown_completions(inventory, [run.id for run in kept])
-    values = [value for run in kept for value in run.values]
+    values = [*_published_values(inventory), *(value for run in kept for value in run.values)]
     for item in inventory.completions:
         if _identity(item) in shown:
             values.extend(item.outputs)

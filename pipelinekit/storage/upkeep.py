@@ -49,7 +49,7 @@ class SQLUpkeep:
             self._database.lock()
             runs, steps, completions = read("all_runs"), read("all_steps"), read("all_completions")
             compiled, claims, losses = read("list_compiled"), read("all_claims"), read("all_losses")
-            files, children = read("all_files"), read("all_children")
+            files, children, published = read("all_files"), read("all_children"), read("all_published")
         kept = _files(files, {row["id"]: (row["parent"], row["parent_step"]) for row in children})
         return Inventory(
             {row["id"]: _run(row, kept) for row in runs},
@@ -58,6 +58,7 @@ class SQLUpkeep:
             {row["graph"]: row["compiled_at"] for row in compiled},
             tuple(map(_claim, claims)),
             frozenset(row["blob"] for row in losses),
+            tuple((row["graph"], _published(row)) for row in published),
         )
 
     def documents(self) -> Mapping[str, int]:
@@ -165,6 +166,11 @@ def _files(rows: Iterable[Row], parents: Mapping[str, Place]) -> Mapping[Place, 
         for place in {(run, step), (run, "")}:
             found.setdefault(place, []).append(value)
     return found
+
+
+def _published(row: Row) -> tuple[StoredValue, ...]:
+    values, paths = values_from_json(loads(row["given"])), paths_from_json(loads(row["paths"]))
+    return (*values.values(), *paths.values())
 
 
 def _run(row: Row, files: Mapping[Place, list[StoredValue]]) -> RunEntry:

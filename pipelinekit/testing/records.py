@@ -11,6 +11,7 @@ from pipelinekit.classes import field, mutable, replace
 from pipelinekit.domain.accounting import Kept
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.metrics import Entry
+from pipelinekit.domain.published_pipelines import PublishedPipeline
 from pipelinekit.domain.runs import (
     PIPELINE,
     CarriedRecord,
@@ -52,6 +53,7 @@ class MemoryState:
     used: dict[tuple[str, str], float] = field(default_factory=dict)
     doomed: dict[tuple[str, str, int], float] = field(default_factory=dict)
     compiled: dict[str, float] = field(default_factory=dict)
+    published: dict[str, PublishedPipeline] = field(default_factory=dict)
     losses: set[str] = field(default_factory=set)
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     metrics: dict[tuple[str, str, bool, str], list[Entry]] = field(default_factory=dict)

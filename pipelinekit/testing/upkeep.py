@@ -72,7 +72,10 @@ class MemoryUpkeep:
             for key, (run, epoch, step) in state.claims.items()
         )
         completions = tuple(map(self._completion, state.completions))
-        return Inventory(runs, steps, completions, dict(state.compiled), claims, frozenset(state.losses))
+        published = tuple(
+            (item.graph, (*item.values.values(), *item.paths.values())) for item in state.published.values()
+        )
+        return Inventory(runs, steps, completions, dict(state.compiled), claims, frozenset(state.losses), published)
 
     def documents(self) -> Mapping[str, int]:
         """The digest and length of every document."""

@@ -67,19 +67,47 @@ class Pipelines:
         """Compile a draft. Nothing is written. Raises CompileError with every fault."""
         return self._compiler.compile(draft)
 
-    def arguments(self, graph: Graph, given: Mapping[str, Any], root: Path, *, keep: bool = True) -> Arguments:
+    def arguments(
+        self, graph: Graph, given: Mapping[str, Any], root: Path, *, keep: bool = True, pinned: Arguments | None = None
+    ) -> Arguments:
         """Values for a graph's parameters and paths. Raises ParameterError with every fault.
 
-        Relative paths are relative to `root`. With `keep=False` files are told by content, but not stored.
+        Relative paths are relative to `root`. With `keep=False` files are told by content, but not stored. What is
+        `pinned` is taken as it is, unless it is given.
         """
-        values, faults = bind(graph.parameters, given)
+        kept = pinned or Arguments({}, {})
+        values, faults = bind(graph.parameters, given, kept.values)
         raise_parameter_faults(graph.name, faults)
-        written = list(path_refs(graph))
+        written = [ref for ref in path_refs(graph) if ref not in kept.paths]
+        found = self._resolved(values, written, root, keep=keep)
+        others = {name: value for name, value in kept.values.items() if name not in given}
+        taken = tuple(place for place in kept.datasets if place[0] not in given)
+        return Arguments({**others, **found.values}, {**kept.paths, **found.paths}, (*taken, *found.datasets))
+
+    def pinned(self, graph: Graph, given: Mapping[str, Any], root: Path) -> Arguments:
+        """What calls of a published graph need not give, and cannot read for themselves, in the store.
+
+        These are the given values, and the files and folders that the graph names. What it takes from datasets stays
+        open: it is the newest version at the time of a call that counts. Raises ParameterError with every fault.
+        """
+        open_ones = {parameter.name for parameter in graph.parameters} - given.keys()
+        _, faults = bind(graph.parameters, given, open_ones)
+        raise_parameter_faults(graph.name, faults)
+        values = {
+            parameter.name: given.get(parameter.name, parameter.default)
+            for parameter in graph.parameters
+            if parameter.name in given or any(not ref.dataset for ref in paths_in(parameter.default))
+        }
+        written = [ref for ref in path_refs(graph) if not ref.dataset]
+        return self._resolved(values, written, root, keep=True)
+
+    def _resolved(self, values: Mapping[str, Any], written: list[PathRef], root: Path, *, keep: bool) -> Arguments:
+        """These values and written paths as stored values."""
         named = [(name, ref) for name, value in values.items() for ref in paths_in(value) if ref.dataset]
         named += [("", ref) for ref in written if ref.dataset]
         datasets = self._datasets() if named and self._datasets else None
         inputs = InputPaths(self.blobs, self._cache, keep=keep, dataset=datasets.value if datasets else None)
-        resolved = inputs.resolve([*paths_in(values), *written], root)
+        resolved = inputs.resolve([*paths_in(dict(values)), *written], root)
         stored = {name: self._stored(value, resolved) for name, value in values.items()}
         return Arguments(stored, {ref: resolved[ref] for ref in written}, datasets.pinned(named) if datasets else ())
 

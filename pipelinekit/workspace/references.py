@@ -49,10 +49,9 @@ class References:
         return {blob for value in values for blob in self.contents(value)}
 
     def graphs(self, inventory: Inventory) -> set[str]:
-        """Digests of the graphs of runs that are not removed, and of those that were compiled to documents."""
-        return {
-            run.graph for run in inventory.runs.values() if run.graph and not run.removed
-        } | inventory.compiled.keys()
+        """Digests of the graphs of runs that are not removed, and of those that were compiled or published."""
+        of_runs = {run.graph for run in inventory.runs.values() if run.graph and not run.removed}
+        return of_runs | inventory.compiled.keys() | {graph for graph, _ in inventory.published}
 
     def snapshots(self, digests: Iterable[str]) -> set[str]:
         """Snapshots that graphs and definitions name, by the digests of those documents."""

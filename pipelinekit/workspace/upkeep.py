@@ -129,7 +129,8 @@ class Collector:
         removed = removable_runs(inventory, policy, now)
         graphs = {run.graph for run in inventory.runs.values() if not run.removed and run.id not in removed}
         values = shown_values(inventory, removed)
-        sources = self._references.sources(graphs | inventory.compiled.keys())
+        graphs |= inventory.compiled.keys() | {graph for graph, _ in inventory.published}
+        sources = self._references.sources(graphs)
         return self._references.blobs(values) | sources | self._registered()
 
     def _sweep_blobs(self, marked: set[str], before: float, *, dry: bool) -> tuple[Freed, Freed, Freed]:

@@ -43,7 +43,36 @@ def test_every_command_gives_one_document(project, moto):
     project.run("steps.py:bad", "--in-process", code=1)
     run = project.run("steps.py:good", "-p", "x=2")["id"]
     Workspace.open(project.folder).secrets.set("PASSWORD", "correct horse")
+    made = project("publish", "steps.py:good", "--json").json["id"]
     asked = {
+        "publish": [
+            ("publish", "steps.py:good", "--endpoint", "good"),
+            ("publish", f"run:{run}", "--endpoint", "good", "--default"),
+        ],
+        "pipelines": [
+            ("pipelines", "list", "--all"),
+            ("pipelines", "show", made),
+            ("pipelines", "describe", made, "words"),
+            ("pipelines", "submit", made, "--wait"),
+            ("pipelines", "submit", made),
+            ("pipelines", "runs", made),
+            ("pipelines", "disable", made),
+            ("pipelines", "enable", made),
+        ],
+        "pipeline-endpoints": [
+            ("pipeline-endpoints", "create", "better", made),
+            ("pipeline-endpoints", "list", "--all"),
+            ("pipeline-endpoints", "show", "good"),
+            ("pipeline-endpoints", "submit", "good", "--version", "0", "--wait"),
+            ("pipeline-endpoints", "runs", "good"),
+            ("pipeline-endpoints", "add-version", "good", made),
+            ("pipeline-endpoints", "set-default", "good", "2"),
+            ("pipeline-endpoints", "update", "good", "--description", "words"),
+            ("pipeline-endpoints", "disable", "good"),
+            ("pipeline-endpoints", "enable", "good"),
+            ("pipeline-endpoints", "archive", "better"),
+            ("pipeline-endpoints", "delete", "good"),
+        ],
         "run": [("run", "steps.py:good", "-p", "x=2")],
         "plan": [("plan", "steps.py:good"), ("plan", "steps.py:bad")],
         "explain": [("explain",), ("explain", run, "one")],

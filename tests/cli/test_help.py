@@ -27,6 +27,11 @@ COMPUTE_VERBS = (
     "create", "attach", "list", "show", "nodes", "wait", "start", "stop", "update", "delete", "detach", "keep",
 )  # fmt: skip
 ENVIRONMENT_VERBS = ("register", "list", "show", "lock", "build", "clone", "delete")
+PIPELINE_VERBS = ("list", "show", "submit", "runs", "describe", "enable", "disable", "delete")
+ENDPOINT_VERBS = (
+    "create", "list", "show", "submit", "runs", "add-version", "set-default", "update", "enable", "disable", "archive",
+    "reactivate", "delete",
+)  # fmt: skip
 SNAPSHOT_VERBS = ("show", "download", "preview")
 ASKED = [
     (),
@@ -36,6 +41,8 @@ ASKED = [
     *(("environments", verb) for verb in ENVIRONMENT_VERBS),
     *(("computes", verb) for verb in COMPUTE_VERBS),
     *(("snapshots", verb) for verb in SNAPSHOT_VERBS),
+    *(("pipelines", verb) for verb in PIPELINE_VERBS),
+    *(("pipeline-endpoints", verb) for verb in ENDPOINT_VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),
     ("workspace", "create"),

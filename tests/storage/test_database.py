@@ -238,7 +238,7 @@ def test_a_full_disk_is_told_and_the_database_goes_on_when_there_is_room(tmp_pat
         check = database._connection.execute("pragma integrity_check").fetchone()[0]
         print("rows as acknowledged", rows == written + 1, check, 0 < written < 1000)
     """
-    said = Child(script, tmp_path, prefix=small_disk(tmp_path, "1m")).end()
+    said = Child(script, tmp_path, prefix=small_disk(tmp_path, "2m")).end()
     assert "cannot be used: database or disk is full" in said
     assert "free space on the disk and try again" in said
     assert "rows as acknowledged True ok True" in said

@@ -1,0 +1,346 @@
+"""Published pipelines of a workspace: publish, look, call, enable, disable, delete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from pipelinekit.classes import frozen, replace
+from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.names import IN_PROCESS, run_id
+from pipelinekit.domain.parameters import Parameter
+from pipelinekit.domain.published_pipelines import PUBLISHED_PIPELINE, PublishedPipeline, PublishedStatus, with_status
+from pipelinekit.domain.runs import RunOptions, RunRecord
+from pipelinekit.domain.steps import parse_duration
+from pipelinekit.domain.types import PathRef, map_paths, paths_in
+from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.ports import Clock, Documents
+from pipelinekit.ports.publishing import PublishedPipelineRecords
+from pipelinekit.wire.graphs import graph_digest, graph_text, parse_graph
+from pipelinekit.wire.publishing import parameters_document, published_document
+from pipelinekit.workspace.pipelines import Arguments, Pipelines, circumstances
+from pipelinekit.workspace.runs import Run, RunCollection, checked_tags
+from pipelinekit.workspace.workspace import Traceable, regenerate_patterns
+
+_CIRCUMSTANCES = ("user", "host", "root", "git")  # of a publication that stay worth knowing
+
+
+@frozen
+class Call:
+    """What a call says besides values of parameters; what is None is as it was published."""
+
+    experiment: str = ""
+    regenerate: tuple[str, ...] = ()
+    continue_on_step_failure: bool | None = None
+    compute: str = ""
+    tags: Mapping[str, object] | None = None
+    display_name: str = ""
+    properties: Mapping[str, str] | None = None
+    details: Mapping[str, Any] | None = None
+
+
+class PublishingStores:
+    """What published pipelines are kept in and called with. `launch` has a recorded run driven."""
+
+    def __init__(
+        self,
+        records: PublishedPipelineRecords,
+        documents: Documents,
+        pipelines: Pipelines,
+        runs: RunCollection,
+        batch: Callable[[], AbstractContextManager[None]],
+        launch: Callable[[RunRecord], None],
+        check_computes: Callable[[Sequence[str]], object],
+        clock: Clock,
+    ) -> None:
+        self.records = records
+        self.documents = documents
+        self.pipelines = pipelines
+        self.runs = runs
+        self.batch = batch
+        self.launch = launch
+        self._check_computes = check_computes
+        self.clock = clock
+        self._graphs: dict[str, Graph] = {}
+
+    def check(self, computes: Sequence[str]) -> None:
+        """Refuse compute targets that there are not, or that a driver of its own cannot have."""
+        if IN_PROCESS in computes:
+            raise UsageError(
+                "a published pipeline cannot run in the process of whoever calls it", hint="name another compute target"
+            )
+        self._check_computes(computes)
+
+    def graph(self, pipeline: PublishedPipeline) -> Graph:
+        """The graph of a published pipeline, read once. Raises NotFoundError."""
+        if pipeline.graph not in self._graphs:
+            texts = self.documents.get([pipeline.graph])
+            if pipeline.graph not in texts:
+                raise NotFoundError(
+                    f"the graph of published pipeline {pipeline.id} is not in the records", hint="publish it again"
+                )
+            self._graphs[pipeline.graph] = parse_graph(texts[pipeline.graph], f"published pipeline {pipeline.id}")
+        return self._graphs[pipeline.graph]
+
+    def arguments(self, pipeline: PublishedPipeline, given: Mapping[str, Any], root: Path) -> Arguments:
+        """Values for a call, with everything looked for in the store. Raises ParameterError with every fault."""
+        graph = self.graph(pipeline)
+        pinned = Arguments(pipeline.values, pipeline.paths, pipeline.datasets)
+        arguments = self.pipelines.arguments(graph, _placed(given, root), root, pinned=pinned)
+        self.pipelines.find_stored(graph, arguments)
+        return arguments
+
+    def call(self, pipeline: PublishedPipeline, given: Mapping[str, Any], call: Call, root: Path) -> Run:
+        """Record a run and have it driven; returns it before anything has started."""
+        run = self.record(pipeline, given, call, root)
+        self.launch(run.record)
+        return run
+
+    def record(self, pipeline: PublishedPipeline, given: Mapping[str, Any], call: Call, root: Path) -> Run:
+        """Record a run that says which pipeline it is of. No driver is started."""
+        pipeline.check_active()
+        marks = checked_tags({**pipeline.tags, **(call.tags or {})})
+        options = call_options(pipeline.options, call)
+        self.check([options.compute])
+        arguments = self.arguments(pipeline, given, root)
+        with self.batch():
+            record = self.pipelines.submit(
+                self.graph(pipeline),
+                arguments,
+                experiment=call.experiment or pipeline.experiment,
+                options=options,
+                source=f"published pipeline {pipeline.id}",
+                details={**_git_of(pipeline), **(call.details or {})},
+                detached=True,
+                batch=self.batch,
+            )
+            run = self.runs.handle(record)
+            run.mark(marks, call.display_name)
+            run.add_properties({PUBLISHED_PIPELINE: pipeline.id, **(call.properties or {})})
+        return run
+
+
+def options_of(compute: str, continue_on_step_failure: bool, pipeline: Traceable) -> RunOptions:
+    """The options that runs of a pipeline have which is published."""
+    longest = parse_duration(pipeline.max_run_duration_seconds)
+    return RunOptions((), continue_on_step_failure, compute, max_seconds=longest)
+
+
+def call_options(published: RunOptions, call: Call) -> RunOptions:
+    """The options of a run: as published, but for what the call says."""
+    goes_on = call.continue_on_step_failure
+    return replace(
+        published,
+        regenerate=call.regenerate or published.regenerate,
+        compute=call.compute or published.compute,
+        continue_on_step_failure=published.continue_on_step_failure if goes_on is None else goes_on,
+    )
+
+
+class PublishedPipelineHandle:
+    """A published pipeline: `submit` makes a run of it."""
+
+    def __init__(self, record: PublishedPipeline, stores: PublishingStores) -> None:
+        self.record = record
+        self._stores = stores
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """The name that it was published under."""
+        return self.record.name
+
+    @property
+    def status(self) -> PublishedStatus:
+        """Whether it may be called."""
+        return self.record.status
+
+    @property
+    def graph(self) -> Graph:
+        """Its graph."""
+        return self._stores.graph(self.record)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its parameters."""
+        return self.graph.parameters
+
+    def submit(
+        self,
+        *,
+        experiment: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        compute: str = "",
+        regenerate: bool | str | Sequence[str] = False,
+        continue_on_step_failure: bool | None = None,
+        tags: Mapping[str, object] | None = None,
+        display_name: str = "",
+    ) -> Run:
+        """Record a run of it and have it driven; returns the run at once.
+
+        Parameters that are not given are as they were published. Raises ConflictError when it is disabled.
+        """
+        patterns = regenerate_patterns(regenerate)
+        call = Call(experiment, patterns, continue_on_step_failure, compute, tags, display_name)
+        return self._stores.call(self.record, parameters or {}, call, Path.cwd())
+
+    def runs(self, *, limit: int = 50) -> Sequence[Run]:
+        """The runs of it, the newest first."""
+        return self._stores.runs.list(properties={PUBLISHED_PIPELINE: self.id}, limit=limit)
+
+    def enable(self) -> None:
+        """Have it called again."""
+        self._set(PublishedStatus.ACTIVE)
+
+    def disable(self) -> None:
+        """Refuse calls of it."""
+        self._set(PublishedStatus.DISABLED)
+
+    def describe(self, description: str) -> None:
+        """Change the description."""
+        now = self._stores.clock.now()
+        self.record = self._stores.records.change(
+            self.id, lambda found: replace(found, description=description, updated_at=now)
+        )
+
+    def document(self) -> dict[str, Any]:
+        """It and its parameters as JSON data."""
+        return {
+            **published_document(self.record),
+            "steps": len(self.graph.nodes),
+            "parameters": parameters_document(self.parameters, self.record),
+        }
+
+    def _set(self, status: PublishedStatus) -> None:
+        now = self._stores.clock.now()
+        self.record = self._stores.records.change(self.id, lambda found: with_status(found, status, now))
+
+    def __repr__(self) -> str:
+        return f"<published pipeline {self.id} ({self.name}), {self.status.lower()}>"
+
+
+@frozen
+class Publication:
+    """What is said of a pipeline when it is published."""
+
+    name: str = ""
+    description: str = ""
+    version: str = ""
+    experiment: str = ""
+    options: RunOptions = RunOptions()
+    tags: Mapping[str, object] | None = None
+
+
+class PublishedPipelineCollection:
+    """The published pipelines of a workspace."""
+
+    def __init__(self, stores: PublishingStores) -> None:
+        self._stores = stores
+
+    def publish(
+        self, graph: Graph, given: Mapping[str, Any], about: Publication, root: Path, source: Path | None = None
+    ) -> PublishedPipelineHandle:
+        """Publish a graph whose code is in the store; the given values are its new defaults.
+
+        Given paths are relative to `root`, those written in the pipeline to its source folder `source`. Raises
+        ParameterError with every fault.
+        """
+        placed = _placed(given, root)
+        graph, placed = _with_open_defaults(graph, placed)
+        pinned = self._stores.pipelines.pinned(graph, placed, source or root)
+        return self._keep(graph, pinned, about, _provenance(source))
+
+    def publish_run(
+        self, run: RunRecord, about: Publication, datasets: Callable[[str], Any]
+    ) -> PublishedPipelineHandle:
+        """Publish the graph of a run; the values that the run had are its defaults."""
+        texts = self._stores.documents.get([run.graph]) if run.graph and not run.removed else {}
+        if run.graph not in texts:
+            raise UsageError(f"run {run.id} has no graph that could be published", hint="publish it from its source")
+        graph = parse_graph(texts[run.graph], f"the graph of run {run.id}")
+        pinned = Arguments(run.arguments, run.paths, tuple(datasets(run.id)))
+        git = {"git": run.details["git"]} if "git" in run.details else {}
+        return self._keep(graph, pinned, about, {**_provenance(None), **git, "run": run.id})
+
+    def _keep(
+        self, graph: Graph, pinned: Arguments, about: Publication, details: Mapping[str, Any]
+    ) -> PublishedPipelineHandle:
+        stores = self._stores
+        stores.check([about.options.compute, *(step.options.compute for step in graph.steps)])
+        stores.pipelines.find_stored(graph, pinned)
+        text, now = graph_text(graph), stores.clock.now()
+        pipeline = PublishedPipeline(
+            run_id(int(now * 1000), int.from_bytes(os.urandom(4)) >> 7),
+            about.name or graph.name,
+            graph_digest(text),
+            PublishedStatus.ACTIVE,
+            about.description or graph.description,
+            about.version,
+            about.experiment,
+            pinned.values,
+            pinned.paths,
+            pinned.datasets,
+            about.options,
+            checked_tags(about.tags or {}),
+            details,
+            now,
+            now,
+        )
+        with stores.batch():
+            stores.documents.put({pipeline.graph: text})
+            stores.records.add(pipeline)
+        return PublishedPipelineHandle(pipeline, stores)
+
+    def get(self, pipeline: str) -> PublishedPipelineHandle:
+        """The published pipeline of this id or unique beginning of one. Raises NotFoundError."""
+        return PublishedPipelineHandle(self._stores.records.get(pipeline), self._stores)
+
+    def list(self, *, name: str = "", active_only: bool = True) -> Sequence[PublishedPipelineHandle]:
+        """Those that may be called, or all of them; the newest first."""
+        found = self._stores.records.list(name=name)
+        return [
+            PublishedPipelineHandle(item, self._stores)
+            for item in found
+            if not active_only or item.status is PublishedStatus.ACTIVE
+        ]
+
+    def delete(self, pipeline: str) -> None:
+        """Forget a published pipeline; its runs stay. Raises ConflictError while it is a version of an endpoint."""
+        self._stores.records.remove(pipeline)
+
+
+def _placed(given: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Given values whose paths do not depend on the folder that the pipeline's own are relative to."""
+
+    def absolute(ref: PathRef) -> PathRef:
+        return ref if ref.dataset else PathRef(os.path.join(root, ref.path), ref.folder)
+
+    return {name: map_paths(value, absolute) for name, value in given.items()}
+
+
+def _with_open_defaults(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, dict[str, Any]]:
+    """The graph with given references to datasets as defaults, which stay open until a call, and the other values."""
+    refs = {name: paths_in(value) for name, value in given.items()}
+    opened = {name for name, found in refs.items() if found and all(ref.dataset for ref in found)}
+    parameters = tuple(
+        replace(item, required=False, default=given[item.name]) if item.name in opened else item
+        for item in graph.parameters
+    )
+    rest = {name: value for name, value in given.items() if name not in {*opened} & {item.name for item in parameters}}
+    return replace(graph, parameters=parameters), rest
+
+
+def _provenance(root: Path | None) -> dict[str, Any]:
+    told = circumstances(root)
+    return {name: told[name] for name in _CIRCUMSTANCES if name in told}
+
+
+def _git_of(pipeline: PublishedPipeline) -> dict[str, Any]:
+    return {"git": pipeline.details["git"]} if "git" in pipeline.details else {}
