@@ -9,6 +9,8 @@
     ├── IntegrityError       stored bytes that are not what their digest says
     ├── StorageError         the records or the blobs cannot be used (locked, full, too new)
     ├── LeaseLostError       another driver took the run over; this one must stop
+    ├── UnauthenticatedError a token that is not valid: unknown, expired, revoked or mistyped
+    ├── ForbiddenError       a valid token whose role does not allow what was asked for
     ├── ComputeError         the cluster cannot be reached or does not fit
     └── RunFailedError       a run that was waited for did not complete
 
@@ -129,6 +131,18 @@ class LeaseLostError(PipelinekitError):
     """The run belongs to another driver now, or has ended; whatever this driver still does is void."""
 
     code = "lease_lost"
+
+
+class UnauthenticatedError(PipelinekitError):
+    """Who asks has no valid token. Why it is not valid stands in the audit log alone."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(PipelinekitError):
+    """Who asks is known, and may not do this."""
+
+    code = "forbidden"
 
 
 class ComputeError(PipelinekitError):

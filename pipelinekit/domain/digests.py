@@ -2,7 +2,8 @@
 
 The encoding is type-tagged, length-framed and sorted, so that `1`, `1.0`, `True` and `"1"` differ and no two splits of
 fields collide. Digests are written `xxh3:<32 hex digits>`; the tag lets the algorithm change. This is the only module
-that imports a hash. xxh3 is not made against forgery: whoever may write to the workspace's store is trusted by it.
+that imports a hash. xxh3 is not made against forgery: whoever may write to the workspace's store is trusted by it. What
+must stand forgery is no identity of content, and has a `strong_digest`.
 
 Golden vectors in the tests pin the encoding; changing a byte of it is a change of `KEY_SCHEMA` in `engine.fingerprint`.
 """
@@ -14,9 +15,20 @@ import struct
 
 from xxhash import xxh3_64_intdigest, xxh3_128, xxh3_128_hexdigest
 
-from pipelinekit.typed import Any, BinaryIO
+from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    import hashlib
+    import hmac
+    import zlib
+else:
+    hashlib = late("hashlib")
+    hmac = late("hmac")
+    zlib = late("zlib")
 
 PREFIX = "xxh3:"
+STRONG_PREFIX = "sha256:"
 DIGEST_LENGTH = len(PREFIX) + 32
 CHUNK = 256 * 1024  # bytes read at a time: the fastest size measured for read-and-hash
 
@@ -87,6 +99,21 @@ def digest_bytes(data: bytes | bytearray | memoryview) -> str:
 def short_number(data: bytes) -> int:
     """64 bits that stand for bytes where an estimate is enough; never an identity."""
     return xxh3_64_intdigest(data)
+
+
+def strong_digest(data: bytes) -> str:
+    """A digest made against forgery, for what is kept of tokens and of who did what; never a blob's identity."""
+    return STRONG_PREFIX + hashlib.sha256(data).hexdigest()
+
+
+def are_equal(one: str, other: str) -> bool:
+    """Whether two digests are equal, found in a time that does not depend on where they differ."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def check_number(data: bytes) -> int:
+    """32 bits (CRC-32) that tell a slip of the pen; they protect from nobody."""
+    return zlib.crc32(data)
 
 
 def is_digest(text: str) -> bool:
