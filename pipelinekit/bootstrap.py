@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     )
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.storage.database import Database
-    from pipelinekit.workspace import computes as workspace_computes
     from pipelinekit.workspace import (
+        audit,
         datasets,
         datastores,
         ignore_patterns,
@@ -64,8 +64,10 @@ if TYPE_CHECKING:
         observing,
         secrets,
         stored_snapshots,
+        tokens,
         upkeep,
     )
+    from pipelinekit.workspace import computes as workspace_computes
     from pipelinekit.workspace import environments as environment_collection
     from pipelinekit.workspace import experiments as workspace_experiments
     from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
@@ -408,6 +410,16 @@ class Workspace(workspace.Workspace):
     def datasets(self) -> datasets.DatasetCollection:
         """Registered datasets."""
         return self.services.datasets
+
+    @property
+    def tokens(self) -> tokens.TokenCollection:
+        """Access tokens of those who reach the workspace through a server."""
+        return self.services.tokens
+
+    @property
+    def audit(self) -> audit.AuditLog:
+        """Who did what, in rows that show when one was changed."""
+        return self.services.audit
 
 
 class Silent:

@@ -37,16 +37,20 @@ if TYPE_CHECKING:
     from pipelinekit.ports.upkeep import AccountRecords
     from pipelinekit.runtime.records import Records
     from pipelinekit.storage import accounting, experiments, facts, metrics, object_stores, sealing
+    from pipelinekit.storage import audit as audit_records
     from pipelinekit.storage import changes as change_records
     from pipelinekit.storage import datasets as dataset_records
     from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import environments as environment_records
+    from pipelinekit.storage import idempotency as idempotency_records
     from pipelinekit.storage import publishing as publishing_records
     from pipelinekit.storage import secrets as secret_records
+    from pipelinekit.storage import tokens as token_records
     from pipelinekit.storage.database import Database
     from pipelinekit.storage.stores import local as local_store
     from pipelinekit.storage.stores import opening
     from pipelinekit.workspace import (
+        audit,
         dataset_files,
         dataset_inputs,
         dataset_outputs,
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
         secrets,
         snapshots,
         stored_snapshots,
+        tokens,
     )
     from pipelinekit.workspace import environments as environment_collection
     from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
@@ -69,6 +74,11 @@ if TYPE_CHECKING:
     from pipelinekit.workspace.runs import RunCollection
     from pipelinekit.workspace.upkeep import Stores
 else:
+    audit = late("pipelinekit.workspace.audit")
+    audit_records = late("pipelinekit.storage.audit")
+    idempotency_records = late("pipelinekit.storage.idempotency")
+    token_records = late("pipelinekit.storage.tokens")
+    tokens = late("pipelinekit.workspace.tokens")
     building = late("pipelinekit.compute.environments")
     change_records = late("pipelinekit.storage.changes")
     environment_records = late("pipelinekit.storage.environments")
@@ -238,7 +248,7 @@ class LifeServices(SourceServices):
 
 
 class NounServices(LifeServices):
-    """The part that keeps what is told of runs, experiments, secrets, and the data that runs are given."""
+    """The part that keeps what is told of runs, experiments, tokens, secrets, and the data that runs are given."""
 
     @cached_property
     def facts(self) -> FactRecords:
@@ -301,6 +311,30 @@ class NounServices(LifeServices):
             self.check_computes,
             self.clock,
         )
+
+    # -- access ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def tokens(self) -> tokens.TokenCollection:
+        """The access tokens."""
+        return tokens.TokenCollection(
+            token_records.SQLTokens(self.database),
+            self.audit,
+            self.database.transaction,
+            self.clock,
+            os.urandom,
+            self.home / tokens.BOOTSTRAP_FILE,
+        )
+
+    @cached_property
+    def audit(self) -> audit.AuditLog:
+        """The audit log."""
+        return audit.AuditLog(audit_records.SQLAudit(self.database, self.clock))
+
+    @cached_property
+    def idempotency(self) -> idempotency_records.SQLIdempotency:
+        """Requests that may be sent twice."""
+        return idempotency_records.SQLIdempotency(self.database, self.clock)
 
     # -- secrets -----------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ COMMANDS = {
     "snapshots": ("snapshots", "show, download, preview: the source folders that runs keep"),
     "workspace": ("workspace", "create, show, move its records or blobs, delete"),
     "secrets": ("secrets", "set, list and delete secrets that steps are given by name; values are never shown"),
+    "tokens": ("tokens", "create, list and revoke access tokens; who did what: audit"),
     "settings": ("settings", "list all settings with their values and where they come from"),
 }
 

@@ -135,6 +135,13 @@ def test_every_command_gives_one_document(project, moto):
         "compile": [("compile", "steps.py:good"), ("compile", "steps.py:good", "-o", "graph.json")],
         "reuse": [("reuse", "stats"), ("reuse", "stats", "--since", "2001-01-31")],
         "secrets": [("secrets", "list"), ("secrets", "rotate-key"), ("secrets", "delete", "PASSWORD")],
+        "tokens": [
+            ("tokens", "create", "ci", "--role", "contributor"),
+            ("tokens", "list", "--all"),
+            ("tokens", "revoke", "ci"),
+            ("tokens", "audit"),
+            ("tokens", "audit", "--verify"),
+        ],
         "settings": [("settings",)],
         "workspace": [
             ("workspace", "show"),

@@ -51,6 +51,7 @@ ASKED = [
     ("workspace", "show"),
     *(("datasets", verb) for verb in DATASET_VERBS),
     *(("datastores", verb) for verb in DATASTORE_VERBS),
+    *(("tokens", verb) for verb in ("create", "list", "revoke", "audit")),
     *(("secrets", verb) for verb in ("set", "list", "delete", "rotate-key")),
 ]
 
