@@ -331,6 +331,10 @@ class NounServices(LifeServices):
         """The audit log."""
         return audit.AuditLog(audit_records.SQLAudit(self.database, self.clock))
 
+    def access_faults(self) -> list[StoreFault]:
+        """What is wrong with the audit log, and tokens that are not what it says."""
+        return [*self.audit.faults(), *tokens.token_faults(self.tokens.list(all=True), self.audit.all())]
+
     @cached_property
     def idempotency(self) -> idempotency_records.SQLIdempotency:
         """Requests that may be sent twice."""

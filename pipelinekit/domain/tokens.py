@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from pipelinekit.classes import frozen, replace
-from pipelinekit.domain.digests import are_equal, check_number, strong_digest
+from pipelinekit.domain.digests import are_equal, check_number, encode, strong_digest
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.errors import ForbiddenError, UsageError
@@ -130,6 +130,13 @@ class Token:
         if self.revoked_at is not None:
             return "expired" if self.revoked_at >= self.expires_at else "revoked"
         return "live" if now < self.expires_at else "expired"
+
+    @property
+    def state(self) -> str:
+        """The digest of all that the audit log answers for: not when it was used, nor when its time was up."""
+        ended = self.revoked_at if self.revoked_at is not None and self.revoked_at < self.expires_at else None
+        fixed = [self.id, self.name, self.kind.value, self.role.value, self.endpoint, self.digest]
+        return strong_digest(encode([1, *fixed, self.created_at, self.created_by, self.expires_at, ended]))
 
     @property
     def principal(self) -> Principal:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.audit import DONE, START, AuditEvent, AuditRecord, Origin, broken_links
+from pipelinekit.domain.upkeep import StoreFault
 from pipelinekit.errors import UsageError
 from pipelinekit.ports.audit import AuditRecords
 from pipelinekit.workspace.pipelines import user_name
@@ -50,6 +51,15 @@ class AuditLog:
         if limit < 1:
             raise UsageError(f"{limit} rows of the audit log cannot be shown", hint="ask for 1 or more")
         return self._records.newest(limit, before)
+
+    def all(self) -> Iterator[AuditRecord]:
+        """All rows in order."""
+        return self._records.all()
+
+    def faults(self) -> Sequence[StoreFault]:
+        """Rule I11 of the checks: no row was changed, taken out or put in."""
+        hint = "somebody has changed the records by hand; a copy of the records tells what stood there"
+        return [StoreFault("I11", "audit log", words, hint) for words in self.verify().faults]
 
     def verify(self, known: str = START) -> Verified:
         """Look through the whole log, and also for the row of a digest that was `known` before.

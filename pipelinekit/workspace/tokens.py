@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from pipelinekit.domain.audit import REFUSED, Origin
-from pipelinekit.domain.digests import are_equal, encode, strong_digest
+from pipelinekit.domain.audit import REFUSED, AuditRecord, Origin
+from pipelinekit.domain.digests import are_equal, strong_digest
 from pipelinekit.domain.limits import Bucket, Limit
 from pipelinekit.domain.tokens import (
     BOOTSTRAP_SECONDS,
@@ -26,6 +26,7 @@ from pipelinekit.domain.tokens import (
     new_token,
     read_text,
 )
+from pipelinekit.domain.upkeep import StoreFault
 from pipelinekit.errors import (
     ConflictError,
     ForbiddenError,
@@ -36,10 +37,10 @@ from pipelinekit.errors import (
 )
 from pipelinekit.ports import Clock
 from pipelinekit.ports.tokens import TokenRecords
-from pipelinekit.wire.tokens import token_to_json
 from pipelinekit.workspace.audit import AuditLog, local_origin
 
 BOOTSTRAP = "bootstrap"  # the name of the first owner's token, which no other may have
+CREATE, REVOKE = "tokens.create", "tokens.revoke"  # what the audit log calls it
 BOOTSTRAP_FILE = "bootstrap.token"
 REFUSALS = Limit(rate=1, burst=100)  # rows of the audit log that refused tokens may cost
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -120,7 +121,7 @@ class TokenCollection:
         text, now = make_text(self._entropy(ENTROPY_BYTES)), self._clock.now()
         token = new_token(text, name, role=role, kind=kind, endpoint=endpoint, expires=expires, now=now, by=by.actor)
         self._records.add(token)
-        self._audit.note("tokens.create", _object(token), by=by, after=_digest(token))
+        self._audit.note(CREATE, _object(token), by=by, after=token.state)
         return NewToken(token, text.text)
 
     def _revoke(self, token: Token, why: str, by: Origin) -> bool:
@@ -128,9 +129,7 @@ class TokenCollection:
             return False
         after = self._records.find(token.id)
         assert after is not None
-        self._audit.note(
-            "tokens.revoke", _object(token), by=by, reason=why, before=_digest(token), after=_digest(after)
-        )
+        self._audit.note(REVOKE, _object(token), by=by, reason=why, before=token.state, after=after.state)
         return True
 
     # -- looking -----------------------------------------------------------------------------------------------------
@@ -289,9 +288,20 @@ def _unauthenticated() -> UnauthenticatedError:
     )
 
 
+def token_faults(tokens: Sequence[Token], rows: Iterable[AuditRecord]) -> list[StoreFault]:
+    """Rule I11 of the checks: each token is what the audit log last said of it."""
+    said = {row.event.object: row.event.after for row in rows if row.event.action in (CREATE, REVOKE)}
+    return [
+        StoreFault(
+            "I11",
+            f"token {token.name!r} ({token.id})",
+            "it is not what the audit log says of it",
+            f"somebody has changed the records by hand; 'pipelinekit tokens revoke {token.id}' ends it",
+        )
+        for token in tokens
+        if said.get(_object(token)) != token.state
+    ]
+
+
 def _object(token: Token) -> str:
     return f"tokens/{token.id} {token.name}"
-
-
-def _digest(token: Token) -> str:
-    return strong_digest(encode(token_to_json(token)))

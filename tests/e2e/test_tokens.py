@@ -91,6 +91,8 @@ def test_a_log_that_was_changed_is_a_failure(project):
     said = project("tokens", "audit", "--verify", code=1)
     assert "row 1 of the audit log is not what was written" in said.out
     assert len(project("tokens", "audit", "--verify", "--json", code=1).json["faults"]) == 1
+    assert "I11  audit log: row 1 of the audit log is not" in project("fsck", code=1).out
+    assert "no faults" in project("fsck", "--quick").out
     services.database._connection.execute("delete from audit")
     assert "was cut off, or written anew" in project("tokens", "audit", "--verify", "--known", known, code=1).out
 

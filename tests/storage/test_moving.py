@@ -12,7 +12,7 @@ from pipelinekit.domain.addresses import postgres_address
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.run_queries import RunQuery
 from pipelinekit.domain.runs import RunStatus, StepStatus
-from pipelinekit.errors import StorageError, UsageError
+from pipelinekit.errors import StorageError, UnauthenticatedError, UsageError
 from pipelinekit.storage import leases, moving
 from pipelinekit.testing.contracts.records import change, completion, key, new_run
 
@@ -75,6 +75,21 @@ def test_records_go_to_postgresql_and_back(home, postgres):
     assert len(told(services)[0]) == 3
     assert services.database.check() == []
     assert [name for name in os.listdir(services.home) if "arriving" in name] == []
+
+
+def test_tokens_and_the_audit_log_are_whole_after_a_move(home, postgres):
+    services = open_services(home)
+    made = services.tokens.create("anna", role="owner", expires=1234.5678)
+    with pytest.raises(UnauthenticatedError):
+        services.tokens.authenticate("pk_\0", source="a \0 in an address")
+    known = services.audit.verify().newest
+    for to in (postgres.new(), "file"):
+        move(home, to)
+        services = open_services(home)
+        assert services.tokens.authenticate(made.text) == made.token.principal
+        assert services.access_faults() == []
+        found = services.audit.verify(known)
+        assert (found.rows, found.newest, found.faults) == (2, known, ())
 
 
 def test_the_command_says_what_it_did(home, postgres, project):

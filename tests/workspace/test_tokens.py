@@ -18,7 +18,7 @@ from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.tokens import MemoryTokens
 from pipelinekit.workspace import tokens as tokens_module
 from pipelinekit.workspace.audit import AuditLog
-from pipelinekit.workspace.tokens import BOOTSTRAP_FILE, REFUSALS, TokenCollection
+from pipelinekit.workspace.tokens import BOOTSTRAP_FILE, REFUSALS, TokenCollection, token_faults
 
 ANNA = Origin("anna", "id1", "10.0.0.1", "request 1")
 
@@ -402,3 +402,42 @@ def test_a_log_that_was_tampered_with_shows(tmp_path):
     assert services.audit.verify().faults == (), "a cut end looks whole"
     (fault,) = services.audit.verify(whole.newest).faults
     assert "cut off, or written anew" in fault
+
+
+def test_checks_tell_a_token_that_was_changed_by_hand(tmp_path):
+    services = open_services(tmp_path)
+    services.tokens.bootstrap()
+    made = [services.tokens.create(name, expires="1h") for name in ("a", "b")]
+    services.tokens.revoke("b")
+    services.tokens.create("b")
+    for item in made[:1]:
+        services.tokens.authenticate(item.text)
+    services.tokens.create("anna", role="owner")
+    assert services.access_faults() == [], "neither uses nor ends are changes by hand"
+    run = services.database._connection.execute
+    for change in (
+        "role = 'owner'",
+        "expires_at = expires_at + 1",
+        "digest = 'sha256:0'",
+        "kind = 'service'",
+        "revoked_at = 1",
+        "id = 'other'",
+    ):
+        run("begin")
+        run(f"update tokens set {change} where name = 'a'")
+        (fault,) = services.access_faults()
+        run("rollback")
+        assert fault.rule == "I11"
+        assert "token 'a'" in fault.object
+    run("update audit set actor = 'nobody' where number = 1")
+    (fault,) = services.access_faults()
+    assert (fault.rule, fault.object) == ("I11", "audit log")
+
+
+def test_a_token_whose_time_was_up_is_no_fault(room):
+    room.tokens.create("a", expires=10)
+    room.clock.turn(10)
+    room.tokens.create("a")
+    tokens = room.records.list()
+    assert [token.standing(room.clock.now()) for token in tokens] == ["expired", "live"]
+    assert token_faults(tokens, room.audit.rows) == []
