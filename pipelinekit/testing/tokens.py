@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelinekit.classes import replace
-from pipelinekit.domain.tokens import Token
+from pipelinekit.domain.tokens import Token, retired
 from pipelinekit.errors import ConflictError
 
 
@@ -21,7 +21,7 @@ class MemoryTokens:
             if known.name.lower() == token.name.lower() and known.revoked_at is None:
                 if known.is_live(token.created_at):
                     raise ConflictError(f"there is a token {token.name!r} already")
-                self._tokens[known.id] = replace(known, revoked_at=known.expires_at)
+                self._tokens[known.id] = retired(known)
         self._tokens[token.id] = token
 
     def find(self, token: str) -> Token | None:

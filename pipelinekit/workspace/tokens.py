@@ -154,8 +154,9 @@ class TokenCollection:
     def authenticate(self, text: str, *, source: str = "", request: str = "") -> Principal:
         """Who shows this token, from this address. Raises UnauthenticatedError.
 
-        That error is the same whatever is wrong; what it was is written to the audit log. Of many that are refused at
-        once, only some are written, and the next one tells how many were not.
+        That error is the same whatever is wrong; what it was is written to the audit log, outside of any transaction of
+        the caller's, which would take it back. Of many that are refused at once, only some are written, and the next
+        one tells how many were not.
         """
         now = self._clock.now()
         shown = read_text(text)
@@ -165,7 +166,8 @@ class TokenCollection:
             raise _unauthenticated()
         assert token is not None
         if token.last_used is None or token.last_used <= now - NOTED_SECONDS:
-            self._records.use(token.id, now, now - NOTED_SECONDS)
+            with suppress(StorageError):  # records that cannot be written to just now keep nobody out
+                self._records.use(token.id, now, now - NOTED_SECONDS)
         return token.principal
 
     def _note_refusal(self, reason: str, origin: Origin, now: float) -> None:

@@ -12,7 +12,14 @@ import pytest
 from pipelinekit.bootstrap import open_services
 from pipelinekit.domain.audit import DONE, REFUSED, Origin
 from pipelinekit.domain.tokens import BOOTSTRAP_SECONDS, NOTED_SECONDS, Kind, Permission, Role, make_text, read_text
-from pipelinekit.errors import ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError, UsageError
+from pipelinekit.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    StorageError,
+    UnauthenticatedError,
+    UsageError,
+)
 from pipelinekit.testing.audit import MemoryAudit
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.tokens import MemoryTokens
@@ -206,6 +213,15 @@ def test_the_last_use_is_noted_once_an_hour(room, monkeypatch):
     room.tokens.authenticate(made.text)
     assert room.tokens.get("a").last_used == first + NOTED_SECONDS
     assert len(uses) == 2
+
+
+def test_who_shows_a_token_gets_in_although_its_use_cannot_be_noted(room, monkeypatch):
+    def fail(*_):
+        raise StorageError("the records are locked")
+
+    made = room.tokens.create("a")
+    monkeypatch.setattr(room.records, "use", fail)
+    assert room.tokens.authenticate(made.text).name == "a"
 
 
 # -- the first owner ---------------------------------------------------------------------------------------------------
