@@ -40,8 +40,10 @@ from pipelinekit.workspace.runs import RunCollection, RunStores
 if TYPE_CHECKING:
     from pipelinekit.compute import supervisor
     from pipelinekit.domain import addresses
+    from pipelinekit.domain.graphs import Graph
     from pipelinekit.engine.code import modules
     from pipelinekit.ports import Blobs, DriverRecords
+    from pipelinekit.runtime import planner
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import (
         facts,
@@ -80,6 +82,7 @@ else:
     modules = late("pipelinekit.engine.code.modules")
     facts = late("pipelinekit.storage.facts")
     run_queries = late("pipelinekit.storage.run_queries")
+    planner = late("pipelinekit.runtime.planner")
     leftovers = late("pipelinekit.storage.leftovers")
     moving = late("pipelinekit.storage.moving")
     postgres = late("pipelinekit.storage.postgres")
@@ -241,6 +244,13 @@ class Services(serving.ServeServices):
             self.compiler,
             self.dataset_inputs,
         )
+
+    def expected(self, graph: Graph, run: RunRecord) -> Mapping[str, int]:
+        """How many steps of a run that was recorded are expected to be reused, to run, or to depend on others."""
+        records = self.records
+        stores = records.reuse, records.documents, self.blobs, self.clock, self.files()
+        steps = planner.plan(self.compiler.bind_secrets(graph), run.arguments, run.paths, run.options, *stores)
+        return {name: sum(step.decision == name for step in steps) for name in ("reuse", "run", "maybe", "skip")}
 
     @cached_property
     def runs(self) -> RunCollection:

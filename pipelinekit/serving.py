@@ -86,7 +86,7 @@ class ServeServices(computing.ComputeServices):
         tell: Callable[[str], None],
     ) -> None:
         """Drive the queued runs of the workspace until `ended` is set; see `runtime.service.Service.serve`."""
-        if not self._wait_for_records(ended, tell):
+        if not self.wait_for_records(ended, tell):
             return
         records, owner = self.records, leases.owner_id()
         about = server_nouns.Server(os.uname().nodename, os.getpid(), self.clock.now(), 0, most)
@@ -97,7 +97,7 @@ class ServeServices(computing.ComputeServices):
         served = service.Service(owner, records.driving, records.runs, self.servers, spawn, about, warm=warm, tell=tell)
         served.serve(ended, hurried, patience)
 
-    def _wait_for_records(self, ended: threading.Event, tell: Callable[[str], None]) -> bool:
+    def wait_for_records(self, ended: threading.Event, tell: Callable[[str], None]) -> bool:
         """Wait until the records can be reached; False when the server is to end before."""
         told = ""
         while True:

@@ -113,7 +113,7 @@ def nodes():
 
 (folder / "steps.py").write_text(STEPS)
 command("workspace", "create")
-server = subprocess.Popen([*program, "serve"], cwd=folder, stderr=subprocess.DEVNULL)
+server = subprocess.Popen([*program, "serve", "--no-http"], cwd=folder, stderr=subprocess.DEVNULL)
 try:
     until(lambda: sql("select count(*) from servers")[0][0])
     firsts = [first_step(number) for number in range(7)]

@@ -42,7 +42,7 @@ COMMANDS = {
     "pipeline-endpoints": ("pipeline_endpoints", "create, list, show, submit, runs, add-version, set-default and more"),
     "datasets": ("datasets", "register, list, show, update, unregister, check, download, lineage"),
     "datastores": ("datastores", "register, list, show, unregister, set-default, files, upload, copy, download"),
-    "serve": ("serve", "drive the runs of a workspace as they are queued, and take up those whose drivers died"),
+    "serve": ("serve", "a workspace over HTTP; its queued runs are driven, those whose drivers died taken up"),
     "computes": ("computes", "create, attach, list, show, nodes, wait, start, stop, update, delete, detach"),
     "gc": ("gc", "remove what nothing refers to, and what a policy lets go; --dry-run only says what"),
     "fsck": ("fsck", "check records and store; --repair mends what can be mended"),

@@ -1,4 +1,4 @@
-"""`pipelinekit serve`: drive the runs of a workspace as they are queued, and take up those whose drivers died."""
+"""`pipelinekit serve`: a workspace over HTTP; its queued runs are driven, those whose drivers died are taken up."""
 
 from __future__ import annotations
 
@@ -7,13 +7,24 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from pipelinekit.bootstrap import open_services
+import pipelinekit
+from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.output import time_text
 from pipelinekit.errors import UsageError
+from pipelinekit.late import late
+
+if TYPE_CHECKING:
+    from pipelinekit.rest import server
+else:
+    server = late("pipelinekit.rest.server")  # an extra, which takes most of a second
 
 RUNS_AT_ONCE, WARM, DRAIN_SECONDS = 4, 1, 30.0
+HOST, PORT = "127.0.0.1", 8470
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"when it is to end, wait so long for runs ({DRAIN_SECONDS:g}); then their own processes go on with them",
     )
 
+    _add_http_arguments(parser)
+
+
+def _add_http_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-http", action="store_true", help="only drive runs; listen to nobody")
+    parser.add_argument("--host", default=HOST, metavar="ADDRESS", help=f"the address to listen at ({HOST})")
+    parser.add_argument("--port", type=int, default=PORT, help=f"the port to listen at; 0 for any free one ({PORT})")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a further name that it is asked for under"
+    )
+    parser.add_argument("--tls-cert", default="", metavar="FILE", help="a certificate for TLS, as PEM")
+    parser.add_argument("--tls-key", default="", metavar="FILE", help="the certificate's key, as PEM")
+    parser.add_argument("--behind-proxy", action="store_true", help="what stands in front of it has TLS")
+
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes: 0."""
@@ -46,10 +71,38 @@ def execute(arguments: argparse.Namespace) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    _tell(f"serving {services.home.parent}: {arguments.runs} runs at once; ctrl-C to end")
-    services.serve(arguments.runs, arguments.warm, ended, hurried, arguments.drain, _tell)
+    listening = nullcontext() if arguments.no_http else _listen(arguments, services, ended)
+    with listening:
+        _tell(f"serving {services.home.parent}: {arguments.runs} runs at once; ctrl-C to end")
+        services.serve(arguments.runs, arguments.warm, ended, hurried, arguments.drain, _tell)
     _tell("ended")
     return 0
+
+
+@contextmanager
+def _listen(arguments: argparse.Namespace, services: Services, ended: threading.Event) -> Iterator[None]:
+    """Serve HTTP meanwhile."""
+    hosts = tuple(arguments.allow_host)
+    place = arguments.host, arguments.port, hosts, arguments.tls_cert, arguments.tls_key, arguments.behind_proxy
+    home = services.home
+    try:
+        log = home / "cache" / "server.log"
+        http = server.HTTPServer(lambda: open_services(home), server.Address(*place), log, pipelinekit.__version__)
+    except ImportError as error:
+        words = f"nothing can be served over HTTP: {error}"
+        raise UsageError(words, hint="install pipelinekit[server], or serve with --no-http") from None
+    if not services.wait_for_records(ended, _tell):
+        yield
+        return
+    first = services.tokens.bootstrap()
+    http.start()
+    _tell(f"listening at {http.url}")
+    if first is not None:
+        _tell(f"the first owner's token, also in {home / 'bootstrap.token'}: {first.text}")
+    try:
+        yield
+    finally:
+        http.stop()
 
 
 def _tell(words: str) -> None:

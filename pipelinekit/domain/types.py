@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable
+from contextlib import suppress
 
 from pipelinekit.classes import frozen
 from pipelinekit.typed import Any
@@ -232,6 +233,35 @@ def parse_text(kind: PortType, text: str) -> Any:
     value = _parse(kind, text)
     if why := problem(kind, value):
         raise ValueError(why)
+    return value
+
+
+def read_json(kind: PortType, value: Any) -> Any:
+    """The value that JSON data stands for. Raises ValueError with the reason.
+
+    Texts stand for dates, bytes and data where the type asks for these; nothing else is made of a text.
+    """
+    read = _from_json(kind, value)
+    if why := problem(kind, read):
+        raise ValueError(why)
+    return read
+
+
+def _from_json(kind: PortType, value: Any) -> Any:
+    if kind.kind == "list" and isinstance(value, list):
+        return [_from_json(kind.items[0], item) for item in value]
+    if kind.kind == "dict" and isinstance(value, dict):
+        return {key: _from_json(kind.items[0], item) for key, item in value.items()}
+    if not isinstance(value, str):
+        return value
+    if value.startswith((DATASET, DATASTORE)) and (form := dataset_form(kind)):
+        return PathRef(value.removeprefix(DATASET), False, form)
+    if kind.kind in ("date", "datetime", "bytes", *PATHS):
+        return _parse(kind, value)
+    if kind.kind == "union" and problem(kind, value):
+        for item in kind.items:
+            with suppress(ValueError):
+                return read_json(item, value)
     return value
 
 

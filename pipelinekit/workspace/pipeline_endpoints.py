@@ -23,7 +23,7 @@ from pipelinekit.errors import ConflictError, NotFoundError
 from pipelinekit.ports.publishing import PipelineEndpointRecords
 from pipelinekit.wire.publishing import endpoint_document
 from pipelinekit.workspace.pipelines import user_name
-from pipelinekit.workspace.published_pipelines import Call, PublishedPipelineHandle, PublishingStores
+from pipelinekit.workspace.published_pipelines import NOWHERE, Call, PublishedPipelineHandle, PublishingStores
 from pipelinekit.workspace.runs import Run, checked_tags
 from pipelinekit.workspace.workspace import regenerate_patterns
 
@@ -85,12 +85,19 @@ class PipelineEndpointHandle:
         """
         patterns = regenerate_patterns(regenerate)
         call = Call(experiment, patterns, continue_on_step_failure, compute, tags, display_name)
-        run = self.record_call(version, parameters or {}, call, Path.cwd())
+        run = self._record(version, parameters or {}, call, Path.cwd())
         self._stores.launch(run.record)
         return run
 
-    def record_call(self, version: int | None, given: Mapping[str, Any], call: Call, root: Path) -> Run:
-        """Record a run of a version, as it is found in the same transaction. No driver is started."""
+    def record_call(self, version: int | None, given: Mapping[str, Any], call: Call) -> Run:
+        """Record a run that somebody else asks for, whose given values name no files of this machine.
+
+        No driver is started.
+        """
+        return self._record(version, given, call, NOWHERE)
+
+    def _record(self, version: int | None, given: Mapping[str, Any], call: Call, root: Path) -> Run:
+        """Record a run of a version, as it is found in the same transaction."""
         with self._stores.batch():
             endpoint = self._records.get(self.id)
             endpoint.check_active()
@@ -111,15 +118,18 @@ class PipelineEndpointHandle:
             wanted[ENDPOINT_VERSION] = str(self.record.version(version).number)
         return self._stores.runs.list(properties=wanted, limit=limit)
 
-    def add_version(self, pipeline: PublishedPipelineHandle | str, *, default: bool = False) -> EndpointVersion:
+    def add_version(
+        self, pipeline: PublishedPipelineHandle | str, *, default: bool = False, by: str = ""
+    ) -> EndpointVersion:
         """Add a published pipeline as a further version, which may become the default.
 
+        `by` says who does it, where that is not the user of this process.
         Raises ConflictError for a pipeline that the endpoint has already.
         """
         found = self._stores.records.get(pipeline if isinstance(pipeline, str) else pipeline.id)
 
         def how(endpoint: PipelineEndpoint, now: float) -> PipelineEndpoint:
-            grown = rules.add_version(endpoint, found.id, now, user_name())
+            grown = rules.add_version(endpoint, found.id, now, by or user_name())
             hint = "add it without making it the default, and call it by its number first"
             return self._promoted(grown, grown.newest.number, now, hint) if default else grown
 
@@ -210,6 +220,7 @@ class PipelineEndpointCollection:
         description: str = "",
         tags: Mapping[str, object] | None = None,
         proven: bool = False,
+        by: str = "",
     ) -> PipelineEndpointHandle:
         """Make an endpoint whose version 0, the default, is a published pipeline.
 
@@ -221,7 +232,7 @@ class PipelineEndpointCollection:
         endpoint = PipelineEndpoint(
             run_id(int(now * 1000), int.from_bytes(os.urandom(4)) >> 7),
             name,
-            (EndpointVersion(0, found.id, now, user_name()),),
+            (EndpointVersion(0, found.id, now, by or user_name()),),
             0,
             EndpointStatus.ACTIVE,
             description,

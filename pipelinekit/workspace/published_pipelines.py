@@ -25,6 +25,7 @@ from pipelinekit.workspace.pipelines import Arguments, Pipelines, circumstances
 from pipelinekit.workspace.runs import Run, RunCollection, checked_tags
 from pipelinekit.workspace.workspace import Traceable, regenerate_patterns
 
+NOWHERE = Path(os.devnull)  # relative paths are relative to nothing where nobody gives any
 _CIRCUMSTANCES = ("user", "host", "root", "git")  # of a publication that stay worth knowing
 
 
@@ -190,6 +191,13 @@ class PublishedPipelineHandle:
         patterns = regenerate_patterns(regenerate)
         call = Call(experiment, patterns, continue_on_step_failure, compute, tags, display_name)
         return self._stores.call(self.record, parameters or {}, call, Path.cwd())
+
+    def record_call(self, given: Mapping[str, Any], call: Call) -> Run:
+        """Record a run that somebody else asks for, whose given values name no files of this machine.
+
+        No driver is started.
+        """
+        return self._stores.record(self._stores.records.get(self.id), given, call, NOWHERE)
 
     def runs(self, *, limit: int = 50) -> Sequence[Run]:
         """The runs of it, the newest first."""

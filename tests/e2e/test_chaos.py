@@ -92,7 +92,7 @@ class Chaos:
 
     def serve(self):
         with self.said.open("a") as stream:
-            self.server = self.project.start("serve", stdout=stream, stderr=stream)
+            self.server = self.project.start("serve", "--no-http", stdout=stream, stderr=stream)
 
     def ended_steps(self):
         return self.sql(f"select count(*) from step_runs where run = '{self.run}' and status = 'Completed'")[0][0]

@@ -25,7 +25,7 @@ def served(project, tmp_path):
 @contextmanager
 def serving(project, *words):
     """A server; it is ended at the end, if it still lives."""
-    process = project.start("serve", *words)
+    process = project.start("serve", "--no-http", *words)
     try:
         wait_for(lambda: servers(project) or process.poll() is not None)
         yield process
@@ -123,7 +123,7 @@ def test_a_server_waits_for_records_that_it_cannot_reach_when_it_begins(project)
         project.home.mkdir()
         (project.home / "config.toml").write_text(f'records = "{database.new()}"\n')
         database.stop()
-        server = project.start("serve")
+        server = project.start("serve", "--no-http")
         told = [server.stderr.readline() for _ in range(2)]
         assert "trouble: the records at postgresql://" in told[1]
         database.start()

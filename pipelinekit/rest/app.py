@@ -1,0 +1,82 @@
+"""The application: all routes, and what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
+
+from pipelinekit.rest import pipeline_endpoints, pipelines, problems, runs, submissions, tokens
+from pipelinekit.rest.desk import Desk
+from pipelinekit.rest.guard import LOOPBACK, Guard
+
+PREFIX = "/api/v1"
+OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for
+
+
+def make_app(desk: Desk, hosts: Collection[str] = LOOPBACK, version: str = "0") -> Guard:
+    """The application of a workspace, asked for under these names of hosts."""
+    return Guard(bare_app(desk, version), hosts)
+
+
+def bare_app(desk: Desk, version: str = "0") -> FastAPI:
+    """The routes, without what guards them."""
+    app = FastAPI(
+        title="pipelinekit",
+        version=version,
+        description="A machine learning workspace. Every call but those for health needs an access token.",
+        docs_url=None,  # they load scripts from elsewhere
+        redoc_url=None,
+        responses=problems.ANSWERS,
+        generate_unique_id_function=_operation,
+    )
+    app.state.desk = desk
+    problems.install(app)
+    app.include_router(_health())
+    api = APIRouter(prefix=PREFIX)
+    for module in (runs, pipelines, pipeline_endpoints, tokens):
+        api.include_router(module.router)
+    app.include_router(api)
+    app.include_router(submissions.router)
+    _name_security(app)
+    return app
+
+
+def _health() -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health", operation_id="health")
+    async def health() -> dict[str, str]:
+        """Whether the server lives."""
+        return {"status": "alive"}
+
+    @router.get("/ready", operation_id="ready")
+    async def ready(request: Request) -> dict[str, str]:
+        """Whether the records can be reached."""
+        desk: Desk = request.app.state.desk
+        await desk.do(lambda services: services.servers.alive())
+        return {"status": "ready"}
+
+    return router
+
+
+def _operation(route: APIRoute) -> str:
+    return route.operation_id or route.name
+
+
+def _name_security(app: FastAPI) -> None:
+    """Have the OpenAPI document say that calls need a token."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["token"] = {"type": "http", "scheme": "bearer"}
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                operation["security"] = [] if path in OPEN else [{"token": []}]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
