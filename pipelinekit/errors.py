@@ -5,6 +5,7 @@
     │   └── ConflictError    a name or definition that is there already
     ├── CompileError         a pipeline with faults; carries all of them
     ├── ParameterError       arguments that do not fit a pipeline's parameters
+    ├── ScheduleError        a schedule with faults; carries all of them
     ├── NotFoundError        no such run, step, document or blob
     ├── IntegrityError       stored bytes that are not what their digest says
     ├── StorageError         the records or the blobs cannot be used (locked, full, too new)
@@ -101,6 +102,12 @@ class ParameterError(FaultyError):
     """Arguments that do not fit the parameters of a pipeline."""
 
     code = "parameter"
+
+
+class ScheduleError(FaultyError):
+    """A schedule that cannot be as it was given; `faults` holds everything that is wrong with it."""
+
+    code = "schedule"
 
 
 class ConflictError(UsageError):
