@@ -1,0 +1,233 @@
+"""Schedules as the documents that records keep and people's programs read and write.
+
+A document names its `schema`; one without is of the first. What has its default is left out when it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipelinekit.domain.schedules import (
+    Backfill,
+    Cron,
+    Disposition,
+    Policies,
+    Recurrence,
+    Schedule,
+    ScheduleSpec,
+    Target,
+    Tick,
+    TickRange,
+    Trigger,
+)
+from pipelinekit.errors import Fault, ScheduleError
+from pipelinekit.wire.values import plain_from_json, plain_to_json
+
+SCHEMA = 1
+_TRIGGERS = ("cron", "recurrence")
+_TARGETS = ("endpoint", "pipeline")
+_LISTS = ("hours", "minutes", "week_days", "notify")
+_KEYS = ("schema", *_TRIGGERS, *_TARGETS, "experiment", "zone", "start", "end", "policies", "parameters",
+         "continue_on_step_failure", "notify")  # fmt: skip
+
+
+def spec_to_json(spec: ScheduleSpec) -> dict[str, Any]:
+    """What a schedule says as JSON data."""
+    document: dict[str, Any] = {"schema": SCHEMA, **_trigger_to_json(spec.trigger), **_written(spec.target, Target())}
+    document["experiment"] = spec.experiment
+    document["zone"] = spec.zone
+    if spec.start is not None:
+        document["start"] = spec.start
+    if spec.end is not None:
+        document["end"] = spec.end
+    if policies := _written(spec.policies, Policies()):
+        document["policies"] = policies
+    if spec.parameters:
+        document["parameters"] = {name: plain_to_json(value) for name, value in spec.parameters.items()}
+    if spec.continue_on_step_failure:
+        document["continue_on_step_failure"] = True
+    if spec.notify:
+        document["notify"] = list(spec.notify)
+    return document
+
+
+def spec_from_json(document: Mapping[str, Any]) -> ScheduleSpec:
+    """What a schedule says, of JSON data that anybody may have written. Raises ScheduleError with all faults of form.
+
+    Whether it makes sense is told by `engine.recurrence.rule_faults`.
+    """
+    faults = [*_shape_faults(document)]
+    if faults:
+        raise ScheduleError("this is no schedule", faults=faults, hint="'pipelinekit schedules show NAME --json'")
+    trigger: Trigger
+    if "cron" in document:
+        trigger = Cron(document["cron"])
+    else:
+        trigger = Recurrence(**_tuples(document["recurrence"]))
+    return ScheduleSpec(
+        trigger,
+        Target(document.get("endpoint", ""), document.get("pipeline", "")),
+        document["experiment"],
+        document.get("zone", "UTC"),
+        document.get("start"),
+        document.get("end"),
+        Policies(**document.get("policies", {})),
+        {name: plain_from_json(value) for name, value in document.get("parameters", {}).items()},
+        document.get("continue_on_step_failure", False),
+        tuple(document.get("notify", ())),
+    )
+
+
+def schedule_document(schedule: Schedule) -> dict[str, Any]:
+    """A schedule as it stands."""
+    return {
+        "id": schedule.id,
+        "name": schedule.name,
+        "state": str(schedule.state),
+        **spec_to_json(schedule.spec),
+        "spec_version": schedule.spec_version,
+        "description": schedule.description,
+        "tags": dict(schedule.tags),
+        "created_at": schedule.created_at,
+        "updated_at": schedule.updated_at,
+        "high_water": schedule.high_water,
+        "trouble": schedule.trouble,
+    }
+
+
+def tick_document(tick: Tick) -> dict[str, Any]:
+    """What became of one instant."""
+    return {
+        "due": tick.due,
+        "spec_version": tick.spec_version,
+        "origin": tick.origin or "due",
+        "disposition": str(tick.disposition),
+        "run": tick.run,
+        "reason": tick.reason,
+        "not_before": tick.not_before,
+        "planned_at": tick.planned_at,
+        "decided_at": tick.decided_at,
+        "parameters": {name: plain_to_json(value) for name, value in tick.parameters.items()},
+        "outcome": None if tick.outcome is None else str(tick.outcome),
+        "zone_version": tick.zone_version,
+    }
+
+
+def range_document(found: TickRange) -> dict[str, Any]:
+    """What became of several instants."""
+    return {
+        "first": found.first,
+        "last": found.last,
+        "count": found.count,
+        "spec_version": found.spec_version,
+        "disposition": str(found.disposition),
+        "reason": found.reason,
+        "decided_at": found.decided_at,
+    }
+
+
+def history_document(schedule: Schedule, ticks: Iterable[Tick], ranges: Iterable[TickRange]) -> dict[str, Any]:
+    """What became of the instants of a schedule, the newest first."""
+    entries = [(tick.due, tick_document(tick)) for tick in ticks]
+    entries += [(found.last, range_document(found)) for found in ranges]
+    entries.sort(key=lambda entry: entry[0], reverse=True)
+    return {"schema": SCHEMA, "schedule": schedule.id, "name": schedule.name, "history": [body for _, body in entries]}
+
+
+def backfill_document(backfill: Backfill, ticks: Sequence[Tick]) -> dict[str, Any]:
+    """A backfill with how many of its instants have which disposition."""
+    counts = {str(item): sum(tick.disposition is item for tick in ticks) for item in Disposition}
+    return {
+        "number": backfill.number,
+        "since": backfill.since,
+        "until": backfill.until,
+        "missing_only": backfill.missing_only,
+        "at_once": backfill.at_once,
+        "created_at": backfill.created_at,
+        "instants": {name: count for name, count in counts.items() if count},
+    }
+
+
+def _trigger_to_json(trigger: Trigger) -> dict[str, Any]:
+    if isinstance(trigger, Cron):
+        return {"cron": trigger.expression}
+    return {"recurrence": {"frequency": trigger.frequency, **_written(trigger, Recurrence(trigger.frequency))}}
+
+
+def _written(value: Any, default: Any) -> dict[str, Any]:
+    """Fields of a value that differ from their defaults."""
+    found = {name: getattr(value, name) for name in value.__match_args__}
+    return {
+        name: list(item) if isinstance(item, tuple) else item
+        for name, item in found.items()
+        if item != getattr(default, name)
+    }
+
+
+def _tuples(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(item) if name in _LISTS else item for name, item in document.items()}
+
+
+def _shape_faults(document: Mapping[str, Any]) -> list[Fault]:
+    faults = [] if document.get("schema", SCHEMA) == SCHEMA else [
+        Fault(f"schema {document['schema']!r} is unknown", hint=f"this release reads schema {SCHEMA}")
+    ]  # fmt: skip
+    faults += _unknown("a schedule", document, _KEYS)
+    if len(found := [name for name in _TRIGGERS if name in document]) != 1:
+        given = " and ".join(found) or "neither"
+        faults.append(Fault(f"a schedule has one rule, and {given} was given", hint="give cron or recurrence"))
+    if "experiment" not in document:
+        faults.append(Fault("a schedule needs an experiment", hint="name the experiment that its runs belong to"))
+    for name, kind, word in _TYPES:
+        if name in document and (not isinstance(document[name], kind) or isinstance(document[name], bool)):
+            faults.append(Fault(f"{name} {document[name]!r} is no {word}", hint=f"give a {word}"))
+    if not isinstance(document.get("continue_on_step_failure", False), bool):
+        faults.append(Fault("continue_on_step_failure is true or false", hint="give one of them"))
+    if isinstance(recurrence := document.get("recurrence"), Mapping):
+        faults += _unknown("a recurrence", recurrence, Recurrence.__match_args__)  # type: ignore[attr-defined]
+        if "frequency" not in recurrence:
+            faults.append(Fault("a recurrence needs a frequency", hint="such as Day"))
+        faults += [
+            Fault(f"{name} {recurrence[name]!r} is no list", hint="give a list")
+            for name in _LISTS
+            if name in recurrence and not isinstance(recurrence[name], list | tuple)
+        ]
+    if isinstance(policies := document.get("policies"), Mapping):
+        faults += _policy_faults(policies)
+    return faults
+
+
+def _policy_faults(policies: Mapping[str, Any]) -> list[Fault]:
+    default = Policies()
+    known: Sequence[str] = Policies.__match_args__  # type: ignore[attr-defined]
+    return _unknown("policies", policies, known) + [
+        Fault(f"{name} {value!r} is of the wrong kind", hint=f"such as {getattr(default, name)!r}")
+        for name, value in policies.items()
+        if name in known
+        and (not isinstance(value, (int, float) if isinstance(getattr(default, name), float) else type(getattr(default, name)))
+             or isinstance(value, bool))
+    ]  # fmt: skip
+
+
+def _unknown(what: str, document: Mapping[str, Any], known: Sequence[str]) -> list[Fault]:
+    return [
+        Fault(f"{what} has no {name!r}", hint=f"there are: {', '.join(known)}")
+        for name in document
+        if name not in known
+    ]
+
+
+_TYPES: Sequence[tuple[str, Any, str]] = (
+    ("cron", str, "text"),
+    ("recurrence", Mapping, "mapping"),
+    ("endpoint", str, "text"),
+    ("pipeline", str, "text"),
+    ("experiment", str, "text"),
+    ("zone", str, "text"),
+    ("start", int | float, "instant in seconds since 1970"),
+    ("end", int | float, "instant in seconds since 1970"),
+    ("policies", Mapping, "mapping"),
+    ("parameters", Mapping, "mapping"),
+    ("notify", list | tuple, "list"),
+)
