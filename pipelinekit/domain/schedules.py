@@ -257,7 +257,8 @@ def _spec_faults(spec: ScheduleSpec) -> _Found:
         yield error.message, error.hint
     if spec.start is not None and spec.end is not None and spec.end <= spec.start:
         yield "the schedule ends before it starts", "give an end after the start"
-    for name in spec.notify:
+    names: Sequence[object] = spec.notify
+    for name in names:
         if not isinstance(name, str) or not name.strip():
             yield f"{name!r} cannot be notified", "name who is to be told as text"
 
@@ -274,7 +275,7 @@ def _recurrence_faults(rule: Recurrence) -> _Found:
         if values and rule.time_of_day:
             yield f"{name} and time_of_day exclude each other", "give one of them"
         for value in values:
-            if not (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most):
+            if not _is_count(value, 0) or value > most:
                 yield f"{value!r} is not one of the {name}", f"they are whole numbers from 0 to {most}"
     if rule.week_days and rule.frequency != "Week":
         yield f"week days are not for frequency {rule.frequency}", "they are for Week"
@@ -283,7 +284,7 @@ def _recurrence_faults(rule: Recurrence) -> _Found:
             yield f"{day!r} is no day of the week", f"there are: {', '.join(WEEK_DAYS)}"
     if rule.time_of_day and rule.follows_elapsed_time:
         yield f"time_of_day is not for frequency {rule.frequency}", "it is for Day, Week and Month"
-    if rule.time_of_day and not (isinstance(rule.time_of_day, str) and _CLOCK.fullmatch(rule.time_of_day)):
+    if rule.time_of_day and not _CLOCK.fullmatch(str(rule.time_of_day)):
         yield f"time_of_day {rule.time_of_day!r} is no time of day", "write hh:mm, such as 09:30"
     if rule.missing_day not in MISSING_DAYS:
         yield f"missing_day {rule.missing_day!r} is unknown", f"there are: {', '.join(MISSING_DAYS)}"
@@ -308,8 +309,8 @@ def _policy_faults(policies: Policies, trigger: Trigger) -> _Found:
         yield f"gap and repeat are not for frequency {trigger.frequency}", "it follows the time that passes"
 
 
-def _is_count(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
+def _is_count(number: object, least: int = 1) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= least
 
 
 def check_backfill(since: float, until: float, at_once: int, found: Sequence[float]) -> None:

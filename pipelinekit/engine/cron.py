@@ -74,7 +74,7 @@ class CronFields:
 
 
 @cache
-def cron_fields(expression: str) -> CronFields:
+def cron_fields(expression: object) -> CronFields:
     """The values of an expression. Raises ScheduleError for what is none, or would not say what it seems to."""
     text = expression.strip().lower() if isinstance(expression, str) else ""
     if text not in ALIASES:

@@ -60,8 +60,10 @@ class Timetable:
     def after(self, instant: float) -> Iterator[float]:
         """All instants after this one, one by one. Raises ScheduleError should one not be later than the one before."""
         last = float("-inf")
-        first = self._anchor if self.spec.start is not None or isinstance(self.spec.trigger, Recurrence) else instant
-        for due in self._from(max(int(instant // 1) + 1, first)):
+        begins = self.spec.start is not None or isinstance(self.spec.trigger, Recurrence)
+        next_second = int(instant // 1) + 1
+        first = self._anchor if begins else next_second
+        for due in self._from(max(next_second, first)):
             if due <= instant or due < first:
                 continue
             if self.spec.end is not None and due >= self.spec.end:

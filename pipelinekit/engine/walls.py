@@ -52,6 +52,13 @@ def after_gap(zone: tzinfo, wall: int) -> int:
     return change_between(zone, wall - DAY, wall + DAY)
 
 
+def instant_of(zone: tzinfo, shown: datetime) -> float:
+    """The instant at which clocks show a time: the first of two, and that after the jump over one that there is not."""
+    wall = int(shown.replace(tzinfo=UTC).timestamp())
+    found = instants_of(zone, wall)
+    return float(found[0] if found else after_gap(zone, wall))
+
+
 def iso(zone: tzinfo, instant: float) -> str:
     """An instant as the zone's clocks show it, with the offset: `2026-03-29T03:00:00+02:00`."""
     return datetime.fromtimestamp(int(instant), zone).isoformat()

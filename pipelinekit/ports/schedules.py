@@ -52,7 +52,7 @@ class ScheduleRecords(Protocol):
         """Ticks without a disposition, the earliest first."""
 
     def hold(self, tick: Tick) -> Schedule | None:
-        """The schedule of a tick that is pending; None for any other. Inside a batch: nobody else writes until its end."""
+        """The schedule of a tick that is pending; None for others. In a batch: nobody else writes until its end."""
 
     def decide(self, tick: Tick) -> bool:
         """Give a pending tick its disposition; False where it has one."""

@@ -60,11 +60,8 @@ def spec_from_json(document: Mapping[str, Any]) -> ScheduleSpec:
     faults = [*_shape_faults(document)]
     if faults:
         raise ScheduleError("this is no schedule", faults=faults, hint="'pipelinekit schedules show NAME --json'")
-    trigger: Trigger
-    if "cron" in document:
-        trigger = Cron(document["cron"])
-    else:
-        trigger = Recurrence(**_tuples(document["recurrence"]))
+    rule = document.get("recurrence", {})
+    trigger = Cron(document["cron"]) if "cron" in document else Recurrence(**_tuples(rule))
     return ScheduleSpec(
         trigger,
         Target(document.get("endpoint", ""), document.get("pipeline", "")),
@@ -185,7 +182,7 @@ def _shape_faults(document: Mapping[str, Any]) -> list[Fault]:
     if not isinstance(document.get("continue_on_step_failure", False), bool):
         faults.append(Fault("continue_on_step_failure is true or false", hint="give one of them"))
     if isinstance(recurrence := document.get("recurrence"), Mapping):
-        faults += _unknown("a recurrence", recurrence, Recurrence.__match_args__)  # type: ignore[attr-defined]
+        faults += _unknown("a recurrence", recurrence, Recurrence.__match_args__)
         if "frequency" not in recurrence:
             faults.append(Fault("a recurrence needs a frequency", hint="such as Day"))
         faults += [
@@ -200,14 +197,14 @@ def _shape_faults(document: Mapping[str, Any]) -> list[Fault]:
 
 def _policy_faults(policies: Mapping[str, Any]) -> list[Fault]:
     default = Policies()
-    known: Sequence[str] = Policies.__match_args__  # type: ignore[attr-defined]
-    return _unknown("policies", policies, known) + [
-        Fault(f"{name} {value!r} is of the wrong kind", hint=f"such as {getattr(default, name)!r}")
-        for name, value in policies.items()
-        if name in known
-        and (not isinstance(value, (int, float) if isinstance(getattr(default, name), float) else type(getattr(default, name)))
-             or isinstance(value, bool))
-    ]  # fmt: skip
+    known: Sequence[str] = Policies.__match_args__
+    faults = _unknown("policies", policies, known)
+    for name in known:
+        usual, value = getattr(default, name), policies.get(name, getattr(default, name))
+        kinds: Any = (int, float) if isinstance(usual, float) else type(usual)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            faults.append(Fault(f"{name} {value!r} is of the wrong kind", hint=f"such as {usual!r}"))
+    return faults
 
 
 def _unknown(what: str, document: Mapping[str, Any], known: Sequence[str]) -> list[Fault]:
