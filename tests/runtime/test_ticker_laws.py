@@ -90,6 +90,21 @@ def runs_of(site):
     return site.launcher.ids()
 
 
+class Strict:
+    """A launcher that is asked for nothing that is void."""
+
+    def __init__(self, launcher):
+        self._launcher = launcher
+
+    def __getattr__(self, name):
+        return getattr(self._launcher, name)
+
+    def submit(self, schedule, tick, parameters):
+        assert tick.spec_version == schedule.spec_version
+        assert schedule.state == "Active" or tick.origin
+        return self._launcher.submit(schedule, tick, parameters)
+
+
 class Watched:
     """A port that says what is called."""
 
@@ -274,7 +289,7 @@ def a_ticker(site, moves):
         ticker = site.new_ticker(
             "ticker",
             records=Watched(records, call),
-            launcher=Watched(launcher, call),
+            launcher=Watched(Strict(launcher), call),
             lease=MemoryTickers(set()),
             batch=whole,
         )
