@@ -223,7 +223,7 @@ def test_a_full_disk_is_told_and_the_database_goes_on_when_there_is_room(tmp_pat
         from pipelinekit.storage.sqlite import SQLiteDatabase
         folder = Path(sys.argv[1])
         ballast = folder / "ballast"
-        ballast.write_bytes(bytes(600_000))
+        ballast.write_bytes(bytes(400_000))
         database = SQLiteDatabase(folder / "records.db")
         written = 0
         try:
