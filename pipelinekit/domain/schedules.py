@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from pipelinekit.classes import field, frozen
+from pipelinekit.domain.data_changes import Cursor, DataChange, data_change_faults
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.templates import template_faults
@@ -91,7 +92,7 @@ class Recurrence:
         return not (self.hours or self.minutes or self.week_days or self.time_of_day)
 
 
-Trigger = Cron | Recurrence
+Trigger = Cron | Recurrence | DataChange
 
 
 @frozen
@@ -156,6 +157,7 @@ class Schedule:
 
     All that was due until `high_water` has a disposition or is pending; it never moves back. `version` grows with every
     change, `spec_version` with changes of the spec. `trouble` says why it was disabled, if nobody did so.
+    `cursor` is how far one has come that watches data.
     """
 
     id: str
@@ -170,6 +172,7 @@ class Schedule:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
+    cursor: Cursor = field(default_factory=Cursor)
 
     def __post_init__(self) -> None:
         check_name("schedule", self.name)
@@ -241,6 +244,8 @@ def spec_faults(spec: ScheduleSpec) -> list[Fault]:
     faults = [Fault(message, hint=hint) for message, hint in _spec_faults(spec)]
     if isinstance(spec.trigger, Recurrence):
         faults += [Fault(message, hint=hint) for message, hint in _recurrence_faults(spec.trigger)]
+    if isinstance(spec.trigger, DataChange):
+        faults += [Fault(message, hint=hint) for message, hint in data_change_faults(spec.trigger)]
     faults += [Fault(message, hint=hint) for message, hint in _policy_faults(spec.policies, spec.trigger)]
     return faults + template_faults(spec.parameters)
 
@@ -305,8 +310,8 @@ def _policy_faults(policies: Policies, trigger: Trigger) -> _Found:
     for name, seconds in (("catch_up_within", policies.catch_up_within), ("jitter", policies.jitter)):
         if not 0 <= seconds < float("inf"):
             yield f"{name} {seconds!r} is no time", "give seconds from 0"
-    if (policies.gap or policies.repeat) and isinstance(trigger, Recurrence) and trigger.follows_elapsed_time:
-        yield f"gap and repeat are not for frequency {trigger.frequency}", "it follows the time that passes"
+    if (policies.gap or policies.repeat) and not isinstance(trigger, Cron) and trigger.follows_elapsed_time:
+        yield "gap and repeat are for times of day", "leave them out: clocks do not matter to this schedule"
 
 
 def _is_count(number: object, least: int = 1) -> bool:

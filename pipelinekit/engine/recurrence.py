@@ -17,6 +17,7 @@ from heapq import heappop, heappush
 from itertools import count, islice, product
 
 from pipelinekit.classes import frozen
+from pipelinekit.domain.data_changes import DataChange
 from pipelinekit.domain.schedules import WEEK_DAYS, Cron, Recurrence, ScheduleSpec, spec_faults
 from pipelinekit.engine.cron import cron_fields
 from pipelinekit.engine.walls import (
@@ -95,6 +96,8 @@ class Timetable:
     def _from(self, instant: int) -> Iterator[int]:
         """Instants that are due from about this one on."""
         trigger = self.spec.trigger
+        if isinstance(trigger, DataChange):
+            return iter(())
         if isinstance(trigger, Recurrence) and trigger.follows_elapsed_time:
             step = _STEPS[trigger.frequency] * trigger.interval
             behind = max(instant - self._anchor, 0)
@@ -124,6 +127,8 @@ class Timetable:
         trigger = self.spec.trigger
         if isinstance(trigger, Cron):
             return _cron_days(trigger.expression, first)
+        if isinstance(trigger, DataChange):
+            return iter(())
         return _recurring_days(trigger, wall_at(self.zone, self._anchor) // DAY, first)
 
     def _instants_on(self, day: int) -> Iterator[int]:
@@ -184,7 +189,7 @@ def rule_faults(spec: ScheduleSpec, zone: tzinfo | None, created_at: float) -> l
             cron_fields(spec.trigger.expression)
         except ScheduleError as error:
             faults.append(Fault(error.message, hint=error.hint))
-    if not faults and zone is not None:
+    if not faults and zone is not None and not isinstance(spec.trigger, DataChange):
         timetable = Timetable(spec, zone, created_at)
         if next(timetable.after(first_mark(spec, created_at)), None) is None:
             ending = "before its end" if spec.end is not None else "at all"
@@ -195,6 +200,8 @@ def rule_faults(spec: ScheduleSpec, zone: tzinfo | None, created_at: float) -> l
 def _times(spec: ScheduleSpec, anchor: int) -> tuple[int, ...]:
     """The times of day of a rule in seconds, ascending; `anchor` is that of the start."""
     trigger = spec.trigger
+    if isinstance(trigger, DataChange):
+        return ()
     if isinstance(trigger, Cron):
         fields = cron_fields(trigger.expression)
         return tuple(hour * 3600 + minute * MINUTE for hour, minute in product(fields.hours, fields.minutes))

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from typing import Any, Protocol
 
+    from pipelinekit.domain.data_changes import DataChange, Listing
     from pipelinekit.domain.runs import RunStatus
     from pipelinekit.domain.schedules import Backfill, Schedule, Tick, TickRange
 else:
@@ -97,6 +98,16 @@ class Zones(Protocol):
 
     def version(self) -> str:
         """Which edition of the rules this is."""
+
+
+class Watcher(Protocol):
+    """Looks at data that schedules wait for."""
+
+    def look(self, trigger: DataChange) -> Listing:
+        """What there is now, sub-folders included. Raises a PipelinekitError where that cannot be told."""
+
+    def value(self, trigger: DataChange, listing: Listing, path: str = "") -> Any:
+        """What a run is given: the very files of a listing, or one of them; what changes later changes it not."""
 
 
 class Launcher(Protocol):

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, suppress
 from datetime import tzinfo
 
 from pipelinekit.classes import frozen, replace
+from pipelinekit.domain.data_changes import DataChange
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.schedules import DUE, MANUAL, Disposition, Schedule, ScheduleState, Tick
 from pipelinekit.domain.templates import render
@@ -22,7 +23,8 @@ from pipelinekit.engine.ticking import Verdict, plan, verdicts
 from pipelinekit.engine.walls import date_text, iso
 from pipelinekit.errors import ComputeError, LeaseLostError, PipelinekitError, ScheduleError, StorageError
 from pipelinekit.ports import Clock
-from pipelinekit.ports.schedules import Launcher, Notifier, ScheduleRecords, TickerRecords, Zones
+from pipelinekit.ports.schedules import Launcher, Notifier, ScheduleRecords, TickerRecords, Watcher, Zones
+from pipelinekit.runtime.watching import watch
 
 LOOK_SECONDS = 1.0  # between two looks
 BEAT_SECONDS = 5.0  # between two renewals of the lease
@@ -44,6 +46,7 @@ class TickerPorts:
     zones: Zones
     clock: Clock
     batch: Callable[[], AbstractContextManager[None]]
+    watcher: Watcher | None = None
 
 
 class Ticker:
@@ -98,7 +101,10 @@ class Ticker:
         """Record what has ended, plan what has come due, and start what may start."""
         self._settle(schedule)
         if schedule.state is ScheduleState.ACTIVE:
-            self._plan(schedule)
+            if isinstance(trigger := schedule.spec.trigger, DataChange):
+                watch(schedule, trigger, self._ports.watcher, self._ports.records, self._ports.clock.now())
+            else:
+                self._plan(schedule)
         self._fire(schedule)
 
     def release(self) -> None:
@@ -263,7 +269,7 @@ class Ticker:
             self._ports.records.decide(done)
             return
         self._starts_left -= 1
-        parameters = render(schedule.spec.parameters, self._values(schedule, tick))
+        parameters = {**render(schedule.spec.parameters, self._values(schedule, tick)), **tick.parameters}
         run = self._ports.launcher.submit(schedule, tick, parameters)
         fired = replace(tick, disposition=Disposition.FIRED, run=run, parameters=parameters, decided_at=now)
         self._ports.records.decide(fired)

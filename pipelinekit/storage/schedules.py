@@ -12,7 +12,7 @@ from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.typed import Any
-from pipelinekit.wire.schedules import spec_from_json, spec_to_json
+from pipelinekit.wire.schedules import cursor_from_json, cursor_to_json, spec_from_json, spec_to_json
 from pipelinekit.wire.values import dumps, loads, plain_from_json, plain_to_json
 
 TICKER = "ticker"
@@ -175,14 +175,14 @@ def _content(schedule: Schedule) -> tuple[Any, ...]:
     return (
         schedule.name.lower(), schedule.name, str(schedule.state), dumps(spec_to_json(schedule.spec)),
         schedule.spec_version, schedule.high_water, schedule.description, dumps(dict(schedule.tags)), schedule.trouble,
-        schedule.updated_at,
+        dumps(cursor_to_json(schedule.cursor)), schedule.updated_at,
     )  # fmt: skip
 
 
 def _ordered(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """The same for a new one: its version stands before the high-water mark, its making before the last change."""
     identity, *content, version, created_at = row
-    return (identity, *content[:5], version, *content[5:9], created_at, content[9])
+    return (identity, *content[:5], version, *content[5:10], created_at, content[10])
 
 
 def _schedule(row: Row) -> Schedule:
@@ -199,6 +199,7 @@ def _schedule(row: Row) -> Schedule:
         row["description"],
         loads(row["tags"]),
         row["trouble"],
+        cursor_from_json(loads(row["watched"])),
     )
 
 

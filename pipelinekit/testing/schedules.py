@@ -8,6 +8,7 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from pipelinekit.classes import field, mutable, replace
+from pipelinekit.domain.data_changes import DataChange, Listing
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.schedules import DUE, MANUAL, Backfill, Disposition, Schedule, ScheduleState, Tick, TickRange
 from pipelinekit.errors import ConflictError, LeaseLostError, NotFoundError
@@ -247,6 +248,23 @@ class MemoryLauncher:
     def end(self, run: str, status: RunStatus = RunStatus.COMPLETED) -> None:
         """The run has ended so."""
         self._ledger.runs[run] = status
+
+
+class MemoryWatcher:
+    """Implements `ports.Watcher`: `files` are what a test puts there. `looks` counts."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+        self.looks = 0
+
+    def look(self, trigger: DataChange) -> Listing:  # noqa: ARG002 - the port's
+        """What there is now."""
+        self.looks += 1
+        return Listing(dict(self.files))
+
+    def value(self, trigger: DataChange, listing: Listing, path: str = "") -> Any:  # noqa: ARG002 - the port's
+        """The files with what tells their content."""
+        return {path: listing.files[path]} if path else dict(listing.files)
 
 
 class MemoryNotifier:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pipelinekit.domain.data_changes import Cursor, DataChange
 from pipelinekit.domain.schedules import (
     Backfill,
     Cron,
@@ -25,7 +26,7 @@ from pipelinekit.errors import Fault, ScheduleError
 from pipelinekit.wire.values import plain_from_json, plain_to_json
 
 SCHEMA = 1
-_TRIGGERS = ("cron", "recurrence")
+_TRIGGERS = ("cron", "recurrence", "data_change")
 _TARGETS = ("endpoint", "pipeline")
 _LISTS = ("hours", "minutes", "week_days", "notify")
 _KEYS = ("schema", *_TRIGGERS, *_TARGETS, "experiment", "zone", "start", "end", "policies", "parameters",
@@ -61,7 +62,11 @@ def spec_from_json(document: Mapping[str, Any]) -> ScheduleSpec:
     if faults:
         raise ScheduleError("this is no schedule", faults=faults, hint="'pipelinekit schedules show NAME --json'")
     rule = document.get("recurrence", {})
-    trigger = Cron(document["cron"]) if "cron" in document else Recurrence(**_tuples(rule))
+    trigger: Trigger
+    if "data_change" in document:
+        trigger = DataChange(**document["data_change"])
+    else:
+        trigger = Cron(document["cron"]) if "cron" in document else Recurrence(**_tuples(rule))
     return ScheduleSpec(
         trigger,
         Target(document.get("endpoint", ""), document.get("pipeline", "")),
@@ -74,6 +79,16 @@ def spec_from_json(document: Mapping[str, Any]) -> ScheduleSpec:
         document.get("continue_on_step_failure", False),
         tuple(document.get("notify", ())),
     )
+
+
+def cursor_to_json(cursor: Cursor) -> dict[str, Any]:
+    """How far a schedule has come with its data."""
+    return _written(cursor, Cursor())
+
+
+def cursor_from_json(document: Mapping[str, Any]) -> Cursor:
+    """How far a schedule had come."""
+    return Cursor(**document)
 
 
 def schedule_document(schedule: Schedule) -> dict[str, Any]:
@@ -149,6 +164,8 @@ def backfill_document(backfill: Backfill, ticks: Sequence[Tick]) -> dict[str, An
 def _trigger_to_json(trigger: Trigger) -> dict[str, Any]:
     if isinstance(trigger, Cron):
         return {"cron": trigger.expression}
+    if isinstance(trigger, DataChange):
+        return {"data_change": _written(trigger, DataChange())}
     return {"recurrence": {"frequency": trigger.frequency, **_written(trigger, Recurrence(trigger.frequency))}}
 
 
@@ -172,8 +189,10 @@ def _shape_faults(document: Mapping[str, Any]) -> list[Fault]:
     ]  # fmt: skip
     faults += _unknown("a schedule", document, _KEYS)
     if len(found := [name for name in _TRIGGERS if name in document]) != 1:
-        given = " and ".join(found) or "neither"
-        faults.append(Fault(f"a schedule has one rule, and {given} was given", hint="give cron or recurrence"))
+        given = " and ".join(found) or "none"
+        faults.append(
+            Fault(f"a schedule has one rule, and {given} was given", hint="give cron, recurrence or data_change")
+        )
     if "experiment" not in document:
         faults.append(Fault("a schedule needs an experiment", hint="name the experiment that its runs belong to"))
     for name, kind, word in _TYPES:
@@ -190,19 +209,21 @@ def _shape_faults(document: Mapping[str, Any]) -> list[Fault]:
             for name in _LISTS
             if name in recurrence and not isinstance(recurrence[name], list | tuple)
         ]
+    if isinstance(watched := document.get("data_change"), Mapping):
+        faults += _kind_faults("a data_change", watched, DataChange())
     if isinstance(policies := document.get("policies"), Mapping):
-        faults += _policy_faults(policies)
+        faults += _kind_faults("policies", policies, Policies())
     return faults
 
 
-def _policy_faults(policies: Mapping[str, Any]) -> list[Fault]:
-    default = Policies()
-    known: Sequence[str] = Policies.__match_args__
-    faults = _unknown("policies", policies, known)
+def _kind_faults(what: str, document: Mapping[str, Any], default: Any) -> list[Fault]:
+    """Fields that there are not, and values of another kind than the default of their field."""
+    known: Sequence[str] = default.__match_args__
+    faults = _unknown(what, document, known)
     for name in known:
-        usual, value = getattr(default, name), policies.get(name, getattr(default, name))
+        usual, value = getattr(default, name), document.get(name, getattr(default, name))
         kinds: Any = (int, float) if isinstance(usual, float) else type(usual)
-        if not isinstance(value, kinds) or isinstance(value, bool):
+        if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(usual, bool):
             faults.append(Fault(f"{name} {value!r} is of the wrong kind", hint=f"such as {usual!r}"))
     return faults
 
@@ -218,6 +239,7 @@ def _unknown(what: str, document: Mapping[str, Any], known: Sequence[str]) -> li
 _TYPES: Sequence[tuple[str, Any, str]] = (
     ("cron", str, "text"),
     ("recurrence", Mapping, "mapping"),
+    ("data_change", Mapping, "mapping"),
     ("endpoint", str, "text"),
     ("pipeline", str, "text"),
     ("experiment", str, "text"),

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from pipelinekit.classes import frozen, replace
+from pipelinekit.domain.data_changes import Cursor, DataChange
 from pipelinekit.domain.names import check_name, run_id
 from pipelinekit.domain.schedules import (
     MANUAL,
@@ -126,7 +127,7 @@ class ScheduleCollection:
     def create(
         self,
         name: str,
-        trigger: str | Cron | Recurrence,
+        trigger: str | Cron | Recurrence | DataChange,
         *,
         experiment: str,
         endpoint: str = "",
@@ -142,9 +143,10 @@ class ScheduleCollection:
         tags: Mapping[str, object] | None = None,
         enabled: bool = True,
     ) -> ScheduleHandle:
-        """Make a schedule: a cron expression or a recurrence that runs a pipeline endpoint or a published pipeline.
+        """Make a schedule, which runs a pipeline endpoint or a published pipeline.
 
-        Start and end are what clocks of the zone show. Raises ScheduleError with all that is wrong, ConflictError
+        It is due by a cron expression or a recurrence, or when data changes. Start and end are what clocks of the zone
+        show. Raises ScheduleError with all that is wrong, ConflictError
         where the name is taken.
         """
         given = {
@@ -210,9 +212,11 @@ class ScheduleCollection:
             spec = self._checked(
                 _merged(schedule.spec, given), schedule.created_at, faults, f"schedule {name!r} cannot be so"
             )
+            cursor = schedule.cursor if spec.trigger == schedule.spec.trigger else Cursor()
             return replace(
                 schedule,
                 spec=spec,
+                cursor=cursor,
                 spec_version=schedule.spec_version + (spec != schedule.spec),
                 description=given.get("description", schedule.description),
                 tags=checked_tags(given["tags"]) if "tags" in given else schedule.tags,

@@ -13,6 +13,7 @@ from pipelinekit.testing.schedules import (
     MemoryNotifier,
     MemorySchedules,
     MemoryTickers,
+    MemoryWatcher,
     MemoryZones,
 )
 from pipelinekit.workspace.schedules import ScheduleCollection, ScheduleStores
@@ -33,6 +34,7 @@ class Site:
         self.launcher = launcher or MemoryLauncher(self.ledger)
         self.notifier = MemoryNotifier()
         self.zones = MemoryZones({"Europe/Berlin": ZoneInfo("Europe/Berlin")})
+        self.watcher = MemoryWatcher()
         self.lease = MemoryTickers(set())
         self.told = []
         self.schedules = ScheduleCollection(ScheduleStores(self.records, self.zones, self.clock, lambda spec: ()))
@@ -47,6 +49,7 @@ class Site:
             "zones": self.zones,
             "clock": self.clock,
             "batch": self.batch,
+            "watcher": self.watcher,
         }
         return Ticker(owner, TickerPorts(**(known | ports)), lambda: self.passed, self.told.append)
 

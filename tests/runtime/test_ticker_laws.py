@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from schedule_deaths import Crash, Effects, Watched, watched_ticker
 from schedule_site import HOUR, MINUTE, NOON, Site, audit
 
 from pipelinekit.domain.digests import digest
@@ -23,12 +24,7 @@ from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.testing.schedules import MemoryTickers
 from pipelinekit.workspace.schedules import ScheduleCollection, ScheduleStores
 
-EFFECTS = {"change", "decide", "settle", "submit", "cancel", "failed", "take", "renew"}
 KINDS = ("memory", "sqlite")
-
-
-class Crash(BaseException):
-    """The ticker dies here."""
 
 
 # -- where records are -------------------------------------------------------------------------------------------------
@@ -105,55 +101,7 @@ class Strict:
         return self._launcher.submit(schedule, tick, parameters)
 
 
-class Watched:
-    """A port that says what is called."""
-
-    def __init__(self, port, call):
-        self._port, self._call = port, call
-
-    def __getattr__(self, name):
-        method = getattr(self._port, name)
-        return lambda *args, **options: self._call(name, lambda: method(*args, **options))
-
-
 # -- death at every effect ---------------------------------------------------------------------------------------------
-
-
-class Effects:
-    """Dies before or after the n-th effect."""
-
-    def __init__(self, nth, after):
-        self.left, self.after = nth, after
-
-    def call(self, name, act):
-        return self.effect(act) if name in EFFECTS else act()
-
-    def effect(self, act):
-        self.left -= 1
-        if self.left == 0 and not self.after:
-            raise Crash
-        result = act()
-        if self.left == 0:
-            raise Crash
-        return result
-
-    @contextmanager
-    def batch(self, batch):
-        with batch():
-            yield
-            self.effect(lambda: None)  # all was written, nothing is committed
-        self.effect(lambda: None)
-
-
-def watched_ticker(site, effects, owner):
-    return site.new_ticker(
-        owner,
-        records=Watched(site.records, effects.call),
-        launcher=Watched(site.launcher, effects.call),
-        notifier=Watched(site.notifier, effects.call),
-        lease=Watched(MemoryTickers(set()), effects.call),
-        batch=lambda: effects.batch(site.batch),
-    )
 
 
 def live(site, effects):

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelinekit.domain.data_changes import DataChange
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.schedules import (
     Backfill,
@@ -60,9 +61,10 @@ recurrences = st.builds(
     st.sampled_from(["", "09:30", "23:59"]),
     st.sampled_from(["last", "skip"]),
 )
+changes = st.builds(DataChange, words, words, words, words, st.floats(1, 1e6), st.floats(0, 1e6), st.booleans())
 specs = st.builds(
     ScheduleSpec,
-    st.one_of(st.builds(Cron, st.sampled_from(["0 6 * * *", "@daily", "*/5 * * * *"])), recurrences),
+    st.one_of(st.builds(Cron, st.sampled_from(["0 6 * * *", "@daily", "*/5 * * * *"])), recurrences, changes),
     st.one_of(st.builds(Target, words.filter(bool)), st.builds(Target, st.just(""), words.filter(bool))),
     texts,
     st.sampled_from(["UTC", "Europe/Berlin"]),
@@ -139,6 +141,7 @@ GOOD = {"cron": "0 6 * * *", "endpoint": "score", "experiment": "nightly"}
         ({"cron": 7, "endpoint": [], "zone": True, "start": "now", "end": True, "policies": [], "parameters": 1}, 7),
         ({"policies": {"overlap": 1, "jitter": "x", "queue_bound": 1.5, "odd": 1, "gap": True}}, 5),
         ({"continue_on_step_failure": 1, "notify": "me"}, 2),
+        ({"data_change": {"datastore": 1, "odd": 2, "each_file": 1, "poll": True}}, 5),
     ],
 )
 def test_all_that_is_wrong_with_the_form_of_a_document_is_told_at_once(changes, count):

@@ -1,7 +1,7 @@
 -- name: add_schedule
 insert into schedules (id, folded, name, state, spec, spec_version, version, high_water, description, tags, trouble,
-    created_at, updated_at)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    watched, created_at, updated_at)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: find_schedule
 select * from schedules where id = ? or (folded = ? and state <> 'Deleted')
@@ -21,7 +21,7 @@ order by folded, created_at, id
 
 -- name: change_schedule
 update schedules set folded = ?, name = ?, state = ?, spec = ?, spec_version = ?, version = version + 1, high_water = ?,
-    description = ?, tags = ?, trouble = ?, updated_at = ?
+    description = ?, tags = ?, trouble = ?, watched = ?, updated_at = ?
 where id = ? and version = ?
 returning version
 

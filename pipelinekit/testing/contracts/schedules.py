@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from pipelinekit.classes import replace
+from pipelinekit.domain.data_changes import Cursor
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.schedules import (
     MANUAL,
@@ -40,6 +41,7 @@ RICH = ScheduleSpec(
     continue_on_step_failure=True,
     notify=("ops",),
 )
+SEEN = Cursor(2, "xxh3:1", "xxh3:2", 5.5, 6.5, {"a/b.csv": "1"})
 Batch = Callable[[], AbstractContextManager[None]]
 
 
@@ -62,7 +64,9 @@ class SchedulesContract:
 
     def test_a_schedule_is_kept_as_it_is_and_found_whatever_the_case_of_its_name(self) -> None:
         records, _ = self.make()
-        rich = schedule("s2", "Sales", spec=RICH, description="d", tags={"a": ""}, trouble="t", high_water=7.5)
+        rich = schedule(
+            "s2", "Sales", spec=RICH, description="d", tags={"a": ""}, trouble="t", high_water=7.5, cursor=SEEN
+        )
         records.add(rich)
         records.add(schedule("s1", "other"))
         assert records.get("sALES") == records.get("s2") == rich

@@ -1,5 +1,5 @@
 -- Schedules are found by `folded`, their name without regard to case; a deleted one leaves its name and keeps its history.
--- `spec` and `tags` are JSON. A tick is one instant and what became of it; a range is several with one disposition. What
+-- `spec`, `tags` and `watched` (what was seen of data) are JSON. A tick is one instant and what became of it; a range is several with one disposition. What
 -- was due until `high_water` is in one of them. `origin` tells what came due (empty) from what somebody asked for. No
 -- instant is fired twice, whatever version of the schedule it is of: an index of its own sees to that.
 
@@ -15,6 +15,7 @@ create table schedules (
     description text not null,
     tags text not null,
     trouble text not null,
+    watched text not null,
     created_at double precision not null,
     updated_at double precision not null
 );
