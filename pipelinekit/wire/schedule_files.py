@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelinekit.domain.schedules import Schedule
-from pipelinekit.errors import ScheduleError
+from pipelinekit.errors import ScheduleError, UsageError
 from pipelinekit.late import late
 from pipelinekit.wire.schedules import spec_to_json
 
@@ -31,6 +31,7 @@ _PLAIN = {
 
 def read_schedule(text: str) -> dict[str, Any]:
     """The document in a YAML file. Raises ScheduleError where it is none."""
+    _check_library()
     try:
         found = yaml.load(text, Loader=_loader())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -44,6 +45,7 @@ def read_schedule(text: str) -> dict[str, Any]:
 
 def write_schedule(schedule: Schedule) -> str:
     """A schedule as a YAML file that `read_schedule` reads."""
+    _check_library()
     document: dict[str, Any] = {"name": schedule.name, **spec_to_json(schedule.spec)}
     if schedule.description:
         document["description"] = schedule.description
@@ -51,6 +53,14 @@ def write_schedule(schedule: Schedule) -> str:
         document["tags"] = dict(schedule.tags)
     text: str = yaml.dump(document, Dumper=_dumper(), sort_keys=False, allow_unicode=True, default_flow_style=False)
     return text
+
+
+def _check_library() -> None:
+    try:
+        _ = yaml.YAMLError
+    except ImportError:
+        hint = "install 'pipelinekit[environments]', or give the schedule as JSON"
+        raise UsageError("YAML is read by the package pyyaml, which is not installed", hint=hint) from None
 
 
 def _loader() -> Any:
