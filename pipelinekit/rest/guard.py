@@ -55,6 +55,9 @@ class Guard:
             await request.refuse(421, "host", detail, hint)
         elif not length.isdigit() or int(length) > self._most:
             await request.refuse(413, "size", f"a body may have {self._most} bytes", "send less")
+        elif _has_body(headers) and not _is_json(headers):
+            hint = "send the header 'Content-Type: application/json'"
+            await request.refuse(415, "encoding", "bodies are JSON, and this one does not say that it is", hint)
         elif headers.get(b"content-encoding", b"identity") != b"identity":
             await request.refuse(415, "encoding", "bodies are taken as they are, not compressed", "send it plainly")
         else:
@@ -83,6 +86,14 @@ class Guard:
             return message
 
         return counting
+
+
+def _has_body(headers: dict[bytes, bytes]) -> bool:
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
+def _is_json(headers: dict[bytes, bytes]) -> bool:
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == b"application/json"
 
 
 class _Request:

@@ -36,6 +36,8 @@ _STATUSES = {"CancelRequested": "Running", "Completed": "Finished", "Queued": "N
 
 
 class _Loose(bodies.Body):
+    """A body whose keys are spelled as the reference system spells them."""
+
     model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
 
 
