@@ -11,7 +11,9 @@ from pipelinekit.cli.parameters import parse_parameters, split_parameters
 from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.domain.types import shorten
+from pipelinekit.engine.graph_differences import StepDifference
 from pipelinekit.workspace.runs import Run
+from pipelinekit.workspace.version_differences import ValueDifference, VersionDifference
 
 
 def add_call_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +76,37 @@ def parameter_rows(document: Sequence[dict[str, Any]]) -> str:
         default = "required" if item["required"] else shorten(item.get("default"), 40)
         rows.append((f"  {item['name']}", item["type"], f"{default}, fixed" if item.get("fixed") else default))
     return table(rows, ("  parameter", "type", "default")) if rows else "  no parameters"
+
+
+def say_difference(found: VersionDifference, *, as_json: bool) -> int:
+    """Say in what two published pipelines differ: 0."""
+    if as_json:
+        print_json(found.document())
+        return 0
+    if not (found.steps or found.values or found.files):
+        print("no difference")
+        return 0
+    rows = [(f"step {step.name}", step.what, _reasons(step)) for step in found.steps]
+    rows += [(f"{item.kind} {item.name}", "changed", _sides(item)) for item in found.values]
+    rows += [(f"file {item.path}", item.what, "" if item.lines else "no text") for item in found.files]
+    print(table(rows))
+    for item in found.files:
+        print("\n".join(["", *item.lines]) if item.lines else "", end="\n" if item.lines else "")
+    return 0
+
+
+def _reasons(step: StepDifference) -> str:
+    return "; ".join(reason.message for reason in step.reasons)
+
+
+def _sides(item: ValueDifference) -> str:
+    return f"{_side(item.before)} -> {_side(item.after)}"
+
+
+def _side(value: Any) -> str:
+    if isinstance(value, dict) and "type" in value:
+        return f"{value['type']}, {'required' if value.get('required') else shorten(value.get('default'), 40)}"
+    return "(none)" if value is None else shorten(value, 40)
 
 
 def run_rows(runs: Sequence[Run]) -> str:

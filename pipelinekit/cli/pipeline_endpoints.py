@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipelinekit.bootstrap import Services, open_services
-from pipelinekit.cli.calls import add_call_arguments, call_words, parameter_rows, run_rows, say_called
+from pipelinekit.cli.calls import add_call_arguments, call_words, parameter_rows, run_rows, say_called, say_difference
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.pipeline_endpoints import EndpointVersion
@@ -138,6 +138,17 @@ def _runs(arguments: argparse.Namespace, services: Services) -> int:
     return 0
 
 
+def _diff_arguments(parser: argparse.ArgumentParser) -> None:
+    _endpoint(parser)
+    parser.add_argument("before", type=int, metavar="NUMBER", help="the one version")
+    parser.add_argument("after", type=int, nargs="?", metavar="NUMBER", help="the other; the default version")
+
+
+def _diff(arguments: argparse.Namespace, services: Services) -> int:
+    found = services.pipeline_endpoints.get(arguments.endpoint).diff(arguments.before, arguments.after)
+    return say_difference(found, as_json=arguments.json)
+
+
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     _endpoint(parser)
     parser.add_argument("pipeline", metavar="ID", help="the published pipeline")
@@ -221,6 +232,7 @@ VERBS: dict[str, Verb] = {
     "show": ("one of them, with its versions and parameters", _endpoint, _show),
     "submit": ("call it: have a run driven, and say the run's id at once", _submit_arguments, _submit),
     "runs": ("its runs", _runs_arguments, _runs),
+    "diff": ("in what two versions differ: steps, parameters, files", _diff_arguments, _diff),
     "add-version": ("add a published pipeline as a further version", _add_arguments, _add),
     "set-default": ("which version calls mean that name none", _default_arguments, _set_default),
     "update": ("change its description, tags or rule", _update_arguments, _update),

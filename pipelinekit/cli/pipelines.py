@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipelinekit.bootstrap import Services, open_services
-from pipelinekit.cli.calls import add_call_arguments, call_words, parameter_rows, run_rows, say_called
+from pipelinekit.cli.calls import add_call_arguments, call_words, parameter_rows, run_rows, say_called, say_difference
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.wire.publishing import published_document
@@ -86,6 +86,16 @@ def _runs(arguments: argparse.Namespace, services: Services) -> int:
     return 0
 
 
+def _diff_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", metavar="ID", help="the one published pipeline")
+    parser.add_argument("after", metavar="ID", help="the other")
+
+
+def _diff(arguments: argparse.Namespace, services: Services) -> int:
+    found = services.published_pipelines.diff(arguments.before, arguments.after)
+    return say_difference(found, as_json=arguments.json)
+
+
 def _describe_arguments(parser: argparse.ArgumentParser) -> None:
     _pipeline(parser)
     parser.add_argument("description", metavar="TEXT", help="what it is")
@@ -128,6 +138,7 @@ VERBS: dict[str, Verb] = {
     "show": ("one of them, with its parameters", _pipeline, _show),
     "submit": ("have a run of it driven, and say the run's id at once", _submit_arguments, _submit),
     "runs": ("its runs", _pipeline, _runs),
+    "diff": ("in what two of them differ: steps, parameters, files", _diff_arguments, _diff),
     "describe": ("change its description", _describe_arguments, _describe),
     "enable": ("have it called again", _pipeline, _enable),
     "disable": ("refuse calls of it", _pipeline, _disable),

@@ -25,6 +25,7 @@ from pipelinekit.wire.publishing import endpoint_document
 from pipelinekit.workspace.pipelines import user_name
 from pipelinekit.workspace.published_pipelines import NOWHERE, Call, PublishedPipelineHandle, PublishingStores
 from pipelinekit.workspace.runs import Run, checked_tags
+from pipelinekit.workspace.version_differences import VersionDifference, version_difference
 from pipelinekit.workspace.workspace import regenerate_patterns
 
 
@@ -110,6 +111,12 @@ class PipelineEndpointHandle:
             }
             shown = {"endpoint": {"name": endpoint.name, "version": found.number}, **(call.details or {})}
             return self._stores.record(pipeline, given, replace(call, properties=noted, details=shown), root)
+
+    def diff(self, before: int, after: int | None = None) -> VersionDifference:
+        """What differs between two versions; from one to the default by default. Raises NotFoundError."""
+        sides = [self.pipeline(before), self.pipeline(after)]
+        told = [(side.record, side.graph) for side in sides]
+        return version_difference(told[0], told[1], self._stores.pipelines.blobs)
 
     def runs(self, *, version: int | None = None, limit: int = 50) -> Sequence[Run]:
         """The runs of the endpoint, or of one of its versions; the newest first."""

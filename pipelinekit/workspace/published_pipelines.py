@@ -23,6 +23,7 @@ from pipelinekit.wire.graphs import graph_digest, graph_text, parse_graph
 from pipelinekit.wire.publishing import parameters_document, published_document
 from pipelinekit.workspace.pipelines import Arguments, Pipelines, circumstances
 from pipelinekit.workspace.runs import Run, RunCollection, checked_tags
+from pipelinekit.workspace.version_differences import VersionDifference, version_difference
 from pipelinekit.workspace.workspace import Traceable, regenerate_patterns
 
 NOWHERE = Path(os.devnull)  # relative paths are relative to nothing where nobody gives any
@@ -318,6 +319,11 @@ class PublishedPipelineCollection:
             for item in found
             if not active_only or item.status is PublishedStatus.ACTIVE
         ]
+
+    def diff(self, before: str, after: str) -> VersionDifference:
+        """What differs between two of them: steps, parameters, options, and files line by line. NotFoundError."""
+        sides = [(found := self._stores.records.get(name), self._stores.graph(found)) for name in (before, after)]
+        return version_difference(sides[0], sides[1], self._stores.pipelines.blobs)
 
     def delete(self, pipeline: str) -> None:
         """Forget a published pipeline; its runs stay. Raises ConflictError while it is a version of an endpoint."""

@@ -27,9 +27,9 @@ COMPUTE_VERBS = (
     "create", "attach", "list", "show", "nodes", "wait", "start", "stop", "update", "delete", "detach", "keep",
 )  # fmt: skip
 ENVIRONMENT_VERBS = ("register", "list", "show", "lock", "build", "clone", "delete")
-PIPELINE_VERBS = ("list", "show", "submit", "runs", "describe", "enable", "disable", "delete")
+PIPELINE_VERBS = ("list", "show", "submit", "runs", "diff", "describe", "enable", "disable", "delete")
 ENDPOINT_VERBS = (
-    "create", "list", "show", "submit", "runs", "add-version", "set-default", "update", "enable", "disable", "archive",
+    "create", "list", "show", "submit", "runs", "diff", "add-version", "set-default", "update", "enable", "disable", "archive",
     "reactivate", "delete",
 )  # fmt: skip
 SNAPSHOT_VERBS = ("show", "download", "preview")

@@ -220,3 +220,26 @@ def test_authors_publish_in_python(authored, monkeypatch):
         workspace.pipeline_endpoints.create("retraining", made)
     with pytest.raises(UsageError, match="in the process of whoever calls it"):
         made.submit(compute="in-process")
+
+
+def test_two_versions_differ_in_steps_values_and_lines(authored):
+    publish(authored, "-p", "rate=1", "--endpoint", "retraining")
+    authored.edit("retrain.py", "sum(numbers) * rate", "sum(numbers) / rate")
+    authored.edit("retrain.py", "scale(read(data, rows), rate)", "scale(read(data, 2), rate)")
+    publish(authored, "-p", "rate=2", "--endpoint", "retraining", "--continue-on-step-failure", "--default")
+    found = authored("pipeline-endpoints", "diff", "retraining", "0", "--json").json
+    reasons = {step["name"]: [reason["message"] for reason in step["reasons"]] for step in found["steps"]}
+    assert reasons == {
+        "read": ["input 'rows' is 2, and was parameter rows"],
+        "scale": ["retrain.scale at retrain.py:10 changed"],
+    }
+    values = {(item["kind"], item["name"]): (item["before"], item["after"]) for item in found["values"]}
+    assert values["option", "continue_on_step_failure"] == (False, True)
+    assert [side["default"] for side in values["parameter", "rate"]] == [1.0, 2.0]
+    (file,) = found["files"]
+    assert (file["path"], file["change"]) == ("retrain.py", "changed")
+    assert "-    return sum(numbers) * rate" in file["diff"]
+    assert "+    return sum(numbers) / rate" in file["diff"]
+    said = authored("pipeline-endpoints", "diff", "retraining", "1", "0").out
+    assert "+    return sum(numbers) * rate" in said
+    assert authored("pipeline-endpoints", "diff", "retraining", "1").out == "no difference\n"
