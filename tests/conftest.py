@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from contextlib import contextmanager, suppress
@@ -12,8 +13,12 @@ from pathlib import Path
 
 import pytest
 import servers
+from fast_disk import fast_folder
 from object_servers import Moto
 from postgres import Server
+
+if "TMPDIR" not in os.environ and (place := fast_folder()):
+    os.environ["TMPDIR"] = tempfile.tempdir = place
 
 
 def pytest_collection_modifyitems(items):

