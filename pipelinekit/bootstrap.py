@@ -38,6 +38,7 @@ from pipelinekit.workspace.pipelines import Pipelines
 from pipelinekit.workspace.runs import RunCollection, RunStores
 
 if TYPE_CHECKING:
+    from pipelinekit.client import workspace as client
     from pipelinekit.compute import supervisor
     from pipelinekit.domain import addresses
     from pipelinekit.domain.graphs import Graph
@@ -80,6 +81,7 @@ else:
     datastores = late("pipelinekit.workspace.datastores")
     addresses = late("pipelinekit.domain.addresses")
     modules = late("pipelinekit.engine.code.modules")
+    client = late("pipelinekit.client.workspace")
     facts = late("pipelinekit.storage.facts")
     run_queries = late("pipelinekit.storage.run_queries")
     planner = late("pipelinekit.runtime.planner")
@@ -320,6 +322,15 @@ class Workspace(workspace.Workspace):
         services = open_services(Path(folder))
         services.create(exist_ok=exist_ok)
         return cls.on(services)
+
+    @classmethod
+    def connect(cls, url: str, token: str = "", *, certificate: str = "") -> client.RemoteWorkspace:
+        """The workspace of a server, over HTTP, with the same words as far as its calls go.
+
+        Without a `token` that of the variable PIPELINEKIT_TOKEN is shown. `certificate` is a PEM file, where the
+        server's is not one that this machine knows.
+        """
+        return client.connect(url, token or os.environ.get("PIPELINEKIT_TOKEN", ""), certificate)
 
     def delete(self) -> Sequence[str]:
         """Delete the workspace folder with all that lies in it, once no run is open; where else it kept things.
