@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pipelinekit import config, serving
+from pipelinekit import config, scheduling
 from pipelinekit.domain.names import IN_PROCESS, LOCAL, WORKSPACE_FOLDER
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.snapshots import Tree
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from pipelinekit.workspace import experiments as workspace_experiments
     from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
     from pipelinekit.workspace import published_pipelines as publishing
+    from pipelinekit.workspace import schedules as schedule_collection
     from pipelinekit.workspace.experiments import ExperimentCollection
 else:
     datasets = late("pipelinekit.workspace.datasets")
@@ -111,7 +112,7 @@ class SystemClock:
         return time.time()
 
 
-class Services(serving.ServeServices):
+class Services(scheduling.ScheduleServices):
     """Everything of one workspace folder, made when it is first asked for."""
 
     def __init__(self, folder: Path, settings: config.Settings, *, guest: bool = False) -> None:
@@ -373,6 +374,11 @@ class Workspace(workspace.Workspace):
     def pipeline_endpoints(self) -> endpoint_collection.PipelineEndpointCollection:
         """The names under which versions of published pipelines are called."""
         return self.services.pipeline_endpoints
+
+    @property
+    def schedules(self) -> schedule_collection.ScheduleCollection:
+        """What runs endpoints and published pipelines by itself: at times, or when data changes."""
+        return self.services.schedules
 
     def publish(
         self,

@@ -26,6 +26,7 @@ CATCH_UPS = ("latest", "none", "all")
 GAPS = ("after", "skip")
 REPEATS = ("first", "second", "both")
 MOST_BACKFILLED = 1000  # instants that one backfill may have
+SCHEDULE, SCHEDULE_DUE = "schedule", "schedule_due"  # properties of runs: the schedule's id, and the instant in UTC
 DUE, MANUAL = "", "manual"  # origins of ticks; those of backfills are `backfill-1`, `backfill-2`, …
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 

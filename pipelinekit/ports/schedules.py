@@ -89,6 +89,9 @@ class TickerRecords(Protocol):
     def release(self, epoch: int) -> None:
         """Give the lease back."""
 
+    def holder(self) -> str:
+        """Who is the ticker now; empty when nobody is."""
+
 
 class Zones(Protocol):
     """Rules of time zones."""

@@ -37,7 +37,10 @@ _PASSING = (StorageError, LeaseLostError, ComputeError)
 
 @frozen
 class TickerPorts:
-    """What a ticker works with. `batch` groups what is written inside it into one transaction."""
+    """What a ticker works with. `batch` groups what is written inside it into one transaction.
+
+    `drive` is told of each run once it is recorded: it has it driven, where nobody else sees to queued runs.
+    """
 
     records: ScheduleRecords
     lease: TickerRecords
@@ -47,6 +50,7 @@ class TickerPorts:
     clock: Clock
     batch: Callable[[], AbstractContextManager[None]]
     watcher: Watcher | None = None
+    drive: Callable[[str], object] | None = None
 
 
 class Ticker:
@@ -91,7 +95,7 @@ class Ticker:
         for schedule in busy:
             try:
                 self.see_to(schedule)
-            except (PipelinekitError, OSError) as error:  # one schedule does not keep the others waiting
+            except Exception as error:  # whatever is wrong with one, the others do not wait for it
                 self._complain(schedule.name, error)
             else:
                 self._troubles.pop(schedule.name, None)
@@ -232,23 +236,26 @@ class Ticker:
             if self._would_wait(schedule, tick):
                 return
             with self._ports.batch():
-                self._decide(tick)
+                run = self._decide(tick)
         except _PASSING as error:
             if self._ports.clock.now() - tick.planned_at < PATIENCE_SECONDS:
                 raise
             self._give_up(schedule, tick, error)
         except PipelinekitError as error:
             self._give_up(schedule, tick, error)
+        else:
+            if run and self._ports.drive is not None:
+                self._ports.drive(run)
 
     def _would_wait(self, schedule: Schedule, tick: Tick) -> bool:
         """Whether there is nothing to do for a tick: that is looked at without the write lock."""
         return self._verdict(schedule, tick)[0] is Verdict.WAIT
 
-    def _decide(self, tick: Tick) -> None:
-        """Inside a batch: do with a tick what is to be done with it now."""
+    def _decide(self, tick: Tick) -> str:
+        """Inside a batch: do with a tick what is to be done with it now; the run that was started."""
         schedule = self._ports.records.hold(tick)
         if schedule is None:
-            return  # another ticker, or whoever changed the schedule, was first
+            return ""  # another ticker, or whoever changed the schedule, was first
         verdict, reason = self._verdict(schedule, tick)
         now = self._ports.clock.now()
         if verdict is Verdict.SKIP:
@@ -259,20 +266,22 @@ class Ticker:
             for other in self._open_runs(schedule, tick):
                 self._ports.launcher.cancel(other)
         elif verdict is Verdict.FIRE:
-            self._start(schedule, tick, now)
+            return self._start(schedule, tick, now)
+        return ""
 
-    def _start(self, schedule: Schedule, tick: Tick, now: float) -> None:
+    def _start(self, schedule: Schedule, tick: Tick, now: float) -> str:
         before = self._ports.records.fired(schedule.id, tick.due, tick.due) if tick.origin == DUE else {}
         if run := before.get(tick.due):
             reason = f"run {run} was started for this instant"
             done = replace(tick, disposition=Disposition.DUPLICATE, run=run, reason=reason, decided_at=now)
             self._ports.records.decide(done)
-            return
+            return ""
         self._starts_left -= 1
         parameters = {**render(schedule.spec.parameters, self._values(schedule, tick)), **tick.parameters}
         run = self._ports.launcher.submit(schedule, tick, parameters)
         fired = replace(tick, disposition=Disposition.FIRED, run=run, parameters=parameters, decided_at=now)
         self._ports.records.decide(fired)
+        return run
 
     def _values(self, schedule: Schedule, tick: Tick) -> dict[str, str]:
         """What templates stand for."""

@@ -160,6 +160,11 @@ class SQLTickers:
         """Give the lease back."""
         self._database.write("release_ticker", (TICKER, epoch))
 
+    def holder(self) -> str:
+        """Who is the ticker now."""
+        rows = self._database.read("get_ticker", (TICKER,))
+        return str(rows[0]["owner"]) if rows and rows[0]["owner"] and leases.is_held(self._database, rows[0]) else ""
+
     def _lease(self) -> tuple[float, float]:
         return leases.deadline(), leases.seen_at(self._database, self._clock)
 

@@ -198,6 +198,10 @@ class MemoryTickers:
         if self._epoch == epoch:
             self._owner = ""
 
+    def holder(self) -> str:
+        """Who is the ticker now."""
+        return "" if self._owner in self._dead else self._owner
+
 
 class MemoryZones:
     """Implements `ports.Zones` with zones that it is given, beside UTC."""

@@ -150,6 +150,14 @@ class DatasetFiles:
         }
         return Listing([files[name] for name in sorted(files)], len(files) == 1 and found[0].named)
 
+    def present(self, source: Source) -> list[DatasetFile]:
+        """Every file of a source by its path in the store, with its digest; none where nothing lies there."""
+        found = self._find(source)
+        return [
+            DatasetFile(item.inside, item.store_name, item.path, size, digest, item.mark)
+            for item, (digest, size) in zip(found, self._digest(found, None), strict=True)
+        ]
+
     def _find(self, source: Source) -> list[_Found]:
         root, parallel = "", False
         if source.store:

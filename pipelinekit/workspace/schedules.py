@@ -87,6 +87,10 @@ class ScheduleHandle:
         ticks, _ = self.history(most)
         return [tick.run for tick in ticks if tick.disposition is Disposition.FIRED]
 
+    def pending(self) -> Sequence[Tick]:
+        """Its ticks that have not started, the earliest first."""
+        return self._schedules.pending(self.id)
+
     def enable(self, *, replay: bool = False) -> ScheduleHandle:
         """See `ScheduleCollection.enable`."""
         return self._schedules.enable(self.id, replay=replay)
@@ -165,20 +169,27 @@ class ScheduleCollection:
         self._records.add(schedule)
         return ScheduleHandle(schedule, self)
 
-    def load(self, document: Mapping[str, Any]) -> ScheduleHandle:
+    def load(self, document: Mapping[str, Any], *, replace: bool = False) -> ScheduleHandle:
         """Make a schedule of a document, such as `wire.schedule_files.read_schedule` finds in a file.
 
+        With `replace` a schedule of this name that is there becomes what the document says, and stays enabled or not.
         Raises ScheduleError with all that is wrong with its form, or else with what it says.
         """
         beside = {key: document[key] for key in _BESIDE if key in document}
         if "name" not in beside:
             raise ScheduleError("a schedule needs a name", hint="give the document a field 'name'")
         spec = spec_from_json({key: value for key, value in document.items() if key not in beside})
-        return self.create(
-            trigger=spec.trigger, experiment=spec.experiment, endpoint=spec.target.endpoint,
-            pipeline=spec.target.pipeline, zone=spec.zone, policies=spec.policies, parameters=spec.parameters,
-            continue_on_step_failure=spec.continue_on_step_failure, notify=spec.notify, **beside,
-        )  # fmt: skip
+        given: dict[str, Any] = {
+            "trigger": spec.trigger, "experiment": spec.experiment, "endpoint": spec.target.endpoint,
+            "pipeline": spec.target.pipeline, "zone": spec.zone, "policies": spec.policies,
+            "parameters": spec.parameters, "continue_on_step_failure": spec.continue_on_step_failure,
+            "notify": spec.notify,
+        }  # fmt: skip
+        name = beside.pop("name")
+        if replace and any(item.name.lower() == str(name).lower() for item in self.list()):
+            bounds = dict.fromkeys(("start", "end"))
+            return self.update(name, **given, **bounds | {key: beside[key] for key in beside if key != "enabled"})
+        return self.create(name, **given, **beside)
 
     def get(self, name: str) -> ScheduleHandle:
         """The schedule of this name or id. Raises NotFoundError."""
@@ -256,6 +267,10 @@ class ScheduleCollection:
     def history(self, name: str, most: int = 100) -> tuple[Sequence[Tick], Sequence[TickRange]]:
         """What became of its instants, the newest first: one by one, and where many have one disposition, in ranges."""
         return self._records.history(self._records.get(name).id, most)
+
+    def pending(self, name: str) -> Sequence[Tick]:
+        """What has come due or was asked for, and has not started; the earliest first."""
+        return self._records.pending(self._records.get(name).id)
 
     def run_now(self, name: str) -> Tick:
         """Have a run started as soon as the schedules are looked at, whatever is open, enabled or not; its tick."""
@@ -389,6 +404,12 @@ class ScheduleCollection:
                 f"{moment!s} brings a zone of its own", hint="leave it out: the time is one of the schedule's zone"
             )
         return instant_of(zone, shown)
+
+
+def preview_document(schedule: Schedule, coming: Sequence[Preview]) -> dict[str, Any]:
+    """The next instants of a schedule as JSON data."""
+    found = [{"due": item.due, "shown": item.shown, "note": item.note} for item in coming]
+    return {"schedule": schedule.id, "name": schedule.name, "preview": found}
 
 
 _BESIDE = ("name", "description", "tags", "enabled", "start", "end")  # that are no data of the wire's own form

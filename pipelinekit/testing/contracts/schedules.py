@@ -215,7 +215,9 @@ class TickersContract:
 
     def test_one_process_at_a_time_sees_to_schedules(self) -> None:
         tickers, alive, _ = self.make()
+        assert tickers.holder() == ""
         first = tickers.take(alive)
+        assert tickers.holder() == alive
         with pytest.raises(LeaseLostError):
             tickers.take(alive)
         tickers.renew(first)
@@ -228,10 +230,13 @@ class TickersContract:
         with pytest.raises(LeaseLostError):
             tickers.renew(first)
         tickers.renew(second)
+        tickers.release(second)
+        assert tickers.holder() == ""
 
     def test_a_dead_one_is_followed_at_once(self) -> None:
         tickers, alive, dead = self.make()
         first = tickers.take(dead)
+        assert tickers.holder() == ""
         assert tickers.take(alive) > first
         with pytest.raises(LeaseLostError):
             tickers.renew(first)

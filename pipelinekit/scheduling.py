@@ -1,0 +1,104 @@
+"""The part of a workspace's services that makes runs of schedules when they are due."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+
+from pipelinekit import serving
+from pipelinekit.errors import PipelinekitError
+from pipelinekit.late import late
+from pipelinekit.storage import leases
+from pipelinekit.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+
+    from pipelinekit.runtime import ticker
+    from pipelinekit.storage import schedules as schedule_records
+    from pipelinekit.storage import zones
+    from pipelinekit.workspace import schedule_runs, schedule_watching, schedules
+else:
+    ticker = late("pipelinekit.runtime.ticker")
+    schedule_records = late("pipelinekit.storage.schedules")
+    zones = late("pipelinekit.storage.zones")
+    schedule_runs = late("pipelinekit.workspace.schedule_runs")
+    schedule_watching = late("pipelinekit.workspace.schedule_watching")
+    schedules = late("pipelinekit.workspace.schedules")
+
+RECOVER_SECONDS = 5.0  # between two looks for runs that nobody drives, where no server looks
+
+
+class ScheduleServices(serving.ServeServices):
+    """Services for schedules."""
+
+    @cached_property
+    def schedules(self) -> schedules.ScheduleCollection:
+        """The schedules."""
+        stores = schedules.ScheduleStores(self._schedule_records, self.zones, self.clock, self._schedule_targets.faults)
+        return schedules.ScheduleCollection(stores)
+
+    def ticker(self, tell: Callable[[str], None], monotonic: Callable[[], float] = time.monotonic) -> ticker.Ticker:
+        """What makes runs of schedules, in this thread; a server drives them, or else a process of their own."""
+        ports = ticker.TickerPorts(
+            self._schedule_records,
+            self._tickers,
+            schedule_runs.ScheduleLauncher(self._schedule_targets, self.runs),
+            schedule_runs.ScheduleNotifier(self.audit, tell),
+            self.zones,
+            self.clock,
+            self.records.batch,
+            schedule_watching.DataWatcher(lambda: self._dataset_files, self._dataset_records),
+            self.launch,
+        )
+        return ticker.Ticker(leases.owner_id(), ports, monotonic, tell)
+
+    def serve_schedules(self, ended: threading.Event, tell: Callable[[str], None]) -> None:
+        """Make runs of schedules until `ended` is set; where no server does, see that runs are driven, too."""
+        if not self.wait_for_records(ended, tell):
+            return
+        made, looked = self.ticker(tell), float("-inf")
+        try:
+            while True:
+                made.turn()
+                if time.monotonic() - looked >= RECOVER_SECONDS:
+                    looked = time.monotonic()
+                    self._see_to_runs(tell)
+                if ended.wait(ticker.LOOK_SECONDS):
+                    return
+        finally:
+            made.release()
+
+    def _see_to_runs(self, tell: Callable[[str], None]) -> None:
+        try:
+            if not self.servers.alive():
+                self.recover()
+        except (PipelinekitError, OSError) as error:
+            tell(f"trouble: {error}")
+
+    def are_schedules_served(self) -> bool:
+        """Whether some process makes runs of schedules now."""
+        return bool(self._tickers.holder())
+
+    @cached_property
+    def zones(self) -> zones.InstalledZones:
+        """Rules of time zones."""
+        return zones.InstalledZones()
+
+    @cached_property
+    def _tickers(self) -> schedule_records.SQLTickers:
+        return schedule_records.SQLTickers(self.database, self.clock)
+
+    @cached_property
+    def _schedule_records(self) -> schedule_records.SQLSchedules:
+        return schedule_records.SQLSchedules(self.database)
+
+    @cached_property
+    def _schedule_targets(self) -> schedule_runs.ScheduleTargets:
+        return schedule_runs.ScheduleTargets(
+            lambda: self.published_pipelines,
+            lambda: self.pipeline_endpoints,
+            lambda: self.datastores,
+            lambda: self.datasets,
+        )
