@@ -40,6 +40,7 @@ COMMANDS = {
     "publish": ("publish", "keep a pipeline with its code and data, so that it runs without its source"),
     "pipelines": ("pipelines", "list, show, submit, runs, describe, enable, disable, delete: published pipelines"),
     "pipeline-endpoints": ("pipeline_endpoints", "create, list, show, submit, runs, add-version, set-default and more"),
+    "schedules": ("schedules", "create, load, list, show, history, preview, enable, run-now, backfill, run and more"),
     "datasets": ("datasets", "register, list, show, update, unregister, check, download, lineage"),
     "datastores": ("datastores", "register, list, show, unregister, set-default, files, upload, copy, download"),
     "serve": ("serve", "a workspace over HTTP; its queued runs are driven, those whose drivers died taken up"),

@@ -37,6 +37,13 @@ STEPS = """
         one("text")
 """
 
+SCHEDULE = """
+name: weekly
+recurrence: {{frequency: Week, week_days: [Monday], time_of_day: 09:30}}
+pipeline: {made}
+experiment: e
+"""
+
 
 def test_every_command_gives_one_document(project, moto):
     project.write(steps=STEPS)
@@ -44,6 +51,7 @@ def test_every_command_gives_one_document(project, moto):
     run = project.run("steps.py:good", "-p", "x=2")["id"]
     Workspace.open(project.folder).secrets.set("PASSWORD", "correct horse")
     made = project("publish", "steps.py:good", "--json").json["id"]
+    (project.folder / "schedule.yaml").write_text(SCHEDULE.format(made=made))
     asked = {
         "publish": [
             ("publish", "steps.py:good", "--endpoint", "good"),
@@ -73,7 +81,23 @@ def test_every_command_gives_one_document(project, moto):
             ("pipeline-endpoints", "disable", "good"),
             ("pipeline-endpoints", "enable", "good"),
             ("pipeline-endpoints", "archive", "better"),
-            ("pipeline-endpoints", "delete", "good"),
+            ("pipeline-endpoints", "create", "other", made),
+            ("pipeline-endpoints", "delete", "other"),
+        ],
+        "schedules": [
+            ("schedules", "create", "nightly", "--cron", "0 6 * * *", "--endpoint", "good", "--experiment", "e"),
+            ("schedules", "load", "schedule.yaml"),
+            ("schedules", "load", "schedule.yaml", "--replace"),
+            ("schedules", "list", "--deleted"),
+            ("schedules", "show", "nightly"),
+            ("schedules", "preview", "nightly"),
+            ("schedules", "run-now", "nightly"),
+            ("schedules", "backfill", "nightly", "2026-01-01", "2026-01-03"),
+            ("schedules", "history", "nightly"),
+            ("schedules", "disable", "nightly"),
+            ("schedules", "enable", "nightly"),
+            ("schedules", "delete", "nightly"),
+            ("schedules", "run", "--once"),
         ],
         "run": [("run", "steps.py:good", "-p", "x=2")],
         "plan": [("plan", "steps.py:good"), ("plan", "steps.py:bad")],

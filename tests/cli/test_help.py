@@ -32,6 +32,9 @@ ENDPOINT_VERBS = (
     "create", "list", "show", "submit", "runs", "diff", "add-version", "set-default", "update", "enable", "disable", "archive",
     "reactivate", "delete",
 )  # fmt: skip
+SCHEDULE_VERBS = (
+    "create", "load", "list", "show", "history", "preview", "enable", "disable", "run-now", "backfill", "delete", "run",
+)  # fmt: skip
 SNAPSHOT_VERBS = ("show", "download", "preview")
 ASKED = [
     (),
@@ -43,6 +46,7 @@ ASKED = [
     *(("snapshots", verb) for verb in SNAPSHOT_VERBS),
     *(("pipelines", verb) for verb in PIPELINE_VERBS),
     *(("pipeline-endpoints", verb) for verb in ENDPOINT_VERBS),
+    *(("schedules", verb) for verb in SCHEDULE_VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),
     ("workspace", "create"),
