@@ -80,6 +80,42 @@ class Reactivation(Body):
     name: str = Field("", description="its old one, if that is free, by default")
 
 
+class ScheduleBody(Body):
+    """What a schedule says: one rule, one target, and what its runs are given. Everything wrong with it is told."""
+
+    cron: str = Field("", description="minute, hour, day of month, month, day of week; or @daily and the like")
+    recurrence: dict[str, Any] = Field({}, description="frequency, interval, hours, minutes, week_days, time_of_day")
+    data_change: dict[str, Any] = Field({}, description="datastore and path, or dataset; parameter, poll, settle")
+    endpoint: str = Field("", description="the pipeline endpoint whose default version is run")
+    pipeline: str = Field("", description="the id of the published pipeline that is run")
+    experiment: str = Field("", description="the experiment that its runs belong to")
+    zone: str = Field("UTC", description="whose clocks count, such as Europe/Berlin")
+    start: float | str | None = Field(None, description="from when, as its clocks show it; or seconds since 1970")
+    end: float | str | None = Field(None, description="until when")
+    policies: dict[str, Any] = Field({}, description="overlap, catch_up, gap, repeat, jitter and their bounds")
+    parameters: dict[str, Any] = Field({}, description="values; texts may hold {{due}}, {{due_date}} and others")
+    continue_on_step_failure: bool = Field(False, description="after a failure skip only what depends on it")
+    notify: list[str] = Field([], description="who is told of runs that failed")
+    description: str = ""
+    tags: dict[str, str] = {}
+
+
+class NewSchedule(ScheduleBody):
+    """A schedule that is to be made."""
+
+    name: str
+    enabled: bool = Field(True, description="whether instants come due")
+
+
+class NewBackfill(Body):
+    """Instants of the past that runs are to be started for."""
+
+    since: float | str = Field(description="as the schedule's clocks show it, such as 2026-01-31T09:30")
+    until: float | str = Field(description="the last instant that counts")
+    missing_only: bool = Field(True, description="leave out those that a run was started for")
+    at_once: int = Field(1, ge=1, description="so many runs open at a time")
+
+
 class NewToken(Body):
     """A token that is to be made."""
 
