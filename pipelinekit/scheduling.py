@@ -39,8 +39,14 @@ class ScheduleServices(serving.ServeServices):
         stores = schedules.ScheduleStores(self._schedule_records, self.zones, self.clock, self._schedule_targets.faults)
         return schedules.ScheduleCollection(stores)
 
-    def ticker(self, tell: Callable[[str], None], monotonic: Callable[[], float] = time.monotonic) -> ticker.Ticker:
-        """What makes runs of schedules, in this thread; a server drives them, or else a process of their own."""
+    def ticker(
+        self,
+        tell: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        drive: Callable[[str], object] | None = None,
+    ) -> ticker.Ticker:
+        """What makes runs of schedules, in this thread. `drive` is told of each, for where no server is."""
         ports = ticker.TickerPorts(
             self._schedule_records,
             self._tickers,
@@ -50,19 +56,27 @@ class ScheduleServices(serving.ServeServices):
             self.clock,
             self.records.batch,
             schedule_watching.DataWatcher(lambda: self._dataset_files, self._dataset_records),
-            self.launch,
+            drive,
         )
         return ticker.Ticker(leases.owner_id(), ports, monotonic, tell)
 
-    def serve_schedules(self, ended: threading.Event, tell: Callable[[str], None]) -> None:
-        """Make runs of schedules until `ended` is set; where no server does, see that runs are driven, too."""
+    def serve_schedules(self, ended: threading.Event, tell: Callable[[str], None], *, inside: bool = False) -> None:
+        """Make runs of schedules until `ended` is set.
+
+        `inside` a server, runs are left to it. Elsewhere they are driven by a server or else by processes of their own.
+        """
         if not self.wait_for_records(ended, tell):
             return
-        made, looked = self.ticker(tell), float("-inf")
+        made, looked, told = self.ticker(tell, drive=None if inside else self.launch), float("-inf"), ""
         try:
             while True:
-                made.turn()
-                if time.monotonic() - looked >= RECOVER_SECONDS:
+                try:
+                    made.turn()
+                except Exception as error:  # whatever it is, schedules are looked at again
+                    if repr(error) != told:
+                        tell(f"schedules cannot be looked at: {error!r}")
+                    told = repr(error)
+                if not inside and time.monotonic() - looked >= RECOVER_SECONDS:
                     looked = time.monotonic()
                     self._see_to_runs(tell)
                 if ended.wait(ticker.LOOK_SECONDS):

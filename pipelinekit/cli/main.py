@@ -43,7 +43,7 @@ COMMANDS = {
     "schedules": ("schedules", "create, load, list, show, history, preview, enable, run-now, backfill, run and more"),
     "datasets": ("datasets", "register, list, show, update, unregister, check, download, lineage"),
     "datastores": ("datastores", "register, list, show, unregister, set-default, files, upload, copy, download"),
-    "serve": ("serve", "a workspace over HTTP; its queued runs are driven, those whose drivers died taken up"),
+    "serve": ("serve", "a workspace over HTTP; queued runs are driven, schedules fire, what dead drivers left goes on"),
     "computes": ("computes", "create, attach, list, show, nodes, wait, start, stop, update, delete, detach"),
     "gc": ("gc", "remove what nothing refers to, and what a policy lets go; --dry-run only says what"),
     "fsck": ("fsck", "check records and store; --repair mends what can be mended"),

@@ -245,7 +245,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.once:
-        looking = services.ticker(_tell)
+        looking = services.ticker(_tell, drive=services.launch)
         looking.turn()
         looking.release()
         if arguments.json:

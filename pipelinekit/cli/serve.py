@@ -1,4 +1,4 @@
-"""`pipelinekit serve`: a workspace over HTTP; its queued runs are driven, those whose drivers died are taken up."""
+"""`pipelinekit serve`: a workspace over HTTP; queued runs are driven, schedules fire, what the dead left goes on."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ else:
     server = late("pipelinekit.rest.server")  # an extra, which takes most of a second
 
 RUNS_AT_ONCE, WARM, DRAIN_SECONDS = 4, 1, 30.0
+TICKER_SECONDS = 10.0  # that a server waits for what its schedules are doing when it ends
 HOST, PORT = "127.0.0.1", 8470
 
 
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"when it is to end, wait so long for runs ({DRAIN_SECONDS:g}); then their own processes go on with them",
     )
-
+    parser.add_argument("--no-schedules", action="store_true", help="leave schedules to others")
     _add_http_arguments(parser)
 
 
@@ -72,7 +73,8 @@ def execute(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     listening = nullcontext() if arguments.no_http else _listen(arguments, services, ended)
-    with listening:
+    ticking = nullcontext() if arguments.no_schedules else _tick(services, ended)
+    with listening, ticking:
         _tell(f"serving {services.home.parent}: {arguments.runs} runs at once; ctrl-C to end")
         services.serve(arguments.runs, arguments.warm, ended, hurried, arguments.drain, _tell)
     _tell("ended")
@@ -103,6 +105,23 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
         yield
     finally:
         http.stop()
+
+
+@contextmanager
+def _tick(services: Services, ended: threading.Event) -> Iterator[None]:
+    """See to the schedules meanwhile, in a thread with services of its own, until the server is to end."""
+    home = services.home
+
+    def serve() -> None:
+        open_services(home).serve_schedules(ended, _tell, inside=True)
+
+    thread = threading.Thread(target=serve, name="schedules", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(TICKER_SECONDS)
 
 
 def _tell(words: str) -> None:
