@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,12 +14,19 @@ from pathlib import Path
 
 import pytest
 import servers
-from fast_disk import fast_folder
+from fast_disk import own_folder
 from object_servers import Moto
 from postgres import Server
 
-if "TMPDIR" not in os.environ and (place := fast_folder()):
-    os.environ["TMPDIR"] = tempfile.tempdir = place
+OWN_FOLDER = own_folder() if "TMPDIR" not in os.environ else None
+if OWN_FOLDER:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(OWN_FOLDER)
+
+
+def pytest_sessionfinish(exitstatus):
+    """Give the memory back, unless somebody may want to look at what failed."""
+    if OWN_FOLDER and exitstatus == 0:
+        shutil.rmtree(OWN_FOLDER, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items):
