@@ -15,11 +15,17 @@ from pipelinekit.typed import TYPE_CHECKING
 if TYPE_CHECKING:
     import threading
 
+    from pipelinekit.domain import run_queries
+    from pipelinekit.domain import schedules as schedule_nouns
+    from pipelinekit.domain.upkeep import StoreFault
     from pipelinekit.runtime import ticker
     from pipelinekit.storage import schedules as schedule_records
     from pipelinekit.storage import zones
-    from pipelinekit.workspace import schedule_runs, schedule_watching, schedules
+    from pipelinekit.workspace import schedule_checking, schedule_runs, schedule_watching, schedules
 else:
+    run_queries = late("pipelinekit.domain.run_queries")
+    schedule_checking = late("pipelinekit.workspace.schedule_checking")
+    schedule_nouns = late("pipelinekit.domain.schedules")
     ticker = late("pipelinekit.runtime.ticker")
     schedule_records = late("pipelinekit.storage.schedules")
     zones = late("pipelinekit.storage.zones")
@@ -94,6 +100,15 @@ class ScheduleServices(serving.ServeServices):
     def are_schedules_served(self) -> bool:
         """Whether some process makes runs of schedules now."""
         return bool(self._tickers.holder())
+
+    def schedule_faults(self) -> list[StoreFault]:
+        """What is wrong with the ledger of schedules."""
+
+        def runs_of(schedule: str) -> list[str]:
+            query = run_queries.RunQuery(properties={schedule_nouns.SCHEDULE: schedule}, limit=schedule_checking.ALL)
+            return [run.id for run in self.runs.find(query)]
+
+        return schedule_checking.schedule_faults(self._schedule_records, self.zones, runs_of)
 
     @cached_property
     def zones(self) -> zones.InstalledZones:
