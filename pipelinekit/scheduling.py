@@ -61,7 +61,7 @@ class ScheduleServices(serving.ServeServices):
             self.zones,
             self.clock,
             self.records.batch,
-            schedule_watching.DataWatcher(lambda: self._dataset_files, self._dataset_records),
+            schedule_watching.DataWatcher(lambda: self._dataset_files, self._dataset_records, self.blobs),
             drive,
         )
         return ticker.Ticker(leases.owner_id(), ports, monotonic, tell)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.datastores import check_path, check_store_name
-from pipelinekit.domain.digests import digest
+from pipelinekit.domain.digests import digest, is_digest
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.recipes import Operation, Transformations, parse_recipe, recipe_text
 from pipelinekit.domain.types import DATASET, DATASTORE, PathRef
@@ -195,12 +195,14 @@ class DatasetUse:
 class Reference:
     """A version, or the newest when the run starts, with what is done to its table.
 
-    Of files that nobody registered `name` is `datastore:NAME/PATH`, and there are no versions.
+    Of files that nobody registered `name` is `datastore:NAME/PATH`, and there are no versions. `seen` is the digest of
+    the folder of them that somebody saw there: then these are meant, and not what lies there when the run starts.
     """
 
     name: str
     version: int = LATEST
     recipe: tuple[Operation, ...] = ()
+    seen: str = ""
 
     @property
     def source(self) -> Source | None:
@@ -213,7 +215,7 @@ class Reference:
     def text(self) -> str:
         """The reference as a text: `sales@3`, `sales@latest`, and what is done to it behind a bar."""
         recipe = _BAR + recipe_text(self.recipe) if self.recipe else ""
-        return label_of(self.name, self.version) + recipe
+        return label_of(self.name, self.version) + (_MARK + self.seen if self.seen else "") + recipe
 
 
 def label_of(name: str, version: int) -> str:
@@ -222,12 +224,19 @@ def label_of(name: str, version: int) -> str:
 
 
 def parse_reference(text: str) -> Reference:
-    """The reference that a text stands for: `sales`, `sales@3`, `sales@latest`, `datastore:raw/2024`. UsageError."""
+    """The reference that a text stands for: `sales`, `sales@3`, `sales@latest`, `datastore:raw/2024`. UsageError.
+
+    `datastore:raw/2024@xxh3:…` are files that somebody saw there.
+    """
     label, _, recipe = text.partition(_BAR)
     operations = parse_recipe(recipe) if recipe else ()
     if label.startswith(DATASTORE):
-        store, _, path = label.removeprefix(DATASTORE).partition("/")
-        return DataPath(store, path, operations).reference
+        place, mark, seen = label.rpartition(_MARK)
+        if not mark or not is_digest(seen):
+            place, seen = label, ""
+        store, _, path = place.removeprefix(DATASTORE).partition("/")
+        found = DataPath(store, path, operations).reference
+        return Reference(found.name, LATEST, operations, seen)
     name, mark, version = label.partition(_MARK)
     check_name("dataset", name)
     return Reference(name, parse_version(version, text) if mark else LATEST, operations)

@@ -12,12 +12,14 @@ from pipelinekit.domain.datasets import (
     LATEST,
     Dataset,
     DatasetDefinition,
+    DatasetFile,
     DatasetUse,
     DatasetVersion,
     Reference,
     label_of,
     parse_reference,
 )
+from pipelinekit.domain.datastores import fixed_part
 from pipelinekit.domain.snapshots import Tree, TreeEntry, parse_manifest
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, file_digest, file_suffix, folder_digest, list_of, tabular
@@ -67,7 +69,9 @@ class DatasetInputs:
         """What lies in a datastore now, as a version of its own that nobody registers."""
         source = reference.source
         assert source is not None
-        place = (f"{reference.name} {form}", LATEST)
+        place = (f"{reference.name} {reference.seen} {form}", LATEST)
+        if place not in self._versions and reference.seen:
+            self._versions[place] = self._seen(reference, form)
         if place not in self._versions:
             try:
                 listing = self._files().listing([source])
@@ -88,6 +92,22 @@ class DatasetInputs:
                 listing.single,
             )
         return self._versions[place]
+
+    def _seen(self, reference: Reference, form: str) -> DatasetVersion:
+        """What somebody saw in a datastore, as it is kept in the store."""
+        if self._blobs.missing([reference.seen]):
+            raise UsageError(
+                f"what was seen at {reference.name} ({reference.seen}) is not in the workspace's store any more",
+                hint=f"name what lies there now: {reference.name}",
+            )
+        version = seen_version(reference, parse_manifest(self._blobs.read(reference.seen)))
+        if form not in ("table", "tables"):
+            return version
+        if not version.files:
+            raise UsageError(f"there was no file at {reference.name}, and a table is asked for")
+        return replace(
+            version, definition=replace(_table_in(version.files[0].path), sources=version.definition.sources)
+        )
 
     def _version(self, reference: Reference) -> DatasetVersion:
         place = (reference.name, reference.version)
@@ -150,6 +170,21 @@ class DatasetInputs:
         """What a run took in, as another run of the same values notes it."""
         uses = [use for use in self.uses(run) if use.direction == INPUT]
         return tuple((use.place, PathRef(label_of(use.name, use.version), False, "any")) for use in uses)
+
+
+def seen_version(reference: Reference, tree: Tree) -> DatasetVersion:
+    """Files that were seen in a datastore, at paths below the folder that the reference means, as a version."""
+    source = reference.source
+    assert source is not None
+    parent, _, name = source.path.rpartition("/")
+    single = [entry.path for entry in tree.entries] == [name]
+    base = parent if single else fixed_part(source.path)
+    files = tuple(
+        DatasetFile(entry.path, source.store, f"{base}/{entry.path}" if base else entry.path, entry.size, entry.digest)
+        for entry in tree.entries
+    )
+    definition = replace(Dataset.file([source]), sources=(source,))
+    return DatasetVersion(reference.name, LATEST, definition, tree.digest(), files, len(files), tree.size, single)
 
 
 def _table_in(path: str) -> DatasetDefinition:

@@ -284,6 +284,28 @@ def test_each_file_has_its_run(site):
     assert site.outputs("files") == ["1", "2", "new"]
 
 
+def test_a_run_that_waited_reads_what_its_schedule_saw(site):
+    folder = site.project.folder / "drop"
+    folder.mkdir()
+    site.workspace.datastores.register("drop", folder)
+    trigger = DataChange("drop", parameter="data", poll=10.0, settle=0.0, each_file=True)
+    policies = Policies("queue_all")
+    site.schedules.create("files", trigger, endpoint="reading", experiment="e", policies=policies)
+    site.is_driven = False
+    site.turn()
+    (folder / "a.txt").write_text("first")
+    (folder / "b.txt").write_text("second")
+    site.turn(10.0)
+    (folder / "a.txt").write_text("changed")
+    (folder / "b.txt").unlink()
+    site.drive()
+    site.turn()
+    site.drive()
+    assert site.outputs("files")[:2] == ["first", "second"]
+    (kept, _, *_) = site.history("files")
+    assert kept.parameters["data"].startswith("datastore:drop/a.txt@xxh3:")
+
+
 def test_a_new_version_of_a_dataset_is_what_the_run_takes(site):
     folder = site.project.folder / "data"
     folder.mkdir()

@@ -13,7 +13,7 @@ from seams import opened
 from servers import web_server
 
 from pipelinekit import Dataset, Workspace, dataset
-from pipelinekit.domain.datasets import DatasetDefinition, DatasetVersion
+from pipelinekit.domain.datasets import DatasetDefinition, DatasetVersion, parse_reference
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import ConflictError, FaultyError, IntegrityError, NotFoundError, StorageError, UsageError
@@ -497,3 +497,12 @@ def test_files_of_a_local_store_are_looked_at_each_time(workspace, data, capsys)
     (data / "one.csv").symlink_to("/etc/hostname")
     with pytest.raises(UsageError, match="a link that leads out of it"):
         value_of(workspace, "sales", "any")
+
+
+def test_files_that_were_seen_are_named_by_what_they_were():
+    digest = "xxh3:" + "0" * 32
+    text = f"datastore:raw/in/a.csv@{digest}"
+    reference = parse_reference(text)
+    assert (reference.name, reference.seen, reference.text()) == ("datastore:raw/in/a.csv", digest, text)
+    assert reference.source.path == "in/a.csv"
+    assert parse_reference("datastore:raw/a@b.csv").source.path == "a@b.csv"
