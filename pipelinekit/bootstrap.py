@@ -216,7 +216,7 @@ class Services(scheduling.ScheduleServices):
             self.objects.upkeep if self.objects else sweeping.FolderSweeper(home / "blobs"),
             leftovers.HomeSweeper(home),
             self.clock,
-            self._dataset_records.values,
+            self.registered,
             self.environments.places,
         )
 

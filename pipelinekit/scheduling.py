@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from pipelinekit import serving
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain import run_queries
     from pipelinekit.domain import schedules as schedule_nouns
     from pipelinekit.domain.upkeep import StoreFault
+    from pipelinekit.domain.values import StoredValue
     from pipelinekit.runtime import ticker
     from pipelinekit.storage import schedules as schedule_records
     from pipelinekit.storage import zones
@@ -109,6 +110,13 @@ class ScheduleServices(serving.ServeServices):
             return [run.id for run in self.runs.find(query)]
 
         return schedule_checking.schedule_faults(self._schedule_records, self.zones, runs_of)
+
+    def registered(self) -> tuple[set[str], Sequence[StoredValue]]:
+        """What clean-up leaves beside what runs need: of datasets, and of data that runs of schedules wait to read."""
+        digests, values = self._dataset_records.values()
+        records = self._schedule_records
+        waiting = [tick for schedule in records.busy() for tick in records.pending(schedule.id)]
+        return digests, [*values, *schedule_watching.seen_values(waiting)]
 
     @cached_property
     def zones(self) -> zones.InstalledZones:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pipelinekit.storage import environments as environment_records
     from pipelinekit.storage import idempotency as idempotency_records
     from pipelinekit.storage import publishing as publishing_records
+    from pipelinekit.storage import schedules as schedule_records
     from pipelinekit.storage import secrets as secret_records
     from pipelinekit.storage import tokens as token_records
     from pipelinekit.storage.database import Database
@@ -109,6 +110,7 @@ else:
     shutil = late("shutil")
     snapshots = late("pipelinekit.workspace.snapshots")
     sealing = late("pipelinekit.storage.sealing")
+    schedule_records = late("pipelinekit.storage.schedules")
     secret_records = late("pipelinekit.storage.secrets")
     secrets = late("pipelinekit.workspace.secrets")
     stored_snapshots = late("pipelinekit.workspace.stored_snapshots")
@@ -310,6 +312,7 @@ class NounServices(LifeServices):
             lambda run: self.launch(run.id),
             self.check_computes,
             self.clock,
+            lambda: schedule_records.SQLSchedules(self.database).list(),
         )
 
     # -- access ------------------------------------------------------------------------------------------------------

@@ -168,12 +168,21 @@ class PipelineEndpointHandle:
         self._change(lambda endpoint, now: rules.with_status(endpoint, EndpointStatus.ACTIVE, now))
 
     def disable(self) -> None:
-        """Refuse calls. Raises ConflictError when it is archived."""
+        """Refuse calls. Raises ConflictError when it is archived, or while a schedule that is enabled runs it."""
+        self.check_unscheduled("disabled")
         self._change(lambda endpoint, now: rules.with_status(endpoint, EndpointStatus.DISABLED, now))
 
     def archive(self) -> None:
-        """Refuse calls, and let others have the name."""
+        """Refuse calls, and let others have the name. Raises ConflictError while a schedule that is enabled runs it."""
+        self.check_unscheduled("archived")
         self._change(rules.archive)
+
+    def check_unscheduled(self, verb: str) -> None:
+        """Raise ConflictError while a schedule that is enabled runs it."""
+        known = (self.id, self.name.lower())
+        self._stores.check_unscheduled(
+            f"pipeline endpoint {self.name!r}", verb, lambda target: target.endpoint.lower() in known
+        )
 
     def reactivate(self, name: str = "") -> None:
         """Use an archived endpoint again, under its name or another. Raises ConflictError when the name is taken."""
@@ -272,7 +281,11 @@ class PipelineEndpointCollection:
         return [self._handle(item) for item in found if not active_only or item.status is EndpointStatus.ACTIVE]
 
     def delete(self, endpoint: str) -> None:
-        """Forget an endpoint; its pipelines stay published, and its runs stay."""
+        """Forget an endpoint; its pipelines stay published, and its runs stay.
+
+        Raises ConflictError while a schedule that is enabled runs it.
+        """
+        self.get(endpoint).check_unscheduled("deleted")
         self._records.remove(endpoint)
 
     def _handle(self, record: PipelineEndpoint) -> PipelineEndpointHandle:

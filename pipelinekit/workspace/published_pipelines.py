@@ -14,9 +14,10 @@ from pipelinekit.domain.names import IN_PROCESS, run_id
 from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.published_pipelines import PUBLISHED_PIPELINE, PublishedPipeline, PublishedStatus, with_status
 from pipelinekit.domain.runs import RunOptions, RunRecord
+from pipelinekit.domain.schedules import Schedule, ScheduleState, Target
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.types import PathRef, map_paths, paths_in
-from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.errors import ConflictError, NotFoundError, UsageError
 from pipelinekit.ports import Clock, Documents
 from pipelinekit.ports.publishing import PublishedPipelineRecords
 from pipelinekit.wire.graphs import graph_digest, graph_text, parse_graph
@@ -45,7 +46,10 @@ class Call:
 
 
 class PublishingStores:
-    """What published pipelines are kept in and called with. `launch` has a recorded run driven."""
+    """What published pipelines are kept in and called with. `launch` has a recorded run driven.
+
+    `schedules` gives those of the workspace: what they run is not taken from them.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class PublishingStores:
         launch: Callable[[RunRecord], None],
         check_computes: Callable[[Sequence[str]], object],
         clock: Clock,
+        schedules: Callable[[], Sequence[Schedule]] = tuple,
     ) -> None:
         self.records = records
         self.documents = documents
@@ -66,6 +71,7 @@ class PublishingStores:
         self.launch = launch
         self._check_computes = check_computes
         self.clock = clock
+        self._schedules = schedules
         self._graphs: dict[str, Graph] = {}
 
     def check(self, computes: Sequence[str]) -> None:
@@ -75,6 +81,16 @@ class PublishingStores:
                 "a published pipeline cannot run in the process of whoever calls it", hint="name another compute target"
             )
         self._check_computes(computes)
+
+    def check_unscheduled(self, what: str, verb: str, is_run: Callable[[Target], bool]) -> None:
+        """Raise ConflictError where schedules that are enabled run what is to be taken from them."""
+        active = [item for item in self._schedules() if item.state is ScheduleState.ACTIVE]
+        if found := [item.name for item in active if is_run(item.spec.target)]:
+            names = ", ".join(map(repr, found))
+            raise ConflictError(
+                f"{what} cannot be {verb}: it is run by {'schedules' if len(found) > 1 else 'schedule'} {names}",
+                hint=f"disable what runs it first: 'pipelinekit schedules disable {found[0]}'",
+            )
 
     def graph(self, pipeline: PublishedPipeline) -> Graph:
         """The graph of a published pipeline, read once. Raises NotFoundError."""
@@ -209,8 +225,13 @@ class PublishedPipelineHandle:
         self._set(PublishedStatus.ACTIVE)
 
     def disable(self) -> None:
-        """Refuse calls of it."""
+        """Refuse calls of it. Raises ConflictError while a schedule that is enabled runs it."""
+        self._stores.check_unscheduled(f"published pipeline {self.id}", "disabled", self.is_run_by)
         self._set(PublishedStatus.DISABLED)
+
+    def is_run_by(self, target: Target) -> bool:
+        """Whether a schedule with this target runs it."""
+        return bool(target.pipeline) and self.id.startswith(target.pipeline)
 
     def describe(self, description: str) -> None:
         """Change the description."""
@@ -326,7 +347,12 @@ class PublishedPipelineCollection:
         return version_difference(sides[0], sides[1], self._stores.pipelines.blobs)
 
     def delete(self, pipeline: str) -> None:
-        """Forget a published pipeline; its runs stay. Raises ConflictError while it is a version of an endpoint."""
+        """Forget a published pipeline; its runs stay.
+
+        Raises ConflictError while it is a version of an endpoint, or a schedule that is enabled runs it.
+        """
+        handle = self.get(pipeline)
+        self._stores.check_unscheduled(f"published pipeline {handle.id}", "deleted", handle.is_run_by)
         self._stores.records.remove(pipeline)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.data_changes import DataChange, Listing
 from pipelinekit.domain.datasets import Source, label_of, parse_reference
 from pipelinekit.domain.datastores import fixed_part
+from pipelinekit.domain.schedules import Tick
 from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path
 from pipelinekit.domain.types import DATASET, DATASTORE
+from pipelinekit.domain.values import StoredValue, folder_digest
 from pipelinekit.ports import Blobs
 from pipelinekit.ports.datasets import DatasetRecords
 from pipelinekit.workspace.dataset_files import DatasetFiles
@@ -50,6 +52,14 @@ class DataWatcher:
         if self._blobs.missing([reference.seen]):
             self._blobs.put(tree.manifest())
         return reference.text()
+
+
+def seen_values(ticks: Iterable[Tick]) -> Iterator[StoredValue]:
+    """The folders of files that were seen for runs which have not started: clean-up leaves them."""
+    for tick in ticks:
+        for value in tick.parameters.values():
+            if isinstance(value, str) and value.startswith(DATASTORE) and (seen := parse_reference(value).seen):
+                yield StoredValue(folder_digest(seen), "folder", 0, seen)
 
 
 def _entry(path: str, state: str) -> TreeEntry:

@@ -1,6 +1,7 @@
 """Schedules from the command line to runs: a ticker over a real workspace, and real servers that are killed."""
 
 import json
+import os
 import re
 import signal
 import urllib.error
@@ -15,7 +16,7 @@ from conftest import wait_for
 from pipelinekit import Workspace
 from pipelinekit.bootstrap import Silent
 from pipelinekit.domain.schedules import DataChange, Disposition, Policies, Recurrence
-from pipelinekit.errors import ScheduleError
+from pipelinekit.errors import ConflictError, ScheduleError
 from pipelinekit.testing.clock import HandClock
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC).timestamp()
@@ -217,19 +218,53 @@ def test_all_that_is_wrong_with_target_and_parameters_is_told_at_once(site):
         site.schedules.create("bad", "0 6 * * *", endpoint="talk", experiment="e")
 
 
-def test_an_endpoint_that_is_gone_when_it_is_time_is_an_error_that_is_told(site):
+def test_what_cannot_be_called_when_it_is_time_is_an_error_that_is_told(site):
     site.schedules.create(
         "often", Recurrence("Minute"), endpoint="talk", experiment="e", notify=["ops"]
     )  # fmt: skip
-    site.workspace.pipeline_endpoints.delete("talk")
+    site.workspace.pipeline_endpoints.get("talk").pipeline().disable()
     site.turn()
     (tick,) = site.history("often")
     assert (tick.disposition, tick.run) == (Disposition.ERROR, "")
-    assert "'talk'" in tick.reason
+    assert "is disabled" in tick.reason
     assert any("for ops" in words for words in site.told)
     rows = [row for row in site.services.audit.list() if row.event.action == "schedules.failed"]
     assert [(row.event.origin.actor, row.event.object) for row in rows] == [("schedules", "often")]
-    assert site.services.runs.list() == []
+    assert list(site.services.runs.list()) == []
+
+
+def test_what_a_schedule_runs_is_not_taken_from_it(site):
+    endpoint = site.workspace.pipeline_endpoints.get("Talk")
+    site.schedules.create("often", "0 6 * * *", endpoint="TALK", experiment="e")
+    site.schedules.create("other", "0 6 * * *", pipeline=endpoint.pipeline().id, experiment="e")
+    for act in (
+        endpoint.disable, endpoint.archive, endpoint.pipeline().disable,
+        lambda: site.workspace.pipeline_endpoints.delete("talk"),
+        lambda: site.workspace.published_pipelines.delete(endpoint.pipeline().id),
+    ):  # fmt: skip
+        with pytest.raises(ConflictError, match="is run by schedule"):
+            act()
+    site.schedules.disable("often")
+    site.schedules.disable("other")
+    endpoint.disable()
+    endpoint.pipeline().disable()
+
+
+def test_a_failed_run_is_told_of_once(site):
+    site.schedules.create(
+        "often", "1 12 * * *", endpoint="reading", experiment="e", notify=["ops", "me"],
+        parameters={"data": "datastore:drop/text.txt"},
+    )  # fmt: skip
+    folder = site.project.folder / "drop"
+    folder.mkdir()
+    (folder / "text.txt").write_bytes(b"\xff\xfe\xff")
+    site.workspace.datastores.register("drop", folder)
+    site.turn(MINUTE, 4)
+    (tick,) = site.history("often")
+    assert (tick.disposition, str(tick.outcome)) == (Disposition.FIRED, "Failed")
+    assert [words for words in site.told if tick.run in words] == [
+        f"schedule 'often', due 2026-05-10T12:01:00+00:00: run {tick.run} failed; for ops, me"
+    ]
 
 
 def test_run_now_and_a_backfill_start_runs_of_their_own(site):
@@ -298,6 +333,9 @@ def test_a_run_that_waited_reads_what_its_schedule_saw(site):
     site.turn(10.0)
     (folder / "a.txt").write_text("changed")
     (folder / "b.txt").unlink()
+    for path in site.services.home.glob("blobs/**/*"):
+        os.utime(path, (0, 0))
+    site.project("gc")
     site.drive()
     site.turn()
     site.drive()
