@@ -362,3 +362,54 @@ def test_a_plain_recurrence_begins_at_once(site):
     site.end_runs()
     site.turn(45 * MINUTE)
     assert site.found() == ["12:00 Fired", "12:45 Fired"]
+
+
+# -- driving, and what breaks ------------------------------------------------------------------------------------------
+
+
+def test_each_run_is_driven_once_it_is_recorded_and_no_other(site):
+    driven = []
+
+    def drive(run):
+        (tick,) = [item for item in site.schedules.history("nightly")[0] if item.run == run]
+        driven.append((at(tick.due), run in site.ledger.runs))
+
+    site.ticker = site.new_ticker(drive=drive)
+    site.make("0 * * * *")
+    for _ in range(3):
+        site.turn(30 * MINUTE, turns=2)
+    site.end_runs()
+    site.turn(HOUR, turns=2)
+    assert site.found() == ["13:00 Fired", "14:00 Fired"]
+    assert driven == [("13:00", True), ("14:00", True)]
+
+
+def test_a_run_that_could_not_be_driven_is_recorded_all_the_same(site):
+    def drive(_):
+        raise OSError("no more processes")
+
+    site.ticker = site.new_ticker(drive=drive)
+    site.make("0 * * * *")
+    site.turn(HOUR, turns=3)
+    assert site.found() == ["13:00 Fired"]
+    assert len(site.ledger.runs) == 1
+    assert site.told == ["schedule 'nightly': no more processes"]
+
+
+def test_a_schedule_that_breaks_does_not_keep_the_others_waiting(site):
+    submit = site.launcher.submit
+
+    def broken(schedule, tick, parameters):
+        if schedule.name == "a":
+            raise ZeroDivisionError("a fault of ours")
+        return submit(schedule, tick, parameters)
+
+    site.launcher.submit = broken
+    site.make("0 * * * *", "a")
+    site.make("0 * * * *", "b")
+    site.turn(HOUR, turns=3)
+    assert (site.found("a"), site.found("b")) == (["13:00 Pending"], ["13:00 Fired"])
+    assert site.told == ["schedule 'a': a fault of ours"]
+    site.launcher.submit = submit
+    site.turn()
+    assert site.found("a") == ["13:00 Fired"]
