@@ -29,6 +29,7 @@ def bare_app(desk: Desk, version: str = "0") -> FastAPI:
         description="A machine learning workspace. Every call but those for health needs an access token.",
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         responses=problems.ANSWERS,
         generate_unique_id_function=_operation,
     )
@@ -76,6 +77,7 @@ def _name_security(app: FastAPI) -> None:
         schemes["token"] = {"type": "http", "scheme": "bearer"}
         for path, operations in document["paths"].items():
             for operation in operations.values():
+                operation["responses"].pop("422", None)  # what cannot be read is 400 here
                 operation["security"] = [] if path in OPEN else [{"token": []}]
         return document
 

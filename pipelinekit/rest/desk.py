@@ -1,6 +1,6 @@
 """Where requests are worked on: threads with services of their own, so that none waits for the records of another.
 
-A request is authenticated, checked and carried out in one go on one of these threads.
+Who asks is found out first (`Needs.admit`), before the body of a request is read; then it is carried out.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from fastapi import Request
 from pipelinekit.bootstrap import Services
 from pipelinekit.domain.audit import REFUSED, Origin
 from pipelinekit.domain.limits import Bucket, Limit
-from pipelinekit.domain.tokens import Permission, Principal
-from pipelinekit.errors import ForbiddenError, UnauthenticatedError
+from pipelinekit.domain.tokens import Kind, Permission, Principal
+from pipelinekit.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from pipelinekit.rest.problems import BusyError
 
 T = TypeVar("T")
@@ -62,47 +62,75 @@ class Desk:
 
 
 class Asked:
-    """A request, and the one permission that it needs."""
+    """A request that was let in, and the one permission that it needs."""
 
-    def __init__(self, request: Request, permission: Permission, limit: Limit) -> None:
+    def __init__(self, request: Request, permission: Permission) -> None:
         self.request = request
         self._permission = permission
-        self._limit = limit
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks."""
+        found: Principal = self.request.state.principal
+        return found
 
     @property
     def source(self) -> str:
         """The address that the request comes from."""
-        return self.request.client.host if self.request.client else ""
+        return source_of(self.request)
 
     async def do(
         self, work: Callable[[Services, Principal], T], endpoint: Callable[[Services], str] | None = None
     ) -> T:
         """What the work gives, for whoever is permitted to ask for it.
 
-        `endpoint` tells the name of the pipeline endpoint that is called. Raises UnauthenticatedError, ForbiddenError.
+        `endpoint` tells the name of the pipeline endpoint that is called. Raises ForbiddenError.
         """
         desk: Desk = self.request.app.state.desk
-        text = bearer_token(self.request)
-        identity = self.request.state.id
 
         def whole(services: Services) -> T:
-            principal = services.tokens.authenticate(text, source=self.source, request=identity)
-            self.request.state.principal = principal
-            desk.admit(principal.token, self._limit, services.clock.now())
-            try:
-                principal.check(self._permission, endpoint(services) if endpoint else "")
-            except ForbiddenError as error:
-                action = f"{self.request.method} {self.request.url.path}"
-                origin = self.origin(principal)
-                services.audit.note(action, "", by=origin, outcome=REFUSED, reason=error.message)
-                raise
+            principal = self.principal
+            name = _called(services, principal, endpoint) if endpoint else ""
+            check(services, self.request, principal, self._permission, name)
             return work(services, principal)
 
         return await desk.do(whole)
 
     def origin(self, principal: Principal) -> Origin:
         """Who asks, for the audit log."""
-        return Origin(principal.name, principal.token, self.source, self.request.state.id)
+        return origin_of(self.request, principal)
+
+
+def source_of(request: Request) -> str:
+    """The address that a request comes from."""
+    return request.client.host if request.client else ""
+
+
+def origin_of(request: Request, principal: Principal) -> Origin:
+    """Who asks, for the audit log."""
+    return Origin(principal.name, principal.token, source_of(request), request.state.id)
+
+
+def check(
+    services: Services, request: Request, principal: Principal, permission: Permission, endpoint: str = ""
+) -> None:
+    """Refuse who may not ask for it, and write that down. Raises ForbiddenError."""
+    try:
+        principal.check(permission, endpoint)
+    except ForbiddenError as error:
+        action = f"{request.method} {request.url.path}"
+        services.audit.note(action, "", by=origin_of(request, principal), outcome=REFUSED, reason=error.message)
+        raise
+
+
+def _called(services: Services, principal: Principal, endpoint: Callable[[Services], str]) -> str:
+    """The name of the endpoint that is called. Whoever may call one only is not told whether there are others."""
+    try:
+        return endpoint(services)
+    except NotFoundError:
+        if principal.kind is Kind.TRIGGER:
+            return ""
+        raise
 
 
 def bearer_token(request: Request) -> str:
@@ -124,4 +152,22 @@ class Needs:
 
     def __call__(self, request: Request) -> Asked:
         """The request with its permission."""
-        return Asked(request, self.permission, self.limit)
+        return Asked(request, self.permission)
+
+    async def admit(self, request: Request) -> None:
+        """Find out who asks, before anything else of the request is looked at.
+
+        Which pipeline endpoint a trigger calls is not known yet: `Asked.do` looks at that. Raises
+        UnauthenticatedError, ForbiddenError, BusyError.
+        """
+        desk: Desk = request.app.state.desk
+        text = bearer_token(request)
+
+        def known(services: Services) -> Principal:
+            principal = services.tokens.authenticate(text, source=source_of(request), request=request.state.id)
+            desk.admit(principal.token, self.limit, services.clock.now())
+            if principal.kind is not Kind.TRIGGER or self.permission is not Permission.CALL:
+                check(services, request, principal, self.permission)
+            return principal
+
+        request.state.principal = await desk.do(known)

@@ -6,6 +6,7 @@ the headers that keep browsers from doing more with it than is meant.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -13,11 +14,13 @@ import time
 from collections.abc import Collection
 from typing import Any
 
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelinekit.rest.problems import MEDIA_TYPE
 
 BODY_BYTES = 1 << 20
+BODY_SECONDS = 30.0  # within which a body has to come
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -28,19 +31,19 @@ HEADERS = {
     "cache-control": "no-store",
 }
 _log = logging.getLogger("pipelinekit.access")
-
-
-class _TooLargeError(Exception):
-    """A body is larger than bodies may be."""
+_failures = logging.getLogger("pipelinekit.rest")
 
 
 class Guard:
     """Wraps an application. `hosts` are names under which it may be asked for; `*` for any."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], body_bytes: int = BODY_BYTES) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], body_bytes: int = BODY_BYTES, body_seconds: float = BODY_SECONDS
+    ) -> None:
         self._app = app
         self._hosts = {name.lower() for name in hosts}
         self._most = body_bytes
+        self._seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -55,6 +58,8 @@ class Guard:
             await request.refuse(421, "host", detail, hint)
         elif not length.isdigit() or int(length) > self._most:
             await request.refuse(413, "size", f"a body may have {self._most} bytes", "send less")
+        elif _has_odd_letters(scope):
+            await request.refuse(400, "request", "the address has characters that no address has", "leave them away")
         elif _has_body(headers) and not _is_json(headers):
             hint = "send the header 'Content-Type: application/json'"
             await request.refuse(415, "encoding", "bodies are JSON, and this one does not say that it is", hint)
@@ -63,8 +68,11 @@ class Guard:
         else:
             try:
                 await self._app(scope, self._counted(receive), request.send)
-            except _TooLargeError:
-                await request.refuse(413, "size", f"a body may have {self._most} bytes", "send less")
+            except Exception:
+                if not request.has_failed:
+                    _failures.exception("request %s failed", request.id)
+                detail = "the server failed; its log says more under the request's id"
+                await request.refuse(500, "internal", detail, "tell whoever sees to the server")
         request.log()
 
     def _is_known(self, host: str) -> bool:
@@ -74,18 +82,29 @@ class Guard:
         return "*" in self._hosts or name in self._hosts
 
     def _counted(self, receive: Receive) -> Receive:
-        """The same, but for bodies that are longer than they said, or did not say how long they are."""
-        count = 0
+        """The same, but for bodies that are longer than they said, did not say how long they are, or do not end."""
+        count, is_whole = 0, False
+        until = asyncio.get_running_loop().time() + self._seconds
 
         async def counting() -> Message:
-            nonlocal count
-            message = await receive()
+            nonlocal count, is_whole
+            try:
+                async with asyncio.timeout_at(None if is_whole else until):
+                    message = await receive()
+            except TimeoutError:
+                words = f"the body did not come within {self._seconds:g} s"
+                raise HTTPException(408, words, {"connection": "close"}) from None
             count += len(message.get("body", b""))
+            is_whole = message["type"] != "http.request" or not message.get("more_body", False)
             if count > self._most:
-                raise _TooLargeError
+                raise HTTPException(413, f"a body may have {self._most} bytes", {"connection": "close"})
             return message
 
         return counting
+
+
+def _has_odd_letters(scope: Scope) -> bool:
+    return any(letter < " " or letter == "\x7f" for letter in scope["path"]) or b"%00" in scope["query_string"]
 
 
 def _has_body(headers: dict[bytes, bytes]) -> bool:
@@ -106,6 +125,11 @@ class _Request:
         self._status = 0
         self.id = secrets.token_hex(8)
         scope.setdefault("state", {})["id"] = self.id
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was answered that the server failed; the log knows why then."""
+        return self._status == 500
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""

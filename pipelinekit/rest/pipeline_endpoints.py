@@ -12,12 +12,13 @@ from pipelinekit.domain.limits import READ, TRIGGER
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.rest import bodies, calls
 from pipelinekit.rest.desk import Asked, Needs
+from pipelinekit.rest.routing import Route
 from pipelinekit.rest.schemas import endpoint_openapi
 from pipelinekit.wire.publishing import endpoint_document
 from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.pipeline_endpoints import PipelineEndpointHandle
 
-router = APIRouter(prefix="/pipeline-endpoints", tags=["pipeline endpoints"])
+router = APIRouter(prefix="/pipeline-endpoints", tags=["pipeline endpoints"], route_class=Route)
 
 Viewing = Annotated[Asked, Depends(Needs(Permission.VIEW, READ))]
 Publishing = Annotated[Asked, Depends(Needs(Permission.PUBLISH, READ))]

@@ -12,10 +12,11 @@ from pipelinekit.domain.limits import READ, TRIGGER
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.rest import bodies, calls
 from pipelinekit.rest.desk import Asked, Needs
+from pipelinekit.rest.routing import Route
 from pipelinekit.wire.publishing import published_document
 from pipelinekit.wire.runs import run_document
 
-router = APIRouter(prefix="/pipelines", tags=["published pipelines"])
+router = APIRouter(prefix="/pipelines", tags=["published pipelines"], route_class=Route)
 
 Viewing = Annotated[Asked, Depends(Needs(Permission.VIEW, READ))]
 Publishing = Annotated[Asked, Depends(Needs(Permission.PUBLISH, READ))]

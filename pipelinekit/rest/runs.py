@@ -14,11 +14,12 @@ from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.rest import bodies, calls
 from pipelinekit.rest.desk import Asked, Needs
+from pipelinekit.rest.routing import Route
 from pipelinekit.wire.runs import run_document
 from pipelinekit.wire.values import plain_to_json
 from pipelinekit.workspace.runs import Run
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=Route)
 
 LOG_CHARACTERS = 1 << 20  # that one answer has at most
 Viewing = Annotated[Asked, Depends(Needs(Permission.VIEW, READ))]

@@ -20,13 +20,14 @@ from pipelinekit.domain.types import DATASET, DATASTORE, parse_text, paths_in
 from pipelinekit.errors import Fault, ParameterError, UsageError
 from pipelinekit.rest import bodies, calls
 from pipelinekit.rest.desk import Asked, Desk, Needs
+from pipelinekit.rest.routing import Route
 from pipelinekit.workspace.runs import Run
 
 WORKSPACE = (
     "/pipelines/v1.0/subscriptions/{subscription}/resourceGroups/{group}"
     "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}/PipelineRuns"
 )
-router = APIRouter(prefix=WORKSPACE, tags=["calls as of the reference system"])
+router = APIRouter(prefix=WORKSPACE, tags=["calls as of the reference system"], route_class=Route)
 
 Calling = Annotated[Asked, Depends(Needs(Permission.CALL, TRIGGER))]
 Submitting = Annotated[Asked, Depends(Needs(Permission.SUBMIT, TRIGGER))]

@@ -12,9 +12,10 @@ from pipelinekit.domain.limits import READ
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.rest import bodies
 from pipelinekit.rest.desk import Asked, Needs
+from pipelinekit.rest.routing import Route
 from pipelinekit.wire.tokens import audit_document, new_token_document, token_document
 
-router = APIRouter(prefix="/tokens", tags=["access"])
+router = APIRouter(prefix="/tokens", tags=["access"], route_class=Route)
 
 Administering = Annotated[Asked, Depends(Needs(Permission.ADMINISTER, READ))]
 Name = Annotated[str, InPath(description="the name or id of a token", max_length=255)]

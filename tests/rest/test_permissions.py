@@ -1,0 +1,135 @@
+"""Every route, asked for by every kind of caller: who is let in follows from what the route declares."""
+
+import pytest
+
+from pipelinekit.domain.tokens import Kind, Permission, Principal, Role
+from pipelinekit.rest import pipeline_endpoints, pipelines, runs, submissions, tokens
+from pipelinekit.rest.app import OPEN, PREFIX
+from pipelinekit.rest.routing import Route, needs_of
+
+MODULES = {
+    module: "" if module is submissions else PREFIX
+    for module in (runs, pipelines, pipeline_endpoints, tokens, submissions)
+}
+ROUTES = [
+    (method, prefix + route.path, route)
+    for module, prefix in MODULES.items()
+    for route in module.router.routes
+    for method in sorted(route.methods)
+]
+STRANGERS = ("nobody", "mistyped", "unknown", "expired", "revoked")
+KNOWN = {
+    "reader": Principal("rita", Role.READER, Kind.USER, "", ""),
+    "contributor": Principal("carl", Role.CONTRIBUTOR, Kind.USER, "", ""),
+    "owner": Principal("anna", Role.OWNER, Kind.USER, "", ""),
+    "trigger": Principal("train", Role.READER, Kind.TRIGGER, "retraining", ""),
+    "other_trigger": Principal("bus", Role.READER, Kind.TRIGGER, "other", ""),
+}
+
+
+def names(route):
+    return [f"{method} {path}" for method, path, _ in route]
+
+
+def address(method, path, endpoint="retraining"):
+    """The address of a route, for something that is there where that harms nobody else."""
+    endpoint = (
+        "nobody"
+        if method == "DELETE" or path.endswith(("/archive", "/disable", "/enable", "/reactivate"))
+        else endpoint
+    )
+    places = {"endpoint": endpoint, "subscription": "s", "group": "g", "workspace": "w", "version": "0"}
+    filled = path.format_map({**dict.fromkeys(("run", "pipeline", "token"), "0000"), **places})
+    return filled + ("?name=retraining" if path.endswith("/Name") else "")
+
+
+def body(route):
+    return {"ExperimentName": "e"} if "/PipelineRuns" in route.path and "POST" in route.methods else None
+
+
+def asked(service, method, path, route, token):
+    return service(method, address(method, path), token, json=body(route))
+
+
+def test_the_routers_are_all_that_the_application_has(service):
+    described = {
+        (method.upper(), path)
+        for path, operations in service.bare.openapi()["paths"].items()
+        for method in operations
+        if path not in OPEN
+    }
+    assert described == {(method, path) for method, path, _ in ROUTES}
+    assert len(described) > 30
+
+
+@pytest.mark.parametrize(("method", "path", "route"), ROUTES, ids=names(ROUTES))
+def test_a_route_declares_exactly_one_permission(method, path, route):
+    assert isinstance(route, Route)
+    assert needs_of(route).permission in Permission
+
+
+def test_a_route_without_a_permission_cannot_be_made():
+    with pytest.raises(TypeError, match="declares 0 permissions"):
+        Route("/open", lambda: None)
+
+
+@pytest.mark.parametrize(("method", "path", "route"), ROUTES, ids=names(ROUTES))
+def test_who_is_not_known_is_refused_whatever_the_request(service, tokens, method, path, route):
+    for stranger in STRANGERS:
+        token = "" if stranger == "nobody" else getattr(tokens, stranger)
+        for sent in ({}, {"content": b"{", "headers": {"content-type": "application/json"}}):
+            answer = service(method, address(method, path), token, **sent)
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), stranger
+            assert answer.json()["type"] == "pipelinekit:unauthenticated"
+
+
+@pytest.mark.parametrize(("method", "path", "route"), ROUTES, ids=names(ROUTES))
+def test_who_is_known_is_let_in_as_the_permission_says(service, tokens, method, path, route):
+    permission = needs_of(route).permission
+    for name, principal in KNOWN.items():
+        called = "" if "nobody" in address(method, path) else "retraining"
+        answer = asked(service, method, path, route, getattr(tokens, name))
+        if principal.permits(permission, called):
+            assert answer.status_code not in (401, 403), (name, answer.text)
+            assert answer.status_code < 500, (name, answer.text)
+        else:
+            assert answer.status_code == 403, (name, answer.text)
+            assert answer.json()["hint"]
+
+
+def test_a_trigger_is_not_told_which_other_endpoints_there_are(service, tokens):
+    path = "/api/v1/pipeline-endpoints/{}/runs"
+    there = service("POST", path.format("retraining"), tokens.other_trigger)
+    nowhere = service("POST", path.format("nothing"), tokens.other_trigger)
+    assert there.status_code == nowhere.status_code == 403
+    assert service("POST", path.format("other"), tokens.other_trigger).status_code == 202
+
+
+def test_a_refusal_is_told_before_what_is_wrong_with_the_body(service, tokens):
+    sent = {"content": b"{", "headers": {"content-type": "application/json"}}
+    assert service("POST", "/api/v1/tokens", tokens.reader, **sent).status_code == 403
+    assert service("POST", "/api/v1/tokens", **sent).status_code == 400
+
+
+def test_a_refusal_is_in_the_audit_log(service, tokens):
+    service("GET", "/api/v1/tokens", tokens.reader)
+    row = service("GET", "/api/v1/tokens/audit/log?limit=1").json()["rows"][0]
+    assert (row["actor"], row["action"], row["outcome"]) == ("rita", "GET /api/v1/tokens", "refused")
+
+
+def test_what_anybody_may_ask_for_tells_nothing_of_the_workspace(service):
+    for path in ("/health", "/ready", "/openapi.json"):
+        answer = service("GET", path, "")
+        assert answer.status_code == 200
+        assert "retraining" not in answer.text
+        assert str(service.home) not in answer.text
+
+
+def test_reading_changes_nothing(service):
+    before = service.services().database.read("all_events", ())
+    rows = len(service("GET", "/api/v1/tokens/audit/log?limit=500").json()["rows"])
+    for method, path, route in ROUTES:
+        if method == "GET":
+            service(method, address(method, path))
+    assert service.services().database.read("all_events", ()) == before
+    assert len(service("GET", "/api/v1/tokens/audit/log?limit=500").json()["rows"]) == rows
