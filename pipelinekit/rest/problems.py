@@ -164,8 +164,10 @@ def _words(item: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])
     if item["type"] == "extra_forbidden":
         return f"there is no key {place!r}"
+    if item["type"] == "json_invalid":
+        return f"the body cannot be read as JSON: {item['ctx']['error']}"
     shown = repr(item.get("input"))
-    given = f", got {shown[:LONGEST_VALUE]}" if item["type"] not in ("missing", "json_invalid") else ""
+    given = f", got {shown[:LONGEST_VALUE]}" if item["type"] != "missing" else ""
     return f"{place}: {item['msg'][:1].lower()}{item['msg'][1:]}{given}"
 
 

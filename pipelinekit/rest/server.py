@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Collection
@@ -13,6 +14,7 @@ import uvicorn
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.classes import frozen
+from pipelinekit.domain.tokens import masked
 from pipelinekit.errors import UsageError
 from pipelinekit.rest.app import make_app
 from pipelinekit.rest.desk import Desk
@@ -58,7 +60,7 @@ class HTTPServer:
     """Serves an application until it is stopped."""
 
     def __init__(self, open_services: Callable[[], Services], address: Address, log: Path, version: str) -> None:
-        _log_to(log)
+        log_to(log)
         self._desk = Desk(open_services)
         self._address = address
         self._socket = _bound(address)
@@ -106,15 +108,25 @@ class HTTPServer:
         self._server.run(sockets=[self._socket])
 
 
-def _log_to(place: Path) -> None:
-    """Have what is told of requests written to a file, a line of JSON for each."""
+class _Masked(logging.Formatter):
+    """Lines without tokens, whoever wrote one into a message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A line."""
+        return masked(super().format(record))
+
+
+def log_to(place: Path) -> logging.Handler:
+    """Have what is told of requests written to a file that only its owner reads, a line of JSON for each."""
+    os.close(os.open(place, os.O_WRONLY | os.O_CREAT, 0o600))
     handler = logging.FileHandler(place, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    handler.setFormatter(_Masked("%(asctime)s %(name)s %(message)s"))
     for name in ("pipelinekit.access", "pipelinekit.rest", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+    return handler
 
 
 def ipaddress_any(host: str) -> bool:

@@ -128,7 +128,7 @@ def test_what_anybody_may_ask_for_tells_nothing_of_the_workspace(service):
 def test_reading_changes_nothing(service):
     before = service.services().database.read("all_events", ())
     rows = len(service("GET", "/api/v1/tokens/audit/log?limit=500").json()["rows"])
-    for method, path, route in ROUTES:
+    for method, path, _ in ROUTES:
         if method == "GET":
             service(method, address(method, path))
     assert service.services().database.read("all_events", ()) == before
