@@ -248,11 +248,11 @@ class Services(scheduling.ScheduleServices):
             self.dataset_inputs,
         )
 
-    def expected(self, graph: Graph, run: RunRecord) -> Mapping[str, int]:
-        """How many steps of a run that was recorded are expected to be reused, to run, or to depend on others."""
-        records = self.records
+    def expected(self, graph: Graph, prepared: publishing.PreparedCall) -> Mapping[str, int]:
+        """How many steps of a call that was prepared are expected to be reused, to run, or to depend on others."""
+        records, given = self.records, prepared.arguments
         stores = records.reuse, records.documents, self.blobs, self.clock, self.files()
-        steps = planner.plan(self.compiler.bind_secrets(graph), run.arguments, run.paths, run.options, *stores)
+        steps = planner.plan(self.compiler.bind_secrets(graph), given.values, given.paths, prepared.options, *stores)
         return {name: sum(step.decision == name for step in steps) for name in ("reuse", "run", "maybe", "skip")}
 
     @cached_property

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pipelinekit.storage import environments as environment_records
     from pipelinekit.storage import idempotency as idempotency_records
     from pipelinekit.storage import publishing as publishing_records
+    from pipelinekit.storage import run_events as run_event_records
     from pipelinekit.storage import schedules as schedule_records
     from pipelinekit.storage import secrets as secret_records
     from pipelinekit.storage import tokens as token_records
@@ -78,6 +79,7 @@ else:
     audit = late("pipelinekit.workspace.audit")
     audit_records = late("pipelinekit.storage.audit")
     idempotency_records = late("pipelinekit.storage.idempotency")
+    run_event_records = late("pipelinekit.storage.run_events")
     token_records = late("pipelinekit.storage.tokens")
     tokens = late("pipelinekit.workspace.tokens")
     building = late("pipelinekit.compute.environments")
@@ -342,6 +344,11 @@ class NounServices(LifeServices):
     def idempotency(self) -> idempotency_records.SQLIdempotency:
         """Requests that may be sent twice."""
         return idempotency_records.SQLIdempotency(self.database, self.clock)
+
+    @cached_property
+    def run_events(self) -> run_event_records.SQLRunEvents:
+        """The event logs of runs, for those who follow them."""
+        return run_event_records.SQLRunEvents(self.database)
 
     # -- secrets -----------------------------------------------------------------------------------------------------
 

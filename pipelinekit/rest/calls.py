@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -13,21 +11,22 @@ from fastapi import Header, Query, Response
 from pydantic import BaseModel, Field
 
 from pipelinekit.bootstrap import Services
+from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import encode, strong_digest
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.idempotency import KEPT_SECONDS, Different, InProgress, Replay, check_idempotency_key
 from pipelinekit.domain.tokens import Principal
-from pipelinekit.errors import ConflictError, UsageError
+from pipelinekit.errors import ConflictError, PipelinekitError, UsageError
 from pipelinekit.rest import bodies
 from pipelinekit.rest.desk import Asked, Desk
 from pipelinekit.rest.parameters import read_parameters
 from pipelinekit.rest.problems import ANSWERS as PROBLEMS
-from pipelinekit.workspace.published_pipelines import Call
+from pipelinekit.workspace.published_pipelines import Call, PreparedCall, PublishedPipelineHandle
 from pipelinekit.workspace.runs import Run
 
 ANSWERS: dict[int | str, dict[str, Any]] = {409: PROBLEMS[409]}
 LONGEST_WAIT = 60.0
-LOOK_SECONDS = 0.1  # between two looks at a run that a request waits for
+MOST_TRIES = 5  # to call a default version that others change meanwhile
 RUNS = "/api/v1/runs/"
 _WAIT = re.compile(r"\bwait\s*=\s*(\d{1,6})")
 
@@ -60,20 +59,18 @@ class Called(BaseModel):
 
 
 class Target:
-    """What is called: the graph that it has, how a run of it is recorded, and what names it in the audit log."""
+    """What is called: how a call of it is prepared and recorded, and what names it in the audit log."""
 
     def __init__(
         self,
         name: str,
-        pipeline: str,
-        graph: Graph,
-        record: Callable[[dict[str, Any], Call], Run],
+        pipeline: PublishedPipelineHandle,
+        record: Callable[[PreparedCall], Run | None],
         endpoint: str = "",
         version: int | None = None,
     ) -> None:
         self.name = name
         self.pipeline = pipeline
-        self.graph = graph
         self.record = record
         self.endpoint = endpoint
         self.version = version
@@ -82,7 +79,7 @@ class Target:
 def pipeline_target(services: Services, pipeline: str) -> Target:
     """A published pipeline as what is called."""
     handle = services.published_pipelines.get(pipeline)
-    return Target(f"pipelines/{handle.id}", handle.id, handle.graph, handle.record_call)
+    return Target(f"pipelines/{handle.id}", handle, handle.record_prepared)
 
 
 def endpoint_target(services: Services, endpoint: str, version: int | None) -> Target:
@@ -90,55 +87,50 @@ def endpoint_target(services: Services, endpoint: str, version: int | None) -> T
     handle = services.pipeline_endpoints.get(endpoint)
     handle.record.check_active()
     found = handle.record.version(version)
-    pipeline = handle.pipeline(found.number)
     return Target(
         f"pipeline-endpoints/{handle.name}",
-        pipeline.id,
-        pipeline.graph,
-        lambda given, call: handle.record_call(found.number, given, call),
+        handle.pipeline(found.number),
+        lambda prepared: handle.record_prepared(version, prepared),
         handle.name,
         found.number,
     )
 
 
-async def call(
-    asked: Asked,
-    response: Response,
-    target: Callable[[Services], Target],
-    body: bodies.Call,
-    key: str,
-    prefer: str,
-    *,
-    endpoint: Callable[[Services], str] | None = None,
-    read: Callable[[Target], dict[str, Any]] | None = None,
-    source: str = "",
-) -> Called:
-    """Record the run that a request asks for and have it driven; wait for it as far as that is preferred.
+@frozen
+class Wanted:
+    """What a request asks for.
 
-    `endpoint` tells the name of the pipeline endpoint that is called, `read` the values of parameters where they do not
-    stand in the body, `source` who says that the request comes from elsewhere than HTTP.
+    `said` is all that it said, by which another one with its key is compared. `read` gives the values of parameters
+    where they do not stand in the body; `source` says who the request comes from elsewhere than HTTP.
     """
 
-    def work(services: Services, principal: Principal) -> tuple[Called, bool]:
-        with services.records.batch():
-            if key and (replay := _begun(asked, services, principal, key, body)):
-                return replay, False
-            found = target(services)
-            given = read(found) if read else read_parameters(found.graph.parameters, body.parameters)
-            run = found.record(given, _call_of(body, principal, source))
-            made = _called(services, found, run)
-            services.audit.note("call", found.name, by=asked.origin(principal), after=run.id)
-            if key:
-                services.idempotency.finish(principal.token, _scope(asked), key, run.id, made.model_dump_json())
-        services.launch(run.id)
-        return made, True
+    target: Callable[[Services], Target]
+    body: bodies.Call
+    said: Any
+    key: str = ""
+    prefer: str = ""
+    endpoint: Callable[[Services], str] | None = None
+    read: Callable[[Graph], dict[str, Any]] | None = None
+    source: str = ""
 
-    made, is_new = await asked.do(work, endpoint)
+
+async def call(asked: Asked, response: Response, wanted: Wanted) -> Called:
+    """Record the run that a request asks for and have it driven; wait for it as far as that is preferred."""
+    if wanted.key:
+        check_idempotency_key(wanted.key)
+
+    def work(services: Services, principal: Principal) -> tuple[Called, bool]:
+        for _ in range(MOST_TRIES):
+            if (done := _try(asked, services, principal, wanted)) is not None:
+                return done
+        raise ConflictError("the default version was changed again and again", hint="name the version to be called")
+
+    made, is_new = await asked.do(work, wanted.endpoint)
     response.headers["Location"] = made.url
     if not is_new:
         response.headers["Idempotency-Replayed"] = "true"
-    if seconds := _preferred_wait(prefer):
-        made.run = await _wait(asked, made.id, seconds)
+    if seconds := _preferred_wait(wanted.prefer):
+        made.run = await _waited(asked, made.id, seconds)
         response.headers["Preference-Applied"] = f"wait={seconds:g}"
         if made.run["ended_at"] is not None:
             made.status = made.run["status"]
@@ -146,15 +138,57 @@ async def call(
     return made
 
 
+def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted) -> tuple[Called, bool] | None:
+    """The run and whether it is new; None where what was prepared is no longer what is called.
+
+    What takes long is done before the transaction: others write meanwhile. A key that came before counts more than
+    what is wrong with the call by now; a call that fails leaves its key free.
+    """
+    failure, ready = None, None
+    try:
+        ready = _prepared(services, principal, wanted)
+    except PipelinekitError as error:
+        if not wanted.key:
+            raise
+        failure = error
+    with services.records.batch():
+        services.idempotency.sweep()  # from here on nobody else writes
+        if wanted.key and (replay := _begun(asked, services, principal, wanted)):
+            return replay, False
+        if failure is not None:
+            raise failure
+        assert ready is not None
+        target, prepared, expected = ready
+        run = target.record(prepared)
+        if run is None:
+            if wanted.key:
+                services.idempotency.abandon(principal.token, _scope(asked), wanted.key)
+            return None
+        made = _called(target, run, expected)
+        services.audit.note("call", target.name, by=asked.origin(principal), after=run.id)
+        if wanted.key:
+            services.idempotency.finish(principal.token, _scope(asked), wanted.key, run.id, made.model_dump_json())
+    services.launch(run.id)
+    return made, True
+
+
+def _prepared(services: Services, principal: Principal, wanted: Wanted) -> tuple[Target, PreparedCall, Expected]:
+    target = wanted.target(services)
+    graph = target.pipeline.graph
+    given = wanted.read(graph) if wanted.read else read_parameters(graph.parameters, wanted.body.parameters)
+    prepared = target.pipeline.prepare(given, _call_of(wanted.body, principal, wanted.source))
+    return target, prepared, Expected(**services.expected(graph, prepared))
+
+
 def _scope(asked: Asked) -> str:
     """What a key is unique within, besides whoever sends it: the address that is called."""
     return asked.request.url.path
 
 
-def _begun(asked: Asked, services: Services, principal: Principal, key: str, body: bodies.Call) -> Called | None:
+def _begun(asked: Asked, services: Services, principal: Principal, wanted: Wanted) -> Called | None:
     """What was answered when the key came before; None when it is new. Raises ConflictError."""
-    check_idempotency_key(key)
-    request = strong_digest(encode(json.dumps([body.model_dump(), asked.request.url.query], sort_keys=True)))
+    key = wanted.key
+    request = strong_digest(encode(json.dumps([wanted.said, asked.request.url.query], sort_keys=True)))
     until = services.clock.now() + KEPT_SECONDS
     match services.idempotency.begin(principal.token, _scope(asked), key, request, until):
         case Replay(response=response):
@@ -184,19 +218,18 @@ def _call_of(body: bodies.Call, principal: Principal, source: str) -> Call:
     )
 
 
-def _called(services: Services, target: Target, run: Run) -> Called:
+def _called(target: Target, run: Run, expected: Expected) -> Called:
     record = run.record
-    counts = services.expected(target.graph, record)
     return Called(
         id=record.id,
         status=str(record.status),
         url=RUNS + record.id,
-        pipeline=target.pipeline,
+        pipeline=target.pipeline.id,
         endpoint=target.endpoint,
         version=target.version,
         experiment=record.experiment,
         number=record.number,
-        expected=Expected(**counts),
+        expected=expected,
     )
 
 
@@ -205,21 +238,11 @@ def _preferred_wait(prefer: str) -> float:
     return min(float(found[1]), LONGEST_WAIT) if found else 0.0
 
 
-async def _wait(asked: Asked, run: str, seconds: float) -> dict[str, Any]:
+async def _waited(asked: Asked, run: str, seconds: float) -> dict[str, Any]:
     """The run as it is when it has ended, or when the time is over."""
     desk: Desk = asked.request.app.state.desk
-    until = time.monotonic() + seconds
-
-    def look(services: Services) -> dict[str, Any] | None:
-        handle = services.runs.get(run)
-        if handle.record.status.final or time.monotonic() >= until:
-            return handle.document()
-        return None
-
-    while True:
-        if (document := await desk.do(look)) is not None:
-            return document
-        await asyncio.sleep(LOOK_SECONDS)
+    await desk.watch.ended(run, seconds)
+    return await desk.do(lambda services: services.runs.get(run).document())
 
 
 def check_version(text: str) -> int | None:

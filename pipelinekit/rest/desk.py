@@ -19,6 +19,8 @@ from pipelinekit.domain.limits import Bucket, Limit
 from pipelinekit.domain.tokens import Kind, Permission, Principal
 from pipelinekit.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from pipelinekit.rest.problems import BusyError
+from pipelinekit.rest.streams import Streams
+from pipelinekit.rest.watch import Watch
 
 T = TypeVar("T")
 
@@ -36,6 +38,8 @@ class Desk:
         self._local = threading.local()
         self._buckets: dict[tuple[str, Limit], Bucket] = {}
         self._lock = threading.Lock()
+        self.watch = Watch(self.do)
+        self.streams = Streams()
 
     async def do(self, work: Callable[[Services], T]) -> T:
         """What the work gives, done on one of the threads."""

@@ -163,16 +163,16 @@ async def call_endpoint(
     prefer: Annotated[str, Header(max_length=255)] = "",
 ) -> calls.Called:
     """Call its default version, or another: have a run driven. The answer comes before any step starts."""
-    wanted = body or bodies.Call()
-    return await calls.call(
-        asked,
-        response,
-        lambda services: calls.endpoint_target(services, endpoint, wanted.version),
-        wanted,
+    call = body or bodies.Call()
+    wanted = calls.Wanted(
+        lambda services: calls.endpoint_target(services, endpoint, call.version),
+        call,
+        call.model_dump(),
         idempotency_key,
         prefer,
-        endpoint=lambda services: services.pipeline_endpoints.get(endpoint).name,
+        lambda services: services.pipeline_endpoints.get(endpoint).name,
     )
+    return await calls.call(asked, response, wanted)
 
 
 async def _change(asked: Asked, endpoint: str, verb: str, how: Any) -> dict[str, Any]:

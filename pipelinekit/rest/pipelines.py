@@ -93,11 +93,11 @@ async def call_pipeline(
     prefer: Annotated[str, Header(max_length=255)] = "",
 ) -> calls.Called:
     """Have a run of it driven. The answer comes before any step starts."""
-
-    def target(services: Services) -> calls.Target:
-        return calls.pipeline_target(services, pipeline)
-
-    return await calls.call(asked, response, target, body or bodies.Call(), idempotency_key, prefer)
+    call = body or bodies.Call()
+    wanted = calls.Wanted(
+        lambda services: calls.pipeline_target(services, pipeline), call, call.model_dump(), idempotency_key, prefer
+    )
+    return await calls.call(asked, response, wanted)
 
 
 async def _change(asked: Asked, pipeline: str, verb: str, *words: str) -> dict[str, Any]:

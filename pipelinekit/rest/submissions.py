@@ -108,9 +108,17 @@ async def submit_by_id(
 
 @router.post("/PipelineEndpointSubmit/Id/{endpoint}/{version}", operation_id="submit_endpoint_version_by_id")
 async def submit_version_by_id(
-    asked: Calling, response: Response, endpoint: Id, version: Id, body: Submission, key: calls.Key = ""
+    asked: Calling,
+    response: Response,
+    endpoint: Id,
+    version: Id,
+    body: Submission,
+    again: Annotated[str, Query(alias="pipelineVersion", max_length=20, description="the same version")] = "",
+    key: calls.Key = "",
 ) -> dict[str, Any]:
     """Run a version of an endpoint."""
+    if again not in ("", version):
+        raise UsageError(f"the address names version {version!r} and version {again!r}", hint="name one of them")
     return await _submit_endpoint(asked, response, endpoint, version, body, key)
 
 
@@ -169,17 +177,16 @@ async def _submit(
     def name(services: Services) -> str:
         return services.pipeline_endpoints.get(endpoint).name
 
-    made = await calls.call(
-        asked,
-        response,
+    wanted = calls.Wanted(
         target,
         call,
+        body.model_dump(),
         key,
-        "",
         endpoint=name if endpoint else None,
-        read=lambda found: _given(found.graph.parameters, body),
+        read=lambda graph: _given(graph.parameters, body),
         source=body.source or body.run_type,
     )
+    made = await calls.call(asked, response, wanted)
     response.status_code = 200
     desk: Desk = asked.request.app.state.desk
     return await desk.do(lambda services: run_entity(services.runs.get(made.id)))

@@ -23,7 +23,7 @@ from pipelinekit.errors import ConflictError, NotFoundError
 from pipelinekit.ports.publishing import PipelineEndpointRecords
 from pipelinekit.wire.publishing import endpoint_document
 from pipelinekit.workspace.pipelines import user_name
-from pipelinekit.workspace.published_pipelines import NOWHERE, Call, PublishedPipelineHandle, PublishingStores
+from pipelinekit.workspace.published_pipelines import Call, PreparedCall, PublishedPipelineHandle, PublishingStores
 from pipelinekit.workspace.runs import Run, checked_tags
 from pipelinekit.workspace.version_differences import VersionDifference, version_difference
 from pipelinekit.workspace.workspace import regenerate_patterns
@@ -90,27 +90,28 @@ class PipelineEndpointHandle:
         self._stores.launch(run.record)
         return run
 
-    def record_call(self, version: int | None, given: Mapping[str, Any], call: Call) -> Run:
-        """Record a run that somebody else asks for, whose given values name no files of this machine.
+    def record_prepared(self, version: int | None, prepared: PreparedCall) -> Run | None:
+        """Record a run that was prepared, of this version or the default one; None where that is another by now.
 
-        No driver is started.
+        No driver is started. Raises ConflictError when the endpoint or its version is disabled.
         """
-        return self._record(version, given, call, NOWHERE)
+        with self._stores.batch():
+            endpoint, found = self._callable(version)
+            if found.pipeline != prepared.pipeline.id:
+                return None
+            return self._stores.record_prepared(prepared, _noted(endpoint, found, prepared.call))
 
     def _record(self, version: int | None, given: Mapping[str, Any], call: Call, root: Path) -> Run:
         """Record a run of a version, as it is found in the same transaction."""
         with self._stores.batch():
-            endpoint = self._records.get(self.id)
-            endpoint.check_active()
-            found = endpoint.version(version)
+            endpoint, found = self._callable(version)
             pipeline = self._stores.records.get(found.pipeline)
-            noted = {
-                **(call.properties or {}),
-                PIPELINE_ENDPOINT: endpoint.id,
-                ENDPOINT_VERSION: str(found.number),
-            }
-            shown = {"endpoint": {"name": endpoint.name, "version": found.number}, **(call.details or {})}
-            return self._stores.record(pipeline, given, replace(call, properties=noted, details=shown), root)
+            return self._stores.record(pipeline, given, _noted(endpoint, found, call), root)
+
+    def _callable(self, version: int | None) -> tuple[PipelineEndpoint, EndpointVersion]:
+        endpoint = self._records.get(self.id)
+        endpoint.check_active()
+        return endpoint, endpoint.version(version)
 
     def diff(self, before: int, after: int | None = None) -> VersionDifference:
         """What differs between two versions; from one to the default by default. Raises NotFoundError."""
@@ -219,6 +220,13 @@ class PipelineEndpointHandle:
 
     def __repr__(self) -> str:
         return f"<pipeline endpoint {self.name!r}, default version {self.default_version}, {self.status.lower()}>"
+
+
+def _noted(endpoint: PipelineEndpoint, version: EndpointVersion, call: Call) -> Call:
+    """A call that says which version it is of."""
+    places = {PIPELINE_ENDPOINT: endpoint.id, ENDPOINT_VERSION: str(version.number)}
+    shown = {"endpoint": {"name": endpoint.name, "version": version.number}, **(call.details or {})}
+    return replace(call, properties={**(call.properties or {}), **places}, details=shown)
 
 
 class PipelineEndpointCollection:

@@ -45,6 +45,17 @@ class Call:
     details: Mapping[str, Any] | None = None
 
 
+@frozen
+class PreparedCall:
+    """A call whose values are stored and whose options are checked, so that its run can be recorded at once."""
+
+    pipeline: PublishedPipeline
+    arguments: Arguments
+    options: RunOptions
+    tags: Mapping[str, str]
+    call: Call
+
+
 class PublishingStores:
     """What published pipelines are kept in and called with. `launch` has a recorded run driven.
 
@@ -119,24 +130,34 @@ class PublishingStores:
 
     def record(self, pipeline: PublishedPipeline, given: Mapping[str, Any], call: Call, root: Path) -> Run:
         """Record a run that says which pipeline it is of. No driver is started."""
+        return self.record_prepared(self.prepare(pipeline, given, call, root))
+
+    def prepare(self, pipeline: PublishedPipeline, given: Mapping[str, Any], call: Call, root: Path) -> PreparedCall:
+        """All of a call that needs no transaction: what it says is checked, and looked for in the store."""
         pipeline.check_active()
         marks = checked_tags({**pipeline.tags, **(call.tags or {})})
         options = call_options(pipeline.options, call)
         self.check([options.compute])
-        arguments = self.arguments(pipeline, given, root)
+        return PreparedCall(pipeline, self.arguments(pipeline, given, root), options, marks, call)
+
+    def record_prepared(self, prepared: PreparedCall, noted: Call | None = None) -> Run:
+        """Record a run that was prepared; what else is to be noted with it, `noted` says. Raises ConflictError."""
+        call = noted or prepared.call
         with self.batch():
+            pipeline = self.records.get(prepared.pipeline.id)  # it may have been disabled meanwhile
+            pipeline.check_active()
             record = self.pipelines.submit(
                 self.graph(pipeline),
-                arguments,
+                prepared.arguments,
                 experiment=call.experiment or pipeline.experiment,
-                options=options,
+                options=prepared.options,
                 source=f"published pipeline {pipeline.id}",
                 details={**_git_of(pipeline), **(call.details or {})},
                 detached=True,
                 batch=self.batch,
             )
             run = self.runs.handle(record)
-            run.mark(marks, call.display_name)
+            run.mark(prepared.tags, call.display_name)
             run.add_properties({PUBLISHED_PIPELINE: pipeline.id, **(call.properties or {})})
         return run
 
@@ -209,12 +230,13 @@ class PublishedPipelineHandle:
         call = Call(experiment, patterns, continue_on_step_failure, compute, tags, display_name)
         return self._stores.call(self.record, parameters or {}, call, Path.cwd())
 
-    def record_call(self, given: Mapping[str, Any], call: Call) -> Run:
-        """Record a run that somebody else asks for, whose given values name no files of this machine.
+    def prepare(self, given: Mapping[str, Any], call: Call) -> PreparedCall:
+        """Prepare a run that somebody else asks for, whose given values name no files of this machine."""
+        return self._stores.prepare(self._stores.records.get(self.id), given, call, NOWHERE)
 
-        No driver is started.
-        """
-        return self._stores.record(self._stores.records.get(self.id), given, call, NOWHERE)
+    def record_prepared(self, prepared: PreparedCall) -> Run:
+        """Record a run that was prepared. No driver is started."""
+        return self._stores.record_prepared(prepared)
 
     def runs(self, *, limit: int = 50) -> Sequence[Run]:
         """The runs of it, the newest first."""

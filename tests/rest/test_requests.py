@@ -210,7 +210,7 @@ def ask(app, headers, chunks=(), method="POST", path=CALL, hold=False):
             if left:
                 taken += 1
                 return {"type": "http.request", "body": left.pop(0), "more_body": bool(left) or hold}
-            await asyncio.Event().wait()
+            return await asyncio.Event().wait()
 
         async def send(message):
             told.append(message)
