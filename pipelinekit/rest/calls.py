@@ -15,6 +15,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import encode, strong_digest
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.idempotency import KEPT_SECONDS, Different, InProgress, Replay, check_idempotency_key
+from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.tokens import Principal
 from pipelinekit.errors import ConflictError, PipelinekitError, UsageError
 from pipelinekit.rest import bodies
@@ -164,7 +165,7 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
             if wanted.key:
                 services.idempotency.abandon(principal.token, _scope(asked), wanted.key)
             return None
-        made = _called(target, run, expected)
+        made = _called(target, services.records.runs.get(run.id), expected)
         services.audit.note("call", target.name, by=asked.origin(principal), after=run.id)
         if wanted.key:
             services.idempotency.finish(principal.token, _scope(asked), wanted.key, run.id, made.model_dump_json())
@@ -218,8 +219,7 @@ def _call_of(body: bodies.Call, principal: Principal, source: str) -> Call:
     )
 
 
-def _called(target: Target, run: Run, expected: Expected) -> Called:
-    record = run.record
+def _called(target: Target, record: RunRecord, expected: Expected) -> Called:
     return Called(
         id=record.id,
         status=str(record.status),

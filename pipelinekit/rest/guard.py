@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipelinekit.rest.problems import MEDIA_TYPE
 
 BODY_BYTES = 1 << 20
+HEADER_BYTES, ADDRESS_BYTES = 16 << 10, 8 << 10
 BODY_SECONDS = 30.0  # within which a body has to come
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HEADERS = {
@@ -56,6 +57,10 @@ class Guard:
         if not self._is_known(headers.get(b"host", b"").decode("latin-1")):
             detail, hint = "this server is not asked for by that name", "it takes --allow-host NAME to serve others"
             await request.refuse(421, "host", detail, hint)
+        elif len(scope.get("raw_path") or b"") + len(scope["query_string"]) > ADDRESS_BYTES:
+            await request.refuse(414, "size", f"an address may have {ADDRESS_BYTES} bytes", "ask for less at once")
+        elif sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+            await request.refuse(431, "size", f"headers may have {HEADER_BYTES} bytes", "send fewer, or shorter ones")
         elif not length.isdigit() or int(length) > self._most:
             await request.refuse(413, "size", f"a body may have {self._most} bytes", "send less")
         elif _has_odd_letters(scope):

@@ -18,9 +18,8 @@ from pipelinekit.domain.tokens import masked
 from pipelinekit.errors import UsageError
 from pipelinekit.rest.app import make_app
 from pipelinekit.rest.desk import Desk
-from pipelinekit.rest.guard import LOOPBACK
+from pipelinekit.rest.guard import HEADER_BYTES, LOOPBACK
 
-HEADER_BYTES = 16 << 10
 CONNECTIONS = 1000  # at once; further ones are told to come again
 KEEP_ALIVE_SECONDS = 15
 START_SECONDS = 30.0
