@@ -152,7 +152,8 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
         if not wanted.key:
             raise
         failure = error
-    with services.records.batch():
+    desk: Desk = asked.request.app.state.desk
+    with desk.writing, services.records.batch():
         services.idempotency.sweep()  # from here on nobody else writes
         if wanted.key and (replay := _begun(asked, services, principal, wanted)):
             return replay, False

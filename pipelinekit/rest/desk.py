@@ -38,6 +38,7 @@ class Desk:
         self._local = threading.local()
         self._buckets: dict[tuple[str, Limit], Bucket] = {}
         self._lock = threading.Lock()
+        self.writing = threading.Lock()  # threads that wait for this one go on at once; a database lets them sleep
         self.watch = Watch(self.do)
         self.streams = Streams()
 
