@@ -19,7 +19,7 @@ from pipelinekit.domain.schedules import Backfill, ScheduleState, Tick, TickRang
 from pipelinekit.domain.texts import counted
 from pipelinekit.engine.walls import iso
 from pipelinekit.errors import PipelinekitError, UsageError
-from pipelinekit.wire.schedule_files import read_schedule
+from pipelinekit.wire.schedule_files import read_schedule, write_schedule
 from pipelinekit.wire.schedules import backfill_document, history_document, schedule_document, tick_document
 from pipelinekit.workspace.schedules import PREVIEWED, ScheduleHandle, preview_document
 
@@ -98,9 +98,17 @@ def _next(handle: ScheduleHandle) -> str:
     return found[0].shown if found else "-"
 
 
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    _schedule(parser)
+    parser.add_argument("--yaml", action="store_true", help="as a YAML file that 'load' reads")
+
+
 def _show(arguments: argparse.Namespace, services: Services) -> int:
     record = services.schedules.get(arguments.schedule).record
     spec = record.spec
+    if arguments.yaml:
+        print(write_schedule(record), end="")
+        return 0
     if arguments.json:
         print_json(schedule_document(record))
         return 0
@@ -290,7 +298,7 @@ VERBS: dict[str, Verb] = {
     "create": ("have an endpoint or a published pipeline run by itself", add_schedule_arguments, _create),
     "load": ("make a schedule that a YAML file says", _load_arguments, _load),
     "list": ("the schedules, and when each is due next", _list_arguments, _list),
-    "show": ("what one of them says", _schedule, _show),
+    "show": ("what one of them says", _show_arguments, _show),
     "history": ("what became of its instants", _history_arguments, _history),
     "preview": ("its next instants, with what changes of clocks do to them", _preview_arguments, _preview),
     "enable": ("have instants come due again", _enable_arguments, _enable),

@@ -447,6 +447,30 @@ def test_schedules_run_sees_to_them_without_a_server(served):
     served("runs", "wait", run)
 
 
+def test_a_schedule_is_written_to_a_file_changed_there_and_loaded_again(served):
+    made = create(served, "weekly", "--every", "2 weeks", "--on", "mon,Friday", "--at", "09:30", "-p", "words={{due}}")
+    assert made["recurrence"]["week_days"] == ["Monday", "Friday"]
+    text = served("schedules", "show", "weekly", "--yaml").out
+    assert "  time_of_day: '09:30'\n" in text or "  time_of_day: 09:30\n" in text
+    (served.folder / "weekly.yaml").write_text(text)
+    assert "there is a schedule 'weekly' already" in served("schedules", "load", "weekly.yaml", code=2).err
+    same = served("schedules", "load", "weekly.yaml", "--replace", "--json").json
+    assert same == made
+    (served.folder / "weekly.yaml").write_text(text.replace("interval: 2", "interval: 3"))
+    changed = served("schedules", "load", "weekly.yaml", "--replace", "--json").json
+    assert (changed["recurrence"]["interval"], changed["spec_version"], changed["id"]) == (3, 2, made["id"])
+    assert "every 3 weeks on Monday, Friday at 09:30" in served("schedules", "list").out
+
+
+def test_words_that_do_not_go_together_are_refused(served):
+    told = ("schedules", "create", "x", "--endpoint", "talk", "--experiment", "e")
+    assert "--at is for --every" in served(*told, "--cron", "0 6 * * *", "--at", "09:30", code=2).err
+    assert "--into is for --watch" in served(*told, "--every", "day", "--into", "words", code=2).err
+    assert "names no data" in served(*told, "--watch", "drop/in", code=2).err
+    assert "is no rule" in served(*told, "--every", "fortnight", code=2).err
+    assert "there is no schedule 'x'" in served("schedules", "show", "x", code=2).err
+
+
 def test_two_servers_make_one_run_of_each_instant(served):
     create(served, "past", "--cron", "0 * * * *", "--disabled")
     served("schedules", "backfill", "past", "2026-01-01", "2026-01-01T11:00", "--at-once", "12")
