@@ -16,7 +16,7 @@ from pipelinekit.domain.digests import encode, strong_digest
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.idempotency import KEPT_SECONDS, Different, InProgress, Replay, check_idempotency_key
 from pipelinekit.domain.runs import RunRecord
-from pipelinekit.domain.tokens import Principal
+from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.errors import ConflictError, PipelinekitError, UsageError
 from pipelinekit.rest import bodies
 from pipelinekit.rest.desk import Asked, Desk
@@ -27,6 +27,7 @@ from pipelinekit.workspace.runs import Run
 
 ANSWERS: dict[int | str, dict[str, Any]] = {409: PROBLEMS[409]}
 LONGEST_WAIT = 60.0
+OF_ONES_OWN = ("id", "status", "error", "outputs", "created_at", "started_at", "ended_at")  # that triggers are told
 MOST_TRIES = 5  # to call a default version that others change meanwhile
 RUNS = "/api/v1/runs/"
 _WAIT = re.compile(r"\bwait\s*=\s*(\d{1,6})")
@@ -240,10 +241,13 @@ def _preferred_wait(prefer: str) -> float:
 
 
 async def _waited(asked: Asked, run: str, seconds: float) -> dict[str, Any]:
-    """The run as it is when it has ended, or when the time is over."""
+    """The run as it is when it has ended, or when the time is over; what of it the caller may see."""
     desk: Desk = asked.request.app.state.desk
     await desk.watch.ended(run, seconds)
-    return await desk.do(lambda services: services.runs.get(run).document())
+    document = await desk.do(lambda services: services.runs.get(run).document())
+    if asked.principal.permits(Permission.VIEW):
+        return document
+    return {name: document[name] for name in OF_ONES_OWN if name in document}
 
 
 def check_version(text: str) -> int | None:

@@ -95,6 +95,15 @@ def test_a_call_is_answered_with_the_run_that_it_waited_for(server):
     assert [step["status"] for step in again["run"]["steps"]] == ["Reused"]
 
 
+def test_a_trigger_is_told_what_came_of_its_own_run_and_nothing_else(server, project):
+    token = project("tokens", "create", "trigger", "--endpoint", "doubling").out.strip()
+    headers = {"authorization": f"Bearer {token}"}
+    run = call(server, {"number": 23}, headers=headers).json()["run"]
+    assert (run["status"], run["outputs"]) == ("Completed", {"output": 46})
+    assert not {"submitted", "steps", "parameters"} & run.keys()
+    assert server.get(f"/api/v1/runs/{run['id']}", headers=headers).status_code == 403
+
+
 def test_an_answer_that_does_not_wait_comes_before_the_run_ends(server):
     answer = call(server, {"number": 22}, wait=0)
     assert (answer.status_code, answer.json()["status"], answer.json()["run"]) == (202, "Queued", None)
