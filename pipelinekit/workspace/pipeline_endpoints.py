@@ -23,7 +23,13 @@ from pipelinekit.errors import ConflictError, NotFoundError
 from pipelinekit.ports.publishing import PipelineEndpointRecords
 from pipelinekit.wire.publishing import endpoint_document
 from pipelinekit.workspace.pipelines import user_name
-from pipelinekit.workspace.published_pipelines import Call, PreparedCall, PublishedPipelineHandle, PublishingStores
+from pipelinekit.workspace.published_pipelines import (
+    NOWHERE,
+    Call,
+    PreparedCall,
+    PublishedPipelineHandle,
+    PublishingStores,
+)
 from pipelinekit.workspace.runs import Run, checked_tags
 from pipelinekit.workspace.version_differences import VersionDifference, version_difference
 from pipelinekit.workspace.workspace import regenerate_patterns
@@ -100,6 +106,13 @@ class PipelineEndpointHandle:
             if found.pipeline != prepared.pipeline.id:
                 return None
             return self._stores.record_prepared(prepared, _noted(endpoint, found, prepared.call))
+
+    def record_call(self, given: Mapping[str, Any], call: Call) -> Run:
+        """Record a run of the default version, whose given values name no files of this machine, in one go.
+
+        No driver is started. Raises ConflictError when the endpoint or its version is disabled.
+        """
+        return self._record(None, given, call, NOWHERE)
 
     def _record(self, version: int | None, given: Mapping[str, Any], call: Call, root: Path) -> Run:
         """Record a run of a version, as it is found in the same transaction."""

@@ -234,6 +234,10 @@ class PublishedPipelineHandle:
         """Prepare a run that somebody else asks for, whose given values name no files of this machine."""
         return self._stores.prepare(self._stores.records.get(self.id), given, call, NOWHERE)
 
+    def record_call(self, given: Mapping[str, Any], call: Call) -> Run:
+        """Record a run whose given values name no files of this machine, in one go. No driver is started."""
+        return self._stores.record(self._stores.records.get(self.id), given, call, NOWHERE)
+
     def record_prepared(self, prepared: PreparedCall) -> Run:
         """Record a run that was prepared. No driver is started."""
         return self._stores.record_prepared(prepared)

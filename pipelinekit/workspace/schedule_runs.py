@@ -91,8 +91,6 @@ class ScheduleLauncher:
             details={"user": f"schedule {schedule.name}", "via": "schedule", "schedule": _told(schedule, tick, due)},
         )
         given = read_values(pipeline_of(target).parameters, parameters)
-        if isinstance(target, PipelineEndpointHandle):
-            return target.record_call(None, given, call).id
         return target.record_call(given, call).id
 
     def statuses(self, runs: Iterable[str]) -> Mapping[str, RunStatus]:
