@@ -13,10 +13,11 @@ from pipelinekit.domain.limits import READ, TRIGGER
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.rest import bodies
 from pipelinekit.rest.desk import Asked, Needs
+from pipelinekit.rest.routing import Route
 from pipelinekit.wire.schedules import backfill_document, history_document, schedule_document, tick_document
 from pipelinekit.workspace.schedules import PREVIEWED, ScheduleCollection, ScheduleHandle, preview_document
 
-router = APIRouter(prefix="/schedules", tags=["schedules"])
+router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=Route)
 
 Viewing = Annotated[Asked, Depends(Needs(Permission.VIEW, READ))]
 Publishing = Annotated[Asked, Depends(Needs(Permission.PUBLISH, READ))]
