@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -74,9 +75,14 @@ async def _events(desk: Desk, principal: Principal, run: str, after: int) -> Asy
         return services.tokens.get(principal.token).is_live(services.clock.now())
 
     yield f"retry: {AGAIN_MILLISECONDS}\n\n"
+    checked = time.monotonic()
     try:
         with desk.watch.watched(run):
             while True:
+                if time.monotonic() - checked >= BEAT_SECONDS:  # also of a stream that always has news
+                    if not await desk.do(is_valid):
+                        return
+                    checked = time.monotonic()
                 progress, events, document = await desk.do(look)
                 for event in events:
                     after = event.sequence
@@ -87,8 +93,6 @@ async def _events(desk: Desk, principal: Principal, run: str, after: int) -> Asy
                     yield _text("end", document, max(after, progress.events))
                     return
                 if not await desk.watch.told(run, after, BEAT_SECONDS):
-                    if not await desk.do(is_valid):
-                        return
                     yield ": nothing new\n\n"
     except (PipelinekitError, KeyError):  # the records cannot be reached, or the run was removed
         return
