@@ -230,7 +230,7 @@ def test_a_run_is_followed_to_its_end_and_from_any_event_on(server):
     assert numbers[:-1] == list(range(1, len(told)))
     assert kinds == [*["change"] * (len(told) - 1), "end"]
     steps = [step["status"] for _, kind, data in told if kind == "change" for step in data["steps"]]
-    assert steps == ["Queued", "Running", "Completed"]
+    assert steps in (["Queued", "Running", "Completed"], ["Queued", "Completed"])  # a short one is told at once
     assert told[-1][2]["status"] == "Completed"
     for number in range(len(told)):
         assert events(server, run, number) == [item for item in told[:-1] if item[0] > number] + [told[-1]]

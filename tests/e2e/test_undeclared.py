@@ -1,7 +1,10 @@
 """Files that a step opens without declaring them: noticed, told, and counted from then on."""
 
 import importlib
+import tempfile
 from pathlib import Path
+
+import pytest
 
 STEPS = """
     import json
@@ -42,6 +45,13 @@ STEPS = """
     def network(port: int):
         return talks(port)
 """
+
+
+@pytest.fixture
+def tmp_path():
+    """A folder outside of /dev, where what is opened is the system's, and not noted."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
 
 
 def steps_of(document):
