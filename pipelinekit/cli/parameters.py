@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelinekit.domain.parameters import Parameter, unknown_names
+from pipelinekit.domain.parameters import Parameter, read_values
 from pipelinekit.domain.types import parse_text
-from pipelinekit.errors import Fault, ParameterError, UsageError
+from pipelinekit.errors import UsageError
 from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.workspace.inputs import place_paths
 
@@ -51,19 +51,7 @@ def split_parameters(texts: Sequence[str]) -> dict[str, str]:
 
 def parse_parameters(parameters: Sequence[Parameter], texts: dict[str, str]) -> dict[str, Any]:
     """The values that texts stand for. Raises ParameterError naming everything that does not fit."""
-    kinds = {parameter.name: parameter.type for parameter in parameters}
-    faults = unknown_names(texts, kinds)
-    values: dict[str, Any] = {}
-    for name, text in texts.items():
-        if name not in kinds:
-            continue
-        try:
-            values[name] = place_paths(parse_text(kinds[name], text), kinds[name], Path.cwd())
-        except ValueError as error:
-            faults.append(Fault(f"parameter {name!r}: {error}"))
-    if faults:
-        raise ParameterError("the parameters do not fit", faults=faults)
-    return values
+    return read_values(parameters, texts, lambda kind, text: place_paths(parse_text(kind, text), kind, Path.cwd()))
 
 
 def keep_target(words: list[str]) -> list[str]:

@@ -7,7 +7,6 @@ again, which is all there is to know of it: a bucket that nobody asked for is fu
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.errors import UsageError
@@ -32,8 +31,6 @@ class Limit:
 
 TRIGGER = Limit(20, 100)
 READ = Limit(100, 200)
-LOGIN = Limit(5 / 60, 5)
-DEFAULTS: Mapping[str, Limit] = {"trigger": TRIGGER, "read": READ, "login": LOGIN}
 
 
 @frozen

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from pipelinekit.classes import frozen
-from pipelinekit.domain.types import PortType, coerce, problem, shorten
-from pipelinekit.errors import Fault
+from pipelinekit.domain.types import DATASET, DATASTORE, PortType, coerce, paths_in, problem, shorten
+from pipelinekit.errors import Fault, ParameterError
 from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING, Any
 
@@ -60,6 +60,34 @@ def bind(
             faults.append(_structural_fault(parameter, value))
         values[parameter.name] = value
     return values, faults
+
+
+def read_values(
+    parameters: Sequence[Parameter],
+    given: Mapping[str, Any],
+    read: Callable[[PortType, Any], Any],
+    *,
+    no_files: str = "",
+) -> dict[str, Any]:
+    """The values that what is given stands for, each read by its type; `read` raises ValueError with a reason.
+
+    `no_files` says why no file of this machine may be named, where that is so. Raises ParameterError naming everything
+    that does not fit.
+    """
+    kinds = {parameter.name: parameter.type for parameter in parameters}
+    faults = unknown_names(given, kinds)
+    values: dict[str, Any] = {}
+    for name in (name for name in given if name in kinds):
+        try:
+            values[name] = read(kinds[name], given[name])
+        except ValueError as error:
+            faults.append(Fault(f"parameter {name!r}: {error}"))
+            continue
+        if no_files and any(not ref.dataset for ref in paths_in(values[name])):
+            faults.append(Fault(f"parameter {name!r}: {no_files}", hint=f"write {DATASET}NAME or {DATASTORE}NAME/PATH"))
+    if faults:
+        raise ParameterError("the parameters do not fit", faults=faults)
+    return values
 
 
 def unknown_names(given: Iterable[str], known: Iterable[str]) -> list[Fault]:

@@ -66,10 +66,13 @@ async def follow_run(asked: Viewing, run: Id, last: Last = "") -> StreamingRespo
 async def _events(desk: Desk, principal: Principal, run: str, after: int) -> AsyncIterator[str]:
     """The stream, as text. When the records fail it ends, and the client asks again."""
 
-    def look(services: Services) -> tuple[Progress, list[RunEvent], dict[str, Any]]:
+    def look(services: Services) -> tuple[Progress, list[RunEvent]]:
         progress = services.run_events.progress([run])[run]  # before the events: what has ended has told all
         events = list(services.run_events.after(run, after, MOST_EVENTS))
-        return progress, events, run_document(services.runs.get(run).record)
+        return progress, events
+
+    def whole(services: Services) -> dict[str, Any]:
+        return run_document(services.runs.get(run).record)
 
     def is_valid(services: Services) -> bool:
         return services.tokens.get(principal.token).is_live(services.clock.now())
@@ -83,14 +86,14 @@ async def _events(desk: Desk, principal: Principal, run: str, after: int) -> Asy
                     if not await desk.do(is_valid):
                         return
                     checked = time.monotonic()
-                progress, events, document = await desk.do(look)
+                progress, events = await desk.do(look)
                 for event in events:
                     after = event.sequence
                     yield _text("change", _document(event), after)
                 if len(events) == MOST_EVENTS:
                     continue
                 if progress.ended:
-                    yield _text("end", document, max(after, progress.events))
+                    yield _text("end", await desk.do(whole), max(after, progress.events))
                     return
                 if not await desk.watch.told(run, after, BEAT_SECONDS):
                     yield ": nothing new\n\n"

@@ -14,12 +14,13 @@ from pydantic import ConfigDict, Field
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.domain.limits import READ, TRIGGER
-from pipelinekit.domain.parameters import Parameter, unknown_names
+from pipelinekit.domain.parameters import Parameter, read_values
 from pipelinekit.domain.tokens import Permission, Principal
-from pipelinekit.domain.types import DATASET, DATASTORE, parse_text, paths_in
-from pipelinekit.errors import Fault, ParameterError, UsageError
+from pipelinekit.domain.types import DATASET, DATASTORE, PortType, parse_text
+from pipelinekit.errors import UsageError
 from pipelinekit.rest import bodies, calls
 from pipelinekit.rest.desk import Asked, Desk, Needs
+from pipelinekit.rest.parameters import NO_FILES
 from pipelinekit.rest.routing import Route
 from pipelinekit.workspace.runs import Run
 
@@ -199,23 +200,12 @@ def _given(parameters: tuple[Parameter, ...], body: Submission) -> dict[str, Any
         texts[name] = f"{DATASTORE}{path.store}/{path.path}"
     for name, value in body.datasets.items():
         texts[name] = _reference(name, value)
-    kinds = {parameter.name: parameter.type for parameter in parameters}
-    faults = unknown_names(texts, kinds)
-    values: dict[str, Any] = {}
-    for name, text in texts.items():
-        if name not in kinds:
-            continue
-        try:
-            values[name] = parse_text(kinds[name], text) if isinstance(text, str) else text
-        except ValueError as error:
-            faults.append(Fault(f"parameter {name!r}: {error}"))
-            continue
-        if any(not ref.dataset for ref in paths_in(values[name])):
-            hint = "assign it with DataPathAssignments or DataSetDefinitionValueAssignments"
-            faults.append(Fault(f"parameter {name!r} names a file of the server", hint=hint))
-    if faults:
-        raise ParameterError("the parameters do not fit", faults=faults)
-    return values
+    return read_values(parameters, texts, _read, no_files=f"{NO_FILES}; see DataPathAssignments")
+
+
+def _read(kind: PortType, value: Any) -> Any:
+    """A value as it is, or what a text stands for: the reference system's programs send texts only."""
+    return parse_text(kind, value) if isinstance(value, str) else value
 
 
 def _reference(name: str, value: DatasetValue) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 from pipelinekit.domain.audit import Origin
 from pipelinekit.domain.data_changes import DataChange
-from pipelinekit.domain.parameters import Parameter, unknown_names
+from pipelinekit.domain.parameters import Parameter, read_values
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.schedules import SCHEDULE, SCHEDULE_DUE, Schedule, ScheduleSpec, Target, Tick
 from pipelinekit.domain.templates import render, template_faults
-from pipelinekit.domain.types import DATASET, DATASTORE, PortType, parse_text, paths_in, problem, read_json
+from pipelinekit.domain.types import DATASET, DATASTORE, PortType, parse_text, problem, read_json
 from pipelinekit.engine.walls import iso
 from pipelinekit.errors import Fault, NotFoundError, ParameterError, PipelinekitError
 from pipelinekit.workspace.audit import AuditLog
@@ -90,7 +90,7 @@ class ScheduleLauncher:
             properties={SCHEDULE: schedule.id, SCHEDULE_DUE: due},
             details={"user": f"schedule {schedule.name}", "via": "schedule", "schedule": _told(schedule, tick, due)},
         )
-        given = read_values(pipeline_of(target).parameters, parameters)
+        given = read_given(pipeline_of(target).parameters, parameters)
         return target.record_call(given, call).id
 
     def statuses(self, runs: Iterable[str]) -> Mapping[str, RunStatus]:
@@ -129,25 +129,9 @@ def pipeline_of(target: PipelineEndpointHandle | PublishedPipelineHandle) -> Pub
     return target.pipeline() if isinstance(target, PipelineEndpointHandle) else target
 
 
-def read_values(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+def read_given(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
     """The values that JSON data or texts stand for. Raises ParameterError naming everything that does not fit."""
-    kinds = {parameter.name: parameter.type for parameter in parameters}
-    faults = unknown_names(given, kinds)
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        if name not in kinds:
-            continue
-        try:
-            values[name] = _read(kinds[name], value)
-        except ValueError as error:
-            faults.append(Fault(f"parameter {name!r}: {error}"))
-            continue
-        if any(not ref.dataset for ref in paths_in(values[name])):
-            words = f"parameter {name!r} names a file of one machine, and schedules run on any"
-            faults.append(Fault(words, hint=f"write {DATASET}NAME or {DATASTORE}NAME/PATH"))
-    if faults:
-        raise ParameterError("the parameters do not fit", faults=faults)
-    return values
+    return read_values(parameters, given, _read, no_files="schedules run on any machine, and files lie on one")
 
 
 def parameter_faults(pipeline: PublishedPipelineHandle, spec: ScheduleSpec) -> list[Fault]:
@@ -160,7 +144,7 @@ def parameter_faults(pipeline: PublishedPipelineHandle, spec: ScheduleSpec) -> l
     faults: dict[str, Fault] = {}
     for values in (_LATER, _AT_FIRST):
         try:
-            read_values(pipeline.parameters, render(given, values))
+            read_given(pipeline.parameters, render(given, values))
         except ParameterError as error:
             for fault in error.faults:
                 faults.setdefault(fault.message, fault)

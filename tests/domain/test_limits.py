@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelinekit.domain.limits import DEFAULTS, Bucket, Limit
+from pipelinekit.domain.limits import TRIGGER, Bucket, Limit
 from pipelinekit.errors import UsageError
 
 LIMITS = st.builds(Limit, st.floats(0.01, 1e4), st.floats(1, 1e4))
@@ -105,5 +105,5 @@ def test_what_is_no_limit_is_refused(rate, burst):
 
 
 def test_the_usual_limits_are_there():
-    assert served(DEFAULTS["login"], [0.0] * 9) == [0.0] * 5
-    assert len(served(DEFAULTS["trigger"], [0.0] * 200)) == 100
+    assert served(Limit(5 / 60, 5), [0.0] * 9) == [0.0] * 5
+    assert len(served(TRIGGER, [0.0] * 200)) == 100
