@@ -291,6 +291,7 @@ class Services(scheduling.ScheduleServices):
             observer,
             self._at_end,
             self.note_changes,
+            self.compiler.misfit,
         )
 
 
