@@ -27,7 +27,8 @@ def _call(
     return RemoteRun(made, connection)
 
 
-def _regenerate(wanted: bool | str | Sequence[str]) -> bool | list[str]:
+def regenerate_words(wanted: bool | str | Sequence[str]) -> bool | list[str]:
+    """What `regenerate` says in a request."""
     return wanted if isinstance(wanted, bool) else [wanted] if isinstance(wanted, str) else list(wanted)
 
 
@@ -77,7 +78,7 @@ class RemotePipeline:
             idempotency_key,
             experiment=experiment,
             compute=compute,
-            regenerate=_regenerate(regenerate),
+            regenerate=regenerate_words(regenerate),
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
@@ -180,7 +181,7 @@ class RemoteEndpoint:
             version=version,
             experiment=experiment,
             compute=compute,
-            regenerate=_regenerate(regenerate),
+            regenerate=regenerate_words(regenerate),
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,

@@ -3,13 +3,13 @@
 import pytest
 
 from pipelinekit.domain.tokens import Kind, Permission, Principal, Role
-from pipelinekit.rest import pipeline_endpoints, pipelines, run_events, runs, schedules, submissions, tokens
+from pipelinekit.rest import pipeline_endpoints, pipelines, run_events, runs, schedules, submissions, tokens, uploads
 from pipelinekit.rest.app import OPEN, PREFIX
 from pipelinekit.rest.routing import Route, needs_of
 
 MODULES = {
     module: "" if module is submissions else PREFIX
-    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, tokens, submissions)
+    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, tokens, uploads, submissions)
 }
 ROUTES = [
     (method, prefix + route.path, route)
@@ -39,7 +39,7 @@ def address(method, path, endpoint="retraining"):
         else endpoint
     )
     places = {"endpoint": endpoint, "subscription": "s", "group": "g", "workspace": "w", "version": "0"}
-    filled = path.format_map({**dict.fromkeys(("run", "pipeline", "schedule", "token"), "0000"), **places})
+    filled = path.format_map({**dict.fromkeys(("run", "pipeline", "schedule", "token", "digest"), "0000"), **places})
     return filled + ("?name=retraining" if path.endswith("/Name") else "")
 
 
@@ -77,7 +77,8 @@ def test_a_route_without_a_permission_cannot_be_made():
 def test_who_is_not_known_is_refused_whatever_the_request(service, tokens, method, path, route):
     for stranger in STRANGERS:
         token = "" if stranger == "nobody" else getattr(tokens, stranger)
-        for sent in ({}, {"content": b"{", "headers": {"content-type": "application/json"}}):
+        media = "octet-stream" if path.endswith(("/blobs", "/blobs/{digest}")) else "json"
+        for sent in ({}, {"content": b"{", "headers": {"content-type": f"application/{media}"}}):
             answer = service(method, address(method, path), token, **sent)
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), stranger
             assert answer.json()["type"] == "pipelinekit:unauthenticated"
