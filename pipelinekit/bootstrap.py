@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -120,6 +120,9 @@ class Services(scheduling.ScheduleServices):
         self.settings = settings
         self.guest = guest  # a worker's, which executes steps of a workspace elsewhere
         self.clock = SystemClock()
+        self.on_secrets: Callable[[Mapping[str, str]], object] = (
+            len  # told of values that are opened here, to hide them
+        )
 
     @cached_property
     def home(self) -> Path:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from pipelinekit.compute import local
     from pipelinekit.domain import servers as server_nouns
+    from pipelinekit.domain.vitals import Waits
     from pipelinekit.engine import orchestrator
     from pipelinekit.runtime import performer, service, turns
-    from pipelinekit.storage import servers
+    from pipelinekit.storage import servers, vitals, waiting
 else:
     local = late("pipelinekit.compute.local")
     orchestrator = late("pipelinekit.engine.orchestrator")
@@ -29,6 +30,8 @@ else:
     server_nouns = late("pipelinekit.domain.servers")
     service = late("pipelinekit.runtime.service")
     servers = late("pipelinekit.storage.servers")
+    vitals = late("pipelinekit.storage.vitals")
+    waiting = late("pipelinekit.storage.waiting")
 
 PATIENCE_SECONDS = 30.0  # how long a queued run is left to the process that was started to drive it
 RETRY_SECONDS = 0.5  # between two tries of a server to reach the records, when it begins
@@ -46,6 +49,15 @@ class ServeServices(computing.ComputeServices):
     def servers(self) -> servers.SQLServers:
         """The servers of the workspace."""
         return servers.SQLServers(self.database, self.clock)
+
+    @cached_property
+    def vitals(self) -> vitals.SQLVitals:
+        """How the workspace is, in numbers."""
+        return vitals.SQLVitals(self.database, self.servers, self.clock)
+
+    def lock_waits(self) -> Waits:
+        """How often this process has waited for others that write to the records."""
+        return waiting.waits()
 
     def recover(self) -> None:
         """See to runs that nobody drives: have those that go on driven, end the others.

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -19,8 +21,9 @@ from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 
 if TYPE_CHECKING:
-    from pipelinekit.rest import server
+    from pipelinekit.rest import logs, server
 else:
+    logs = late("pipelinekit.rest.logs")
     server = late("pipelinekit.rest.server")  # an extra, which takes most of a second
 
 RUNS_AT_ONCE, WARM, DRAIN_SECONDS = 4, 1, 30.0
@@ -44,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"when it is to end, wait so long for runs ({DRAIN_SECONDS:g}); then their own processes go on with them",
     )
     parser.add_argument("--no-schedules", action="store_true", help="leave schedules to others")
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="",
+        help="tell of requests, too, in lines to read or of JSON (without: only of what else happens)",
+    )
     _add_http_arguments(parser)
 
 
@@ -64,7 +73,15 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.runs < 1 or arguments.warm < 0 or not arguments.drain >= 0:
         words = f"a server cannot have --runs {arguments.runs} --warm {arguments.warm} --drain {arguments.drain:g}"
         raise UsageError(words, hint="--runs is 1 or more, --warm and --drain are 0 or more")
-    services = open_services()
+    written = logs.log_to_terminal(arguments.log_format)
+    try:
+        return _serve(arguments)
+    finally:
+        logs.stop(written)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    services = _opened()
     ended, hurried = threading.Event(), threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -89,7 +106,7 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
     home = services.home
     try:
         log = home / "cache" / "server.log"
-        http = server.HTTPServer(lambda: open_services(home), server.Address(*place), log, pipelinekit.__version__)
+        http = server.HTTPServer(lambda: _opened(home), server.Address(*place), log, pipelinekit.__version__)
     except ImportError as error:
         words = f"nothing can be served over HTTP: {error}"
         raise UsageError(words, hint="install pipelinekit[server], or serve with --no-http") from None
@@ -100,7 +117,7 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
     http.start()
     _tell(f"listening at {http.url}")
     if first is not None:
-        _tell(f"the first owner's token, also in {home / 'bootstrap.token'}: {first.text}")
+        _tell_token(f"the first owner's token, also in {home / 'bootstrap.token'}: {first.text}")
     try:
         yield
     finally:
@@ -113,7 +130,7 @@ def _tick(services: Services, ended: threading.Event) -> Iterator[None]:
     home = services.home
 
     def serve() -> None:
-        open_services(home).serve_schedules(ended, _tell, inside=True)
+        _opened(home).serve_schedules(ended, partial(logs.tell, source="schedules"), inside=True)
 
     thread = threading.Thread(target=serve, name="schedules", daemon=True)
     thread.start()
@@ -124,5 +141,17 @@ def _tick(services: Services, ended: threading.Event) -> Iterator[None]:
         thread.join(TICKER_SECONDS)
 
 
+def _opened(home: Path | None = None) -> Services:
+    """Services whose secrets are not told by the log."""
+    services = open_services(home)
+    services.on_secrets = logs.redaction.register
+    return services
+
+
 def _tell(words: str) -> None:
+    logs.tell(words)
+
+
+def _tell_token(words: str) -> None:
+    """Show a token, where the log would hide it: in the terminal, and nowhere else."""
     print(f"{time_text(time.time())}  {words}", file=sys.stderr, flush=True)

@@ -128,6 +128,7 @@ async def call(asked: Asked, response: Response, wanted: Wanted) -> Called:
         raise ConflictError("the default version was changed again and again", hint="name the version to be called")
 
     made, is_new = await asked.do(work, wanted.endpoint)
+    asked.request.state.run = made.id  # for the log
     response.headers["Location"] = made.url
     if not is_new:
         response.headers["Idempotency-Replayed"] = "true"

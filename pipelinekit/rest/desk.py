@@ -18,6 +18,7 @@ from pipelinekit.domain.audit import REFUSED, Origin
 from pipelinekit.domain.limits import Bucket, Limit
 from pipelinekit.domain.tokens import Kind, Permission, Principal
 from pipelinekit.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from pipelinekit.rest.meters import Meters
 from pipelinekit.rest.problems import BusyError
 from pipelinekit.rest.streams import Streams
 from pipelinekit.rest.watch import Watch
@@ -41,6 +42,7 @@ class Desk:
         self.writing = threading.Lock()  # threads that wait for this one go on at once; a database lets them sleep
         self.watch = Watch(self.do)
         self.streams = Streams()
+        self.meters = Meters()
 
     async def do(self, work: Callable[[Services], T]) -> T:
         """What the work gives, done on one of the threads."""
