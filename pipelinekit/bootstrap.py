@@ -350,6 +350,7 @@ class Workspace(workspace.Workspace):
         def launch(record: RunRecord) -> None:
             if record.options.compute == IN_PROCESS:
                 services.driver(Silent()).drive(record.id)
+                services.trace_run(record.id)
             else:
                 services.launch(record.id)
 

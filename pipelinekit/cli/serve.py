@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pipelinekit
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.output import time_text
+from pipelinekit.domain.sign_in import ROLE_CLAIM, SignInPolicy, read_roles
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 
@@ -65,6 +66,20 @@ def _add_http_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tls-cert", default="", metavar="FILE", help="a certificate for TLS, as PEM")
     parser.add_argument("--tls-key", default="", metavar="FILE", help="the certificate's key, as PEM")
+    parser.add_argument(
+        "--oidc-issuer", default="", metavar="URL", help="take tokens of this issuer of OpenID Connect, too"
+    )
+    parser.add_argument("--oidc-audience", default="", metavar="NAME", help="for whom they must be meant")
+    parser.add_argument(
+        "--oidc-role-claim", default=ROLE_CLAIM, metavar="CLAIM", help=f"where they say a role ({ROLE_CLAIM})"
+    )
+    parser.add_argument(
+        "--oidc-role",
+        action="append",
+        default=[],
+        metavar="VALUE=ROLE",
+        help="a value of that claim that gives a role (the roles' own names)",
+    )
     parser.add_argument("--behind-proxy", action="store_true", help="what stands in front of it has TLS")
 
 
@@ -91,9 +106,13 @@ def _serve(arguments: argparse.Namespace) -> int:
         signal.signal(number, end)
     listening = nullcontext() if arguments.no_http else _listen(arguments, services, ended)
     ticking = nullcontext() if arguments.no_schedules else _tick(services, ended)
+    if untraced := services.untraced():
+        _tell(untraced)
     with listening, ticking:
         _tell(f"serving {services.home.parent}: {arguments.runs} runs at once; ctrl-C to end")
         services.serve(arguments.runs, arguments.warm, ended, hurried, arguments.drain, _tell)
+    if services.tracing is not None:
+        services.tracing.flush()
     _tell("ended")
     return 0
 
@@ -106,10 +125,14 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
     home = services.home
     try:
         log = home / "cache" / "server.log"
-        http = server.HTTPServer(lambda: _opened(home), server.Address(*place), log, pipelinekit.__version__)
+        version = pipelinekit.__version__
+        policy = _policy(arguments)
+        extras = services.tracing, services.sign_in(policy) if policy else None
+        http = server.HTTPServer(lambda: _opened(home), server.Address(*place), log, version, *extras)
     except ImportError as error:
         words = f"nothing can be served over HTTP: {error}"
-        raise UsageError(words, hint="install pipelinekit[server], or serve with --no-http") from None
+        hint = "install pipelinekit[server], and [oidc] for --oidc-issuer; or serve with --no-http"
+        raise UsageError(words, hint=hint) from None
     if not services.wait_for_records(ended, _tell):
         yield
         return
@@ -122,6 +145,16 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
         yield
     finally:
         http.stop()
+
+
+def _policy(arguments: argparse.Namespace) -> SignInPolicy | None:
+    """Whose tokens are taken beside those of the workspace; None for nobody's. Raises UsageError."""
+    roles = read_roles(arguments.oidc_role)
+    if arguments.oidc_issuer:
+        return SignInPolicy(arguments.oidc_issuer, arguments.oidc_audience, arguments.oidc_role_claim, roles)
+    if arguments.oidc_audience or roles:
+        raise UsageError("there is no issuer whose tokens are to be taken", hint="give it with --oidc-issuer URL")
+    return None
 
 
 @contextmanager

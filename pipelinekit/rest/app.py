@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 
+from pipelinekit.ports.traces import Tracing
 from pipelinekit.rest import (
     pipeline_endpoints,
     pipelines,
@@ -25,12 +26,19 @@ from pipelinekit.rest.guard import LOOPBACK, PREFIX, Guard
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for
 
 
-def make_app(desk: Desk, hosts: Collection[str] = LOOPBACK, version: str = "0", *, open_metrics: bool = False) -> Guard:
+def make_app(
+    desk: Desk,
+    hosts: Collection[str] = LOOPBACK,
+    version: str = "0",
+    *,
+    open_metrics: bool = False,
+    tracing: Tracing | None = None,
+) -> Guard:
     """The application of a workspace, asked for under these names of hosts.
 
-    With `open_metrics` anybody may ask for its metrics, and else readers.
+    With `open_metrics` anybody may ask for its metrics, and else readers. Spans of requests go to `tracing`.
     """
-    return Guard(bare_app(desk, version, open_metrics=open_metrics), hosts, meters=desk.meters)
+    return Guard(bare_app(desk, version, open_metrics=open_metrics), hosts, meters=desk.meters, tracing=tracing)
 
 
 def bare_app(desk: Desk, version: str = "0", *, open_metrics: bool = False) -> FastAPI:

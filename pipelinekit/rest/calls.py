@@ -15,7 +15,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import encode, strong_digest
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.idempotency import KEPT_SECONDS, Different, InProgress, Replay, check_idempotency_key
-from pipelinekit.domain.runs import RunRecord
+from pipelinekit.domain.runs import TRACEPARENT, RunRecord
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.errors import ConflictError, PipelinekitError, UsageError
 from pipelinekit.rest import bodies
@@ -149,7 +149,7 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
     """
     failure, ready = None, None
     try:
-        ready = _prepared(services, principal, wanted)
+        ready = _prepared(asked, services, principal, wanted)
     except PipelinekitError as error:
         if not wanted.key:
             raise
@@ -176,11 +176,13 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
     return made, True
 
 
-def _prepared(services: Services, principal: Principal, wanted: Wanted) -> tuple[Target, PreparedCall, Expected]:
+def _prepared(
+    asked: Asked, services: Services, principal: Principal, wanted: Wanted
+) -> tuple[Target, PreparedCall, Expected]:
     target = wanted.target(services)
     graph = target.pipeline.graph
     given = wanted.read(graph) if wanted.read else read_parameters(graph.parameters, wanted.body.parameters)
-    prepared = target.pipeline.prepare(given, _call_of(wanted.body, principal, wanted.source))
+    prepared = target.pipeline.prepare(given, _call_of(wanted.body, principal, wanted.source, asked.trace))
     return target, prepared, Expected(**services.expected(graph, prepared))
 
 
@@ -207,10 +209,10 @@ def _begun(asked: Asked, services: Services, principal: Principal, wanted: Wante
             return None
 
 
-def _call_of(body: bodies.Call, principal: Principal, source: str) -> Call:
+def _call_of(body: bodies.Call, principal: Principal, source: str, trace: str) -> Call:
     regenerate = body.regenerate
     patterns = tuple(regenerate) if isinstance(regenerate, list) else ("*",) if regenerate else ()
-    details = {"user": principal.name, "via": source or "HTTP"}
+    details = {"user": principal.name, "via": source or "HTTP", **({TRACEPARENT: trace} if trace else {})}
     return Call(
         body.experiment,
         patterns,

@@ -11,13 +11,16 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelinekit.domain.names import is_run_id
+from pipelinekit.domain.runs import TRACEPARENT
+from pipelinekit.domain.traces import SERVER, Span, TraceContext, Value, read_traceparent
+from pipelinekit.ports.traces import Tracing
 from pipelinekit.rest.logs import REQUESTS
 from pipelinekit.rest.meters import Meters
 from pipelinekit.rest.problems import MEDIA_TYPE
@@ -28,6 +31,7 @@ BODY_SECONDS = 30.0  # within which a body has to come
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 PREFIX = "/api/v1"
 STREAM = b"text/event-stream"
+UNTRACED = ("/health", "/ready", "/metrics")  # what watches the server is no news to who watches it
 GONE = 499  # counted for whoever went away before there was an answer
 HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -51,8 +55,10 @@ class Guard:
         body_bytes: int = BODY_BYTES,
         body_seconds: float = BODY_SECONDS,
         meters: Meters | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._app = app
+        self._tracing = tracing
         self._meters = meters or Meters()
         self._hosts = {name.lower() for name in hosts}
         self._most = body_bytes
@@ -63,7 +69,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = _Request(scope, send)
+        request = _Request(scope, send, self._tracing)
         self._meters.in_progress += 1
         try:
             await self._handle(request, scope, receive)
@@ -142,15 +148,21 @@ def _is_json(headers: dict[bytes, bytes]) -> bool:
 class _Request:
     """One request on its way."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, tracing: Tracing | None) -> None:
         self._scope = scope
         self._send = send
+        self._tracing = tracing
+        self._began_at = time.time()
         self._began = time.monotonic()
         self._status = 0
         self._answered: float | None = None  # when a stream began
         self._refused = ""
         self.id = secrets.token_hex(8)
         scope.setdefault("state", {})["id"] = self.id
+        header = dict(scope["headers"]).get(TRACEPARENT.encode(), b"").decode("latin-1")
+        self._above = read_traceparent(header)
+        self._trace = tracing.begin(self._above) if tracing else self._above
+        scope["state"]["trace"] = self._trace
 
     @property
     def has_failed(self) -> bool:
@@ -202,7 +214,24 @@ class _Request:
         }
         if run := state.get("run") or _run(self._scope):
             told["run"] = run
+        if self._trace:
+            told["trace"] = self._trace.trace
         _log.info("", extra={"fields": told})
+        if self._tracing and self._trace and route not in UNTRACED:
+            self._tracing.send([self._span(self._trace, told)])
+
+    def _span(self, trace: TraceContext, told: Mapping[str, Any]) -> Span:
+        """The request as part of a trace, without what it said."""
+        attributes: dict[str, Value] = {
+            "http.request.method": told["method"],
+            "http.response.status_code": told["status"],
+            "pipelinekit.request.id": self.id,
+        }
+        named = (("http.route", "route"), ("pipelinekit.run.id", "run"), ("pipelinekit.token.id", "token"))
+        attributes |= {name: told[field] for name, field in named if told.get(field)}
+        name = f"{told['method']} {told['route']}".strip()
+        above, ended = self._above.span if self._above else "", self._began_at + told["seconds"]
+        return Span(name, trace, above, self._began_at, ended, SERVER, attributes, failed=told["status"] >= 500)
 
 
 def _route(scope: Scope) -> str:

@@ -7,16 +7,21 @@ import socket
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.classes import frozen
 from pipelinekit.errors import UsageError
+from pipelinekit.ports.traces import Tracing
 from pipelinekit.rest.app import make_app
 from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import HEADER_BYTES, LOOPBACK
 from pipelinekit.rest.logs import log_to, stop
+
+if TYPE_CHECKING:
+    from pipelinekit.workspace.sign_in import SignIn  # an extra
 
 CONNECTIONS = 1000  # at once; further ones are told to come again
 KEEP_ALIVE_SECONDS = 15
@@ -61,16 +66,24 @@ class Address:
 class HTTPServer:
     """Serves an application until it is stopped."""
 
-    def __init__(self, open_services: Callable[[], Services], address: Address, log: Path, version: str) -> None:
+    def __init__(
+        self,
+        open_services: Callable[[], Services],
+        address: Address,
+        log: Path,
+        version: str,
+        tracing: Tracing | None = None,
+        sign_in: SignIn | None = None,
+    ) -> None:
         self._log = log_to(log)
-        self._desk = Desk(open_services)
+        self._desk = Desk(open_services, sign_in=sign_in)
         self._address = address
         self._socket = _bound(address)
         hosts = {*LOOPBACK, *address.hosts}
         if not ipaddress_any(address.host):
             hosts.add(address.host)
         config = uvicorn.Config(
-            make_app(self._desk, hosts, version, open_metrics=address.is_of_this_machine),
+            make_app(self._desk, hosts, version, open_metrics=address.is_of_this_machine, tracing=tracing),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from conftest import wait_for
 from e2e.test_http import CALL, call, published, serving
+from oidc_issuer import AUDIENCE, make_key, oidc_issuer, public
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -84,3 +85,40 @@ def test_beyond_this_machine_metrics_need_a_readers_token(project):
         assert httpx.get(server.base_url.join("/metrics")).status_code == 401
         assert server.get("/metrics").status_code == 200
     assert CALL not in "".join(server.told)
+
+
+def test_who_signs_in_with_an_issuer_is_known_by_name_and_the_token_is_nowhere(project):
+    with oidc_issuer() as issuer:
+        words = ("--oidc-issuer", issuer.url, "--oidc-audience", AUDIENCE, "--oidc-role", "ml=contributor")
+        token = issuer.token(roles=["ml"])
+        with serving(project, *words, "--log-format", "json") as server:
+            headers = {"authorization": f"Bearer {token}"}
+            made = server.post(CALL, json={"parameters": {"number": 77}}, headers={**headers, "prefer": "wait=60"})
+            assert (made.status_code, made.json()["status"]) == (200, "Completed")
+            assert server.get("/api/v1/tokens", headers=headers).status_code == 403
+            plain = issuer.token(roles=["owner"])
+            assert server.get("/api/v1/runs", headers={"authorization": f"Bearer {plain}"}).status_code == 403
+            old, issuer.key = issuer.key, make_key("RS256")
+            issuer.show(public(issuer.key, "second"))
+            assert server.get("/api/v1/runs", headers=headers).status_code == 200, "keys are kept for a while"
+        with serving(project, *words) as server:
+            rotated = issuer.token(kid="second", roles=["ml"])
+            assert server.get("/api/v1/runs", headers={"authorization": f"Bearer {rotated}"}).status_code == 200
+            stale = issuer.token(old, roles=["ml"])
+            assert server.get("/api/v1/runs", headers={"authorization": f"Bearer {stale}"}).status_code == 401
+    written = (project.home / "cache" / "server.log").read_text()
+    assert f"{issuer.url}#anna" in written
+    assert "eyJ" not in written
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--oidc-issuer", "http://login.example.org", "--oidc-audience", "x"), "no address of an issuer"),
+        (("--oidc-issuer", "https://login.example.org"), "one audience only"),
+        (("--oidc-audience", "x"), "no issuer"),
+        (("--oidc-role", "x=boss"), "which role"),
+    ],
+)
+def test_settings_of_an_issuer_that_would_take_too_much_end_the_server(project, words, said):
+    assert said in project("serve", "--port", "0", *words, code=2).err
