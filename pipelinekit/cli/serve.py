@@ -140,7 +140,7 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
     http.start()
     _tell(f"listening at {http.url}")
     if first is not None:
-        _tell_token(f"the first owner's token, also in {home / 'bootstrap.token'}: {first.text}")
+        _tell_token(home, first.text, as_json=arguments.log_format == "json")
     try:
         yield
     finally:
@@ -185,6 +185,12 @@ def _tell(words: str) -> None:
     logs.tell(words)
 
 
-def _tell_token(words: str) -> None:
-    """Show a token, where the log would hide it: in the terminal, and nowhere else."""
-    print(f"{time_text(time.time())}  {words}", file=sys.stderr, flush=True)
+def _tell_token(home: Path, text: str, *, as_json: bool) -> None:
+    """Show the first owner's token to who looks at the terminal. Lines of JSON are for machines, which keep them."""
+    place = home / "bootstrap.token"
+    if as_json:
+        _tell(f"the first owner's token is in {place}")
+    else:  # past the log, which would hide it
+        print(
+            f"{time_text(time.time())}  the first owner's token, also in {place}: {text}", file=sys.stderr, flush=True
+        )

@@ -216,7 +216,7 @@ class _Request:
             told["run"] = run
         if self._trace:
             told["trace"] = self._trace.trace
-        _log.info("", extra={"fields": told})
+        _log.log(logging.ERROR if status >= 500 else logging.INFO, "", extra={"fields": told})
         if self._tracing and self._trace and route not in UNTRACED:
             self._tracing.send([self._span(self._trace, told)])
 

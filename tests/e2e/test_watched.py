@@ -6,7 +6,7 @@ from datetime import datetime
 
 import httpx
 import pytest
-from conftest import wait_for
+from conftest import Project, wait_for
 from e2e.test_http import CALL, call, published, serving
 from oidc_issuer import AUDIENCE, make_key, oidc_issuer, public
 from prometheus_client.parser import text_string_to_metric_families
@@ -70,6 +70,16 @@ def test_what_was_done_is_counted_across_a_killed_server_and_told_line_by_line(p
 
 def ended(found):
     return found["pipelinekit_runs_total", "Completed"]
+
+
+def test_lines_for_machines_do_not_tell_the_first_owners_token(tmp_path):
+    fresh = Project(tmp_path)
+    fresh.token = ""
+    with serving(fresh, "--log-format", "json") as server:
+        text = (fresh.home / "bootstrap.token").read_text().strip()
+        wait_for(lambda: "bootstrap.token" in "".join(server.told))
+        assert text not in "".join(server.told)
+        assert all(json.loads(line) for line in server.told)
 
 
 def test_requests_can_be_told_in_words(project):

@@ -24,8 +24,8 @@ select status, count(*) as runs, min(created_at) as oldest, count(case when owne
 where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested') and kind <> 'child' group by status
 
 -- name: open_step_counts
-select step_runs.status, count(*) as steps from runs join step_runs on step_runs.run = runs.id
-where runs.status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
+select step_runs.status, count(*) as steps from runs cross join step_runs
+where step_runs.run = runs.id and runs.status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
     and step_runs.status in ('NotStarted', 'Queued', 'Running')
 group by step_runs.status
 
