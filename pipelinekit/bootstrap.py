@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -122,6 +122,9 @@ class Services(scheduling.ScheduleServices):
         self.settings = settings
         self.guest = guest  # a worker's, which executes steps of a workspace elsewhere
         self.clock = SystemClock()
+        self.on_secrets: Callable[[Mapping[str, str]], object] = (
+            len  # told of values that are opened here, to hide them
+        )
 
     @cached_property
     def home(self) -> Path:
@@ -311,6 +314,7 @@ class Workspace(workspace.Workspace):
         def launch(record: RunRecord) -> None:
             if record.options.compute == IN_PROCESS:
                 services.driver(Silent()).drive(record.id)
+                services.trace_run(record.id)
             else:
                 services.launch(record.id)
 

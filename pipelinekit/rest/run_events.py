@@ -75,6 +75,8 @@ async def _events(desk: Desk, principal: Principal, run: str, after: int) -> Asy
         return run_document(services.runs.get(run).record)
 
     def is_valid(services: Services) -> bool:
+        if principal.expires is not None:
+            return services.clock.now() < principal.expires
         return services.tokens.get(principal.token).is_live(services.clock.now())
 
     yield f"retry: {AGAIN_MILLISECONDS}\n\n"

@@ -21,9 +21,11 @@ from pipelinekit.errors import StorageError
 from pipelinekit.storage.database import Row, in_parts, not_text
 from pipelinekit.storage.dialect import postgres_queries, postgres_text
 from pipelinekit.storage.sessions import PATIENCE_SECONDS, Session, is_passing, storage_error
+from pipelinekit.storage.waiting import note_wait
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+WAITED_SECONDS = 0.02  # for the lock: a server that is free gives it at once
 CLOCK_SECONDS = 60.0  # the server's clock is read anew after so long
 
 T = TypeVar("T")
@@ -76,8 +78,11 @@ class PostgresDatabase:
     def lock(self) -> None:
         """Take the write lock; see `Database.lock`."""
         if self._done is None:
+            began = time.monotonic()
             self._patiently(self._begin, self._resume)
             self._done, self._repeatable = [], True
+            if (waited := time.monotonic() - began) > WAITED_SECONDS:
+                note_wait(waited)
 
     def _begin(self) -> None:
         self._transaction = self._session.begin()

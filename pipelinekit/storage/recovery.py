@@ -71,6 +71,7 @@ def _end(database: Database, clock: Clock, row: Row) -> None:
     text = dumps(failure_to_json(failure)) if failure else None
     database.write("end_lost_run", (str(status), text, now, row["id"], row["epoch"]))
     database.write("drop_claims_of_run", (row["id"],))
+    database.write("count_ended_run", (row["id"],) * 2)
 
 
 def _tell(database: Database, clock: Clock, row: Row, status: RunStatus, steps: Sequence[Sequence[str]] = ()) -> None:

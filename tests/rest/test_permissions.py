@@ -3,13 +3,23 @@
 import pytest
 
 from pipelinekit.domain.tokens import Kind, Permission, Principal, Role
-from pipelinekit.rest import pipeline_endpoints, pipelines, run_events, runs, schedules, submissions, tokens, uploads
+from pipelinekit.rest import (
+    pipeline_endpoints,
+    pipelines,
+    run_events,
+    runs,
+    schedules,
+    submissions,
+    tokens,
+    uploads,
+    vitals,
+)
 from pipelinekit.rest.app import OPEN, PREFIX
 from pipelinekit.rest.routing import Route, needs_of
 
 MODULES = {
-    module: "" if module is submissions else PREFIX
-    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, tokens, uploads, submissions)
+    module: "" if module in (submissions, vitals) else PREFIX
+    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, tokens, uploads, submissions, vitals)
 }
 ROUTES = [
     (method, prefix + route.path, route)
