@@ -17,6 +17,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.tokens import masked
 from pipelinekit.errors import UsageError
 from pipelinekit.rest.app import make_app
+from pipelinekit.rest.connections import Punctual
 from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import HEADER_BYTES, LOOPBACK
 
@@ -76,7 +77,7 @@ class HTTPServer:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=END_SECONDS,
             h11_max_incomplete_event_size=HEADER_BYTES,
-            http="h11",
+            http=Punctual,
             ws="none",
             lifespan="off",
             ssl_certfile=address.certificate or None,

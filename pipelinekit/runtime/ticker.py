@@ -69,6 +69,7 @@ class Ticker:
         self._last: tuple[float, float] | None = None  # what clock and counter showed at the last look
         self._doubtful_until: float | None = None
         self._troubles: dict[str, str] = {}
+        self._ahead: set[str] = set()  # schedules that were told to be ahead of the clock
         self._starts_left = STARTS_AT_ONCE
 
     def serve(self, ended: threading.Event) -> None:
@@ -166,6 +167,7 @@ class Ticker:
     def _plan(self, schedule: Schedule) -> None:
         """Write down what has come due. Whoever changes the schedule meanwhile is first: it is looked at next time."""
         now = self._ports.clock.now()
+        self._tell_if_ahead(schedule, now)
         known = self._next.get(schedule.id)
         if known is not None and known[0] == schedule.version and (known[1] is None or known[1] > now):
             return
@@ -186,6 +188,24 @@ class Ticker:
             schedule = changed
         if found.whole:
             self._next[schedule.id] = schedule.version, following
+
+    def _tell_if_ahead(self, schedule: Schedule, now: float) -> None:
+        """Tell of a schedule that was looked at by a clock which was ahead.
+
+        Its instants until then have their dispositions, and no disposition is taken back: nobody but a human knows
+        which of the two clocks was wrong.
+        """
+        ahead = schedule.high_water - now
+        if ahead <= JUMP_SECONDS:
+            self._ahead.discard(schedule.id)
+        elif schedule.id not in self._ahead:
+            self._ahead.add(schedule.id)
+            until = iso(self._ports.zones.find(schedule.spec.zone), schedule.high_water)
+            self._tell(
+                f"schedule {schedule.name!r} was looked at until {until}, which is "
+                f"{seconds_text(ahead)} ahead: nothing comes due before. If the clock is right now, make it again: "
+                f"'pipelinekit schedules show {schedule.name} --yaml', 'delete' and 'load'"
+            )
 
     def _park(self, schedule: Schedule, error: ScheduleError, now: float) -> None:
         """Disable a schedule whose rule leads nowhere."""

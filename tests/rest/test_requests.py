@@ -195,6 +195,30 @@ def test_odd_names_in_addresses_are_refused_or_unknown(service, name):
             raise AssertionError(answer.text)
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({}, 202),
+        ({"sec-fetch-site": "same-origin", "origin": BASE}, 202),
+        ({"sec-fetch-site": "none"}, 202),
+        ({"origin": "https://127.0.0.1"}, 202),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site", "origin": "http://127.0.0.1:3000"}, 403),
+        ({"sec-fetch-site": "same-origin", "origin": "http://evil.example"}, 403),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"origin": "http://127.0.0.1@evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "evil"}, 403),
+    ],
+)
+def test_pages_of_other_sites_change_nothing_whatever_token_they_have(service, told, status):
+    assert service("POST", CALL, json={}, headers=told).status_code == status
+    assert service("GET", "/api/v1/runs?limit=1", headers=told).status_code == 200
+    answer = service("OPTIONS", CALL, "", headers={**told, "access-control-request-method": "POST"})
+    assert answer.status_code == 405, "no page of another site is told that it may"
+
+
 # -- sizes ---------------------------------------------------------------------------------------------------------------
 
 
