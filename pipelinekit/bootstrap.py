@@ -120,6 +120,7 @@ class Services(scheduling.ScheduleServices):
         self.settings = settings
         self.guest = guest  # a worker's, which executes steps of a workspace elsewhere
         self.clock = SystemClock()
+        self.patience: float | None = None  # with a server of the records that is away, where that is not as usual
 
     @cached_property
     def home(self) -> Path:
@@ -142,7 +143,7 @@ class Services(scheduling.ScheduleServices):
     def open_database(self) -> Database:
         """A connection to the records: a file, or what the settings name."""
         if self.settings.records:
-            return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records))
+            return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records), patience=self.patience)
         return SQLiteDatabase(self.home / RECORDS_FILE)
 
     def move_records(self, to: str) -> moving.Moved:

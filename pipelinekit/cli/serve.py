@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ else:
 
 RUNS_AT_ONCE, WARM, DRAIN_SECONDS = 4, 1, 30.0
 TICKER_SECONDS = 10.0  # that a server waits for what its schedules are doing when it ends
+PATIENCE_SECONDS = 5.0  # with records that are away: who asks or looks again is told, and does not wait for a minute
 HOST, PORT = "127.0.0.1", 8470
 
 
@@ -64,7 +66,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.runs < 1 or arguments.warm < 0 or not arguments.drain >= 0:
         words = f"a server cannot have --runs {arguments.runs} --warm {arguments.warm} --drain {arguments.drain:g}"
         raise UsageError(words, hint="--runs is 1 or more, --warm and --drain are 0 or more")
-    services = open_services()
+    services = _open()
     ended, hurried = threading.Event(), threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -81,6 +83,12 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _open(home: Path | None = None) -> Services:
+    services = open_services(home)
+    services.patience = PATIENCE_SECONDS
+    return services
+
+
 @contextmanager
 def _listen(arguments: argparse.Namespace, services: Services, ended: threading.Event) -> Iterator[None]:
     """Serve HTTP meanwhile."""
@@ -89,7 +97,7 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
     home = services.home
     try:
         log = home / "cache" / "server.log"
-        http = server.HTTPServer(lambda: open_services(home), server.Address(*place), log, pipelinekit.__version__)
+        http = server.HTTPServer(lambda: _open(home), server.Address(*place), log, pipelinekit.__version__)
     except ImportError as error:
         words = f"nothing can be served over HTTP: {error}"
         raise UsageError(words, hint="install pipelinekit[server], or serve with --no-http") from None
@@ -113,7 +121,7 @@ def _tick(services: Services, ended: threading.Event) -> Iterator[None]:
     home = services.home
 
     def serve() -> None:
-        open_services(home).serve_schedules(ended, _tell, inside=True)
+        _open(home).serve_schedules(ended, _tell, inside=True)
 
     thread = threading.Thread(target=serve, name="schedules", daemon=True)
     thread.start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -17,7 +18,7 @@ from pipelinekit.bootstrap import Services
 from pipelinekit.domain.audit import REFUSED, Origin
 from pipelinekit.domain.limits import Bucket, Limit
 from pipelinekit.domain.tokens import Kind, Permission, Principal
-from pipelinekit.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from pipelinekit.errors import ForbiddenError, NotFoundError, StorageError, UnauthenticatedError
 from pipelinekit.rest.problems import BusyError
 from pipelinekit.rest.streams import Streams
 from pipelinekit.rest.watch import Watch
@@ -25,6 +26,7 @@ from pipelinekit.rest.watch import Watch
 T = TypeVar("T")
 
 THREADS = 8
+IN_VAIN_SECONDS = 1.0  # who has waited so long for records that are away spares others the wait
 MOST_BUCKETS = 10_000  # of principals that are remembered
 BEARER = "bearer "
 
@@ -38,6 +40,8 @@ class Desk:
         self._local = threading.local()
         self._buckets: dict[tuple[str, Limit], Bucket] = {}
         self._lock = threading.Lock()
+        self._away: StorageError | None = None  # why the records could not be reached last
+        self._is_looked = False  # whether some thread sees just now if they are back
         self.writing = threading.Lock()  # threads that wait for this one go on at once; a database lets them sleep
         self.watch = Watch(self.do)
         self.streams = Streams()
@@ -51,9 +55,26 @@ class Desk:
         self._pool.shutdown()
 
     def _with_services(self, work: Callable[[Services], T]) -> T:
+        """Do it, unless the records are known to be away: then one thread looks, and the others do not wait for it."""
         if not hasattr(self._local, "services"):
             self._local.services = self._open()
-        return work(self._local.services)
+        with self._lock:
+            looks = self._away is not None
+            if self._away is not None and self._is_looked:
+                raise StorageError(self._away.message, hint=self._away.hint)
+            self._is_looked = looks
+        began, away = time.monotonic(), None
+        try:
+            return work(self._local.services)
+        except StorageError as error:
+            away = error if looks or time.monotonic() - began > IN_VAIN_SECONDS else None
+            raise
+        finally:
+            with self._lock:
+                if looks:
+                    self._is_looked = False
+                if looks or away is not None:
+                    self._away = away
 
     def admit(self, token: str, limit: Limit, now: float) -> None:
         """Count a request of a token. Raises BusyError when there were too many."""
