@@ -27,7 +27,7 @@ class Punctual(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # whatever is not taken shows
+        transport.set_write_buffer_limits(high=1)  # whatever is not taken shows; with 0 TLS would never go on
         self._await(h11.IDLE)
 
     def data_received(self, data: bytes) -> None:

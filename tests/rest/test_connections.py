@@ -2,13 +2,17 @@
 
 import json
 import socket
+import ssl
 import time
 from contextlib import contextmanager
 
 import httpx
 import pytest
+from certificates import Authority
 from conftest import wait_for
 
+from pipelinekit.client.workspace import connect
+from pipelinekit.errors import StorageError
 from pipelinekit.rest import connections, guard
 from pipelinekit.rest.server import Address, HTTPServer
 
@@ -108,21 +112,22 @@ def test_an_answer_that_takes_longer_than_its_request_may_is_given(listening, hu
     assert (answer.status_code, answer.headers["preference-applied"]) == (202, "wait=1")
 
 
-def test_who_does_not_read_answers_loses_the_connection_and_costs_no_more_memory(listening, hurry, service):
+def is_ended(deaf):
+    """Send one request more, and take no answer; whether the connection has ended."""
+    deaf.settimeout(SOON / 10)
+    try:
+        deaf.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def test_who_does_not_read_answers_loses_the_connection_and_costs_no_more_memory(listening, hurry):
     """Requests are sent on and on, and no answer is taken: then nothing more is read, and the connection ends."""
-    ask = b"GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
     with connected(listening, SO_RCVBUF=4096) as deaf:
-        deaf.settimeout(SOON / 10)
-
-        def ended():
-            try:
-                deaf.sendall(ask)
-            except TimeoutError:
-                return False
-            except OSError:
-                return True
-
-        wait_for(ended, 30)
+        wait_for(lambda: is_ended(deaf), 30)
 
 
 def test_who_does_not_read_a_stream_loses_it(listening, hurry, service, monkeypatch):
@@ -139,6 +144,40 @@ def test_who_does_not_read_a_stream_loses_it(listening, hurry, service, monkeypa
             service("PATCH", f"/api/v1/runs/{run}/tags", json={"set": {"n": str(number)}})
         service("POST", f"/api/v1/runs/{run}/cancel")
         wait_for(lambda: desk.streams._open.total() == 0)
+
+
+def test_over_tls_it_is_the_same(service, tmp_path, hurry):
+    authority = Authority("office")
+    for name, text in zip(
+        ("ca", "cert", "key"), (authority.ca, *authority.certify("server", "127.0.0.1")), strict=True
+    ):
+        (tmp_path / name).write_text(text)
+    address = Address(port=0, certificate=str(tmp_path / "cert"), key=str(tmp_path / "key"))
+    server = HTTPServer(service.services, address, tmp_path / "server.log", "0")
+    server.start()
+    try:
+        assert server.url.startswith("https://127.0.0.1:")
+        runs = connect(server.url, service.owner, str(tmp_path / "ca")).runs.list(limit=1)
+        assert len(runs) <= 1
+        with pytest.raises(StorageError, match="certificate"):
+            connect(server.url, service.owner).runs.list()
+        context = ssl.create_default_context(cafile=str(tmp_path / "ca"))
+        with connected(server) as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as slow:
+            slow.sendall(HEAD + b"x-slow: ")
+            assert trickle(slow).startswith(b"HTTP/1.1 408 ")
+        with connected(server) as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as silent:
+            assert silent.recv(10) == b""
+        assert len(httpx.get(f"{server.url}/openapi.json", verify=context).json()["paths"]) > 20
+        with (
+            connected(server, SO_RCVBUF=4096) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as deaf,
+        ):
+            wait_for(lambda: is_ended(deaf), 30)
+        with connected(server) as plain:
+            plain.sendall(HEAD + b"\r\n")
+            assert b"200" not in plain.recv(1 << 16)
+    finally:
+        server.stop()
 
 
 # -- forms of requests that two servers may read in two ways ---------------------------------------------------------------

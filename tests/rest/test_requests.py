@@ -346,6 +346,7 @@ def test_the_log_has_a_line_for_each_request_and_no_token(service, log):
     assert told[0]["path"] == "/api/v1/runs"
     for secret in (token, made):
         assert secret.split("_")[2] not in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
 
 
 def test_a_token_is_never_in_an_answer_or_in_the_records(service):
