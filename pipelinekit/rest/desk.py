@@ -55,26 +55,30 @@ class Desk:
         self._pool.shutdown()
 
     def _with_services(self, work: Callable[[Services], T]) -> T:
-        """Do it, unless the records are known to be away: then one thread looks, and the others do not wait for it."""
         if not hasattr(self._local, "services"):
             self._local.services = self._open()
-        with self._lock:
-            looks = self._away is not None
-            if self._away is not None and self._is_looked:
-                raise StorageError(self._away.message, hint=self._away.hint)
-            self._is_looked = looks
-        began, away = time.monotonic(), None
+        self._look_again(self._local.services)
+        began = time.monotonic()
         try:
             return work(self._local.services)
         except StorageError as error:
-            away = error if looks or time.monotonic() - began > IN_VAIN_SECONDS else None
+            if time.monotonic() - began > IN_VAIN_SECONDS:
+                self._away = error
             raise
+
+    def _look_again(self, services: Services) -> None:
+        """Where somebody has waited for the records in vain, one thread sees if they are back, and no other waits."""
+        with self._lock:
+            if self._away is None:
+                return
+            if self._is_looked:
+                raise StorageError(self._away.message, hint=self._away.hint)
+            self._is_looked = True
+        try:
+            services.servers.alive()
+            self._away = None
         finally:
-            with self._lock:
-                if looks:
-                    self._is_looked = False
-                if looks or away is not None:
-                    self._away = away
+            self._is_looked = False
 
     def admit(self, token: str, limit: Limit, now: float) -> None:
         """Count a request of a token. Raises BusyError when there were too many."""
