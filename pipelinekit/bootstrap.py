@@ -125,6 +125,7 @@ class Services(scheduling.ScheduleServices):
         self.on_secrets: Callable[[Mapping[str, str]], object] = (
             len  # told of values that are opened here, to hide them
         )
+        self.patience: float | None = None  # with a server of the records that is away, where that is not as usual
 
     @cached_property
     def home(self) -> Path:
@@ -147,7 +148,7 @@ class Services(scheduling.ScheduleServices):
     def open_database(self) -> Database:
         """A connection to the records: a file, or what the settings name."""
         if self.settings.records:
-            return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records))
+            return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records), patience=self.patience)
         return SQLiteDatabase(self.home / RECORDS_FILE)
 
     @cached_property

@@ -29,6 +29,7 @@ else:
 
 RUNS_AT_ONCE, WARM, DRAIN_SECONDS = 4, 1, 30.0
 TICKER_SECONDS = 10.0  # that a server waits for what its schedules are doing when it ends
+PATIENCE_SECONDS = 5.0  # with records that are away: who asks or looks again is told, and does not wait for a minute
 HOST, PORT = "127.0.0.1", 8470
 
 
@@ -178,6 +179,7 @@ def _opened(home: Path | None = None) -> Services:
     """Services whose secrets are not told by the log."""
     services = open_services(home)
     services.on_secrets = logs.redaction.register
+    services.patience = PATIENCE_SECONDS
     return services
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import ssl
 import time
 import urllib.error
@@ -19,7 +20,7 @@ from pipelinekit.errors import Fault, FaultyError, PipelinekitError, StorageErro
 PREFIX = "/api/v1"
 SECONDS = 60.0  # that a server may take to answer
 TRIES = 4  # of a request that may be sent twice, while the server is away or busy
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 1.0  # at most, before the second try; not all who were refused come back at once
 AGAIN = (429, 503)
 
 
@@ -88,7 +89,7 @@ class Connection:
             except (_ComeAgainError, StorageError):
                 if number == tries:
                     raise
-                time.sleep(PAUSE_SECONDS * number)
+                time.sleep(PAUSE_SECONDS * number * (1 + os.urandom(1)[0]) / 256)
         raise AssertionError("there is at least one try")
 
     def _once(self, method: str, address: str, body: Any, headers: Mapping[str, str]) -> Answer:

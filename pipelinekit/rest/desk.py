@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -19,7 +20,7 @@ from pipelinekit.domain.limits import Bucket, Limit
 from pipelinekit.domain.sign_in import RefusedTokenError, is_issued
 from pipelinekit.domain.tokens import Kind, Permission, Principal
 from pipelinekit.domain.traces import TraceContext
-from pipelinekit.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from pipelinekit.errors import ForbiddenError, NotFoundError, StorageError, UnauthenticatedError
 from pipelinekit.rest.meters import Meters
 from pipelinekit.rest.problems import BusyError
 from pipelinekit.rest.streams import Streams
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 THREADS = 8
+IN_VAIN_SECONDS = 1.0  # who has waited so long for records that are away spares others the wait
 MOST_BUCKETS = 10_000  # of principals that are remembered
 BEARER = "bearer "
 
@@ -50,6 +52,8 @@ class Desk:
         self._local = threading.local()
         self._buckets: dict[tuple[str, Limit], Bucket] = {}
         self._lock = threading.Lock()
+        self._away: StorageError | None = None  # why the records could not be reached last
+        self._is_looked = False  # whether some thread sees just now if they are back
         self.writing = threading.Lock()  # threads that wait for this one go on at once; a database lets them sleep
         self.watch = Watch(self.do)
         self.streams = Streams()
@@ -66,7 +70,28 @@ class Desk:
     def _with_services(self, work: Callable[[Services], T]) -> T:
         if not hasattr(self._local, "services"):
             self._local.services = self._open()
-        return work(self._local.services)
+        self._look_again(self._local.services)
+        began = time.monotonic()
+        try:
+            return work(self._local.services)
+        except StorageError as error:
+            if time.monotonic() - began > IN_VAIN_SECONDS:
+                self._away = error
+            raise
+
+    def _look_again(self, services: Services) -> None:
+        """Where somebody has waited for the records in vain, one thread sees if they are back, and no other waits."""
+        with self._lock:
+            if self._away is None:
+                return
+            if self._is_looked:
+                raise StorageError(self._away.message, hint=self._away.hint)
+            self._is_looked = True
+        try:
+            services.servers.alive()
+            self._away = None
+        finally:
+            self._is_looked = False
 
     def who(self, services: Services, text: str, request: Request) -> Principal:
         """Who shows a token. Raises UnauthenticatedError, and ForbiddenError for one of the issuer's without a role."""

@@ -45,6 +45,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_SITES = (b"same-origin", b"none")  # that a browser may ask from to change something
 _log = logging.getLogger(REQUESTS)
 _failures = logging.getLogger("pipelinekit.rest")
 
@@ -104,6 +106,13 @@ class Guard:
             await request.refuse(431, "size", f"headers may have {HEADER_BYTES} bytes", "send fewer, or shorter ones")
         elif not length.isdigit() or int(length) > limits.size:
             await request.refuse(413, "size", f"a body may have {limits.size} bytes", "send less")
+        elif b"content-length" in headers and b"transfer-encoding" in headers:  # two servers may read it in two ways
+            await request.refuse(
+                400, "request", "a body has one length, and this one is told of in two ways", "send one"
+            )
+        elif scope["method"] not in _SAFE and self._is_from_elsewhere(headers):
+            detail, hint = "this was sent by a page of another site", "programs send neither Origin nor Sec-Fetch-Site"
+            await request.refuse(403, "forbidden", detail, hint)
         elif _has_odd_letters(scope):
             await request.refuse(400, "request", "the address has characters that no address has", "leave them away")
         elif _has_body(headers) and _media_type(headers) != limits.media:
@@ -127,6 +136,12 @@ class Guard:
         if not name.endswith("]"):
             name = name.rpartition(":")[0] or name
         return "*" in self._hosts or name in self._hosts
+
+    def _is_from_elsewhere(self, headers: dict[bytes, bytes]) -> bool:
+        """Whether a browser says that a page which is none of ours has it ask."""
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        is_known = not origin or self._is_known(origin.partition("://")[2])
+        return headers.get(b"sec-fetch-site", b"none") not in _SITES or not is_known
 
 
 def _counted(receive: Receive, limits: _Limits) -> Receive:

@@ -16,6 +16,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.errors import UsageError
 from pipelinekit.ports.traces import Tracing
 from pipelinekit.rest.app import make_app
+from pipelinekit.rest.connections import Punctual
 from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import HEADER_BYTES, LOOPBACK
 from pipelinekit.rest.logs import log_to, stop
@@ -92,7 +93,7 @@ class HTTPServer:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=END_SECONDS,
             h11_max_incomplete_event_size=HEADER_BYTES,
-            http="h11",
+            http=Punctual,
             ws="none",
             lifespan="off",
             ssl_certfile=address.certificate or None,

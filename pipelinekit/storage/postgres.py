@@ -47,8 +47,9 @@ class _Step:
 class PostgresDatabase:
     """One connection to records in a schema of a PostgreSQL database, which is made and migrated when needed."""
 
-    def __init__(self, address: PostgresAddress, *, arriving: bool = False) -> None:
+    def __init__(self, address: PostgresAddress, *, arriving: bool = False, patience: float | None = None) -> None:
         self.address = address
+        self._patience = patience  # how long a server that is away is waited for, where that is not as usual
         self._depth = 0
         self._done: list[_Step] | None = None  # the statements of the open transaction
         self._transaction = ""  # its id, by which the server knows it
@@ -128,7 +129,8 @@ class PostgresDatabase:
 
         `mend` is done first where something went wrong.
         """
-        pause, until = FIRST_PAUSE, time.monotonic() + PATIENCE_SECONDS
+        patience = PATIENCE_SECONDS if self._patience is None else self._patience
+        pause, until = FIRST_PAUSE, time.monotonic() + patience
         while True:
             try:
                 if self._broken and mend is not None:

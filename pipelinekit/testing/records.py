@@ -282,7 +282,9 @@ class MemoryDriving:
 
     def _waits(self, run: str, patience: float) -> bool:
         record, now, told = self._state.runs[run], self._state.clock.now(), self._state.offered.get(run, 0.0)
-        return now - told >= AGAIN_SECONDS if told else record.epoch > 0 or now - record.created_at >= patience
+        return (
+            abs(now - told) >= AGAIN_SECONDS if told else record.epoch > 0 or abs(now - record.created_at) >= patience
+        )
 
     def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
         """End or queue again what dead drivers left."""

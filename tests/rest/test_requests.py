@@ -194,6 +194,30 @@ def test_odd_names_in_addresses_are_refused_or_unknown(service, name):
             raise AssertionError(answer.text)
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({}, 202),
+        ({"sec-fetch-site": "same-origin", "origin": BASE}, 202),
+        ({"sec-fetch-site": "none"}, 202),
+        ({"origin": "https://127.0.0.1"}, 202),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site", "origin": "http://127.0.0.1:3000"}, 403),
+        ({"sec-fetch-site": "same-origin", "origin": "http://evil.example"}, 403),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"origin": "http://127.0.0.1@evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "evil"}, 403),
+    ],
+)
+def test_pages_of_other_sites_change_nothing_whatever_token_they_have(service, told, status):
+    assert service("POST", CALL, json={}, headers=told).status_code == status
+    assert service("GET", "/api/v1/runs?limit=1", headers=told).status_code == 200
+    answer = service("OPTIONS", CALL, "", headers={**told, "access-control-request-method": "POST"})
+    assert answer.status_code == 405, "no page of another site is told that it may"
+
+
 # -- sizes ---------------------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +343,7 @@ def test_the_log_has_a_line_for_each_request_and_no_token(service, log):
     assert told[0]["path"] == "/api/v1/runs"
     for secret in (token, made):
         assert secret.split("_")[2] not in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
 
 
 def test_a_number_that_records_cannot_hold_is_no_number_of_a_row(service):

@@ -11,7 +11,7 @@ from schemathesis.core.transport import Response
 from pipelinekit.rest import vitals
 from pipelinekit.rest.problems import MEDIA_TYPE
 
-SLOW_EXAMPLES, EXAMPLES = 40, 4
+SLOW_EXAMPLES, EXAMPLES = 100, 4
 NOWHERE = (404, 405, 413, 414, 415, 421, 431)  # before it is known which operation is asked for
 
 
