@@ -27,6 +27,7 @@ def instrument(folder, command):
     """From now on this process dies where it is told."""
     from pipelinekit import bootstrap
     from pipelinekit.storage import recovery
+    from pipelinekit.storage.postgres import PostgresDatabase
     from pipelinekit.storage.sqlite import SQLiteDatabase
 
     def now(_):
@@ -39,22 +40,6 @@ def instrument(folder, command):
         return
     statements = {name for words in wanted for name in words if not name.isdigit()}
     only = next((int(word) for words in wanted for word in words if word.isdigit()), 0)
-    end = SQLiteDatabase._end
-
-    def note(name):
-        plain = getattr(SQLiteDatabase, name)
-
-        def noting(self, query, *arguments):
-            with self.transaction():
-                self.__dict__.setdefault("queries", set()).add(query)
-                if query == "add_audit":
-                    self.queries.add(arguments[0][ACTION].replace(" ", "-").replace("/", "-"))
-                return plain(self, query, *arguments)
-
-        setattr(SQLiteDatabase, name, noting)
-
-    for name in ("write", "write_returning", "write_many", "write_keys", "touch"):
-        note(name)
 
     def die(kind, side):
         try:
@@ -72,17 +57,41 @@ def instrument(folder, command):
             os.kill(os.getpid(), signal.SIGKILL)
             signal.pause()  # not one instruction more
 
-    def ending(self, how):
+    def around(self, commit):
+        """Commit, and die before or after it."""
         queries, self.__dict__["queries"] = self.__dict__.get("queries", set()), set()
-        kind = "+".join(sorted(queries))
-        dies = self._begun and how == "commit" and (not statements or statements & queries)
+        dies, kind = not statements or statements & queries, "+".join(sorted(queries))
         if dies:
             die(kind, "before")
-        end(self, how)
+        commit()
         if dies:
             die(kind, "after")
 
+    end, commit = SQLiteDatabase._end, PostgresDatabase._commit
+
+    def ending(self, how):
+        around(self, lambda: end(self, how)) if self._begun and how == "commit" else end(self, how)
+
     SQLiteDatabase._end = ending
+    PostgresDatabase._commit = lambda self: around(self, lambda: commit(self))
+    for name in ("write", "write_returning", "write_many", "write_keys"):
+        note(SQLiteDatabase, name)
+        note(PostgresDatabase, name)
+    note(SQLiteDatabase, "touch")
+
+
+def note(database, name):
+    """Have a method of a database note what it is asked for."""
+    plain = getattr(database, name)
+
+    def noting(self, query, *arguments):
+        with self.transaction():
+            self.__dict__.setdefault("queries", set()).add(query)
+            if query == "add_audit":
+                self.queries.add(arguments[0][ACTION].replace(" ", "-").replace("/", "-"))
+            return plain(self, query, *arguments)
+
+    setattr(database, name, noting)
 
 
 if "DYING" in os.environ:

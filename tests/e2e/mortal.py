@@ -34,9 +34,11 @@ SCHEDULES = "/api/v1/schedules"
 class Mortal:
     """A project whose server dies as it is told, is started again by whoever finds it dead, and is asked again."""
 
-    def __init__(self, folder, *words, compute="local"):
+    def __init__(self, folder, *words, compute="local", records=""):
         folder.mkdir(parents=True)
         self.project = Project(folder).write(doubling=FILE)
+        self.project.home.mkdir()
+        (self.project.home / "config.toml").write_text(f'records = "{records}"\n' if records else "")
         self.notes = folder.parent / "notes"
         self.notes.mkdir()
         self.time = time.time() // MINUTE * MINUTE

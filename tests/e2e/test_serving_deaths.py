@@ -65,13 +65,17 @@ PROMISED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "server",
-    [pytest.param(RESULTS, marks=pytest.mark.long), pytest.param("serve", marks=pytest.mark.slow)],
-    ids=["results", "all"],
-)
-def test_whatever_a_server_dies_at_every_call_and_every_instant_has_its_one_run(server, tmp_path):
-    with mortal(tmp_path / "project", server, "drive take_run") as site:
+WAYS = [
+    pytest.param(RESULTS, False, marks=pytest.mark.long, id="results"),
+    pytest.param("serve", False, marks=pytest.mark.slow, id="all"),
+    pytest.param("serve", True, marks=pytest.mark.slow, id="all-postgres"),
+]
+
+
+@pytest.mark.parametrize(("server", "is_shared"), WAYS)
+def test_whatever_a_server_dies_at_every_call_and_every_instant_has_its_one_run(server, is_shared, tmp_path, request):
+    records = request.getfixturevalue("postgres").new() if is_shared else ""
+    with mortal(tmp_path / "project", server, "drive take_run", records=records) as site:
         hold_to_it(site, live_through_it(site))
         deaths = site.deaths()
         for side in ("before", "after"):
