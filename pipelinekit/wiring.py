@@ -15,7 +15,7 @@ from pathlib import Path
 from pipelinekit import config
 from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
 from pipelinekit.domain.graphs import Graph
-from pipelinekit.domain.runs import RunRecord
+from pipelinekit.domain.runs import RunRecord, StepRecord
 from pipelinekit.errors import ConflictError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         dataset_outputs,
         datasets,
         datastores,
+        explaining,
         git_notes,
         ignore_patterns,
         interactive,
@@ -99,6 +100,7 @@ else:
     dataset_outputs = late("pipelinekit.workspace.dataset_outputs")
     datasets = late("pipelinekit.workspace.datasets")
     datastores = late("pipelinekit.workspace.datastores")
+    explaining = late("pipelinekit.workspace.explaining")
     git_notes = late("pipelinekit.workspace.git_notes")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     interactive = late("pipelinekit.workspace.interactive")
@@ -283,6 +285,11 @@ class NounServices(LifeServices):
             self.open_driving,
             lambda folder: snapshots.SourceTree(folder, self.cache, ignore_patterns.compile_patterns),
         )
+
+    def explain(self, run: RunRecord, steps: Sequence[StepRecord]) -> list[explaining.Explanation]:
+        """Why these steps of a run ran, or were reused."""
+        records = self.records
+        return explaining.Explainer(records.reuse, records.documents, self.blobs).explain(run, steps)
 
     @cached_property
     def accounts(self) -> AccountRecords:

@@ -7,9 +7,10 @@ import signal
 import threading
 from collections.abc import Sequence
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.datastores import pairs
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.servers import open_services
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.computes import ATTACHED, BUILT_IN, CREDENTIALS, IDLE_SECONDS, Attached, Cluster, Node
 from pipelinekit.domain.run_queries import parse_tag

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.classes import replace
 from pipelinekit.cli import reproducing, run_facts, run_logs, run_showing, times
 from pipelinekit.cli.output import print_error, print_json, table, time_text
 from pipelinekit.cli.run import drive
+from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.names import IN_PROCESS, LOCAL
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
 from pipelinekit.domain.runs import KINDS, RunOptions, RunRecord, RunStatus

@@ -11,9 +11,10 @@ from datetime import tzinfo
 from pathlib import Path
 from types import FrameType
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.schedule_words import add_schedule_arguments, schedule_words, trigger_text
+from pipelinekit.cli.servers import open_services
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.schedules import Backfill, ScheduleState, Tick, TickRange
 from pipelinekit.domain.texts import counted

@@ -8,8 +8,9 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.secrets import check_secret_name
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import UsageError

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table
+from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.texts import counted, size_text
 
 SHOWN = 40  # files of a preview that are listed, unless all are asked for

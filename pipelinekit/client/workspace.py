@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Generic
+
 from pipelinekit.client.connection import Connection
 from pipelinekit.client.publishing import RemoteEndpoints, RemotePipelines
-from pipelinekit.client.runs import RemoteRuns
+from pipelinekit.client.runs import Find, RunT
 
 
-class RemoteWorkspace:
-    """Calls published pipelines and finds what their runs left, over HTTP. Not shared between threads."""
+class RemoteWorkspace(Generic[RunT]):
+    """A workspace over HTTP; `find` gives the run of an id. Not shared between threads."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, find: Find[RunT]) -> None:
         self.url = connection.url
-        self.runs = RemoteRuns(connection)
-        self.published_pipelines = RemotePipelines(connection)
-        self.pipeline_endpoints = RemoteEndpoints(connection)
+        self.connection = connection
+        self.published_pipelines = RemotePipelines(connection, find)
+        self.pipeline_endpoints = RemoteEndpoints(connection, find)
 
     def __repr__(self) -> str:
         return f"<workspace at {self.url}>"
-
-
-def connect(url: str, token: str, certificate: str = "") -> RemoteWorkspace:
-    """The workspace of the server at this address; `certificate` is a file with those that it may show, as PEM."""
-    return RemoteWorkspace(Connection(url, token, certificate=certificate))

@@ -131,3 +131,28 @@ class TagChange(Body):
 
     set: dict[str, str] = {}
     remove: list[str] = []
+
+
+class NewProperties(Body):
+    """Properties that are to be added."""
+
+    add: dict[str, str]
+
+
+class RunDescription(Body):
+    """How a run is to be shown; what is not given stays."""
+
+    display_name: str | None = Field(None, max_length=255)
+    description: str | None = Field(None, max_length=10_000)
+
+
+class NewExperiment(Body):
+    """An experiment that is to be there."""
+
+    name: str
+
+
+class ExperimentChange(TagChange):
+    """What is to change of an experiment; what is not given stays."""
+
+    description: str | None = Field(None, max_length=10_000)

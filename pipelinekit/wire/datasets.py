@@ -103,3 +103,8 @@ def use_document(use: DatasetUse) -> dict[str, Any]:
         "name": use.name,
         "version": use.version,
     }
+
+
+def use_from_document(document: Mapping[str, Any]) -> DatasetUse:
+    """A use of a version from its document."""
+    return DatasetUse(document["run"], document["name"], document["version"], document["direction"], document["place"])

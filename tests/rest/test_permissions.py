@@ -3,14 +3,12 @@
 import pytest
 
 from pipelinekit.domain.tokens import Kind, Permission, Principal, Role
-from pipelinekit.rest import pipeline_endpoints, pipelines, run_events, runs, schedules, submissions, tokens
-from pipelinekit.rest.app import OPEN, PREFIX
+from pipelinekit.rest import submissions
+from pipelinekit.rest.app import NOUNS, OPEN, PREFIX
 from pipelinekit.rest.routing import Route, needs_of
 
-MODULES = {
-    module: "" if module is submissions else PREFIX
-    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, tokens, submissions)
-}
+MODULES = {**dict.fromkeys(NOUNS, PREFIX), submissions: ""}
+PLACES = ("run", "pipeline", "schedule", "token", "experiment", "digest", "output", "name", "other")
 ROUTES = [
     (method, prefix + route.path, route)
     for module, prefix in MODULES.items()
@@ -38,8 +36,8 @@ def address(method, path, endpoint="retraining"):
         if method == "DELETE" or path.endswith(("/archive", "/disable", "/enable", "/reactivate"))
         else endpoint
     )
-    places = {"endpoint": endpoint, "subscription": "s", "group": "g", "workspace": "w", "version": "0"}
-    filled = path.format_map({**dict.fromkeys(("run", "pipeline", "schedule", "token"), "0000"), **places})
+    places = {"endpoint": endpoint, "subscription": "s", "group": "g", "workspace": "w", "version": "0", "before": "0"}
+    filled = path.replace(":path}", "}").format_map({**dict.fromkeys(PLACES, "0000"), **places})
     return filled + ("?name=retraining" if path.endswith("/Name") else "")
 
 
