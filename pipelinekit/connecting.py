@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 from pipelinekit.client.blobs import RemoteBlobs
 from pipelinekit.client.connection import Connection, quoted
+from pipelinekit.client.datasets import RemoteDatasets
+from pipelinekit.client.datastores import RemoteDatastores, RemoteStore
 from pipelinekit.client.experiments import RemoteExperiments
 from pipelinekit.client.run_records import (
     RemoteDocuments,
@@ -21,17 +23,26 @@ from pipelinekit.client.run_records import (
     refuse,
 )
 from pipelinekit.client.workspace import RemoteWorkspace
+from pipelinekit.domain.accounting import StepUse
 from pipelinekit.domain.datasets import DatasetUse
+from pipelinekit.domain.datastores import Datastore
 from pipelinekit.domain.runs import RunRecord, StepRecord, StepStatus
+from pipelinekit.storage.zones import InstalledZones
+from pipelinekit.wire.accounting import use_from_document as step_use_from_document
 from pipelinekit.wire.datasets import use_from_document
 from pipelinekit.wire.runs import reasons_from_json
+from pipelinekit.workspace.datasets import RegisteredDataset
+from pipelinekit.workspace.datastores import DatastoreHandle
 from pipelinekit.workspace.experiments import ExperimentCollection
 from pipelinekit.workspace.explaining import Explanation
 from pipelinekit.workspace.runs import Run, RunCollection, RunStores
 from pipelinekit.workspace.stored_snapshots import SnapshotCollection
 
 LOOK_SECONDS = 0.5
-NOUNS = ("runs", "snapshots", "published_pipelines", "pipeline_endpoints")
+NOUNS = frozenset(
+    ("runs", "snapshots", "published_pipelines", "pipeline_endpoints", "schedules", "datasets", "datastores",
+     "environments", "computes", "secrets", "tokens", "audit")
+)  # fmt: skip
 
 
 class RemoteRecords:
@@ -76,6 +87,19 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
         records = self.records
         return SnapshotCollection(records.runs, records.documents, records.blobs, _preview)
 
+    @cached_property
+    def datastores(self) -> RemoteDatastores[DatastoreHandle]:
+        """Places that data lies in."""
+        return RemoteDatastores(self.connection, lambda record: DatastoreHandle(record, self._open_store))
+
+    @cached_property
+    def datasets(self) -> RemoteDatasets[RegisteredDataset]:
+        """Registered datasets."""
+        return RemoteDatasets(self.connection, self.records.blobs, RegisteredDataset)
+
+    def _open_store(self, record: Datastore) -> RemoteStore:
+        return RemoteStore(self.connection, record.name)
+
     def _submit(self, pipeline: Any, **_: Any) -> NoReturn:
         refuse(f"to submit {pipeline!r}")
 
@@ -104,6 +128,8 @@ class RemoteServices:
         self.facts = workspace.records.facts
         self.metrics = workspace.records.metrics
         self.clock = SimpleNamespace(now=time.time)
+        self.zones = InstalledZones()
+        self.accounts = SimpleNamespace(uses=self._step_uses)
         self.upkeep = SimpleNamespace(upkeep=SimpleNamespace(pin=self._pin))
 
     def __getattr__(self, name: str) -> Any:
@@ -136,6 +162,17 @@ class RemoteServices:
     def _uses(self, run: str) -> Sequence[DatasetUse]:
         found = self.connection.get(f"/runs/{quoted(run)}/provenance")["uses"]
         return [use_from_document(item) for item in found]
+
+    def are_schedules_served(self) -> bool:
+        """Whether some process makes runs of schedules now."""
+        return self.workspace.schedules.are_served()
+
+    def settings_document(self) -> dict[str, Any]:
+        """All settings with their values, where these come from, and what they are for."""
+        return dict(self.connection.get("/settings"))
+
+    def _step_uses(self, since: float) -> Sequence[StepUse]:
+        return [step_use_from_document(item) for item in self.connection.get("/reuse/uses", since=since)["uses"]]
 
     def _pin(self, run: str, *, pinned: bool) -> None:
         self.connection.ask("POST", f"/runs/{quoted(run)}/{'pin' if pinned else 'unpin'}", again=True)

@@ -223,6 +223,10 @@ class LifeServices(SourceServices):
         def check_computes(self, names: Sequence[str]) -> None: ...  # noqa: D102
         def stop_clusters(self) -> None: ...  # noqa: D102
 
+    def settings_document(self) -> dict[str, Any]:
+        """All settings with their values, where these come from, and what they are for."""
+        return config.settings_document(self.folder, self.settings)
+
     def store_to_move(self) -> moving_blobs.BlobStore:
         """The store, as what moves blobs sees it."""
         upkeep = self.upkeep.blobs

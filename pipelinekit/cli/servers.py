@@ -19,6 +19,11 @@ else:
 SERVER, TOKEN, CERTIFICATE = "PIPELINEKIT_SERVER", "PIPELINEKIT_TOKEN", "PIPELINEKIT_CERTIFICATE"
 
 
+def is_at_server() -> bool:
+    """Whether a server is named."""
+    return bool(os.environ.get(SERVER))
+
+
 def open_services(*, create: bool = True) -> Services:
     """Services of the workspace of this folder; at a server, as far as they are done there, with the same words."""
     url = os.environ.get(SERVER, "")

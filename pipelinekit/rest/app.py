@@ -9,6 +9,11 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from pipelinekit.rest import (
+    accounts,
+    computes,
+    datasets,
+    datastores,
+    environments,
     experiments,
     pipeline_endpoints,
     pipelines,
@@ -18,6 +23,7 @@ from pipelinekit.rest import (
     run_views,
     runs,
     schedules,
+    secrets,
     submissions,
     tokens,
 )
@@ -26,7 +32,8 @@ from pipelinekit.rest.guard import LOOPBACK, Guard
 
 PREFIX = "/api/v1"
 NOUNS = (
-    runs, run_events, run_records, run_views, experiments, pipelines, pipeline_endpoints, schedules, tokens
+    runs, run_events, run_records, run_views, experiments, pipelines, pipeline_endpoints, schedules, datasets,
+    datastores, environments, computes, secrets, accounts, tokens,
 )  # fmt: skip
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -123,7 +123,7 @@ class NewToken(Body):
     role: str | None = None
     kind: str | None = None
     endpoint: str = ""
-    expires: str = "90d"
+    expires: float | str = "90d"
 
 
 class TagChange(Body):
@@ -156,3 +156,119 @@ class ExperimentChange(TagChange):
     """What is to change of an experiment; what is not given stays."""
 
     description: str | None = Field(None, max_length=10_000)
+
+
+class NewDatastore(Body):
+    """A datastore that is to be registered."""
+
+    name: str
+    url: str = Field(description="s3://, az://, gs://, https://, http://, sftp://, or the whole path of a folder")
+    options: dict[str, str] = Field({}, description="how to reach it")
+    secrets: dict[str, str] = Field({}, description="by option, the workspace's secret that holds a credential")
+    allow_private: bool = Field(False, description="a web server may have an address of the server's network")
+    overwrite: bool = Field(False, description="replace a datastore of this name")
+    skip_validation: bool = Field(False, description="do not look whether it can be reached")
+    default: bool = Field(False, description="use it where none is named")
+
+
+class DatasetSource(Body):
+    """Where files of a dataset are: a path, folder or pattern in a datastore."""
+
+    store: str = ""
+    path: str
+
+
+class NewDataset(Body):
+    """A version of a dataset that is to be registered: files, or a table in files."""
+
+    name: str
+    sources: list[DatasetSource] = Field(min_length=1, max_length=1000)
+    kind: Literal["file", "tabular"] = "file"
+    format: str = Field("", description="parquet, csv, json or arrow, of a table; its suffix says it by default")
+    delimiter: str = ","
+    header: bool = True
+    columns: list[str] = Field([], description="names of columns of CSV without a header")
+    encoding: str = "utf8"
+    null_values: list[str] = []
+    types: dict[str, str] = Field({}, description="of columns of CSV and JSON")
+    partitioning: str = ""
+    recipe: list[list[Any]] = Field([], description="what is done to the table before it is read")
+    description: str = Field("", max_length=10_000)
+    tags: dict[str, str] = {}
+    create_new_version: bool = Field(False, description="add a version to a dataset that is there")
+    exist_ok: bool = Field(False, description="do nothing where the newest version is the same")
+    profile: bool = Field(True, description="look through the table")
+
+
+class DatasetChange(Body):
+    """What is to change of a version of a dataset; what is not given stays."""
+
+    description: str | None = Field(None, max_length=10_000)
+    add_tags: dict[str, str] = {}
+    remove_tags: list[str] = []
+
+
+class NewEnvironment(Body):
+    """An environment that is to be registered."""
+
+    name: str
+    version: int | None = Field(None, ge=1, description="that number and no other")
+    packages: list[str] = []
+    variables: dict[str, str] = {}
+    python: str = ""
+    image: str = ""
+    dockerfile: str = Field("", max_length=100_000)
+
+
+class Clone(Body):
+    """A copy under another name."""
+
+    name: str
+
+
+class ComputeDescription(Body):
+    """What is said of a compute target."""
+
+    description: str = ""
+    tags: dict[str, str] = {}
+
+
+class NewCluster(ComputeDescription):
+    """A cluster of processes on the server's machine, which is to be made and started."""
+
+    name: str
+    max_nodes: int
+    min_nodes: int = 0
+    idle_seconds_before_scaledown: float | str = 1800.0
+    cores: int = 1
+    memory: int | str = 0
+    resources: dict[str, float] = {}
+
+
+class NewAttachment(ComputeDescription):
+    """A Dask cluster that runs elsewhere, which is to be given a name."""
+
+    name: str
+    address: str
+    secrets: dict[str, str] = {}
+    allow_plain: bool = False
+    skip_validation: bool = False
+
+
+class ComputeChange(Body):
+    """What is to change of a compute target; what is not given stays."""
+
+    description: str | None = None
+    tags: dict[str, str] | None = None
+    address: str | None = None
+    secrets: dict[str, str] | None = None
+    allow_plain: bool | None = None
+    min_nodes: int | None = None
+    max_nodes: int | None = None
+    idle_seconds_before_scaledown: float | str | None = None
+
+
+class SecretValue(Body):
+    """The value of a secret. Nothing shows it again."""
+
+    value: str
