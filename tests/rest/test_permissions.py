@@ -8,9 +8,10 @@ from pipelinekit.rest.app import NOUNS, OPEN, PREFIX
 from pipelinekit.rest.routing import Route, needs_of
 
 MODULES = {**dict.fromkeys(NOUNS, PREFIX), submissions: ""}
-PLACES = ("run", "pipeline", "schedule", "token", "experiment", "digest", "output", "name", "other")
+PLACES = ("run", "pipeline", "schedule", "token", "experiment", "digest", "output", "name", "other", "dataset",
+          "datastore", "environment", "compute", "secret", "path")  # fmt: skip
 ROUTES = [
-    (method, prefix + route.path, route)
+    (method, prefix + route.path.replace(":path}", "}"), route)
     for module, prefix in MODULES.items()
     for route in module.router.routes
     for method in sorted(route.methods)
@@ -37,7 +38,7 @@ def address(method, path, endpoint="retraining"):
         else endpoint
     )
     places = {"endpoint": endpoint, "subscription": "s", "group": "g", "workspace": "w", "version": "0", "before": "0"}
-    filled = path.replace(":path}", "}").format_map({**dict.fromkeys(PLACES, "0000"), **places})
+    filled = path.format_map({**dict.fromkeys(PLACES, "0000"), **places})
     return filled + ("?name=retraining" if path.endswith("/Name") else "")
 
 
