@@ -23,11 +23,12 @@ from pipelinekit.client.run_records import (
     refuse,
 )
 from pipelinekit.client.workspace import RemoteWorkspace
-from pipelinekit.domain.accounting import StepUse
+from pipelinekit.domain.accounting import Kept, StepUse
 from pipelinekit.domain.datasets import DatasetUse
 from pipelinekit.domain.datastores import Datastore
 from pipelinekit.domain.runs import RunRecord, StepRecord, StepStatus
 from pipelinekit.storage.zones import InstalledZones
+from pipelinekit.wire.accounting import kept_from_document
 from pipelinekit.wire.accounting import use_from_document as step_use_from_document
 from pipelinekit.wire.datasets import use_from_document
 from pipelinekit.wire.runs import reasons_from_json
@@ -35,6 +36,7 @@ from pipelinekit.workspace.datasets import RegisteredDataset
 from pipelinekit.workspace.datastores import DatastoreHandle
 from pipelinekit.workspace.experiments import ExperimentCollection
 from pipelinekit.workspace.explaining import Explanation
+from pipelinekit.workspace.reuse import Criteria
 from pipelinekit.workspace.runs import Run, RunCollection, RunStores
 from pipelinekit.workspace.stored_snapshots import SnapshotCollection
 
@@ -144,6 +146,11 @@ class RemoteServices:
         """Wait a little before looking again at something that others change."""
         time.sleep(LOOK_SECONDS)
 
+    def repeat(self, run: str, *, verify: bool) -> RunRecord:
+        """Have a run done again as that one was; with `verify` every hit is executed and compared."""
+        made = self.connection.ask("POST", f"/runs/{quoted(run)}/repetitions", {"verify": verify}).document
+        return self.records.runs.get(made["id"])
+
     def explain(self, run: RunRecord, steps: Sequence[StepRecord]) -> list[Explanation]:
         """Why these steps of a run ran, or were reused."""
         document = self.connection.get(f"/runs/{run.id}/explanation")
@@ -170,6 +177,12 @@ class RemoteServices:
     def settings_document(self) -> dict[str, Any]:
         """All settings with their values, where these come from, and what they are for."""
         return dict(self.connection.get("/settings"))
+
+    def invalidate(self, criteria: Criteria, why: str, *, dry_run: bool = False) -> list[Kept]:
+        """Make results that fit unusable, for this reason, or with `dry_run` only find them. Raises UsageError."""
+        body = {name: getattr(criteria, name) for name in criteria.__match_args__}
+        made = self.connection.ask("POST", "/reuse/invalidations", {**body, "why": why, "dry_run": dry_run}).document
+        return [kept_from_document(item) for item in made["results"]]
 
     def _step_uses(self, since: float) -> Sequence[StepUse]:
         return [step_use_from_document(item) for item in self.connection.get("/reuse/uses", since=since)["uses"]]

@@ -16,7 +16,7 @@ from pipelinekit import config
 from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, StepRecord
-from pipelinekit.errors import ConflictError
+from pipelinekit.errors import ConflictError, UsageError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.storage.cache import FileCache
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipelinekit.compute import environments as building
     from pipelinekit.config import Settings
     from pipelinekit.domain import run_queries
+    from pipelinekit.domain.accounting import Kept
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.domain.upkeep import StoreFault
     from pipelinekit.ports import Blobs, Clock, DriverRecords
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
         leaks,
         moving_blobs,
         previews,
+        repeating,
+        reuse,
         secrets,
         snapshots,
         stored_snapshots,
@@ -112,6 +115,8 @@ else:
     publishing_records = late("pipelinekit.storage.publishing")
     run_queries = late("pipelinekit.domain.run_queries")
     shutil = late("shutil")
+    repeating = late("pipelinekit.workspace.repeating")
+    reuse = late("pipelinekit.workspace.reuse")
     snapshots = late("pipelinekit.workspace.snapshots")
     sealing = late("pipelinekit.storage.sealing")
     schedule_records = late("pipelinekit.storage.schedules")
@@ -290,10 +295,34 @@ class NounServices(LifeServices):
             lambda folder: snapshots.SourceTree(folder, self.cache, ignore_patterns.compile_patterns),
         )
 
+    def repetition(self, old: RunRecord) -> repeating.Repetition:
+        """A run that is to be done again."""
+        return repeating.Repetition(old, self.records.documents, self.dataset_inputs(), self.pipelines)
+
+    def repeat(self, run: str, *, verify: bool, by: str = "") -> RunRecord:
+        """Record a run as that one was, which a server drives; with `verify` every hit is executed and compared."""
+        old = self.records.runs.get(run)
+        options = repeating.verifying(old.options) if verify else old.options
+        details = {"user": by} if by else None
+        return self.repetition(old).record(options, self.records.batch, detached=True, details=details)
+
     def explain(self, run: RunRecord, steps: Sequence[StepRecord]) -> list[explaining.Explanation]:
         """Why these steps of a run ran, or were reused."""
         records = self.records
         return explaining.Explainer(records.reuse, records.documents, self.blobs).explain(run, steps)
+
+    def invalidate(self, criteria: reuse.Criteria, why: str, *, dry_run: bool = False) -> list[Kept]:
+        """Make results that fit unusable, for this reason, or with `dry_run` only find them. Raises UsageError."""
+        if criteria == reuse.Criteria():
+            raise UsageError(
+                "it is not said which results are meant",
+                hint="give --step, --pipeline, --run, --older-than or --cause; --step '*' means all",
+            )
+        records = self.records.reuse
+        found = [kept for kept in records.kept() if criteria.fit(kept)]
+        if not dry_run:
+            records.revoke([kept.key for kept in found], why)
+        return found
 
     @cached_property
     def accounts(self) -> AccountRecords:

@@ -24,6 +24,15 @@ def is_at_server() -> bool:
     return bool(os.environ.get(SERVER))
 
 
+def refuse_at_server(command: str) -> None:
+    """Raise UsageError for a command that works beside the workspace folder only, where a server is named."""
+    if is_at_server():
+        raise UsageError(
+            f"'pipelinekit {command}' works beside the workspace folder, not over a server",
+            hint="name the folder with --workspace, or run it on the machine that has the folder",
+        )
+
+
 def open_services(*, create: bool = True) -> Services:
     """Services of the workspace of this folder; at a server, as far as they are done there, with the same words."""
     url = os.environ.get(SERVER, "")

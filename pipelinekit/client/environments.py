@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any, NoReturn
+from typing import Any
 
 from pipelinekit.client.connection import LONG_SECONDS, Connection, quoted
-from pipelinekit.client.run_records import refuse
 from pipelinekit.domain.environments import LATEST, Environment, Lock, parse_version, split_label
 from pipelinekit.errors import UsageError
 from pipelinekit.wire.environments import environment_from_document, environment_to_json, lock_from_json
@@ -59,9 +58,11 @@ class RemoteEnvironments:
         found = self._connection.ask("POST", f"{_path(label)}/lock", query={"upgrade": upgrade}, seconds=LONG_SECONDS)
         return lock_from_json(found.document)
 
-    def build(self, environment: Environment | str) -> NoReturn:
-        """Environments are built where steps run."""
-        refuse(f"to build environment {environment!r}")
+    def build(self, environment: Environment | str) -> str:
+        """Build a registered environment on the server's machine ahead of need; its interpreter there."""
+        label = environment if isinstance(environment, str) else environment.label
+        found = self._connection.ask("POST", f"{_path(label)}/build", again=True, seconds=LONG_SECONDS)
+        return str(found.document["python"])
 
     def _listed(self, **query: Any) -> builtins.list[Environment]:
         return [

@@ -10,9 +10,11 @@ from pipelinekit import config
 from pipelinekit.bootstrap import Services
 from pipelinekit.domain.limits import READ
 from pipelinekit.domain.tokens import Permission, Principal
+from pipelinekit.rest import bodies
 from pipelinekit.rest.desk import Asked, Needs
 from pipelinekit.rest.routing import Route
-from pipelinekit.wire.accounting import use_document
+from pipelinekit.wire.accounting import kept_document, use_document
+from pipelinekit.workspace.reuse import Criteria
 
 router = APIRouter(tags=["accounts and settings"], route_class=Route)
 
@@ -28,6 +30,21 @@ async def list_uses(
 
     def work(services: Services, _: Principal) -> dict[str, Any]:
         return {"uses": [use_document(use) for use in services.accounts.uses(since)]}
+
+    return await asked.do(work)
+
+
+@router.post("/reuse/invalidations", operation_id="invalidate_results")
+async def invalidate(asked: Administering, body: bodies.Invalidation) -> dict[str, Any]:
+    """Make results unusable that fit all that is said, so that their steps run again; or only tell which."""
+    criteria = Criteria(body.step, body.pipeline, body.run, body.before, body.cause)
+
+    def work(services: Services, principal: Principal) -> dict[str, Any]:
+        with services.records.batch():
+            found = services.invalidate(criteria, body.why, dry_run=body.dry_run)
+            if not body.dry_run:
+                services.audit.note("reuse.invalidate", body.step or body.run, by=asked.origin(principal))
+        return {"dry_run": body.dry_run, "results": [kept_document(kept) for kept in found]}
 
     return await asked.do(work)
 

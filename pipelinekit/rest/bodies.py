@@ -272,3 +272,21 @@ class SecretValue(Body):
     """The value of a secret. Nothing shows it again."""
 
     value: str
+
+
+class Repetition(Body):
+    """How a run is to be done again."""
+
+    verify: bool = Field(False, description="execute every step that would be reused, and compare")
+
+
+class Invalidation(Body):
+    """Which results are to be reused no more: those that fit all that is given."""
+
+    step: str = Field("", description="a pattern of names of steps")
+    pipeline: str = Field("", description="a pattern of names of pipelines")
+    run: str = Field("", description="the id of the run that made them")
+    before: float = Field(0.0, description="made before then, in seconds since 1970")
+    cause: str = Field("", description="why their steps ran")
+    why: str = Field("it was invalidated by hand", max_length=1000, description="told when a step runs again")
+    dry_run: bool = Field(False, description="only tell which")

@@ -73,6 +73,16 @@ async def lock_environment(asked: Submitting, environment: Label, upgrade: bool 
     return await change(asked, "environments.lock", how)
 
 
+@router.post("/{environment}/build", operation_id="build_environment")
+async def build_environment(asked: Submitting, environment: Label) -> dict[str, Any]:
+    """Build it on the server's machine ahead of need, or make a damaged one again."""
+
+    def how(services: Services) -> tuple[str, dict[str, Any]]:
+        return environment, {"name": environment, "python": services.environments.build(environment)}
+
+    return await change(asked, "environments.build", how)
+
+
 @router.post("/{environment}/clones", operation_id="clone_environment", status_code=201)
 async def clone_environment(asked: Submitting, environment: Label, body: bodies.Clone) -> dict[str, Any]:
     """Register a copy under another name."""

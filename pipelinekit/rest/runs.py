@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi import Path as InPath
 
 from pipelinekit.bootstrap import Services
-from pipelinekit.domain.limits import READ
+from pipelinekit.domain.limits import READ, TRIGGER
 from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.rest import bodies, calls
@@ -26,6 +26,7 @@ router = APIRouter(prefix="/runs", tags=["runs"], route_class=Route)
 LOG_CHARACTERS = 1 << 20  # that one answer has at most
 Viewing = Annotated[Asked, Depends(Needs(Permission.VIEW, READ))]
 Submitting = Annotated[Asked, Depends(Needs(Permission.SUBMIT, READ))]
+Starting = Annotated[Asked, Depends(Needs(Permission.SUBMIT, TRIGGER))]
 Administering = Annotated[Asked, Depends(Needs(Permission.ADMINISTER, READ))]
 Id = Annotated[str, InPath(description="the id of a run, the beginning of one, or `latest`", max_length=64)]
 Text = Annotated[str, Query(max_length=1000)]
@@ -174,6 +175,21 @@ async def describe_run(asked: Submitting, run: Id, body: bodies.RunDescription) 
         return found.id, run_document(found.record)
 
     return await change(asked, "runs.describe", how)
+
+
+@router.post("/{run}/repetitions", operation_id="repeat_run", status_code=202)
+async def repeat_run(asked: Starting, run: Id, body: bodies.Repetition | None = None) -> dict[str, Any]:
+    """Run the same graph with the same values again: what was finished is reused, or executed and compared."""
+    verify = bool(body and body.verify)
+
+    def work(services: Services, principal: Principal) -> dict[str, Any]:
+        with services.records.batch():
+            made = services.repeat(run, verify=verify, by=principal.name)
+            services.audit.note("runs.repeat", made.id, by=asked.origin(principal))
+        services.launch(made.id)
+        return run_document(made)
+
+    return await asked.do(work)
 
 
 @router.post("/{run}/pin", operation_id="pin_run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipelinekit.domain.accounting import StepUse
+from pipelinekit.domain.accounting import Kept, StepUse
 from pipelinekit.domain.runs import StepStatus
 
 
@@ -31,3 +31,20 @@ def use_from_document(document: Mapping[str, Any]) -> StepUse:
         document["seconds"],
         tuple(document["causes"]),
     )
+
+
+def kept_document(kept: Kept) -> dict[str, Any]:
+    """A result that may be reused."""
+    return {
+        "key": kept.key,
+        "run": kept.run,
+        "step": kept.step,
+        "pipeline": kept.pipeline,
+        "created_at": kept.created_at,
+        "causes": list(kept.causes),
+    }
+
+
+def kept_from_document(document: Mapping[str, Any]) -> Kept:
+    """A result that may be reused, from its document."""
+    return Kept(**{**document, "causes": tuple(document["causes"])})

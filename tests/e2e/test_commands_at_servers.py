@@ -180,6 +180,8 @@ LOOKING = """
     tokens audit --verify
     snapshots show RUN
     reuse stats
+    reuse invalidate --step scale --dry-run
+    reuse invalidate
     settings
 """
 
@@ -338,3 +340,62 @@ def test_what_is_changed_is_told_the_same(served, monkeypatch, form):
     ]
     assert trees[0] == trees[1]
     assert len(trees[0]) > 4
+
+
+REFUSED = """
+    gc --dry-run
+    fsck
+    serve
+    run retrain.py
+    plan retrain.py
+    compile retrain.py
+    publish retrain.py
+    workspace show
+    runs export latest
+    runs reproduce latest
+    runs upload latest numbers.txt
+    datastores upload raw numbers.txt
+    datastores copy raw sales.csv raw
+    computes keep far
+    secrets rotate-key
+    schedules run
+    snapshots preview
+    datasets register local numbers.txt
+    datastores register local raw
+"""
+
+
+def test_what_works_beside_the_folder_is_refused_at_a_server(served, monkeypatch):
+    for line in REFUSED.strip().splitlines():
+        code, out, err = said(served, line.split(), monkeypatch, server=True)
+        assert (code, out) == (2, ""), line
+        assert "server" in err, line
+
+
+def test_a_server_is_asked_with_a_token_and_one_workspace_is_named(served, monkeypatch):
+    code, _, err = said(served, ["runs", "list"], monkeypatch, server=True, token="nonsense")
+    assert (code, "no valid access token" in err or "token" in err) == (1, True)
+    code, _, err = said(served, ["gc", "--workspace", "."], monkeypatch, server=True)
+    assert (code, "not both" in err) == (2, True)
+    code, _, err = said(served, ["secrets", "list"], monkeypatch, server=True, token=served.reader)
+    assert (code, "takes the role owner" in err) == (1, True)
+    monkeypatch.delenv("PIPELINEKIT_TOKEN")
+    monkeypatch.setenv("PIPELINEKIT_SERVER", served.url)
+    out = io.StringIO()
+    with redirect_stderr(out):
+        assert main(["runs", "list"]) == 2
+    assert "PIPELINEKIT_TOKEN" in out.getvalue()
+    with redirect_stdout(out):
+        assert main(["runs", "list", "--workspace", "."]) == 0
+
+
+def test_a_run_is_done_again_at_a_server(served, monkeypatch):
+    run = next(item.id for item in Workspace.open(served.folder).runs.list(experiment="retrain", status="Completed"))
+    code, out, _ = said(served, ["runs", "resume", run, "--json"], monkeypatch, server=True)
+    told = json.loads(out)
+    assert (code, told["status"]) == (0, "Completed")
+    assert {step["status"] for step in told["steps"]} == {"Reused"}
+    code, out, _ = said(served, ["runs", "verify", run, "--json"], monkeypatch, server=True)
+    assert {step.get("verified") for step in json.loads(out)["steps"]} == {"equal"}
+    code, out, _ = said(served, ["runs", "logs", json.loads(out)["id"], "--follow"], monkeypatch, server=True)
+    assert "reading" in out

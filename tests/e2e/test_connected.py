@@ -433,7 +433,6 @@ def test_what_needs_the_folder_is_refused_at_a_server(served, tmp_path):
         lambda: workspace.datastores.register("relative", "raw"),
         lambda: run.upload("file", tmp_path / "file"),
         lambda: workspace.datastores.get("raw").upload(tmp_path / "file"),
-        lambda: workspace.environments.build("light"),
         lambda: workspace.snapshots.preview(tmp_path),
         lambda: workspace.experiments.get("retrain").start_run(),
     )
