@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pipelinekit.domain.names import IN_PROCESS, LOCAL, WORKSPACE_FOLDER
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.snapshots import Tree
 from pipelinekit.engine.code.summaries import Summary
-from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.errors import NotFoundError
 from pipelinekit.late import late
 from pipelinekit.runtime.driver import Driver
 from pipelinekit.runtime.records import Records
@@ -38,24 +39,25 @@ from pipelinekit.workspace.pipelines import Pipelines
 from pipelinekit.workspace.runs import RunCollection, RunStores
 
 if TYPE_CHECKING:
+    import tempfile
+
     from pipelinekit import connecting
     from pipelinekit.compute import supervisor
     from pipelinekit.domain import addresses
+    from pipelinekit.domain import secrets as secret_rules
     from pipelinekit.domain.graphs import Graph
+    from pipelinekit.domain.runs import RunOptions
+    from pipelinekit.domain.uploads import Upload
     from pipelinekit.engine.code import modules
     from pipelinekit.ports import Blobs, DriverRecords
     from pipelinekit.runtime import planner
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import (
         facts,
-        leftovers,
-        moving,
         object_stores,
         postgres,
         run_queries,
-        sweeping,
     )
-    from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.storage.database import Database
     from pipelinekit.workspace import (
         audit,
@@ -68,7 +70,7 @@ if TYPE_CHECKING:
         secrets,
         stored_snapshots,
         tokens,
-        upkeep,
+        uploads,
     )
     from pipelinekit.workspace import computes as workspace_computes
     from pipelinekit.workspace import environments as environment_collection
@@ -76,8 +78,13 @@ if TYPE_CHECKING:
     from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
     from pipelinekit.workspace import published_pipelines as publishing
     from pipelinekit.workspace import schedules as schedule_collection
+    from pipelinekit.workspace.compiling import LockEnvironment
     from pipelinekit.workspace.experiments import ExperimentCollection
+    from pipelinekit.workspace.pipelines import Arguments
 else:
+    tempfile = late("tempfile")
+    secret_rules = late("pipelinekit.domain.secrets")
+    uploads = late("pipelinekit.workspace.uploads")
     datasets = late("pipelinekit.workspace.datasets")
     datastores = late("pipelinekit.workspace.datastores")
     addresses = late("pipelinekit.domain.addresses")
@@ -86,12 +93,8 @@ else:
     facts = late("pipelinekit.storage.facts")
     run_queries = late("pipelinekit.storage.run_queries")
     planner = late("pipelinekit.runtime.planner")
-    leftovers = late("pipelinekit.storage.leftovers")
-    moving = late("pipelinekit.storage.moving")
     postgres = late("pipelinekit.storage.postgres")
     object_stores = late("pipelinekit.storage.object_stores")
-    sweeping = late("pipelinekit.storage.sweeping")
-    upkeep_records = late("pipelinekit.storage.upkeep")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     installed_index = late("pipelinekit.workspace.installed_index")
     workspace_experiments = late("pipelinekit.workspace.experiments")
@@ -99,7 +102,6 @@ else:
     observing = late("pipelinekit.workspace.observing")
     publishing = late("pipelinekit.workspace.published_pipelines")
     secrets = late("pipelinekit.workspace.secrets")
-    upkeep = late("pipelinekit.workspace.upkeep")
 
 LOOK_SECONDS = 0.2
 
@@ -145,28 +147,6 @@ class Services(scheduling.ScheduleServices):
             return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records))
         return SQLiteDatabase(self.home / RECORDS_FILE)
 
-    def move_records(self, to: str) -> moving.Moved:
-        """Move all records to a PostgreSQL database, or with `file` back into the workspace folder."""
-        origin = self.settings.origins.get("records", "")
-        if origin.startswith("environment"):
-            raise UsageError(
-                f"{origin} says where the records are, and would go on to do so", hint="set it in config.toml instead"
-            )
-        value = "" if to == addresses.FILE else str(addresses.postgres_address(to))
-        old, new = (self._place(address) for address in (self.settings.records, value))
-        if str(old) == str(new):
-            raise UsageError(f"the records are at {new} already")
-        self.check_unserved("move")
-        self.recover()
-        self.stop_clusters()
-        self.database.close()
-        return moving.move(old, new, lambda: config.write_settings(self.folder, {"records": value}))
-
-    def _place(self, address: str) -> moving.Place:
-        if address:
-            return moving.PostgresPlace(addresses.postgres_address(address))
-        return moving.FilePlace(self.home / RECORDS_FILE)
-
     @cached_property
     def blobs(self) -> Blobs:
         """The store: a folder, or an object store with local copies."""
@@ -203,23 +183,6 @@ class Services(scheduling.ScheduleServices):
     def _seen(self) -> leases.Seen:
         return leases.Seen(self.home / "records.seen", self.settings.records or RECORDS_FILE, note)
 
-    @cached_property
-    def upkeep(self) -> upkeep.Stores:
-        """What clean-up and checks work on."""
-        records, home = self.records, self.home
-        return upkeep.Stores(
-            upkeep_records.SQLUpkeep(self.database, self.clock),
-            self.recover,
-            records.reuse,
-            records.documents,
-            records.batch,
-            self.objects.upkeep if self.objects else sweeping.FolderSweeper(home / "blobs"),
-            leftovers.HomeSweeper(home),
-            self.clock,
-            self.registered,
-            self.environments.places,
-        )
-
     def open_driving(self) -> DriverRecords:
         """Driver records on a connection of their own, for another thread."""
         return SQLDriving(self.open_database(), self.clock)
@@ -248,11 +211,11 @@ class Services(scheduling.ScheduleServices):
             self.dataset_inputs,
         )
 
-    def expected(self, graph: Graph, prepared: publishing.PreparedCall) -> Mapping[str, int]:
-        """How many steps of a call that was prepared are expected to be reused, to run, or to depend on others."""
-        records, given = self.records, prepared.arguments
+    def expected(self, graph: Graph, given: Arguments, options: RunOptions) -> Mapping[str, int]:
+        """How many steps of a run with these arguments are expected to be reused, to run, or to depend on others."""
+        records = self.records
         stores = records.reuse, records.documents, self.blobs, self.clock, self.files()
-        steps = planner.plan(self.compiler.bind_secrets(graph), given.values, given.paths, prepared.options, *stores)
+        steps = planner.plan(self.compiler.bind_secrets(graph), given.values, given.paths, options, *stores)
         return {name: sum(step.decision == name for step in steps) for name in ("reuse", "run", "maybe", "skip")}
 
     @cached_property
@@ -291,6 +254,7 @@ class Services(scheduling.ScheduleServices):
             observer,
             self._at_end,
             self.note_changes,
+            self.compiler.misfit,
         )
 
 
@@ -331,7 +295,7 @@ class Workspace(workspace.Workspace):
         Without a `token` that of the variable PIPELINEKIT_TOKEN is shown. `certificate` is a PEM file, where the
         server's is not one that this machine knows.
         """
-        return connecting.connect(url, token or os.environ.get("PIPELINEKIT_TOKEN", ""), certificate)
+        return connecting.connect(url, token or os.environ.get("PIPELINEKIT_TOKEN", ""), certificate, _pack)
 
     def delete(self) -> Sequence[str]:
         """Delete the workspace folder with all that lies in it, once no run is open; where else it kept things.
@@ -478,6 +442,35 @@ def open_services(
             hint="'pipelinekit run FILE' or 'pipelinekit workspace create' makes one",
         )
     return Services(found, settings)
+
+
+@contextmanager
+def sending(lock_environment: LockEnvironment) -> Iterator[Services]:
+    """Services that compile what is sent to a server, which has the workspace; of theirs nothing is kept."""
+    with tempfile.TemporaryDirectory(prefix="pipelinekit-") as folder:
+        home = Path(folder) / WORKSPACE_FOLDER
+        found = Services(home, config.load_settings(home))
+        found.blobs = uploads.Gathered(Path(folder))
+        found.cache = FileCache(config.user_cache(found.home) / "local.db")
+        find = lock_environment, _summarise, secret_rules.any_versions
+        limits = config.snapshot_limits(found.settings)
+        found.compiler = Compiler(found.cache, _compile_patterns, _build_index, *find, limits)
+        try:
+            yield found
+        finally:
+            found.cache.close()
+
+
+@contextmanager
+def _pack(
+    pipeline: workspace.Traceable, parameters: Mapping[str, Any], lock_environment: LockEnvironment
+) -> Iterator[Upload]:
+    """A pipeline with all that it needs, for as long as it is sent."""
+    with sending(lock_environment) as services:
+        given = pipeline.plain_values(parameters)
+        compilation = services.pipelines.compile(pipeline.trace(given))
+        assert isinstance(services.blobs, uploads.Gathered)
+        yield uploads.gather(services.pipelines, services.blobs, compilation, given, Path.cwd())
 
 
 def _build_index() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pipelinekit import config, wiring
+from pipelinekit import config, upkeeping
 from pipelinekit.domain.names import IN_PROCESS, LOCAL
 from pipelinekit.late import late
 from pipelinekit.storage import leases
@@ -53,7 +53,7 @@ _launched: list[subprocess.Popen[bytes]] = []  # by this process; whoever lets g
 MAKER = "pipelinekit.bootstrap:make_supervisor"  # what a Dask worker calls for the supervisor of a workspace
 
 
-class ComputeServices(wiring.NounServices):
+class ComputeServices(upkeeping.UpkeepServices):
     """The part of a workspace's services that makes compute targets."""
 
     @cached_property

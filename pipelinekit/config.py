@@ -209,6 +209,16 @@ def _parsed(name: str, text: str, origin: str) -> Any:
         raise UsageError(f"{origin}: setting {name!r} must be {_WORDS[kind]}, not {text!r}") from None
 
 
+def user_cache(otherwise: Path) -> Path:
+    """The folder for what this user's programs remember to be fast; another one where it cannot be made."""
+    found = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "pipelinekit")
+    try:
+        found.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return otherwise
+    return found
+
+
 def find_workspace(start: Path) -> Path | None:
     """The workspace folder that `start` lies in: the nearest `.pipelinekit` upward; None when there is none."""
     for folder in (start, *start.parents):

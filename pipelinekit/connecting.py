@@ -22,6 +22,7 @@ from pipelinekit.client.run_records import (
     RemoteRunRecords,
     refuse,
 )
+from pipelinekit.client.uploads import Pack
 from pipelinekit.client.workspace import RemoteWorkspace
 from pipelinekit.domain.accounting import Kept, StepUse
 from pipelinekit.domain.datasets import DatasetUse
@@ -63,7 +64,7 @@ class RemoteRecords:
 class ConnectedWorkspace(RemoteWorkspace[Run]):
     """A workspace that a server has, with the words of one that was opened; see `Workspace.connect`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, pack: Pack) -> None:
         self.records = records = RemoteRecords(connection)
         self.runs = RunCollection(
             RunStores(
@@ -76,12 +77,12 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
                 lambda: records.runs,
             )
         )
-        super().__init__(connection, self.runs.get)
+        super().__init__(connection, self.runs.get, pack)
 
     @cached_property
     def experiments(self) -> ExperimentCollection:
         """The experiments."""
-        return ExperimentCollection(self.records.experiments, self.runs, self._submit, _begin)
+        return ExperimentCollection(self.records.experiments, self.runs, self.submit, _begin)
 
     @cached_property
     def snapshots(self) -> SnapshotCollection:
@@ -102,9 +103,6 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
     def _open_store(self, record: Datastore) -> RemoteStore:
         return RemoteStore(self.connection, record.name)
 
-    def _submit(self, pipeline: Any, **_: Any) -> NoReturn:
-        refuse(f"to submit {pipeline!r}")
-
 
 def _begin(experiment: str, *_: Any) -> NoReturn:
     refuse(f"an interactive run of experiment {experiment!r}")
@@ -114,9 +112,9 @@ def _preview(folder: Path) -> NoReturn:
     refuse(f"a preview of {str(folder)!r}")
 
 
-def connect(url: str, token: str, certificate: str = "") -> ConnectedWorkspace:
+def connect(url: str, token: str, certificate: str, pack: Pack) -> ConnectedWorkspace:
     """The workspace of the server at this address; `certificate` is a file with those that it may show, as PEM."""
-    return ConnectedWorkspace(Connection(url, token, certificate=certificate))
+    return ConnectedWorkspace(Connection(url, token, certificate=certificate), pack)
 
 
 class RemoteServices:

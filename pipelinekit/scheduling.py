@@ -77,8 +77,9 @@ class ScheduleServices(serving.ServeServices):
         made, looked, told = self.ticker(tell, drive=None if inside else self.launch), float("-inf"), ""
         try:
             while True:
+                pause = ticker.LOOK_SECONDS
                 try:
-                    made.turn()
+                    pause = made.turn()
                 except Exception as error:  # whatever it is, schedules are looked at again
                     if repr(error) != told:
                         tell(f"schedules cannot be looked at: {error!r}")
@@ -86,7 +87,7 @@ class ScheduleServices(serving.ServeServices):
                 if not inside and time.monotonic() - looked >= RECOVER_SECONDS:
                     looked = time.monotonic()
                     self._see_to_runs(tell)
-                if ended.wait(ticker.LOOK_SECONDS):
+                if ended.wait(pause):
                     return
         finally:
             made.release()
@@ -115,7 +116,7 @@ class ScheduleServices(serving.ServeServices):
         """What clean-up leaves beside what runs need: of datasets, and of data that runs of schedules wait to read."""
         digests, values = self._dataset_records.values()
         records = self._schedule_records
-        waiting = [tick for schedule in records.busy() for tick in records.pending(schedule.id)]
+        waiting = [tick for seen in records.glance() if seen.pending for tick in records.pending(seen.id)]
         return digests, [*values, *schedule_watching.seen_values(waiting)]
 
     @cached_property

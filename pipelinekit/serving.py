@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pipelinekit.engine import orchestrator
     from pipelinekit.runtime import performer, service, turns
     from pipelinekit.storage import servers
+    from pipelinekit.storage import uploads as upload_parts
+    from pipelinekit.workspace import uploads
+    from pipelinekit.workspace.compiling import Compiler
 else:
     local = late("pipelinekit.compute.local")
     orchestrator = late("pipelinekit.engine.orchestrator")
@@ -29,6 +32,8 @@ else:
     server_nouns = late("pipelinekit.domain.servers")
     service = late("pipelinekit.runtime.service")
     servers = late("pipelinekit.storage.servers")
+    upload_parts = late("pipelinekit.storage.uploads")
+    uploads = late("pipelinekit.workspace.uploads")
 
 PATIENCE_SECONDS = 30.0  # how long a queued run is left to the process that was started to drive it
 RETRY_SECONDS = 0.5  # between two tries of a server to reach the records, when it begins
@@ -36,7 +41,12 @@ WAITS = "-"  # instead of a run's id: the driver process is told it on its stand
 
 
 class ServeServices(computing.ComputeServices):
-    """Services for runs that go on by themselves."""
+    """Services for runs that go on by themselves, and for pipelines that come from elsewhere."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def compiler(self) -> Compiler: ...  # noqa: D102 - see `bootstrap.Services`
 
     @cached_property
     def _launched(self) -> dict[str, tuple[DriverProcess, int]]:
@@ -46,6 +56,22 @@ class ServeServices(computing.ComputeServices):
     def servers(self) -> servers.SQLServers:
         """The servers of the workspace."""
         return servers.SQLServers(self.database, self.clock)
+
+    @cached_property
+    def uploads(self) -> uploads.UploadCollection:
+        """Pipelines that come from elsewhere."""
+        stores = uploads.UploadStores(
+            upload_parts.FolderUploads(self.home, self.blobs),
+            self.blobs,
+            self.pipelines,
+            self.published_pipelines,
+            self.runs,
+            self.records.batch,
+            self.check_computes,
+            self.compiler.misfit,
+            self.settings.compute,
+        )
+        return uploads.UploadCollection(stores)
 
     def recover(self) -> None:
         """See to runs that nobody drives: have those that go on driven, end the others.

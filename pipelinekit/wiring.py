@@ -16,18 +16,15 @@ from pipelinekit import config
 from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, StepRecord
-from pipelinekit.errors import ConflictError, UsageError
+from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.storage.cache import FileCache
 from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import shutil
-
     from pipelinekit.compute import environments as building
     from pipelinekit.config import Settings
-    from pipelinekit.domain import run_queries
     from pipelinekit.domain.accounting import Kept
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.domain.upkeep import StoreFault
@@ -64,7 +61,6 @@ if TYPE_CHECKING:
         ignore_patterns,
         interactive,
         leaks,
-        moving_blobs,
         previews,
         repeating,
         reuse,
@@ -108,13 +104,10 @@ else:
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     interactive = late("pipelinekit.workspace.interactive")
     leaks = late("pipelinekit.workspace.leaks")
-    moving_blobs = late("pipelinekit.workspace.moving_blobs")
     endpoint_collection = late("pipelinekit.workspace.pipeline_endpoints")
     previews = late("pipelinekit.workspace.previews")
     publishing = late("pipelinekit.workspace.published_pipelines")
     publishing_records = late("pipelinekit.storage.publishing")
-    run_queries = late("pipelinekit.domain.run_queries")
-    shutil = late("shutil")
     repeating = late("pipelinekit.workspace.repeating")
     reuse = late("pipelinekit.workspace.reuse")
     snapshots = late("pipelinekit.workspace.snapshots")
@@ -151,8 +144,6 @@ class SourceServices:
         def open_driving(self) -> DriverRecords: ...  # noqa: D102
         def recover(self) -> None: ...  # noqa: D102
         def check_unserved(self, verb: str) -> None: ...  # noqa: D102
-        @property
-        def upkeep(self) -> Stores: ...  # noqa: D102
 
     def lock_environment(self, environment: Environment | str) -> LockedEnvironment:
         """A declared environment, with its lock."""
@@ -212,8 +203,8 @@ class SourceServices:
         return self._builder.build(lock, task.environment)
 
 
-class LifeServices(SourceServices):
-    """The part that creates, moves and deletes what belongs to a workspace."""
+class NounServices(SourceServices):
+    """The part that keeps what is told of runs, experiments, tokens, secrets, and the data that runs are given."""
 
     if TYPE_CHECKING:
         folder: Path
@@ -224,46 +215,10 @@ class LifeServices(SourceServices):
         def runs(self) -> RunCollection: ...  # noqa: D102
         @property
         def pipelines(self) -> Pipelines: ...  # noqa: D102
+        @property
+        def upkeep(self) -> Stores: ...  # noqa: D102
         def launch(self, run: str) -> None: ...  # noqa: D102
         def check_computes(self, names: Sequence[str]) -> None: ...  # noqa: D102
-        def stop_clusters(self) -> None: ...  # noqa: D102
-
-    def settings_document(self) -> dict[str, Any]:
-        """All settings with their values, where these come from, and what they are for."""
-        return config.settings_document(self.folder, self.settings)
-
-    def store_to_move(self) -> moving_blobs.BlobStore:
-        """The store, as what moves blobs sees it."""
-        upkeep = self.upkeep.blobs
-        if self.objects is not None:
-            objects = self.objects.blobs
-            return moving_blobs.BlobStore(objects, upkeep, objects.take_files, objects.bring)
-
-        def add(places: Mapping[str, Path]) -> None:
-            self.blobs.put_files(list(places.values()))
-
-        return moving_blobs.BlobStore(self.blobs, upkeep, add, len)
-
-    def create(self, *, exist_ok: bool = False) -> None:
-        """Make the folder and the tables. Raises ConflictError where there is a workspace, unless `exist_ok`."""
-        if (self.folder / RECORDS_FILE).exists() and not exist_ok:
-            raise ConflictError(f"there is a workspace at {self.folder.parent} already", hint="choose another folder")
-        self.runs.find(run_queries.RunQuery(limit=1))
-
-    def delete(self) -> list[str]:
-        """Delete the folder, once no run is open; what lies elsewhere is left, and told."""
-        self.check_unserved("delete")
-        self.recover()
-        moving_blobs.check_still(self.runs, "delete")
-        self.stop_clusters()
-        self.database.close()
-        self.cache.close()
-        shutil.rmtree(self.folder)
-        return [place for place in (self.settings.records, self.settings.blobs) if place]
-
-
-class NounServices(LifeServices):
-    """The part that keeps what is told of runs, experiments, tokens, secrets, and the data that runs are given."""
 
     @cached_property
     def facts(self) -> FactRecords:

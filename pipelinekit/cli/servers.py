@@ -43,5 +43,5 @@ def open_services(*, create: bool = True) -> Services:
         raise UsageError(
             f"the server at {url} is asked with an access token", hint=f"put one into the variable {TOKEN}"
         )
-    found = connecting.connect(url, token, os.environ.get(CERTIFICATE, ""))
+    found = bootstrap.Workspace.connect(url, token, certificate=os.environ.get(CERTIFICATE, ""))
     return cast("Services", connecting.RemoteServices(found))  # what it does not have is refused

@@ -112,7 +112,9 @@ class Connection:
     def _once(self, method: str, address: str, body: Any, headers: Mapping[str, str], seconds: float) -> Answer:
         told = {**self._told(), **headers}
         data = None
-        if body is not None:
+        if isinstance(body, bytes):
+            data, told["Content-Type"] = body, "application/octet-stream"
+        elif body is not None:
             data, told["Content-Type"] = json.dumps(body).encode(), "application/json"
         request = urllib.request.Request(address, data, told, method=method)  # noqa: S310 - the scheme was checked
         with self._answered(request, seconds) as answer:

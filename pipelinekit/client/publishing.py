@@ -35,7 +35,8 @@ def _call(
     return find(made["id"])
 
 
-def _regenerate(wanted: bool | str | Sequence[str]) -> bool | list[str]:
+def regenerate_words(wanted: bool | str | Sequence[str]) -> bool | list[str]:
+    """What `regenerate` says in a request."""
     return wanted if isinstance(wanted, bool) else [wanted] if isinstance(wanted, str) else list(wanted)
 
 
@@ -98,7 +99,7 @@ class RemotePipeline(Generic[RunT]):
             idempotency_key,
             experiment=experiment,
             compute=compute,
-            regenerate=_regenerate(regenerate),
+            regenerate=regenerate_words(regenerate),
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
@@ -212,7 +213,7 @@ class RemoteEndpoint(Generic[RunT]):
             version=version,
             experiment=experiment,
             compute=compute,
-            regenerate=_regenerate(regenerate),
+            regenerate=regenerate_words(regenerate),
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,

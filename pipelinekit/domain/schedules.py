@@ -180,6 +180,16 @@ class Schedule:
 
 
 @frozen
+class Glance:
+    """What can be seen of a schedule without reading it: whether it changed, and what of its ledger is not settled."""
+
+    id: str
+    version: int
+    pending: bool
+    open: bool
+
+
+@frozen
 class Tick:
     """One instant of a schedule, and what became of it.
 

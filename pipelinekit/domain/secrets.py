@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from pipelinekit.classes import frozen
 from pipelinekit.errors import UsageError
@@ -58,3 +59,8 @@ def check_secret_value(name: str, value: str) -> str:
     if size > LARGEST:
         raise UsageError(f"the value of secret {name!r} has {size} bytes; at most {LARGEST} are kept")
     return value
+
+
+def any_versions(names: Iterable[str]) -> dict[str, int]:
+    """Any version of each of these, for where nobody knows which there are."""
+    return dict.fromkeys(names, ANY_VERSION)

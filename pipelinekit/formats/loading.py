@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipelinekit.domain.values import PLAIN, StoredValue
@@ -73,6 +75,9 @@ def load_plain(value: StoredValue, blobs: Blobs) -> Any:
     return value.inline if value.is_inline else plain_from_json(loads(blobs.read(value.blob)))
 
 
+_AS_THEY_ARE = frozenset((int, float, bool, type(None)))  # data that no annotation asks to be something else
+
+
 def bare(annotation: Any) -> Any:
     """The annotation without `Annotated` and without `None` in a union."""
     if typing.get_origin(annotation) is typing.Annotated:
@@ -87,17 +92,21 @@ def bare(annotation: Any) -> Any:
 
 def revive(data: Any, annotation: Any) -> Any:
     """Plain data as the annotation asks: enum members by name, tuples from lists, also inside lists and dicts."""
-    if data is None or type(data) in (int, float, bool):
+    if type(data) in _AS_THEY_ARE:
         return data
     wanted = bare(annotation)
     origin = typing.get_origin(wanted)
     if isinstance(wanted, type) and issubclass(wanted, enum.Enum) and isinstance(data, str):
         return wanted[data]
     if isinstance(data, list):
-        items = [revive(item, _argument(wanted, min(i, _last(wanted)))) for i, item in enumerate(data)]
+        items = [
+            item if type(item) in _AS_THEY_ARE or type(item) is kind else revive(item, kind)
+            for item, kind in zip(data, _kinds(wanted), strict=False)
+        ]
         return tuple(items) if origin is tuple or wanted is tuple else items
     if isinstance(data, dict):
-        return {key: revive(item, _argument(wanted, 1)) for key, item in data.items()}
+        kind = _argument(wanted, 1)
+        return {key: item if type(item) in _AS_THEY_ARE else revive(item, kind) for key, item in data.items()}
     if origin in (typing.Union, types.UnionType):
         return _revive_union(data, wanted)
     return data
@@ -116,9 +125,9 @@ def _argument(annotation: Any, position: int) -> Any:
     return arguments[position] if position < len(arguments) else typing.Any
 
 
-def _last(annotation: Any) -> int:
-    """The last position of a tuple's own types; 0 for lists and for tuples of one repeated type."""
-    arguments = typing.get_args(annotation)
-    if typing.get_origin(annotation) is not tuple or Ellipsis in arguments:
-        return 0
-    return max(len(arguments) - 1, 0)
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """What each item of a list or tuple is to be, without end: a tuple's own types, or always the same one."""
+    arguments = [item for item in typing.get_args(annotation) if item is not Ellipsis] or [typing.Any]
+    if typing.get_origin(annotation) is not tuple or Ellipsis in typing.get_args(annotation):
+        del arguments[1:]
+    return itertools.chain(arguments, itertools.repeat(arguments[-1]))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pipelinekit.domain.data_changes import DataChange, Listing
     from pipelinekit.domain.runs import RunStatus
-    from pipelinekit.domain.schedules import Backfill, Schedule, Tick, TickRange
+    from pipelinekit.domain.schedules import Backfill, Glance, Schedule, Tick, TickRange
 else:
     Protocol = object
 
@@ -28,8 +28,11 @@ class ScheduleRecords(Protocol):
     def list(self, *, deleted: bool = False) -> Sequence[Schedule]:
         """All of them, by name; deleted ones if that is asked."""
 
-    def busy(self) -> Sequence[Schedule]:
-        """Those that there may be something to do for: active ones, and those with pending or open ticks."""
+    def glance(self) -> Sequence[Glance]:
+        """Those that there may be something to do for, by name: active ones, and those with pending or open ticks."""
+
+    def some(self, ids: Iterable[str]) -> Mapping[str, Schedule]:
+        """Schedules by id; those that are not there are left out."""
 
     def change(
         self,

@@ -26,6 +26,7 @@ from pipelinekit.rest import (
     secrets,
     submissions,
     tokens,
+    uploads,
 )
 from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import LOOPBACK, Guard
@@ -33,7 +34,7 @@ from pipelinekit.rest.guard import LOOPBACK, Guard
 PREFIX = "/api/v1"
 NOUNS = (
     runs, run_events, run_records, run_views, experiments, pipelines, pipeline_endpoints, schedules, datasets,
-    datastores, environments, computes, secrets, accounts, tokens,
+    datastores, environments, computes, secrets, accounts, tokens, uploads,
 )  # fmt: skip
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for
 

@@ -42,6 +42,49 @@ class Call(Body):
     compute: str = Field("", description="where steps run")
 
 
+class Submission(Body):
+    """A run of a pipeline that was uploaded."""
+
+    upload: str = Field(description="the digest of the upload's document, which is a blob in the store")
+    experiment: str = Field("", description="the experiment that the run belongs to; the pipeline's name")
+    tags: dict[str, str] = Field({}, description="tags of the run")
+    display_name: str = Field("", max_length=255, description="what the run is shown as")
+    continue_on_step_failure: bool | None = Field(None, description="after a failure skip only what depends on it")
+    regenerate: bool | list[str] = Field(False, description="execute whatever was kept: all, or steps by pattern")
+    compute: str = Field("", description="where steps run")
+    max_seconds: float = Field(0.0, ge=0, description="the run is canceled when it has taken so long; 0 for never")
+
+
+class Publication(Body):
+    """A pipeline that was uploaded, or the one of a run, to be published."""
+
+    upload: str = Field("", description="the digest of the upload's document, which is a blob in the store")
+    run: str = Field("", max_length=64, description="the run whose pipeline is published, instead of an upload")
+    name: str = Field("", max_length=255, description="what it is published as; the pipeline's name")
+    description: str = Field("", max_length=10_000)
+    version: str = Field("", max_length=255, description="a version text of your own")
+    experiment: str = Field("", description="the experiment of its runs; its name")
+    compute: str = Field("", description="where its steps run; the server's default")
+    continue_on_step_failure: bool = Field(False, description="after a failure skip only what depends on it")
+    max_seconds: float = Field(0.0, ge=0, description="runs are canceled when they have taken so long; 0 for never")
+    tags: dict[str, str] = Field({}, description="tags of its runs")
+    endpoint: str = Field("", description="add it to this pipeline endpoint, made if there is none")
+    default: bool = Field(False, description="as the version that calls of the endpoint mean")
+
+
+class Digests(Body):
+    """Blobs that are asked for."""
+
+    digests: list[str] = Field(max_length=10_000)
+
+
+class Environment(Body):
+    """An environment that is to be locked."""
+
+    name: str = Field("", description="a registered one, as NAME or NAME:VERSION")
+    environment: dict[str, Any] | None = Field(None, description="what it consists of, where it is not registered")
+
+
 class Description(Body):
     """A new description."""
 

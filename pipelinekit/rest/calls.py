@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Response
@@ -12,16 +11,16 @@ from pydantic import BaseModel, Field
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.classes import frozen
-from pipelinekit.domain.digests import encode, strong_digest
 from pipelinekit.domain.graphs import Graph
-from pipelinekit.domain.idempotency import KEPT_SECONDS, Different, InProgress, Replay, check_idempotency_key
-from pipelinekit.domain.runs import RunRecord
+from pipelinekit.domain.idempotency import check_idempotency_key
+from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.errors import ConflictError, PipelinekitError, UsageError
-from pipelinekit.rest import bodies
+from pipelinekit.rest import bodies, repeats
 from pipelinekit.rest.desk import Asked, Desk
 from pipelinekit.rest.parameters import read_parameters
 from pipelinekit.rest.problems import ANSWERS as PROBLEMS
+from pipelinekit.workspace.pipelines import Arguments
 from pipelinekit.workspace.published_pipelines import Call, PreparedCall, PublishedPipelineHandle
 from pipelinekit.workspace.runs import Run
 
@@ -51,7 +50,7 @@ class Called(BaseModel):
     id: str
     status: str
     url: str
-    pipeline: str = Field(description="the id of the published pipeline")
+    pipeline: str = Field("", description="the id of the published pipeline; empty for what was not published")
     endpoint: str = Field("", description="the pipeline endpoint that was called, by name")
     version: int | None = Field(None, description="the version of the endpoint that was called")
     experiment: str
@@ -60,28 +59,31 @@ class Called(BaseModel):
     run: dict[str, Any] | None = Field(None, description="the run itself, where it was waited for")
 
 
-class Target:
-    """What is called: how a call of it is prepared and recorded, and what names it in the audit log."""
+@frozen
+class Prepared:
+    """A run that can be recorded at once; `record` gives None where what was prepared is no longer what is called."""
 
-    def __init__(
-        self,
-        name: str,
-        pipeline: PublishedPipelineHandle,
-        record: Callable[[PreparedCall], Run | None],
-        endpoint: str = "",
-        version: int | None = None,
-    ) -> None:
-        self.name = name
-        self.pipeline = pipeline
-        self.record = record
-        self.endpoint = endpoint
-        self.version = version
+    arguments: Arguments
+    options: RunOptions
+    record: Callable[[], Run | None]
+
+
+@frozen
+class Target:
+    """What is called: its graph, how a call of it is prepared, and what names it in the audit log."""
+
+    name: str
+    graph: Graph
+    prepare: Callable[[Mapping[str, Any], Call], Prepared]
+    pipeline: str = ""
+    endpoint: str = ""
+    version: int | None = None
 
 
 def pipeline_target(services: Services, pipeline: str) -> Target:
     """A published pipeline as what is called."""
     handle = services.published_pipelines.get(pipeline)
-    return Target(f"pipelines/{handle.id}", handle, handle.record_prepared)
+    return Target(f"pipelines/{handle.id}", handle.graph, _preparing(handle, handle.record_prepared), handle.id)
 
 
 def endpoint_target(services: Services, endpoint: str, version: int | None) -> Target:
@@ -89,13 +91,20 @@ def endpoint_target(services: Services, endpoint: str, version: int | None) -> T
     handle = services.pipeline_endpoints.get(endpoint)
     handle.record.check_active()
     found = handle.record.version(version)
-    return Target(
-        f"pipeline-endpoints/{handle.name}",
-        handle.pipeline(found.number),
-        lambda prepared: handle.record_prepared(version, prepared),
-        handle.name,
-        found.number,
-    )
+    pipeline = handle.pipeline(found.number)
+    prepare = _preparing(pipeline, lambda prepared: handle.record_prepared(version, prepared))
+    name = f"pipeline-endpoints/{handle.name}"
+    return Target(name, pipeline.graph, prepare, pipeline.id, handle.name, found.number)
+
+
+def _preparing(
+    pipeline: PublishedPipelineHandle, record: Callable[[PreparedCall], Run | None]
+) -> Callable[[Mapping[str, Any], Call], Prepared]:
+    def prepare(given: Mapping[str, Any], call: Call) -> Prepared:
+        prepared = pipeline.prepare(given, call)
+        return Prepared(prepared.arguments, prepared.options, lambda: record(prepared))
+
+    return prepare
 
 
 @frozen
@@ -156,54 +165,31 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
     desk: Desk = asked.request.app.state.desk
     with desk.writing, services.records.batch():
         services.idempotency.sweep()  # from here on nobody else writes
-        if wanted.key and (replay := _begun(asked, services, principal, wanted)):
-            return replay, False
+        if wanted.key and (replay := repeats.begun(asked, services, principal, wanted.key, wanted.said)):
+            return Called.model_validate_json(replay), False
         if failure is not None:
             raise failure
         assert ready is not None
         target, prepared, expected = ready
-        run = target.record(prepared)
+        run = prepared.record()
         if run is None:
             if wanted.key:
-                services.idempotency.abandon(principal.token, _scope(asked), wanted.key)
+                repeats.abandon(asked, services, principal, wanted.key)
             return None
         made = _called(target, services.records.runs.get(run.id), expected)
         services.audit.note("call", target.name, by=asked.origin(principal), after=run.id)
         if wanted.key:
-            services.idempotency.finish(principal.token, _scope(asked), wanted.key, run.id, made.model_dump_json())
+            repeats.finish(asked, services, principal, wanted.key, run.id, made.model_dump_json())
     services.launch(run.id)
     return made, True
 
 
-def _prepared(services: Services, principal: Principal, wanted: Wanted) -> tuple[Target, PreparedCall, Expected]:
+def _prepared(services: Services, principal: Principal, wanted: Wanted) -> tuple[Target, Prepared, Expected]:
     target = wanted.target(services)
-    graph = target.pipeline.graph
+    graph = target.graph
     given = wanted.read(graph) if wanted.read else read_parameters(graph.parameters, wanted.body.parameters)
-    prepared = target.pipeline.prepare(given, _call_of(wanted.body, principal, wanted.source))
-    return target, prepared, Expected(**services.expected(graph, prepared))
-
-
-def _scope(asked: Asked) -> str:
-    """What a key is unique within, besides whoever sends it: the address that is called."""
-    return asked.request.url.path
-
-
-def _begun(asked: Asked, services: Services, principal: Principal, wanted: Wanted) -> Called | None:
-    """What was answered when the key came before; None when it is new. Raises ConflictError."""
-    key = wanted.key
-    request = strong_digest(encode(json.dumps([wanted.said, asked.request.url.query], sort_keys=True)))
-    until = services.clock.now() + KEPT_SECONDS
-    match services.idempotency.begin(principal.token, _scope(asked), key, request, until):
-        case Replay(response=response):
-            return Called.model_validate_json(response)
-        case Different():
-            raise ConflictError(
-                f"the idempotency key {key!r} came with another request before", hint="give each request its own key"
-            )
-        case InProgress():
-            raise ConflictError(f"a request with the idempotency key {key!r} is in progress", hint="send it again")
-        case _:
-            return None
+    prepared = target.prepare(given, _call_of(wanted.body, principal, wanted.source))
+    return target, prepared, Expected(**services.expected(graph, prepared.arguments, prepared.options))
 
 
 def _call_of(body: bodies.Call, principal: Principal, source: str) -> Call:
@@ -226,7 +212,7 @@ def _called(target: Target, record: RunRecord, expected: Expected) -> Called:
         id=record.id,
         status=str(record.status),
         url=RUNS + record.id,
-        pipeline=target.pipeline.id,
+        pipeline=target.pipeline,
         endpoint=target.endpoint,
         version=target.version,
         experiment=record.experiment,

@@ -63,7 +63,7 @@ async def show_environment(asked: Viewing, environment: Label) -> dict[str, Any]
     return await asked.do(lambda services, _: services.environments.show(environment))
 
 
-@router.post("/{environment}/lock", operation_id="lock_environment")
+@router.post("/{environment}/lock", operation_id="lock_registered_environment")
 async def lock_environment(asked: Submitting, environment: Label, upgrade: bool = False) -> dict[str, Any]:
     """Resolve it to exact versions with hashes, once; with `upgrade` anew."""
 

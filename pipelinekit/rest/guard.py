@@ -17,11 +17,15 @@ from typing import Any
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipelinekit.classes import frozen
 from pipelinekit.rest.problems import MEDIA_TYPE
 
 BODY_BYTES = 1 << 20
 HEADER_BYTES, ADDRESS_BYTES = 16 << 10, 8 << 10
 BODY_SECONDS = 30.0  # within which a body has to come
+BLOBS = "/api/v1/blobs"  # where bodies are bytes
+PART_BYTES = (4 << 20) + (1 << 19)  # of such a body: a part, or a pack of small blobs with what tells them apart
+PART_SECONDS = 300.0
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -35,6 +39,16 @@ _log = logging.getLogger("pipelinekit.access")
 _failures = logging.getLogger("pipelinekit.rest")
 
 
+@frozen
+class _Limits:
+    """What a body may be: bytes, seconds that it may take to come, and its media type."""
+
+    size: int
+    seconds: float
+    media: str
+    name: str
+
+
 class Guard:
     """Wraps an application. `hosts` are names under which it may be asked for; `*` for any."""
 
@@ -43,8 +57,8 @@ class Guard:
     ) -> None:
         self._app = app
         self._hosts = {name.lower() for name in hosts}
-        self._most = body_bytes
-        self._seconds = body_seconds
+        self._bodies = _Limits(body_bytes, body_seconds, "application/json", "JSON")
+        self._parts = _Limits(PART_BYTES, PART_SECONDS, "application/octet-stream", "bytes")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -54,6 +68,7 @@ class Guard:
         request = _Request(scope, send)
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
+        limits = self._parts if _is_bytes(scope) else self._bodies
         if not self._is_known(headers.get(b"host", b"").decode("latin-1")):
             detail, hint = "this server is not asked for by that name", "it takes --allow-host NAME to serve others"
             await request.refuse(421, "host", detail, hint)
@@ -61,18 +76,20 @@ class Guard:
             await request.refuse(414, "size", f"an address may have {ADDRESS_BYTES} bytes", "ask for less at once")
         elif sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
             await request.refuse(431, "size", f"headers may have {HEADER_BYTES} bytes", "send fewer, or shorter ones")
-        elif not length.isdigit() or int(length) > self._most:
-            await request.refuse(413, "size", f"a body may have {self._most} bytes", "send less")
+        elif not length.isdigit() or int(length) > limits.size:
+            await request.refuse(413, "size", f"a body may have {limits.size} bytes", "send less")
         elif _has_odd_letters(scope):
             await request.refuse(400, "request", "the address has characters that no address has", "leave them away")
-        elif _has_body(headers) and not _is_json(headers):
-            hint = "send the header 'Content-Type: application/json'"
-            await request.refuse(415, "encoding", "bodies are JSON, and this one does not say that it is", hint)
+        elif _has_body(headers) and _media_type(headers) != limits.media:
+            hint = f"send the header 'Content-Type: {limits.media}'"
+            await request.refuse(
+                415, "encoding", f"bodies are {limits.name} here, and this one is not said to be", hint
+            )
         elif headers.get(b"content-encoding", b"identity") != b"identity":
             await request.refuse(415, "encoding", "bodies are taken as they are, not compressed", "send it plainly")
         else:
             try:
-                await self._app(scope, self._counted(receive), request.send)
+                await self._app(scope, _counted(receive, limits), request.send)
             except Exception:
                 if not request.has_failed:
                     _failures.exception("request %s failed", request.id)
@@ -86,26 +103,33 @@ class Guard:
             name = name.rpartition(":")[0] or name
         return "*" in self._hosts or name in self._hosts
 
-    def _counted(self, receive: Receive) -> Receive:
-        """The same, but for bodies that are longer than they said, did not say how long they are, or do not end."""
-        count, is_whole = 0, False
-        until = asyncio.get_running_loop().time() + self._seconds
 
-        async def counting() -> Message:
-            nonlocal count, is_whole
-            try:
-                async with asyncio.timeout_at(None if is_whole else until):
-                    message = await receive()
-            except TimeoutError:
-                words = f"the body did not come within {self._seconds:g} s"
-                raise HTTPException(408, words, {"connection": "close"}) from None
-            count += len(message.get("body", b""))
-            is_whole = message["type"] != "http.request" or not message.get("more_body", False)
-            if count > self._most:
-                raise HTTPException(413, f"a body may have {self._most} bytes", {"connection": "close"})
-            return message
+def _counted(receive: Receive, limits: _Limits) -> Receive:
+    """The same, but for bodies that are longer than they said, did not say how long they are, or do not end."""
+    count, is_whole = 0, False
+    until = asyncio.get_running_loop().time() + limits.seconds
 
-        return counting
+    async def counting() -> Message:
+        nonlocal count, is_whole
+        try:
+            async with asyncio.timeout_at(None if is_whole else until):
+                message = await receive()
+        except TimeoutError:
+            words = f"the body did not come within {limits.seconds:g} s"
+            raise HTTPException(408, words, {"connection": "close"}) from None
+        count += len(message.get("body", b""))
+        is_whole = message["type"] != "http.request" or not message.get("more_body", False)
+        if count > limits.size:
+            raise HTTPException(413, f"a body may have {limits.size} bytes", {"connection": "close"})
+        return message
+
+    return counting
+
+
+def _is_bytes(scope: Scope) -> bool:
+    """Whether a request is one whose body is a part of a blob, or several blobs."""
+    path, method = scope["path"], scope["method"]
+    return (method, path) == ("POST", BLOBS) or (method == "PUT" and path.startswith(f"{BLOBS}/"))
 
 
 def _has_odd_letters(scope: Scope) -> bool:
@@ -116,8 +140,8 @@ def _has_body(headers: dict[bytes, bytes]) -> bool:
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
-def _is_json(headers: dict[bytes, bytes]) -> bool:
-    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == b"application/json"
+def _media_type(headers: dict[bytes, bytes]) -> str:
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
 
 
 class _Request:

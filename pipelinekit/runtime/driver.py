@@ -51,7 +51,8 @@ class Driver:
     """Drives runs, one at a time; what is to be opened or made is so only if something is left to decide.
 
     `at_end` is called in the transaction that ends a run.
-    `on_work` is told of a run in which something is.
+    `on_work` is told of a run in which something is. `misfit` says why this machine has not the software that a step
+    was keyed with.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Driver:
         observer: Observer,
         at_end: performer.AtEnd | None = None,
         on_work: OnWork | None = None,
+        misfit: performer.Misfit | None = None,
     ) -> None:
         self._owner = owner
         self._records = records
@@ -77,6 +79,7 @@ class Driver:
         self._observer = observer
         self._at_end = at_end
         self._on_work = on_work
+        self._misfit = misfit
 
     def drive(self, run_id: str, graph: Graph | None = None) -> RunStatus:
         """Take the run and drive it to its end; see `begin`."""
@@ -121,13 +124,17 @@ class Driver:
             orchestrator.Orchestrator(
                 run.id, graph, run.arguments, run.options, run.paths, carried.steps, begun.recorded
             ),
-            performer.Performer(run, graph, self._records, self._blobs, self._clock, self._open_files(), self._at_end),
+            self._performer(run, graph),
             self._records,
             self._clock,
             self._make_compute,
             self._open_driving,
             self._observer,
         )
+
+    def _performer(self, run: RunRecord, graph: Graph) -> performer.Performer:
+        stores = self._records, self._blobs, self._clock, self._open_files()
+        return performer.Performer(run, graph, *stores, self._at_end, self._misfit)
 
     def _graph(self, run: RunRecord) -> Graph:
         found = self._records.documents.get([run.graph])

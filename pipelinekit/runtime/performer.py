@@ -14,6 +14,7 @@ from pipelinekit.classes import field, mutable
 from pipelinekit.domain.attempts import Attempt, Task
 from pipelinekit.domain.environments import variable_identity
 from pipelinekit.domain.graphs import CompiledStep, Graph
+from pipelinekit.domain.names import IN_PROCESS, LOCAL
 from pipelinekit.domain.runs import DIFFERENT, Completion, Failure, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.secrets import ANY_VERSION
 from pipelinekit.domain.values import StoredValue, plain
@@ -40,6 +41,7 @@ from pipelinekit.ports import Blobs, Clock, Files
 from pipelinekit.runtime.decisions import Decisions
 from pipelinekit.runtime.records import Records
 
+Misfit = Callable[[str, tuple[tuple[str, str], ...]], str]  # why this is not that Python with these packages
 AtEnd = Callable[[RunRecord, Graph], None]  # what else is recorded when a run ends, whether all went well or not
 
 
@@ -65,6 +67,7 @@ class Performer:
         clock: Clock,
         files: Files,
         at_end: AtEnd | None = None,
+        misfit: Misfit | None = None,
     ) -> None:
         self._run = run
         self._graph = graph
@@ -72,6 +75,8 @@ class Performer:
         self._blobs = blobs
         self._clock = clock
         self._at_end = at_end
+        self._misfit = misfit
+        self._misfits: dict[tuple[tuple[str, str], ...], str] = {}
         self._changes: dict[str, StepRecord] = {}
         self._results = False  # whether a result is among the changes that are not written yet
         self._documents: dict[str, str] = {}
@@ -144,6 +149,18 @@ class Performer:
                     f"environment variable {name} is not what it was when the pipeline was compiled; compile it again"
                 )
         return ""
+
+    def software_problem(self, attempt: Attempt) -> str:
+        """Why this machine's software is not what the step was keyed with; empty when it is.
+
+        Stored graphs outlive what is installed. Elsewhere, and in environments of their own, others see to it.
+        """
+        task = attempt.task
+        if self._misfit is None or task.has_environment or task.compute not in (LOCAL, IN_PROCESS):
+            return ""
+        if task.packages not in self._misfits:
+            self._misfits[task.packages] = self._misfit(task.python, task.packages)
+        return self._misfits[task.packages]
 
     # -- one instruction ---------------------------------------------------------------------------------------------
 

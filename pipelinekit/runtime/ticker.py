@@ -15,7 +15,7 @@ from datetime import tzinfo
 from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.data_changes import DataChange
 from pipelinekit.domain.runs import RunStatus
-from pipelinekit.domain.schedules import DUE, MANUAL, Disposition, Schedule, ScheduleState, Tick
+from pipelinekit.domain.schedules import DUE, MANUAL, Disposition, Glance, Schedule, ScheduleState, Tick
 from pipelinekit.domain.templates import render
 from pipelinekit.domain.texts import seconds_text
 from pipelinekit.engine.recurrence import Timetable
@@ -26,9 +26,12 @@ from pipelinekit.ports import Clock
 from pipelinekit.ports.schedules import Launcher, Notifier, ScheduleRecords, TickerRecords, Watcher, Zones
 from pipelinekit.runtime.watching import watch
 
-LOOK_SECONDS = 1.0  # between two looks
+LOOK_SECONDS = 1.0  # from one look to the next
+SHORTEST_SECONDS = 0.05
 BEAT_SECONDS = 5.0  # between two renewals of the lease
-STARTS_AT_ONCE = 20  # that one look may make: what has piled up does not start in one storm
+STARTS_AT_ONCE = 100  # that one look may make
+STARTS_OF_ONE = 20  # of them of one schedule: what has piled up does not start in one storm
+PLANNED_TOGETHER = 100  # schedules whose instants are written down in one transaction
 JUMP_SECONDS = 3600.0  # that the clock may be ahead of the time that has passed before it is doubted
 CONFIRM_SECONDS = 60.0  # for which it must stay so
 PATIENCE_SECONDS = 3600.0  # for which a start is tried again where the records or a cluster are in the way
@@ -65,6 +68,7 @@ class Ticker:
         self._tell = tell
         self._epoch = 0  # of the lease; 0 without
         self._renewed = 0.0
+        self._known: dict[str, Schedule] = {}  # as they were read
         self._next: dict[str, tuple[int, float | None]] = {}  # by schedule: its version, and its next instant
         self._last: tuple[float, float] | None = None  # what clock and counter showed at the last look
         self._doubtful_until: float | None = None
@@ -74,41 +78,77 @@ class Ticker:
     def serve(self, ended: threading.Event) -> None:
         """Look again and again until `ended` is set."""
         try:
-            while True:
-                self.turn()
-                if ended.wait(LOOK_SECONDS):
-                    return
+            while not ended.wait(self.turn()):
+                pass
         finally:
             self.release()
 
-    def turn(self) -> None:
-        """Look once; what cannot be done just now is done the next time."""
+    def turn(self) -> float:
+        """Look once; what cannot be done just now is done the next time. How many seconds to wait until then."""
+        began = self._monotonic()
+        self._look()
+        return max(SHORTEST_SECONDS, LOOK_SECONDS - (self._monotonic() - began))
+
+    def _look(self) -> None:
         try:
             if not self._leads() or self._doubts():
                 return
             self._starts_left = STARTS_AT_ONCE
-            busy = self._ports.records.busy()
+            busy = self._busy()
         except (PipelinekitError, OSError) as error:
             self._complain("", error)
             return
         self._troubles.pop("", None)
-        for schedule in busy:
+        for schedule in self._planned(busy):
             try:
                 self.see_to(schedule)
             except Exception as error:  # whatever is wrong with one, the others do not wait for it
                 self._complain(schedule.name, error)
             else:
                 self._troubles.pop(schedule.name, None)
-        self._next = {item.id: self._next[item.id] for item in busy if item.id in self._next}
+
+    def _busy(self) -> list[Schedule]:
+        """Schedules that there is something to do for. Those that changed are read; most of the others are idle."""
+        seen = self._ports.records.glance()
+        known = dict(self._known)
+        changed = [item.id for item in seen if item.id not in known or known[item.id].version != item.version]
+        known.update(self._ports.records.some(changed))
+        self._known = {item.id: known[item.id] for item in seen if item.id in known}
+        self._next = {name: self._next[name] for name in self._known if name in self._next}
+        now = self._ports.clock.now()
+        return [self._known[item.id] for item in seen if item.id in self._known and not self._is_idle(item, now)]
+
+    def _is_idle(self, seen: Glance, now: float) -> bool:
+        return not seen.pending and not seen.open and self._is_far(self._known[seen.id], now)
+
+    def _is_far(self, schedule: Schedule, now: float) -> bool:
+        """Whether the next instant of a schedule as it is now is known, and has not come."""
+        version, following = self._next.get(schedule.id, (0, None))
+        return version == schedule.version and (following is None or following > now)
+
+    def _planned(self, busy: list[Schedule]) -> list[Schedule]:
+        """The same schedules, where what has come due of many is written down in few transactions.
+
+        Where that fails for one of them, each is seen to alone, and the trouble is told then.
+        """
+        due = [item for item in busy if not self._is_far(item, self._ports.clock.now()) and _is_timed(item)]
+        planned: dict[str, Schedule] = {}
+        for first in range(0, len(due) if len(due) > 1 else 0, PLANNED_TOGETHER):
+            with suppress(Exception):
+                planned.update(self._plan_all(due[first : first + PLANNED_TOGETHER]))
+        return [planned.get(item.id, item) for item in busy]
+
+    def _plan_all(self, part: list[Schedule]) -> dict[str, Schedule]:
+        with self._ports.batch():
+            return {item.id: self._plan(item) for item in part}
 
     def see_to(self, schedule: Schedule) -> None:
         """Record what has ended, plan what has come due, and start what may start."""
         self._settle(schedule)
-        if schedule.state is ScheduleState.ACTIVE:
-            if isinstance(trigger := schedule.spec.trigger, DataChange):
-                watch(schedule, trigger, self._ports.watcher, self._ports.records, self._ports.clock.now())
-            else:
-                self._plan(schedule)
+        if _is_timed(schedule):
+            schedule = self._plan(schedule)
+        elif schedule.state is ScheduleState.ACTIVE and isinstance(trigger := schedule.spec.trigger, DataChange):
+            watch(schedule, trigger, self._ports.watcher, self._ports.records, self._ports.clock.now())
         self._fire(schedule)
 
     def release(self) -> None:
@@ -163,12 +203,14 @@ class Ticker:
 
     # -- plan ----------------------------------------------------------------------------------------------------------
 
-    def _plan(self, schedule: Schedule) -> None:
-        """Write down what has come due. Whoever changes the schedule meanwhile is first: it is looked at next time."""
+    def _plan(self, schedule: Schedule) -> Schedule:
+        """Write down what has come due; the schedule after it.
+
+        Whoever changes the schedule meanwhile is first: it is looked at next time.
+        """
         now = self._ports.clock.now()
-        known = self._next.get(schedule.id)
-        if known is not None and known[0] == schedule.version and (known[1] is None or known[1] > now):
-            return
+        if self._is_far(schedule, now):
+            return schedule
         zone = self._ports.zones.find(schedule.spec.zone)
         timetable = Timetable(schedule.spec, zone, schedule.created_at)
         try:
@@ -176,16 +218,17 @@ class Ticker:
             following = next(timetable.after(max(found.high_water, schedule.high_water)), None)
         except ScheduleError as error:
             self._park(schedule, error, now)
-            return
+            return schedule
         if found.high_water > schedule.high_water:
             changed = self._ports.records.change(
                 replace(schedule, high_water=found.high_water), ticks=found.ticks, ranges=found.ranges
             )
             if changed is None:
-                return
+                return schedule
             schedule = changed
         if found.whole:
             self._next[schedule.id] = schedule.version, following
+        return schedule
 
     def _park(self, schedule: Schedule, error: ScheduleError, now: float) -> None:
         """Disable a schedule whose rule leads nowhere."""
@@ -222,8 +265,9 @@ class Ticker:
 
     def _fire(self, schedule: Schedule) -> None:
         pending = [tick for tick in self._ports.records.pending(schedule.id) if not self._is_early(tick)]
+        least = self._starts_left - STARTS_OF_ONE
         for tick in pending:
-            if self._starts_left <= 0:
+            if self._starts_left <= max(least, 0):
                 return
             self._attempt(schedule, tick)
 
@@ -327,6 +371,11 @@ class Ticker:
         runs = [item.run for item in self._ports.records.open(schedule.id) if item.origin in beside]
         statuses = self._ports.launcher.statuses(runs) if runs else {}
         return {run: status for run, status in statuses.items() if not status.final}
+
+
+def _is_timed(schedule: Schedule) -> bool:
+    """Whether a schedule is due by a clock."""
+    return schedule.state is ScheduleState.ACTIVE and not isinstance(schedule.spec.trigger, DataChange)
 
 
 def tick_values(zone: tzinfo, due: float, previous_success: float | None) -> dict[str, str]:

@@ -24,6 +24,7 @@ from pipelinekit.runtime.records import Records
 
 HEARTBEAT_SECONDS = 5.0
 GATHER_SECONDS = 0.05
+ANEW = "compile or publish it again with what is installed now, or give the step an environment of its own"
 IDLE_SECONDS = 0.5  # longest wait before a turn looks whether somebody asked for the run to be canceled
 
 MakeCompute = Callable[[str, Sink, Sequence[Attempt]], Compute]
@@ -173,6 +174,8 @@ class Turns:
                 attempt = self._performer.attempt(start, os.environ)
                 if why := self._performer.variable_problem(start, os.environ):
                     self._refuse([attempt], Failure("environment", why))
+                elif why := self._performer.software_problem(attempt):
+                    self._refuse([attempt], Failure("environment", f"step {start.step!r}: {why}", hint=ANEW))
                 else:
                     attempts.append(attempt)
             for target in dict.fromkeys(attempt.task.compute for attempt in attempts):

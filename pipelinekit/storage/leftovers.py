@@ -16,6 +16,7 @@ from pipelinekit.domain.upkeep import Leftover
 SOURCES = "snapshots"
 SCRATCH = "scratch"
 ENVIRONMENTS = "environments"
+UPLOADS = "uploads"
 BYTECODE = "pycache"
 TRASH = "trash"
 
@@ -41,6 +42,11 @@ class HomeSweeper:
             at = path.stat().st_mtime
             if path.name not in environments and at < before:
                 yield Leftover("built environment", f"{ENVIRONMENTS}/{path.name}", _size(path), at)
+
+        for path in _folders(self._home / UPLOADS):
+            at = path.stat().st_mtime
+            if at < before:
+                yield Leftover("unfinished upload", f"{UPLOADS}/{path.name}", _size(path), at)
 
     def forget_source(self, snapshot: str) -> None:
         """Take the folder of a snapshot away."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.runs import RunStatus
-from pipelinekit.domain.schedules import Backfill, Disposition, Schedule, ScheduleState, Tick, TickRange
+from pipelinekit.domain.schedules import Backfill, Disposition, Glance, Schedule, ScheduleState, Tick, TickRange
 from pipelinekit.errors import ConflictError, LeaseLostError, NotFoundError
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
@@ -44,9 +44,14 @@ class SQLSchedules:
         found = [_schedule(row) for row in self._database.read("list_schedules")]
         return [schedule for schedule in found if deleted or schedule.state is not ScheduleState.DELETED]
 
-    def busy(self) -> Sequence[Schedule]:
+    def glance(self) -> Sequence[Glance]:
         """Those that there may be something to do for."""
-        return [_schedule(row) for row in self._database.read("busy_schedules")]
+        rows = self._database.read("glance_at_schedules")
+        return [Glance(row["id"], row["version"], bool(row["pending"]), bool(row["open"])) for row in rows]
+
+    def some(self, ids: Iterable[str]) -> Mapping[str, Schedule]:
+        """Schedules by id."""
+        return {row["id"]: _schedule(row) for row in self._database.read_keys("some_schedules", ids)}
 
     def change(
         self,

@@ -10,7 +10,17 @@ from typing import Any
 from pipelinekit.classes import field, mutable, replace
 from pipelinekit.domain.data_changes import DataChange, Listing
 from pipelinekit.domain.runs import RunStatus
-from pipelinekit.domain.schedules import DUE, MANUAL, Backfill, Disposition, Schedule, ScheduleState, Tick, TickRange
+from pipelinekit.domain.schedules import (
+    DUE,
+    MANUAL,
+    Backfill,
+    Disposition,
+    Glance,
+    Schedule,
+    ScheduleState,
+    Tick,
+    TickRange,
+)
 from pipelinekit.errors import ConflictError, LeaseLostError, NotFoundError
 
 Key = tuple[str, int, float, str]
@@ -62,13 +72,17 @@ class MemorySchedules:
         found = sorted(self._ledger.schedules.values(), key=lambda item: (item.name.lower(), item.created_at, item.id))
         return [schedule for schedule in found if deleted or schedule.state is not ScheduleState.DELETED]
 
-    def busy(self) -> Sequence[Schedule]:
+    def glance(self) -> Sequence[Glance]:
         """Those that there may be something to do for."""
-        return [
-            schedule
-            for schedule in self.list(deleted=True)
-            if schedule.state is ScheduleState.ACTIVE or self.pending(schedule.id) or self.open(schedule.id)
+        found = [
+            (item, Glance(item.id, item.version, bool(self.pending(item.id)), bool(self.open(item.id))))
+            for item in self.list(deleted=True)
         ]
+        return [seen for item, seen in found if item.state is ScheduleState.ACTIVE or seen.pending or seen.open]
+
+    def some(self, ids: Iterable[str]) -> Mapping[str, Schedule]:
+        """Schedules by id."""
+        return {name: self._ledger.schedules[name] for name in ids if name in self._ledger.schedules}
 
     def change(
         self,

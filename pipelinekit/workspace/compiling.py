@@ -135,6 +135,10 @@ class Compiler:
         ]
         return Compilation(assemble(draft, steps, snapshot), tuple(warnings), (tree, *trees.values()), tuple(hints))
 
+    def misfit(self, python: str, packages: Iterable[tuple[str, str]]) -> str:
+        """Why this machine's software is not what a step without an environment was compiled with; empty when it is."""
+        return self._installed.misfit(python, packages)
+
     def bind_secrets(self, graph: Graph) -> Graph:
         """A stored graph with the versions that its secrets have now. Raises FaultyError for what is not there."""
         if not any(step.options.secrets for step in graph.steps):

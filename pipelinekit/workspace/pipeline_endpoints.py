@@ -283,15 +283,15 @@ class PipelineEndpointCollection:
         return self._handle(endpoint)
 
     def grow(
-        self, name: str, pipeline: PublishedPipelineHandle | str, *, default: bool = False
+        self, name: str, pipeline: PublishedPipelineHandle | str, *, default: bool = False, by: str = ""
     ) -> tuple[PipelineEndpointHandle, EndpointVersion]:
-        """Add a published pipeline to the endpoint of this name, which is made if there is none."""
+        """Add a published pipeline to the endpoint of this name, which is made if there is none; see `add_version`."""
         try:
             handle = self.get(name)
         except NotFoundError:
-            handle = self.create(name, pipeline)
+            handle = self.create(name, pipeline, by=by)
             return handle, handle.versions[0]
-        return handle, handle.add_version(pipeline, default=default)
+        return handle, handle.add_version(pipeline, default=default, by=by)
 
     def get(self, endpoint: str) -> PipelineEndpointHandle:
         """The endpoint of this name or id. Raises NotFoundError."""

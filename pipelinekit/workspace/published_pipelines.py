@@ -309,10 +309,8 @@ class PublishedPipelineCollection:
         Given paths are relative to `root`, those written in the pipeline to its source folder `source`. Raises
         ParameterError with every fault.
         """
-        placed = _placed(given, root)
-        graph, placed = _with_open_defaults(graph, placed)
-        pinned = self._stores.pipelines.pinned(graph, placed, source or root)
-        return self._keep(graph, pinned, about, _provenance(source))
+        graph, pinned = pin(self._stores.pipelines, graph, given, root, source or root)
+        return self.publish_stored(graph, pinned, about, provenance(source))
 
     def publish_run(
         self, run: RunRecord, about: Publication, datasets: Callable[[str], Any]
@@ -324,11 +322,12 @@ class PublishedPipelineCollection:
         graph = parse_graph(texts[run.graph], f"the graph of run {run.id}")
         pinned = Arguments(run.arguments, run.paths, tuple(datasets(run.id)))
         git = {"git": run.details["git"]} if "git" in run.details else {}
-        return self._keep(graph, pinned, about, {**_provenance(None), **git, "run": run.id})
+        return self.publish_stored(graph, pinned, about, {**provenance(None), **git, "run": run.id})
 
-    def _keep(
+    def publish_stored(
         self, graph: Graph, pinned: Arguments, about: Publication, details: Mapping[str, Any]
     ) -> PublishedPipelineHandle:
+        """Publish a graph with all that it needs in the store. Raises IntegrityError for what is not there."""
         stores = self._stores
         stores.check([about.options.compute, *(step.options.compute for step in graph.steps)])
         stores.pipelines.find_stored(graph, pinned)
@@ -383,6 +382,17 @@ class PublishedPipelineCollection:
         self._stores.records.remove(pipeline)
 
 
+def pin(
+    pipelines: Pipelines, graph: Graph, given: Mapping[str, Any], root: Path, source: Path
+) -> tuple[Graph, Arguments]:
+    """The graph with its new defaults, and what calls of it cannot read for themselves, in the store.
+
+    Given paths are relative to `root`, those written in the pipeline to `source`. Raises ParameterError.
+    """
+    graph, placed = _with_open_defaults(graph, _placed(given, root))
+    return graph, pipelines.pinned(graph, placed, source)
+
+
 def _placed(given: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """Given values whose paths do not depend on the folder that the pipeline's own are relative to."""
 
@@ -404,7 +414,8 @@ def _with_open_defaults(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, 
     return replace(graph, parameters=parameters), rest
 
 
-def _provenance(root: Path | None) -> dict[str, Any]:
+def provenance(root: Path | None) -> dict[str, Any]:
+    """Who publishes, and where, and what git knows of the source folder."""
     told = circumstances(root)
     return {name: told[name] for name in _CIRCUMSTANCES if name in told}
 

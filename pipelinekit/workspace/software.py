@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from pipelinekit.domain.digests import digest
+from pipelinekit.domain.environments import python_identity
 from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ else:
 
 SPACE = "installed"
 INDEX_VERSION = 2
+MISSING = "missing"
 _DESCRIPTIONS = (".dist-info", ".egg-info", ".egg-link")
 
 BuildIndex = Callable[[], dict[str, Any]]
@@ -51,7 +53,7 @@ class InstalledSoftware:
         for module in modules:
             owners = self._index["modules"].get(module.partition(".")[0])
             if owners is None:
-                found[module.partition(".")[0]] = "missing"
+                found[module.partition(".")[0]] = MISSING
             else:
                 stack.extend(owners)
         while stack:
@@ -60,6 +62,18 @@ class InstalledSoftware:
                 found[name] = self._index["versions"][name]
                 stack.extend(self._index["requires"].get(name, ()))
         return tuple(sorted(found.items()))
+
+    def misfit(self, python: str, packages: Iterable[tuple[str, str]]) -> str:
+        """Why this is not the software that something was keyed with, in words; empty when it is."""
+        if python != python_identity():
+            return f"it was compiled with Python {python}, and this is {python_identity()}"
+        for name, version in packages:
+            if version == MISSING:
+                if name in self._index["modules"]:
+                    return f"it was compiled without a package for module {name!r}, and now there is one"
+            elif (found := self._index["versions"].get(name)) != version:
+                return f"it was compiled with {name} {version}, and {found or 'none'} is installed now"
+        return ""
 
     @cached_property
     def _index(self) -> dict[str, Any]:

@@ -349,9 +349,12 @@ class Bench:
         self.cache = FileCache(self.folder / "cache.db")
         self.database = SQLiteDatabase(self.folder / "records.db")
         self.records = self.open(self.database)
+        self.opened = {}  # connections to the records' file itself, by thread
 
     def close(self):
         self.database.close()
+        for connection in self.opened.values():
+            connection.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def open(self, database, effects=None):
@@ -454,17 +457,16 @@ class Bench:
         self.sql("update runs set owner = 'nobody' where id = ? and owner != ''", (run,))
 
     def sql(self, statement, parameters=()):
-        with self.raw() as connection:
-            return connection.execute(statement, parameters).fetchall()
+        return self.raw().execute(statement, parameters).fetchall()
 
-    @contextmanager
     def raw(self):
-        """The records' file itself."""
-        connection = sqlite3.connect(self.folder / "records.db", isolation_level=None)
-        try:
-            yield connection
-        finally:
-            connection.close()
+        """This thread's connection to the records' file itself. To open one takes longer than to ask it."""
+        thread = threading.get_ident()
+        if thread not in self.opened:
+            self.opened[thread] = sqlite3.connect(
+                self.folder / "records.db", isolation_level=None, check_same_thread=False
+            )
+        return self.opened[thread]
 
     def together(self, runs, seed, effects=None):
         """Drive several runs at once, each in a thread, one step at a time as the seed says; how each ended."""

@@ -184,7 +184,7 @@ def test_a_deleted_schedule_ends_with_everything_accounted_for_and_its_runs_go_o
     assert list(site.ledger.runs.values()) == [RunStatus.QUEUED]
     site.end_runs()
     site.turn()
-    assert list(site.records.busy()) == []
+    assert list(site.records.glance()) == []
 
 
 def test_a_run_is_started_at_once_whatever_is_open_enabled_or_not(site):

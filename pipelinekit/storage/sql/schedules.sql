@@ -9,15 +9,19 @@ select * from schedules where id = ? or (folded = ? and state <> 'Deleted')
 -- name: list_schedules
 select * from schedules order by folded, created_at, id
 
--- name: busy_schedules
-select * from schedules
-where state = 'Active'
-    or exists (select 1 from schedule_ticks t where t.schedule = schedules.id and t.disposition = 'Pending')
-    or exists (
-        select 1 from schedule_ticks t
-        where t.schedule = schedules.id and t.disposition = 'Fired' and t.outcome = ''
-    )
-order by folded, created_at, id
+-- name: glance_at_schedules
+select s.id, s.version,
+    case when p.schedule is null then 0 else 1 end as pending, case when o.schedule is null then 0 else 1 end as open
+from schedules s
+left join (select distinct schedule from schedule_ticks where disposition = 'Pending') p on p.schedule = s.id
+left join (
+    select distinct schedule from schedule_ticks where disposition = 'Fired' and outcome = ''
+) o on o.schedule = s.id
+where s.state = 'Active' or p.schedule is not null or o.schedule is not null
+order by s.folded, s.created_at, s.id
+
+-- name: some_schedules
+select * from schedules where id in ({})
 
 -- name: change_schedule
 update schedules set folded = ?, name = ?, state = ?, spec = ?, spec_version = ?, version = version + 1, high_water = ?,

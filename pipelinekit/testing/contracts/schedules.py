@@ -180,10 +180,17 @@ class SchedulesContract:
         records.change(records.get("s2"), ticks=[tick(10.0, "s2")])
         fired = tick(10.0, "s3", disposition=Disposition.FIRED, run="r", decided_at=1.0)
         records.change(records.get("s3"), ticks=[fired])
-        assert [item.id for item in records.busy()] == ["s1", "s2", "s3"]
+        assert [(item.id, item.pending, item.open) for item in records.glance()] == [
+            ("s1", False, False),
+            ("s2", True, False),
+            ("s3", False, True),
+        ]
+        assert {item.id: item.version for item in records.glance()} == {
+            name: found.version for name, found in records.some(["s1", "s2", "s3", "none"]).items()
+        }
         records.decide(tick(10.0, "s2", disposition=Disposition.SKIPPED_OVERLAP, decided_at=1.0))
         records.settle(replace(fired, outcome=RunStatus.FAILED))
-        assert [item.id for item in records.busy()] == ["s1"]
+        assert [item.id for item in records.glance()] == ["s1"]
 
     def test_the_history_gives_the_newest_first(self) -> None:
         records, _ = self.make()
