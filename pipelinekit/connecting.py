@@ -101,7 +101,7 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
         return RemoteDatasets(self.connection, self.records.blobs, RegisteredDataset)
 
     def _open_store(self, record: Datastore) -> RemoteStore:
-        return RemoteStore(self.connection, record.name)
+        return RemoteStore(self.connection, record.name, self.records.blobs)
 
 
 def _begin(experiment: str, *_: Any) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
-from pipelinekit.cli.servers import open_services, refuse_at_server
+from pipelinekit.cli.servers import open_services
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.datastores import OPTIONS, SECRETS
 from pipelinekit.domain.texts import counted, size_text
@@ -24,8 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
-    if arguments.verb in ("upload", "copy"):
-        refuse_at_server(f"datastores {arguments.verb}")
     return VERBS[arguments.verb][2](arguments, open_services(create=arguments.verb == "register"))
 
 

@@ -140,7 +140,7 @@ def _run_argument(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
-    if arguments.verb in ("reproduce", "export", "drive", "upload"):
+    if arguments.verb in ("reproduce", "export", "drive"):
         refuse_at_server(f"runs {arguments.verb}")
     if arguments.verb == "reproduce" and arguments.run.endswith(reproducing.EXPORTED):
         return reproducing.reproduce(arguments, None)

@@ -5,35 +5,51 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import uuid
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import BinaryIO, NoReturn
 
 from pipelinekit.client.connection import Connection, quoted
 from pipelinekit.client.run_records import refuse
+from pipelinekit.client.uploads import Uploads
 from pipelinekit.domain.digests import digest_stream
 from pipelinekit.errors import IntegrityError, NotFoundError
 
 
 class RemoteBlobs:
-    """Implements `ports.Blobs` for reading, with copies in a folder that goes with this object."""
+    """Implements `ports.Blobs`, with copies in a folder that goes with this object."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._uploads = Uploads(connection)
         self._folder: Path | None = None
 
-    def put(self, *_: Any) -> NoReturn:
-        """Values are stored where the workspace is."""
-        refuse("to store something")
+    def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
+        """Store bytes; their digest and size."""
+        staged = self._home / f"new-{uuid.uuid4().hex}"
+        with staged.open("wb") as target:
+            if isinstance(source, bytes):
+                target.write(source)
+            else:
+                shutil.copyfileobj(source, target)
+        try:
+            return self.put_file(staged)
+        finally:
+            staged.unlink()
 
-    def put_file(self, path: Path, **_: Any) -> NoReturn:
-        """Files are stored where the workspace is."""
-        refuse(f"to store {path}")
+    def put_file(self, path: Path, *, move: bool = False) -> tuple[str, int]:
+        """Store a file's bytes; with `move` the file goes."""
+        return self.put_files([path], move=move)[0]
 
-    def put_files(self, *_: Any, **__: Any) -> NoReturn:
-        """Files are stored where the workspace is."""
-        refuse("to store files")
+    def put_files(self, paths: Sequence[Path], *, move: bool = False) -> list[tuple[str, int]]:
+        """The same for many files; their digests and sizes in this order."""
+        told = [_digest_of(path) for path in paths]
+        self._uploads.send_files({digest: path for (digest, _), path in zip(told, paths, strict=True)})
+        for path in paths if move else ():
+            path.unlink()
+        return told
 
     def path(self, digest: str) -> Path:
         """A local file with the blob's bytes, verified, not to be written to. Raises NotFoundError, IntegrityError."""
@@ -42,8 +58,7 @@ class RemoteBlobs:
             staged = place.with_name(f"{place.name}.part")
             with staged.open("wb") as target:
                 self._connection.fetch(f"/blobs/{quoted(digest)}", target)
-            with staged.open("rb") as stream:
-                found, _ = digest_stream(stream)
+            found, _ = _digest_of(staged)
             if found != digest:
                 staged.unlink()
                 raise IntegrityError(f"what the server sent as {digest} is {found}", hint="try again")
@@ -75,3 +90,8 @@ class RemoteBlobs:
             self._folder = Path(tempfile.mkdtemp(prefix="pipelinekit-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return self._folder
+
+
+def _digest_of(path: Path) -> tuple[str, int]:
+    with path.open("rb") as stream:
+        return digest_stream(stream)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, NoReturn, TypeVar, cast
+from typing import Any, BinaryIO, Generic, TypeVar, cast
 
-from pipelinekit.client.connection import Connection, quoted
-from pipelinekit.client.run_records import refuse
+from pipelinekit.client.connection import LONG_SECONDS, Connection, quoted
 from pipelinekit.domain.datastores import Datastore, StoreFile
 from pipelinekit.errors import UsageError
+from pipelinekit.ports import Blobs
 from pipelinekit.wire.datastores import datastore_from_document
 
 DatastoreT = TypeVar("DatastoreT")
@@ -18,10 +18,11 @@ SPOOLED_BYTES = 16 << 20
 
 
 class RemoteStore:
-    """Implements `ports.datasets.Store` for reading."""
+    """Implements `ports.datasets.Store`."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str, blobs: Blobs) -> None:
         self._connection = connection
+        self._blobs = blobs
         self._path = f"/datastores/{quoted(name)}"
 
     def check(self) -> None:
@@ -41,12 +42,16 @@ class RemoteStore:
         spooled.seek(0)
         return cast("BinaryIO", spooled)
 
-    def write(self, path: str, source: Path) -> NoReturn:
-        """Files are put there beside the workspace."""
-        refuse(f"to upload {str(source)!r} as {path!r}")
+    def write(self, path: str, source: Path) -> None:
+        """Put a local file there, in place of what is: it is sent to the server's store, and from there."""
+        digest, _ = self._blobs.put_file(source)
+        self._connection.ask("PUT", self._content(path), {"blob": digest}, again=True, seconds=LONG_SECONDS)
 
     def local(self, path: str) -> None:
         """It lies nowhere on this machine."""
+
+    def _content(self, path: str) -> str:
+        return f"{self._path}/content/{'/'.join(map(quoted, path.split('/')))}"
 
 
 class RemoteDatastores(Generic[DatastoreT]):

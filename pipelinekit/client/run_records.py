@@ -175,9 +175,10 @@ class RemoteFacts:
         if properties:
             self._patch(run, "/properties", {"add": dict(properties)}, step)
 
-    def put_file(self, run: str, name: str, *_: Any, **__: Any) -> NoReturn:
-        """Files are kept where the workspace is."""
-        refuse(f"to keep file {name!r} with run {run}")
+    def put_file(self, run: str, name: str, value: StoredValue, *, step: str = "") -> None:
+        """Keep a stored file with a run; one of the same name is replaced."""
+        body = {"name": name, "blob": value.blob, "folder": value.format == "folder", "suffix": value.suffix}
+        self._connection.ask("POST", f"/runs/{quoted(run)}/files", body, query={"step": step}, again=True)
 
     def rename(self, run: str, *, display_name: str | None = None, description: str | None = None) -> None:
         """Change how a run is shown; None leaves it as it is."""

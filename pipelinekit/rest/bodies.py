@@ -333,3 +333,20 @@ class Invalidation(Body):
     cause: str = Field("", description="why their steps ran")
     why: str = Field("it was invalidated by hand", max_length=1000, description="told when a step runs again")
     dry_run: bool = Field(False, description="only tell which")
+
+
+_DIGEST = r"^xxh3:[0-9a-f]{32}$"
+
+
+class Blob(Body):
+    """Bytes that were sent before."""
+
+    blob: str = Field(pattern=_DIGEST, description="the digest of the bytes")
+
+
+class NewFile(Blob):
+    """A file or folder that is to be kept."""
+
+    name: str
+    folder: bool = Field(False, description="the bytes are the manifest of a folder, whose files were sent, too")
+    suffix: str = Field("", max_length=20, description="of the file's name, as .csv")

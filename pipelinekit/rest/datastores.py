@@ -22,6 +22,7 @@ router = APIRouter(tags=["datastores"], route_class=Route)
 
 Viewing = Annotated[Asked, Depends(Needs(Permission.VIEW, READ))]
 Downloading = Annotated[Asked, Depends(Needs(Permission.DOWNLOAD, READ))]
+Submitting = Annotated[Asked, Depends(Needs(Permission.SUBMIT, READ))]
 Administering = Annotated[Asked, Depends(Needs(Permission.ADMINISTER, READ))]
 Name = Annotated[str, InPath(description="the name of a datastore", max_length=255)]
 Path = Annotated[str, InPath(max_length=4000)]
@@ -113,3 +114,17 @@ async def download_file(asked: Downloading, datastore: Name, path: Path) -> Resp
         return stream_answer(services.datastores.get(datastore).open(path), path.rpartition("/")[2])
 
     return await asked.do(work)
+
+
+@router.put("/datastores/{datastore}/content/{path:path}", operation_id="store_datastore_file")
+async def store_file(asked: Submitting, datastore: Name, path: Path, body: bodies.Blob) -> dict[str, Any]:
+    """Put a blob that was sent there as a file, in place of what is."""
+
+    def how(services: Services) -> tuple[str, dict[str, Any]]:
+        if services.blobs.missing([body.blob]):
+            raise UsageError(f"there is no blob {body.blob!r}", hint="send it first")
+        found = services.datastores.get(datastore)
+        found.put(path, services.blobs.path(body.blob))
+        return f"{found.name}/{path}", {"datastore": found.name, "path": path}
+
+    return await change(asked, "datastores.write", how)

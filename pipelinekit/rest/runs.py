@@ -10,8 +10,10 @@ from fastapi import Path as InPath
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.domain.limits import READ, TRIGGER
+from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.domain.tokens import Permission, Principal
+from pipelinekit.formats.paths import value_of_blob
 from pipelinekit.rest import bodies, calls
 from pipelinekit.rest.changes import change
 from pipelinekit.rest.desk import Asked, Needs
@@ -19,6 +21,7 @@ from pipelinekit.rest.routing import Route
 from pipelinekit.wire.run_records import run_to_json
 from pipelinekit.wire.runs import run_document
 from pipelinekit.wire.values import plain_to_json
+from pipelinekit.workspace.outputs import Output
 from pipelinekit.workspace.runs import Run, Told
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=Route)
@@ -163,6 +166,20 @@ async def add_properties(asked: Submitting, run: Id, body: bodies.NewProperties,
         return found.id, {"properties": dict(told.properties)}
 
     return await change(asked, "runs.add-properties", how)
+
+
+@router.post("/{run}/files", operation_id="keep_run_file")
+async def keep_file(asked: Submitting, run: Id, body: bodies.NewFile, step: Text = "") -> dict[str, Any]:
+    """Keep a file or folder that was sent as blobs with a run, or with one of its steps."""
+
+    def how(services: Services) -> tuple[str, dict[str, Any]]:
+        found = services.runs.get(run)
+        place = found.step(step).name if step else ""
+        value = value_of_blob(body.blob, body.suffix, services.blobs, folder=body.folder)
+        services.facts.put_file(found.id, check_file_name(body.name), value, step=place)
+        return found.id, {"run": found.id, "name": body.name, **Output(body.name, value, services.blobs).document()}
+
+    return await change(asked, "runs.keep-file", how)
 
 
 @router.patch("/{run}", operation_id="describe_run")

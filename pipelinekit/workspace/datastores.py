@@ -95,6 +95,12 @@ class DatastoreHandle:
         """The bytes of a file in it. Raises NotFoundError."""
         return self._open(self.record).read(check_path(path.strip("/")))
 
+    def put(self, path: str, source: Path) -> None:
+        """Put a local file there, in place of what is. Raises UsageError for a datastore that can only be read."""
+        if not self.record.writable:
+            raise _read_only(self.name)
+        self._open(self.record).write(check_path(path.strip("/")), source)
+
     def upload(
         self, source: str | Path, target: str = "", *, overwrite: bool = False, progress: Progress = silent
     ) -> Transfer:

@@ -259,8 +259,16 @@ CHANGING = """
     datasets check NAME
     datasets unregister NAME
     datasets unregister NAME
+    datastores upload NAME numbers.txt NAME
+    datastores upload NAME numbers.txt NAME
+    datastores upload NAME out
+    datastores copy NAME NAME/numbers.txt NAME NAME/again
+    datastores files NAME NAME
     datastores unregister NAME
     datastores unregister NAME
+    runs upload RUN numbers.txt --name NAME
+    runs upload RUN raw --name NAME-folder
+    runs upload RUN nothing
     environments register NAME --package attrs --variable A=NAME
     environments register NAME --package attrs --variable A=NAME
     environments clone light NAME
@@ -353,9 +361,6 @@ REFUSED = """
     workspace show
     runs export latest
     runs reproduce latest
-    runs upload latest numbers.txt
-    datastores upload raw numbers.txt
-    datastores copy raw sales.csv raw
     computes keep far
     secrets rotate-key
     schedules run

@@ -310,6 +310,24 @@ def test_datasets_are_registered_read_and_forgotten(workspace, tmp_path):
         workspace.datasets.get("sales")
 
 
+def test_files_are_kept_with_runs_and_put_into_datastores(workspace, tmp_path):
+    (tmp_path / "kept" / "inner").mkdir(parents=True)
+    (tmp_path / "kept" / "inner" / "large.bin").write_bytes(b"0123456789" * 500_000)
+    (tmp_path / "kept" / "empty").touch()
+    run = workspace.runs.list(experiment="more", limit=1)[0]
+    kept = run.upload("folder", tmp_path / "kept")
+    assert (run.files["folder"].digest, run.files["folder"].size) == (kept.digest, 5_000_000)
+    assert (run.files["folder"].load() / "inner" / "large.bin").stat().st_size == 5_000_000
+    run.upload("file.bin", tmp_path / "kept" / "inner" / "large.bin")
+    assert run.download(tmp_path / "back", "file")["file.bin"].stat().st_size == 5_000_000
+    store = workspace.datastores.get("raw")
+    assert store.upload(tmp_path / "kept", "sent").done == ("sent/empty", "sent/inner/large.bin")
+    assert store.upload(tmp_path / "kept", "sent").kept == ("sent/empty", "sent/inner/large.bin")
+    assert [(item.path, item.size) for item in store.files("sent/inner")] == [("sent/inner/large.bin", 5_000_000)]
+    store.upload(tmp_path / "kept" / "empty", "sent/inner", overwrite=True)
+    shutil.rmtree(store.url.removeprefix("file://") + "/sent")
+
+
 def test_datastores_are_registered_looked_at_and_forgotten(workspace, served, tmp_path):
     made = workspace.datastores.register("other", str(served.folder / "raw"))
     assert [(item.path, item.size) for item in made.files("*.csv")] == [("sales.csv", 36)]
@@ -427,12 +445,9 @@ def test_published_pipelines_are_compared(workspace):
 def test_what_needs_the_folder_is_refused_at_a_server(served, tmp_path):
     workspace = Workspace.connect(served.url, served.tokens["owner"])
     (tmp_path / "file").write_text("x")
-    run = workspace.runs.get()
     refused = (
         lambda: workspace.datasets.register("local", Dataset.file(str(tmp_path / "file"))),
         lambda: workspace.datastores.register("relative", "raw"),
-        lambda: run.upload("file", tmp_path / "file"),
-        lambda: workspace.datastores.get("raw").upload(tmp_path / "file"),
         lambda: workspace.snapshots.preview(tmp_path),
         lambda: workspace.experiments.get("retrain").start_run(),
     )
