@@ -41,7 +41,7 @@ from pipelinekit.workspace.runs import RunCollection, RunStores
 if TYPE_CHECKING:
     import tempfile
 
-    from pipelinekit.client import workspace as client
+    from pipelinekit import connecting
     from pipelinekit.compute import supervisor
     from pipelinekit.domain import addresses
     from pipelinekit.domain import secrets as secret_rules
@@ -89,7 +89,7 @@ else:
     datastores = late("pipelinekit.workspace.datastores")
     addresses = late("pipelinekit.domain.addresses")
     modules = late("pipelinekit.engine.code.modules")
-    client = late("pipelinekit.client.workspace")
+    connecting = late("pipelinekit.connecting")
     facts = late("pipelinekit.storage.facts")
     run_queries = late("pipelinekit.storage.run_queries")
     planner = late("pipelinekit.runtime.planner")
@@ -293,13 +293,13 @@ class Workspace(workspace.Workspace):
         return cls.on(services)
 
     @classmethod
-    def connect(cls, url: str, token: str = "", *, certificate: str = "") -> client.RemoteWorkspace:
-        """The workspace of a server, over HTTP, with the same words as far as its calls go.
+    def connect(cls, url: str, token: str = "", *, certificate: str = "") -> connecting.ConnectedWorkspace:
+        """The workspace of a server, over HTTP, with the same words as one that was opened.
 
         Without a `token` that of the variable PIPELINEKIT_TOKEN is shown. `certificate` is a PEM file, where the
         server's is not one that this machine knows.
         """
-        return client.connect(url, token or os.environ.get("PIPELINEKIT_TOKEN", ""), certificate, _pack)
+        return connecting.connect(url, token or os.environ.get("PIPELINEKIT_TOKEN", ""), certificate, _pack)
 
     def delete(self) -> Sequence[str]:
         """Delete the workspace folder with all that lies in it, once no run is open; where else it kept things.

@@ -185,7 +185,7 @@ def start_apart(home: Path, log: Path, *words: str, told: bool = False) -> subpr
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "pipelinekit", *words],
             cwd=home.parent,
-            env={**os.environ, "PIPELINEKIT_WORKSPACE": str(home)},
+            env={**os.environ, "PIPELINEKIT_WORKSPACE": str(home), "PIPELINEKIT_SERVER": ""},
             stdin=subprocess.PIPE if told else subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -226,3 +226,17 @@ def find_workspace(start: Path) -> Path | None:
         if candidate.is_dir():
             return candidate
     return None
+
+
+def settings_document(folder: Path, settings: Settings) -> dict[str, Any]:
+    """All settings with their values, where these come from, and what they are for."""
+    found = [
+        {
+            "name": name,
+            "value": getattr(settings, name),
+            "origin": settings.origins.get(name, "default"),
+            "meaning": text_of(name),
+        }
+        for name in names()
+    ]
+    return {"workspace": str(folder), "settings": found}

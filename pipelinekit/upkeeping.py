@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelinekit import config, wiring
 from pipelinekit.errors import ConflictError, UsageError
 from pipelinekit.late import late
-from pipelinekit.typed import TYPE_CHECKING
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wiring import RECORDS_FILE
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ class UpkeepServices(wiring.NounServices):
             self.registered,
             self.environments.places,
         )
+
+    def settings_document(self) -> dict[str, Any]:
+        """All settings with their values, where these come from, and what they are for."""
+        return config.settings_document(self.folder, self.settings)
 
     def store_to_move(self) -> moving_blobs.BlobStore:
         """The store, as what moves blobs sees it."""

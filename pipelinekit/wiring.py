@@ -15,7 +15,8 @@ from pathlib import Path
 from pipelinekit import config
 from pipelinekit.domain.environments import Environment, Lock, LockedEnvironment
 from pipelinekit.domain.graphs import Graph
-from pipelinekit.domain.runs import RunRecord
+from pipelinekit.domain.runs import RunRecord, StepRecord
+from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.storage.cache import FileCache
@@ -24,6 +25,7 @@ from pipelinekit.typed import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipelinekit.compute import environments as building
     from pipelinekit.config import Settings
+    from pipelinekit.domain.accounting import Kept
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.domain.upkeep import StoreFault
     from pipelinekit.ports import Blobs, Clock, DriverRecords
@@ -54,11 +56,14 @@ if TYPE_CHECKING:
         dataset_outputs,
         datasets,
         datastores,
+        explaining,
         git_notes,
         ignore_patterns,
         interactive,
         leaks,
         previews,
+        repeating,
+        reuse,
         secrets,
         snapshots,
         stored_snapshots,
@@ -94,6 +99,7 @@ else:
     dataset_outputs = late("pipelinekit.workspace.dataset_outputs")
     datasets = late("pipelinekit.workspace.datasets")
     datastores = late("pipelinekit.workspace.datastores")
+    explaining = late("pipelinekit.workspace.explaining")
     git_notes = late("pipelinekit.workspace.git_notes")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     interactive = late("pipelinekit.workspace.interactive")
@@ -102,6 +108,8 @@ else:
     previews = late("pipelinekit.workspace.previews")
     publishing = late("pipelinekit.workspace.published_pipelines")
     publishing_records = late("pipelinekit.storage.publishing")
+    repeating = late("pipelinekit.workspace.repeating")
+    reuse = late("pipelinekit.workspace.reuse")
     snapshots = late("pipelinekit.workspace.snapshots")
     sealing = late("pipelinekit.storage.sealing")
     schedule_records = late("pipelinekit.storage.schedules")
@@ -242,6 +250,35 @@ class NounServices(SourceServices):
             self.open_driving,
             lambda folder: snapshots.SourceTree(folder, self.cache, ignore_patterns.compile_patterns),
         )
+
+    def repetition(self, old: RunRecord) -> repeating.Repetition:
+        """A run that is to be done again."""
+        return repeating.Repetition(old, self.records.documents, self.dataset_inputs(), self.pipelines)
+
+    def repeat(self, run: str, *, verify: bool, by: str = "") -> RunRecord:
+        """Record a run as that one was, which a server drives; with `verify` every hit is executed and compared."""
+        old = self.records.runs.get(run)
+        options = repeating.verifying(old.options) if verify else old.options
+        details = {"user": by} if by else None
+        return self.repetition(old).record(options, self.records.batch, detached=True, details=details)
+
+    def explain(self, run: RunRecord, steps: Sequence[StepRecord]) -> list[explaining.Explanation]:
+        """Why these steps of a run ran, or were reused."""
+        records = self.records
+        return explaining.Explainer(records.reuse, records.documents, self.blobs).explain(run, steps)
+
+    def invalidate(self, criteria: reuse.Criteria, why: str, *, dry_run: bool = False) -> list[Kept]:
+        """Make results that fit unusable, for this reason, or with `dry_run` only find them. Raises UsageError."""
+        if criteria == reuse.Criteria():
+            raise UsageError(
+                "it is not said which results are meant",
+                hint="give --step, --pipeline, --run, --older-than or --cause; --step '*' means all",
+            )
+        records = self.records.reuse
+        found = [kept for kept in records.kept() if criteria.fit(kept)]
+        if not dry_run:
+            records.revoke([kept.key for kept in found], why)
+        return found
 
     @cached_property
     def accounts(self) -> AccountRecords:

@@ -11,9 +11,9 @@ from pipelinekit.cli.parameters import parse_parameters, split_parameters
 from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.domain.types import shorten
-from pipelinekit.engine.graph_differences import StepDifference
+from pipelinekit.domain.version_differences import StepDifference, ValueDifference, VersionDifference
+from pipelinekit.wire.version_differences import difference_document
 from pipelinekit.workspace.runs import Run
-from pipelinekit.workspace.version_differences import ValueDifference, VersionDifference
 
 
 def add_call_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +81,7 @@ def parameter_rows(document: Sequence[dict[str, Any]]) -> str:
 def say_difference(found: VersionDifference, *, as_json: bool) -> int:
     """Say in what two published pipelines differ: 0."""
     if as_json:
-        print_json(found.document())
+        print_json(difference_document(found))
         return 0
     if not (found.steps or found.values or found.files):
         print("no difference")

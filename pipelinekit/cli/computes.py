@@ -7,9 +7,10 @@ import signal
 import threading
 from collections.abc import Sequence
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.datastores import pairs
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.servers import open_services, refuse_at_server
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.computes import ATTACHED, BUILT_IN, CREDENTIALS, IDLE_SECONDS, Attached, Cluster, Node
 from pipelinekit.domain.run_queries import parse_tag
@@ -26,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
+    if arguments.verb == "keep":
+        refuse_at_server(f"computes {arguments.verb}")
     return VERBS[arguments.verb][2](arguments, open_services(create=arguments.verb in ("create", "attach")))
 
 

@@ -6,8 +6,9 @@ import argparse
 import sys
 from typing import Any
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.servers import open_services
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.datastores import OPTIONS, SECRETS
 from pipelinekit.domain.texts import counted, size_text

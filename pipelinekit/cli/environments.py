@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelinekit.authoring.environments import Environment
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table
+from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.environments import Environment as Declared
 from pipelinekit.domain.environments import Lock, split_label
 from pipelinekit.domain.texts import counted

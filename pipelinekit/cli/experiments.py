@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.experiments import Experiment, with_tags
 from pipelinekit.domain.metrics import check_text
 from pipelinekit.domain.run_queries import parse_tag

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.output import element_groups, print_json
+from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.runs import StepStatus
 from pipelinekit.errors import NotFoundError
-from pipelinekit.wire.runs import reason_to_json
-from pipelinekit.workspace.explaining import Explainer, Explanation
+from pipelinekit.workspace.explaining import Explanation
+from pipelinekit.workspace.run_views import explanations_document
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,31 +32,15 @@ def execute(arguments: argparse.Namespace) -> int:
             known = ", ".join(step.name for step in steps[:20])
             raise NotFoundError(f"run {run.id} has no step {arguments.step!r}", hint=f"its steps: {known}")
         steps = chosen
-    explainer = Explainer(services.records.reuse, services.records.documents, services.blobs)
-    explanations = explainer.explain(run, steps)
+    explanations = services.explain(run, steps)
     if arguments.json:
-        print_json({"run": run.id, "pipeline": run.pipeline, "steps": [_document(item) for item in explanations]})
+        print_json(explanations_document(run, explanations))
         return 0
     print(f"run {run.id}  {run.pipeline}  {run.status}")
     groups = element_groups(explanations, lambda item: item.step.name, lambda item: (item.step.status, item.reasons))
     for name, item in groups:
         print("\n".join(_lines(name, item, with_diff=bool(arguments.step))))
     return 0
-
-
-def _document(item: Explanation) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "name": item.step.name,
-        "status": str(item.step.status),
-        "key": item.step.key,
-        "reasons": [reason_to_json(reason) for reason in item.reasons],
-        "compared_with": None,
-    }
-    if item.compared is not None:
-        document["compared_with"] = {"run": item.compared.run, "step": item.compared.name, "key": item.compared.key}
-    if item.diffs:
-        document["diffs"] = dict(item.diffs)
-    return document
 
 
 def _lines(name: str, item: Explanation, *, with_diff: bool) -> list[str]:

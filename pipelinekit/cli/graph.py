@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from pipelinekit.bootstrap import open_services
 from pipelinekit.classes import frozen
+from pipelinekit.cli import servers
 from pipelinekit.cli.output import print_json, write_file
 from pipelinekit.cli.parameters import add_parameter_arguments
-from pipelinekit.cli.targets import graph_of, load_target, show_warnings
+from pipelinekit.cli.targets import load_target, show_warnings
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, StepRecord
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
+from pipelinekit.workspace.run_views import graph_of
 
 if TYPE_CHECKING:
     from pipelinekit.workspace.drawings import pages, pictures, plans, svg, text
@@ -86,10 +88,10 @@ def _subject(arguments: argparse.Namespace) -> _Subject:
         return _Subject(loaded.graph)
     if arguments.parameter:
         raise UsageError(f"{target!r} is no file, and a run has its parameters already", hint="leave -p out")
-    services = open_services(create=False)
+    services = servers.open_services(create=False)
     services.recover()
     run = services.records.runs.get(target)
-    return _Subject(graph_of(run, services), services.records.runs.steps(run.id), run)
+    return _Subject(graph_of(run, services.records.documents), services.records.runs.steps(run.id), run)
 
 
 def _print_text(subject: _Subject, *, whole: bool) -> None:

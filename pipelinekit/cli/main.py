@@ -56,6 +56,11 @@ COMMANDS = {
     "settings": ("settings", "list all settings with their values and where they come from"),
 }
 
+AT_SERVERS = frozenset(
+    ("runs", "explain", "experiments", "graph", "pipelines", "pipeline-endpoints", "schedules", "datasets",
+     "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens", "settings")
+)  # fmt: skip
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_CANCELED = 130
@@ -93,8 +98,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     module = importlib.import_module(f"pipelinekit.cli.{COMMANDS[command][0]}")
     words = getattr(module, "rewrite", list)(words[:position] + words[position + 1 :])
     arguments = read_words(module.add_arguments, words) or _parser(module, command).parse_args(words)
-    arguments.workspace, arguments.debug = common.workspace, common.debug
-    return guarded(lambda: module.execute(arguments), arguments)
+    arguments.workspace, arguments.debug, arguments.server = common.workspace, common.debug, common.server
+
+    def execute() -> int:
+        _choose_place(arguments, command)
+        code: int = module.execute(arguments)
+        return code
+
+    return guarded(execute, arguments)
+
+
+def _choose_place(arguments: argparse.Namespace | SimpleNamespace, command: str) -> None:
+    """Have the command work on the folder, or at the server, that is named. Raises UsageError."""
+    if arguments.workspace and arguments.server:
+        raise UsageError("a command works on one workspace", hint="give --workspace or --server, not both")
+    if arguments.workspace:
+        os.environ["PIPELINEKIT_WORKSPACE"] = os.path.abspath(arguments.workspace)
+        os.environ.pop("PIPELINEKIT_SERVER", None)
+    if arguments.server:
+        os.environ["PIPELINEKIT_SERVER"] = arguments.server
+    if os.environ.get("PIPELINEKIT_SERVER") and command not in AT_SERVERS:
+        raise UsageError(
+            f"'pipelinekit {command}' works beside the workspace folder, not over a server",
+            hint="name the folder with --workspace, or run it on the machine that has the folder",
+        )
 
 
 def _parser(module: ModuleType, command: str) -> argparse.ArgumentParser:
@@ -105,6 +132,7 @@ def _parser(module: ModuleType, command: str) -> argparse.ArgumentParser:
         formatter_class=_formatter,
     )
     parser.add_argument("--workspace", metavar="FOLDER", help="the workspace to use, instead of the nearest one upward")
+    parser.add_argument("--server", metavar="URL", help="the server that has the workspace; PIPELINEKIT_TOKEN is shown")
     parser.add_argument("--debug", action="store_true", help="show tracebacks of pipelinekit's own code with errors")
     module.add_arguments(parser)
     return parser
@@ -112,7 +140,7 @@ def _parser(module: ModuleType, command: str) -> argparse.ArgumentParser:
 
 def _take_common(words: Sequence[str]) -> tuple[SimpleNamespace, list[str]]:
     """The options that every command has, wherever they stand, and the other words."""
-    common, rest = SimpleNamespace(workspace=None, debug=False), []
+    common, rest = SimpleNamespace(workspace=None, debug=False, server=None), []
     coming = iter(words)
     for word in coming:
         if word == "--debug":
@@ -121,6 +149,10 @@ def _take_common(words: Sequence[str]) -> tuple[SimpleNamespace, list[str]]:
             common.workspace = word.partition("=")[2]
         elif word == "--workspace" and (folder := next(coming, None)) is not None:
             common.workspace = folder
+        elif word.startswith("--server="):
+            common.server = word.partition("=")[2]
+        elif word == "--server" and (url := next(coming, None)) is not None:
+            common.server = url
         else:
             rest.append(word)
     return common, rest
@@ -145,8 +177,6 @@ def _width() -> int:
 
 def guarded(action: Callable[[], int], arguments: argparse.Namespace | SimpleNamespace) -> int:
     """Call an action; print what it raises as one message, and turn it into an exit code."""
-    if arguments.workspace:
-        os.environ["PIPELINEKIT_WORKSPACE"] = os.path.abspath(arguments.workspace)
     try:
         code = action()
         sys.stdout.flush()
@@ -180,8 +210,8 @@ def _no_command(words: Sequence[str], command: str) -> int:
         print(text)
         return 0
     what = f"there is no command {command!r}" if command else f"unknown option {words[0]!r}"
-    if words[0] == "--workspace":
-        what = "argument --workspace: expected one argument"
+    if words[0] in ("--workspace", "--server"):
+        what = f"argument {words[0]}: expected one argument"
     print(f"pipelinekit: {what}\n\n{text}", file=sys.stderr)
     return EXIT_USAGE
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.calls import add_call_arguments, call_words, parameter_rows, run_rows, say_called, say_difference
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.servers import open_services
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.pipeline_endpoints import EndpointVersion
 from pipelinekit.domain.run_queries import parse_tag

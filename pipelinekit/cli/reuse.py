@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.servers import open_services
 from pipelinekit.cli.times import parse_when
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.texts import counted, seconds_text
-from pipelinekit.errors import UsageError
 from pipelinekit.workspace.reuse import Account, Criteria, ReuseStatistics, statistics
 
 BAR = 30  # characters of the longest bar
@@ -105,18 +105,10 @@ def _invalidate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _invalidate(arguments: argparse.Namespace, services: Services) -> int:
-    records = services.records
-    run = records.runs.get(arguments.run).id if arguments.run else ""
+    run = services.records.runs.get(arguments.run).id if arguments.run else ""
     before = services.clock.now() - parse_duration(arguments.older_than) if arguments.older_than else 0.0
     criteria = Criteria(arguments.step, arguments.pipeline, run, before, arguments.cause)
-    if criteria == Criteria():
-        raise UsageError(
-            "it is not said which results are meant",
-            hint="give --step, --pipeline, --run, --older-than or --cause; --step '*' means all",
-        )
-    found = [kept for kept in records.reuse.kept() if criteria.fit(kept)]
-    if not arguments.dry_run:
-        records.reuse.revoke([kept.key for kept in found], arguments.why)
+    found = services.invalidate(criteria, arguments.why, dry_run=arguments.dry_run)
     if arguments.json:
         print_json({"dry_run": arguments.dry_run, "results": [asdict(kept) for kept in found]})
         return 0

@@ -22,6 +22,7 @@ from pipelinekit.workspace.comparing import Comparison
 from pipelinekit.workspace.drawings import curves, plots
 from pipelinekit.workspace.outputs import Output, below
 from pipelinekit.workspace.run_children import children_of
+from pipelinekit.workspace.run_views import comparison_document
 from pipelinekit.workspace.runs import Told
 
 MOST_SHOWN = 20  # points of a series in a terminal
@@ -134,15 +135,7 @@ def compare(arguments: argparse.Namespace, services: Services) -> int:
         _plot(arguments, services, runs)
     shown = [row for row in rows if arguments.all or row.differs]
     if arguments.json:
-        print_json(
-            {
-                "runs": [run.id for run in runs],
-                "rows": [
-                    {"section": row.section, "name": row.name, "values": row.values, "differs": row.differs}
-                    for row in shown
-                ],
-            }
-        )
+        print_json(comparison_document(runs, shown))
         return 0
     names = [f"{run.display_name or run.id}" for run in runs]
     cells = [(row.section, row.name, *(_short(value) or "-" for value in row.values)) for row in shown]

@@ -7,7 +7,7 @@ import sys
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json
-from pipelinekit.domain.runs import PIPELINE, RunStatus, StepStatus
+from pipelinekit.domain.runs import DIFFERENT, PIPELINE, RunStatus, StepStatus
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import NotFoundError, RunFailedError
 from pipelinekit.workspace.run_logs import RunLogs, with_headings
@@ -95,3 +95,14 @@ def wait(arguments: argparse.Namespace, services: Services) -> int:
     else:
         print(f"run {run.id} {run.status}: {run.standing}")
     return CODES.get(run.status, 1)
+
+
+def ended(arguments: argparse.Namespace, run: Run) -> int:
+    """Wait for a run that somebody else drives, and say how it ended; 1 where a repeated execution differed, too."""
+    run.wait(raise_on_error=False)
+    if arguments.json:
+        print_json(run.document())
+    else:
+        print(f"run {run.id} {run.status}: {run.standing}")
+    is_different = any(step.record.verified == DIFFERENT for step in run.steps)
+    return 1 if is_different else CODES.get(run.status, 1)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, write_file
-from pipelinekit.cli.targets import graph_of
 from pipelinekit.domain.timelines import Timeline, timeline
 from pipelinekit.errors import UsageError
 from pipelinekit.workspace.drawings import timelines
+from pipelinekit.workspace.run_views import graph_of, timeline_document
 from pipelinekit.workspace.runs import Run
 
 
@@ -19,7 +19,7 @@ def show(run: Run, services: Services, path: str, *, as_json: bool) -> int:
         raise UsageError(f"a timeline cannot be written to {path!r}", hint="give a name that ends in .svg or .html")
     found = _timeline(run, services)
     if as_json:
-        print_json(_document(run, found))
+        print_json(timeline_document(run.id, found))
     elif not path:
         print(timelines.text(found))
     if path:
@@ -30,22 +30,6 @@ def show(run: Run, services: Services, path: str, *, as_json: bool) -> int:
 
 def _timeline(run: Run, services: Services) -> Timeline:
     record = run.record
-    graph = graph_of(record, services)
+    graph = graph_of(record, services.records.documents)
     steps = [step.record for step in run.steps]
     return timeline(record, graph, steps, run.durations(), services.clock.now())
-
-
-def _document(run: Run, found: Timeline) -> dict[str, object]:
-    bars = [
-        {
-            "step": bar.name,
-            "status": str(bar.status),
-            "since": round(bar.since, 6),
-            "begun": round(bar.begun, 6),
-            "called": round(bar.called, 6),
-            "ended": round(bar.ended, 6),
-            "critical": bar.is_critical,
-        }
-        for bar in found.bars
-    ]
-    return {"run": run.id, "seconds": round(found.seconds, 6), "bars": bars}

@@ -7,24 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipelinekit.bootstrap import Services, open_services
-from pipelinekit.classes import replace
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli import reproducing, run_facts, run_logs, run_showing, times
 from pipelinekit.cli.output import print_error, print_json, table, time_text
 from pipelinekit.cli.run import drive
-from pipelinekit.domain.names import IN_PROCESS, LOCAL
+from pipelinekit.cli.servers import is_at_server, open_services, refuse_at_server
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
-from pipelinekit.domain.runs import KINDS, RunOptions, RunRecord, RunStatus
+from pipelinekit.domain.runs import KINDS, RunStatus
 from pipelinekit.domain.servers import UNREACHABLE
 from pipelinekit.domain.texts import size_text
-from pipelinekit.errors import NotFoundError, StorageError, UsageError
+from pipelinekit.errors import StorageError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver
 from pipelinekit.serving import WAITS
-from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.outputs import below
-from pipelinekit.workspace.pipelines import Arguments
-from pipelinekit.workspace.runs import refuse_without_graph
+from pipelinekit.workspace.repeating import verifying
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,6 +140,8 @@ def _run_argument(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
+    if arguments.verb in ("reproduce", "export", "drive"):
+        refuse_at_server(f"runs {arguments.verb}")
     if arguments.verb == "reproduce" and arguments.run.endswith(reproducing.EXPORTED):
         return reproducing.reproduce(arguments, None)
     services = open_services(create=False)
@@ -259,43 +258,26 @@ def _pin(arguments: argparse.Namespace, services: Services) -> int:
 
 def _resume(arguments: argparse.Namespace, services: Services) -> int:
     """An ordinary run of the same graph: the keys decide what has to be done."""
-    old = services.records.runs.get(arguments.run)
-    return _again(old, old.options, services, as_json=arguments.json)
+    return _again(arguments, services, verify=False)
 
 
 def _verify(arguments: argparse.Namespace, services: Services) -> int:
     """A run of the same graph that executes every hit and compares; 1 when an output differs."""
+    return _again(arguments, services, verify=True)
+
+
+def _again(arguments: argparse.Namespace, services: Services, *, verify: bool) -> int:
+    if is_at_server():
+        return run_logs.ended(arguments, services.runs.get(services.repeat(arguments.run, verify=verify).id))
     old = services.records.runs.get(arguments.run)
-    return _again(old, replace(old.options, regenerate=(), verify=1.0), services, as_json=arguments.json)
-
-
-def _again(old: RunRecord, options: RunOptions, services: Services, *, as_json: bool) -> int:
-    refuse_without_graph(old)
-    texts = services.records.documents.get([old.graph])
-    if old.removed or old.graph not in texts:
-        raise NotFoundError(
-            f"run {old.id} was removed by clean-up, and its parameters with it", hint="run the pipeline from its source"
-        )
-    graph = parse_graph(texts[old.graph], f"the graph of run {old.id}")
-    given = Arguments(old.arguments, old.paths, services.dataset_inputs().taken(old.id))
-    services.pipelines.find_stored(graph, given)
-    if options.compute == IN_PROCESS:
-        options = replace(options, compute=LOCAL)  # this process has not loaded the run's code
+    repetition = services.repetition(old)
+    options = verifying(old.options) if verify else old.options
 
     def begin(driver: Driver) -> Begun:
         with services.records.batch():  # a run that is recorded is driven
-            record = services.pipelines.submit(
-                graph,
-                given,
-                experiment=old.experiment,
-                options=options,
-                source=old.source,
-                details={"git": old.details["git"]} if "git" in old.details else None,
-                batch=services.records.batch,
-            )
-            return driver.begin(record.id, graph)
+            return driver.begin(repetition.record(options, services.records.batch).id, repetition.graph)
 
-    return drive(services, begin, as_json=as_json)
+    return drive(services, begin, as_json=arguments.json)
 
 
 def _drive(arguments: argparse.Namespace, services: Services) -> int:

@@ -11,9 +11,10 @@ from datetime import tzinfo
 from pathlib import Path
 from types import FrameType
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.schedule_words import add_schedule_arguments, schedule_words, trigger_text
+from pipelinekit.cli.servers import open_services, refuse_at_server
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.schedules import Backfill, ScheduleState, Tick, TickRange
 from pipelinekit.domain.texts import counted
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
+    if arguments.verb == "run":
+        refuse_at_server(f"schedules {arguments.verb}")
     return VERBS[arguments.verb][2](arguments, open_services(create=False))
 
 

@@ -8,8 +8,9 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.servers import open_services, refuse_at_server
 from pipelinekit.domain.secrets import check_secret_name
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import UsageError
@@ -44,6 +45,8 @@ def rewrite(words: list[str]) -> list[str]:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
+    if arguments.verb == "rotate-key":
+        refuse_at_server(f"secrets {arguments.verb}")
     action = {"set": _set, "list": _list, "delete": _delete, "rotate-key": _rotate_key}[arguments.verb]
     return action(arguments, open_services(create=arguments.verb == "set"))
 

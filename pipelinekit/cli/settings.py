@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from pipelinekit import config
-from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.output import print_json, table
+from pipelinekit.cli.servers import is_at_server, open_services
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,22 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the settings."""
-    services = open_services()
-    settings = services.settings
-    rows = [
-        (name, getattr(settings, name), settings.origins.get(name, "default"), config.text_of(name))
-        for name in config.names()
-    ]
+    document = open_services().settings_document()
     if arguments.json:
-        found = [dict(zip(("name", "value", "origin", "meaning"), row, strict=True)) for row in rows]
-        print_json({"workspace": str(services.folder), "settings": found})
+        print_json(document)
         return 0
-    print(f"workspace  {services.folder}{'' if services.folder.is_dir() else '  (not created yet)'}\n")
-    print(
-        table(
-            [(name, repr(value), origin, text) for name, value, origin, text in rows],
-            ("name", "value", "from", "meaning"),
-        )
-    )
-    print(f"\nset them in {services.folder / config.CONFIG_FILE} or as {config.PREFIX}<NAME> in the environment")
+    folder = Path(document["workspace"])
+    is_there = is_at_server() or folder.is_dir()
+    print(f"workspace  {folder}{'' if is_there else '  (not created yet)'}\n")
+    rows = [(item["name"], repr(item["value"]), item["origin"], item["meaning"]) for item in document["settings"]]
+    print(table(rows, ("name", "value", "from", "meaning")))
+    print(f"\nset them in {folder / config.CONFIG_FILE} or as {config.PREFIX}<NAME> in the environment")
     return 0

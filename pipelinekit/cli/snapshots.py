@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table
+from pipelinekit.cli.servers import open_services, refuse_at_server
 from pipelinekit.domain.texts import counted, size_text
 
 SHOWN = 40  # files of a preview that are listed, unless all are asked for
@@ -42,6 +43,8 @@ def _snapshot(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
+    if arguments.verb == "preview":
+        refuse_at_server(f"snapshots {arguments.verb}")
     services = open_services(create=arguments.verb == "preview")
     return {"show": _show, "download": _download, "preview": _preview}[arguments.verb](arguments, services)
 

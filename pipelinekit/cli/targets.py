@@ -18,7 +18,6 @@ from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.workspace.compiling import Compilation
 from pipelinekit.workspace.pipelines import Arguments
-from pipelinekit.workspace.runs import refuse_without_graph
 
 if TYPE_CHECKING:
     import json
@@ -111,12 +110,3 @@ def show_hints(target: Target) -> None:
     """Calls whose results differ from time to time, on standard error."""
     for hint in target.compilation.hints if target.compilation else ():
         print(f"hint: {hint}; a reused result keeps what it gave", file=sys.stderr)
-
-
-def graph_of(run: RunRecord, services: Services) -> Graph:
-    """The graph of a recorded run. Raises UsageError for a run without one, NotFoundError where it is gone."""
-    refuse_without_graph(run)
-    texts = services.records.documents.get([run.graph])
-    if run.graph not in texts:
-        raise NotFoundError(f"the graph of run {run.id} is not in the records")
-    return parse_graph(texts[run.graph], f"the graph of run {run.id}")

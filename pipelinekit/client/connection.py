@@ -5,13 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import ssl
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 from pipelinekit import errors
 from pipelinekit.classes import frozen
@@ -22,6 +24,8 @@ SECONDS = 60.0  # that a server may take to answer
 TRIES = 4  # of a request that may be sent twice, while the server is away or busy
 PAUSE_SECONDS = 1.0  # at most, before the second try; not all who were refused come back at once
 AGAIN = (429, 503)
+PIECE_BYTES = 1 << 20
+LONG_SECONDS = 600.0  # for what a server looks at files or the network for
 
 
 def _kinds() -> dict[str, type[PipelinekitError]]:
@@ -76,8 +80,11 @@ class Connection:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         again: bool = False,
+        seconds: float = SECONDS,
     ) -> Answer:
         """Send a request; one that may be sent `again` is, while the server cannot be reached or is busy.
+
+        What takes long is given more `seconds` to be answered.
 
         Raises what went wrong at the server, and StorageError where that cannot be reached.
         """
@@ -85,25 +92,42 @@ class Connection:
         tries = TRIES if again else 1
         for number in range(1, tries + 1):
             try:
-                return self._once(method, address, body, headers or {})
+                return self._once(method, address, body, headers or {}, seconds)
             except (_ComeAgainError, StorageError):
                 if number == tries:
                     raise
                 time.sleep(PAUSE_SECONDS * number * (1 + os.urandom(1)[0]) / 256)
         raise AssertionError("there is at least one try")
 
-    def _once(self, method: str, address: str, body: Any, headers: Mapping[str, str]) -> Answer:
-        told = {"Authorization": f"Bearer {self._token}", "Accept": "application/json", **headers}
+    def fetch(self, path: str, target: BinaryIO, **query: Any) -> None:
+        """Write the bytes at a path to a file. Raises what went wrong at the server, and StorageError."""
+        request = urllib.request.Request(self.url + PREFIX + path + _query(query), headers=self._told())  # noqa: S310
+        with self._answered(request, SECONDS) as answer:
+            shutil.copyfileobj(answer, target, PIECE_BYTES)
+            if answer.length:  # what is to come and did not
+                raise http.client.IncompleteRead(b"", answer.length)
+
+    def _told(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+
+    def _once(self, method: str, address: str, body: Any, headers: Mapping[str, str], seconds: float) -> Answer:
+        told = {**self._told(), **headers}
         data = None
         if isinstance(body, bytes):
             data, told["Content-Type"] = body, "application/octet-stream"
         elif body is not None:
             data, told["Content-Type"] = json.dumps(body).encode(), "application/json"
         request = urllib.request.Request(address, data, told, method=method)  # noqa: S310 - the scheme was checked
+        with self._answered(request, seconds) as answer:
+            text = answer.read()
+            return Answer(answer.status, dict(answer.headers), json.loads(text) if text else None)
+
+    @contextmanager
+    def _answered(self, request: urllib.request.Request, seconds: float) -> Iterator[http.client.HTTPResponse]:
+        """The answer to a request, while it is read."""
         try:
-            with self._opener.open(request, timeout=SECONDS) as answer:
-                text = answer.read()
-                return Answer(answer.status, dict(answer.headers), json.loads(text) if text else None)
+            with self._opener.open(request, timeout=seconds) as answer:
+                yield answer
         except urllib.error.HTTPError as error:
             raise _problem(error) from None
         except (OSError, http.client.HTTPException) as error:

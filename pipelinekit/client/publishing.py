@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Generic
 
 from pipelinekit.client.connection import Connection, quoted
-from pipelinekit.client.runs import RemoteRun
-from pipelinekit.errors import NotFoundError
+from pipelinekit.client.runs import Find, RunT
+from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.parameters import Parameter
+from pipelinekit.domain.pipeline_endpoints import EndpointStatus, EndpointVersion, PipelineEndpoint
+from pipelinekit.domain.published_pipelines import PublishedPipeline, PublishedStatus
+from pipelinekit.domain.version_differences import VersionDifference
+from pipelinekit.wire.graphs import parse_graph
+from pipelinekit.wire.publishing import endpoint_from_document, published_from_document
 from pipelinekit.wire.values import plain_to_json
+from pipelinekit.wire.version_differences import difference_from_document
 
 
 def _call(
     connection: Connection,
+    find: Find[RunT],
     path: str,
     parameters: Mapping[str, Any] | None,
     idempotency_key: str,
     **words: Any,
-) -> RemoteRun:
+) -> RunT:
     """Have a run driven; sent again under the same key where no answer comes, so that there is one run."""
     body = {name: value for name, value in words.items() if value is not None and value not in ("", {})}
     body["parameters"] = {name: plain_to_json(value) for name, value in (parameters or {}).items()}
     headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
     made = connection.ask("POST", path, body, headers=headers, again=True).document
-    return RemoteRun(made, connection)
+    return find(made["id"])
 
 
 def regenerate_words(wanted: bool | str | Sequence[str]) -> bool | list[str]:
@@ -32,27 +40,39 @@ def regenerate_words(wanted: bool | str | Sequence[str]) -> bool | list[str]:
     return wanted if isinstance(wanted, bool) else [wanted] if isinstance(wanted, str) else list(wanted)
 
 
-class RemotePipeline:
+class RemotePipeline(Generic[RunT]):
     """A published pipeline: `submit` makes a run of it."""
 
-    def __init__(self, document: Mapping[str, Any], connection: Connection) -> None:
-        self._document = document
+    def __init__(self, document: Mapping[str, Any], connection: Connection, find: Find[RunT]) -> None:
+        self.record: PublishedPipeline = published_from_document(document)
         self._connection = connection
+        self._find = find
 
     @property
     def id(self) -> str:
         """Its id."""
-        return str(self._document["id"])
+        return self.record.id
 
     @property
     def name(self) -> str:
         """The name that it was published under."""
-        return str(self._document["name"])
+        return self.record.name
 
     @property
-    def status(self) -> str:
-        """Whether it may be called: Active or Disabled."""
-        return str(self._document["status"])
+    def status(self) -> PublishedStatus:
+        """Whether it may be called."""
+        return self.record.status
+
+    @property
+    def graph(self) -> Graph:
+        """Its graph."""
+        text = self._connection.get(f"/graphs/{quoted(self.record.graph)}")["graph"]
+        return parse_graph(text, f"the graph of published pipeline {self.id}")
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its parameters."""
+        return self.graph.parameters
 
     def document(self) -> dict[str, Any]:
         """It and its parameters as JSON data."""
@@ -69,10 +89,11 @@ class RemotePipeline:
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
         idempotency_key: str = "",
-    ) -> RemoteRun:
+    ) -> RunT:
         """Have a run of it driven; returns the run at once. The same key calls once."""
         return _call(
             self._connection,
+            self._find,
             f"/pipelines/{self.id}/runs",
             parameters,
             idempotency_key,
@@ -84,80 +105,90 @@ class RemotePipeline:
             display_name=display_name,
         )
 
-    def runs(self, *, limit: int = 50) -> Sequence[RemoteRun]:
+    def runs(self, *, limit: int = 50) -> Sequence[RunT]:
         """The runs of it, the newest first."""
         found = self._connection.get(f"/pipelines/{self.id}/runs", limit=limit)["runs"]
-        return [RemoteRun(item, self._connection) for item in found]
+        return [self._find(item["id"]) for item in found]
 
     def enable(self) -> None:
         """Have it called again."""
-        self._document = self._connection.ask("POST", f"/pipelines/{self.id}/enable", again=True).document
+        self._keep("POST", "/enable")
 
     def disable(self) -> None:
         """Refuse calls of it."""
-        self._document = self._connection.ask("POST", f"/pipelines/{self.id}/disable", again=True).document
+        self._keep("POST", "/disable")
 
     def describe(self, description: str) -> None:
         """Change the description."""
-        body = {"description": description}
-        self._document = self._connection.ask("PATCH", f"/pipelines/{self.id}", body, again=True).document
+        self._keep("PATCH", "", {"description": description})
+
+    def _keep(self, method: str, path: str, body: Any = None) -> None:
+        found = self._connection.ask(method, f"/pipelines/{self.id}{path}", body, again=True).document
+        self.record = published_from_document(found)
 
     def __repr__(self) -> str:
         return f"<published pipeline {self.id} ({self.name}), {self.status.lower()}>"
 
 
-class RemotePipelines:
+class RemotePipelines(Generic[RunT]):
     """The published pipelines of a workspace."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, find: Find[RunT]) -> None:
         self._connection = connection
+        self._find = find
 
-    def get(self, pipeline: str) -> RemotePipeline:
+    def get(self, pipeline: str) -> RemotePipeline[RunT]:
         """The published pipeline of this id or unique beginning of one. Raises NotFoundError."""
-        return RemotePipeline(self._connection.get(f"/pipelines/{quoted(pipeline)}"), self._connection)
+        return RemotePipeline(self._connection.get(f"/pipelines/{quoted(pipeline)}"), self._connection, self._find)
 
-    def list(self, *, name: str = "", active_only: bool = True) -> Sequence[RemotePipeline]:
+    def list(self, *, name: str = "", active_only: bool = True) -> Sequence[RemotePipeline[RunT]]:
         """Those that may be called, or all of them; the newest first."""
         found = self._connection.get("/pipelines", name=name, all=not active_only)["pipelines"]
-        return [RemotePipeline(item, self._connection) for item in found]
+        return [RemotePipeline(item, self._connection, self._find) for item in found]
+
+    def diff(self, before: str, after: str) -> VersionDifference:
+        """In what two published pipelines differ. Raises NotFoundError."""
+        path = f"/pipelines/{quoted(before)}/differences/{quoted(after)}"
+        return difference_from_document(self._connection.get(path))
 
     def delete(self, pipeline: str) -> None:
         """Forget a published pipeline. Raises ConflictError while it is a version of an endpoint."""
         self._connection.ask("DELETE", f"/pipelines/{quoted(pipeline)}")
 
 
-class RemoteEndpoint:
+class RemoteEndpoint(Generic[RunT]):
     """A pipeline endpoint: `submit` makes a run of its default version, or of another."""
 
-    def __init__(self, document: Mapping[str, Any], connection: Connection) -> None:
-        self._document = document
+    def __init__(self, document: Mapping[str, Any], connection: Connection, find: Find[RunT]) -> None:
+        self.record: PipelineEndpoint = endpoint_from_document(document)
         self._connection = connection
-        self._path = f"/pipeline-endpoints/{quoted(str(document['id']))}"
+        self._find = find
+        self._path = f"/pipeline-endpoints/{quoted(self.record.id)}"
 
     @property
     def id(self) -> str:
         """Its id."""
-        return str(self._document["id"])
+        return self.record.id
 
     @property
     def name(self) -> str:
         """Its name."""
-        return str(self._document["name"])
+        return self.record.name
 
     @property
-    def status(self) -> str:
-        """Whether it may be called: Active, Disabled or Archived."""
-        return str(self._document["status"])
+    def status(self) -> EndpointStatus:
+        """Whether it may be called."""
+        return self.record.status
 
     @property
     def default_version(self) -> int:
         """The version that a call means which names none."""
-        return int(self._document["default_version"])
+        return self.record.default
 
     @property
-    def versions(self) -> Mapping[int, str]:
-        """The ids of published pipelines, by version."""
-        return {item["version"]: item["pipeline"] for item in self._document["versions"]}
+    def versions(self) -> tuple[EndpointVersion, ...]:
+        """All versions, the oldest first."""
+        return self.record.versions
 
     def submit(
         self,
@@ -171,10 +202,11 @@ class RemoteEndpoint:
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
         idempotency_key: str = "",
-    ) -> RemoteRun:
+    ) -> RunT:
         """Have a run of a version driven; returns the run at once. The same key calls once."""
         return _call(
             self._connection,
+            self._find,
             f"{self._path}/runs",
             parameters,
             idempotency_key,
@@ -187,26 +219,25 @@ class RemoteEndpoint:
             display_name=display_name,
         )
 
-    def pipeline(self, version: int | None = None) -> RemotePipeline:
+    def pipeline(self, version: int | None = None) -> RemotePipeline[RunT]:
         """The published pipeline of a version; of the default by default. Raises NotFoundError."""
-        found = self.versions.get(self.default_version if version is None else version)
-        if found is None:
-            known = ", ".join(map(str, self.versions))
-            raise NotFoundError(
-                f"pipeline endpoint {self.name!r} has no version {version}", hint=f"its versions: {known}"
-            )
-        return RemotePipeline(self._connection.get(f"/pipelines/{found}"), self._connection)
+        found = self._connection.get(f"/pipelines/{self.record.version(version).pipeline}")
+        return RemotePipeline(found, self._connection, self._find)
 
-    def runs(self, *, version: int | None = None, limit: int = 50) -> Sequence[RemoteRun]:
+    def runs(self, *, version: int | None = None, limit: int = 50) -> Sequence[RunT]:
         """The runs of the endpoint, or of one of its versions; the newest first."""
         found = self._connection.get(f"{self._path}/runs", version=version, limit=limit)["runs"]
-        return [RemoteRun(item, self._connection) for item in found]
+        return [self._find(item["id"]) for item in found]
 
-    def add_version(self, pipeline: RemotePipeline | str, *, default: bool = False) -> int:
-        """Add a published pipeline as a further version; its number."""
+    def diff(self, before: int, after: int | None = None) -> VersionDifference:
+        """What differs between two versions; from one to the default by default. Raises NotFoundError."""
+        return difference_from_document(self._connection.get(f"{self._path}/differences/{before}", after=after))
+
+    def add_version(self, pipeline: RemotePipeline[RunT] | str, *, default: bool = False) -> EndpointVersion:
+        """Add a published pipeline as a further version, which may become the default."""
         named = pipeline if isinstance(pipeline, str) else pipeline.id
         self._keep("POST", "/versions", {"pipeline": named, "default": default})
-        return max(self.versions)
+        return self.record.newest
 
     def set_default(self, version: int) -> None:
         """Have calls that name no version mean this one."""
@@ -244,27 +275,28 @@ class RemoteEndpoint:
         return dict(self._connection.get(self._path))
 
     def _keep(self, method: str, path: str, body: Any = None) -> None:
-        self._document = self._connection.ask(method, self._path + path, body).document
+        self.record = endpoint_from_document(self._connection.ask(method, self._path + path, body).document)
 
     def __repr__(self) -> str:
         return f"<pipeline endpoint {self.name!r}, default version {self.default_version}, {self.status.lower()}>"
 
 
-class RemoteEndpoints:
+class RemoteEndpoints(Generic[RunT]):
     """The pipeline endpoints of a workspace."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, find: Find[RunT]) -> None:
         self._connection = connection
+        self._find = find
 
     def create(
         self,
         name: str,
-        pipeline: RemotePipeline | str,
+        pipeline: RemotePipeline[RunT] | str,
         *,
         description: str = "",
         tags: Mapping[str, str] | None = None,
         proven: bool = False,
-    ) -> RemoteEndpoint:
+    ) -> RemoteEndpoint[RunT]:
         """Make an endpoint whose version 0, the default, is a published pipeline."""
         body = {
             "name": name,
@@ -273,17 +305,20 @@ class RemoteEndpoints:
             "tags": dict(tags or {}),
             "proven": proven,
         }
-        return RemoteEndpoint(self._connection.ask("POST", "/pipeline-endpoints", body).document, self._connection)
+        return self._handle(self._connection.ask("POST", "/pipeline-endpoints", body).document)
 
-    def get(self, endpoint: str) -> RemoteEndpoint:
+    def get(self, endpoint: str) -> RemoteEndpoint[RunT]:
         """The endpoint of this name or id. Raises NotFoundError."""
-        return RemoteEndpoint(self._connection.get(f"/pipeline-endpoints/{quoted(endpoint)}"), self._connection)
+        return self._handle(self._connection.get(f"/pipeline-endpoints/{quoted(endpoint)}"))
 
-    def list(self, *, active_only: bool = True) -> Sequence[RemoteEndpoint]:
+    def list(self, *, active_only: bool = True) -> Sequence[RemoteEndpoint[RunT]]:
         """Those that may be called, or all of them."""
         found = self._connection.get("/pipeline-endpoints", all=not active_only)["pipeline_endpoints"]
-        return [RemoteEndpoint(item, self._connection) for item in found]
+        return [self._handle(item) for item in found]
 
     def delete(self, endpoint: str) -> None:
         """Forget an endpoint; its pipelines stay published, and its runs stay."""
         self._connection.ask("DELETE", f"/pipeline-endpoints/{quoted(endpoint)}")
+
+    def _handle(self, document: Mapping[str, Any]) -> RemoteEndpoint[RunT]:
+        return RemoteEndpoint(document, self._connection, self._find)

@@ -43,25 +43,29 @@ class Uploads:
 
     def send(self, upload: Upload, progress: Progress = _unseen) -> str:
         """Send what the server has not, and go on where a sending broke off; the digest of the upload's document."""
+        self.send_files(upload.places, progress)
+        return upload.document
+
+    def send_files(self, places: Mapping[str, Path], progress: Progress = _unseen) -> None:
+        """Send files, by their digests, as far as the server has not their bytes."""
         sizes, parts = {}, {}
-        for digests in _lots(upload.places, MOST_DIGESTS):
+        for digests in _lots(places, MOST_DIGESTS):
             found = self._connection.ask("POST", "/blobs/missing", {"digests": digests}, again=True).document
-            sizes.update({digest: upload.places[digest].stat().st_size for digest in found["missing"]})
+            sizes.update({digest: places[digest].stat().st_size for digest in found["missing"]})
             parts.update(found["parts"])
         done, total = 0, sum(sizes.values())
-        small = {digest: upload.places[digest] for digest, size in sizes.items() if size <= SMALL_BYTES}
+        small = {digest: places[digest] for digest, size in sizes.items() if size <= SMALL_BYTES}
         for blobs in _packs(small):
             progress(done, total, "")
             self._connection.ask("POST", "/blobs", pack(blobs), again=True)
             done += sum(len(data) for _, data in blobs)
         for digest, size in sizes.items():
             if digest not in small:
-                place = upload.places[digest]
+                place = places[digest]
                 for sent in self._parts(digest, place, size, parts.get(digest, 0)):
                     progress(done + sent, total, place.name)
                 done += size
         progress(total, total, "")
-        return upload.document
 
     def _parts(self, digest: str, place: Path, size: int, begin: int) -> Iterator[int]:
         """Send a file in parts, from a byte on; how many bytes have gone after each."""

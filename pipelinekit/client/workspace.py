@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Generic
 
+from pipelinekit.client.access import RemoteAudit, RemoteSecrets, RemoteTokens
+from pipelinekit.client.computes import RemoteComputes
 from pipelinekit.client.connection import Connection
+from pipelinekit.client.environments import RemoteEnvironments
 from pipelinekit.client.publishing import RemoteEndpoints, RemotePipeline, RemotePipelines, regenerate_words
-from pipelinekit.client.runs import RemoteRun, RemoteRuns
+from pipelinekit.client.runs import Find, RunT
+from pipelinekit.client.schedules import RemoteSchedules
 from pipelinekit.client.uploads import Pack, Uploads
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.errors import UsageError
 
 
-class RemoteWorkspace:
-    """Runs and publishes pipelines at a server, and finds what their runs left, over HTTP.
+class RemoteWorkspace(Generic[RunT]):
+    """A workspace that a server has, over HTTP.
 
-    `pack` compiles a pipeline and gathers what it consists of. Not shared between threads.
+    `find` gives the run of an id; `pack` compiles a pipeline and gathers what it consists of.
+    Not shared between threads.
     """
 
-    def __init__(self, connection: Connection, pack: Pack) -> None:
+    def __init__(self, connection: Connection, find: Find[RunT], pack: Pack) -> None:
         self.url = connection.url
-        self.runs = RemoteRuns(connection)
-        self.published_pipelines = RemotePipelines(connection)
-        self.pipeline_endpoints = RemoteEndpoints(connection)
+        self.connection = connection
+        self.published_pipelines = RemotePipelines(connection, find)
+        self.pipeline_endpoints = RemoteEndpoints(connection, find)
+        self.schedules = RemoteSchedules(connection)
+        self.environments = RemoteEnvironments(connection)
+        self.computes = RemoteComputes(connection)
+        self.secrets = RemoteSecrets(connection)
+        self.tokens = RemoteTokens(connection)
+        self.audit = RemoteAudit(connection)
         self.uploads = Uploads(connection)
-        self._connection = connection
+        self._find = find
         self._pack = pack
 
     def submit(
@@ -41,7 +52,7 @@ class RemoteWorkspace:
         max_run_duration_seconds: float | None = None,
         tags: Mapping[str, object] | None = None,
         display_name: str = "",
-    ) -> RemoteRun:
+    ) -> RunT:
         """Compile a pipeline here, send what the server has not, and have a run driven there; as `Workspace.submit`."""
         longest = pipeline.max_run_duration_seconds if max_run_duration_seconds is None else max_run_duration_seconds
         body = {
@@ -56,9 +67,9 @@ class RemoteWorkspace:
         }
         return self.submit_upload(body)
 
-    def submit_upload(self, body: Mapping[str, Any]) -> RemoteRun:
+    def submit_upload(self, body: Mapping[str, Any]) -> RunT:
         """Have a run driven of a pipeline that was sent; `body` is what a request says."""
-        return RemoteRun(self._once("/runs", body), self._connection)
+        return self._find(self._once("/runs", body)["id"])
 
     def publish(
         self,
@@ -74,7 +85,7 @@ class RemoteWorkspace:
         tags: Mapping[str, object] | None = None,
         endpoint: str = "",
         default: bool = False,
-    ) -> RemotePipeline:
+    ) -> RemotePipeline[RunT]:
         """Compile a pipeline here, send what the server has not, and publish it there; as `Workspace.publish`."""
         body = {
             "upload": self._send(pipeline, parameters),
@@ -89,7 +100,7 @@ class RemoteWorkspace:
             "endpoint": endpoint,
             "default": default,
         }
-        return RemotePipeline(self.publish_upload(body), self._connection)
+        return RemotePipeline(self.publish_upload(body), self.connection, self._find)
 
     def publish_upload(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Publish a pipeline that was sent, or that of a run; `body` is what a request says."""
@@ -106,15 +117,10 @@ class RemoteWorkspace:
     def _once(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request until it is answered; it is carried out once."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return dict(self._connection.ask("POST", path, body, headers=headers, again=True).document)
+        return dict(self.connection.ask("POST", path, body, headers=headers, again=True).document)
 
     def __repr__(self) -> str:
         return f"<workspace at {self.url}>"
-
-
-def connect(url: str, token: str, certificate: str, pack: Pack) -> RemoteWorkspace:
-    """The workspace of the server at this address; `certificate` is a file with those that it may show, as PEM."""
-    return RemoteWorkspace(Connection(url, token, certificate=certificate), pack)
 
 
 def _texts(tags: Mapping[str, object] | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ looked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import encode, strong_digest
@@ -54,6 +54,15 @@ class AuditRecord:
     event: AuditEvent
     previous: str
     digest: str
+
+
+@frozen
+class Verified:
+    """What a look through the whole log found: how many rows, the digest of the newest, and all that is wrong."""
+
+    rows: int
+    newest: str
+    faults: Sequence[str] = ()
 
 
 def chained(number: int, at: float, event: AuditEvent, previous: str) -> AuditRecord:

@@ -188,6 +188,15 @@ class DatasetUse:
     place: str = ""
 
 
+@frozen
+class Drift:
+    """Files of a version that are not what was registered, that are gone, and others that came, by where they lie."""
+
+    changed: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+
+
 # -- naming one --------------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pipelinekit.domain.values import why_not_plain
 from pipelinekit.errors import UsageError
@@ -106,3 +106,31 @@ def _untagged(document: dict[str, Any]) -> Any:
         case {"$date": text}:
             return datetime.date.fromisoformat(text)
     return document
+
+
+T = TypeVar("T", bound=Transformations)
+
+
+def with_recipe(table: T, recipe: Sequence[Sequence[Any]]) -> T:
+    """A table with operations that anybody may have written down. Raises UsageError for one that is none."""
+    for operation in recipe:
+        match list(operation):
+            case ["take", count]:
+                table = table.take(count)
+            case ["skip", count]:
+                table = table.skip(count)
+            case ["sample", int() | float() as share, 0 | 0.0, int() as seed]:
+                table = table.sample(share, seed)
+            case ["sample", 1 | 1.0, int() | float() as share, int() as seed]:
+                table = table.random_split(share, seed)[1]
+            case ["filter", list() as conditions] if all(isinstance(item, list | tuple) for item in conditions):
+                table = table.filter(*map(tuple, conditions))
+            case ["keep_columns", list() as names] if all(isinstance(name, str) for name in names):
+                table = table.keep_columns(*names)
+            case ["drop_columns", list() as names] if all(isinstance(name, str) for name in names):
+                table = table.drop_columns(*names)
+            case _:
+                raise UsageError(
+                    f"{str(operation)[:200]} is nothing that is done to a table", hint="as ['take', 10] in a definition"
+                )
+    return table

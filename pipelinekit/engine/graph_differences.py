@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import (
     Binding,
     Condition,
@@ -19,18 +18,10 @@ from pipelinekit.domain.graphs import (
 )
 from pipelinekit.domain.runs import Reason
 from pipelinekit.domain.types import shorten
+from pipelinekit.domain.version_differences import StepDifference
 from pipelinekit.engine.explain import Identity, difference
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
-
-
-@frozen
-class StepDifference:
-    """A step that only one of two graphs has, or that is something else in each: then `reasons` say what."""
-
-    name: str
-    what: str
-    reasons: tuple[Reason, ...] = ()
 
 
 def step_differences(before: Graph, after: Graph) -> list[StepDifference]:

@@ -99,6 +99,18 @@ def store_tree(tree: Tree, blobs: Blobs) -> StoredValue:
     return StoredValue(folder_digest(manifest), "folder", tree.size, manifest)
 
 
+def value_of_blob(blob: str, suffix: str, blobs: Blobs, *, folder: bool) -> StoredValue:
+    """The file or folder value of what is in the store already. Raises UsageError for blobs that are not there."""
+    tree = parse_manifest(blobs.read(blob)) if folder and not blobs.missing([blob]) else None
+    needed = [blob, *(entry.digest for entry in tree.entries)] if tree else [blob]
+    if missing := blobs.missing(needed):
+        raise UsageError(f"there is no blob {min(missing)}", hint="send it first")
+    if tree is not None:
+        return store_tree(tree, blobs)
+    size = blobs.path(blob).stat().st_size
+    return StoredValue(file_digest(blob, suffix), "file", size, blob, suffix=suffix)
+
+
 def place_file(digest: str, target: Path, blobs: Blobs, *, executable: bool = False, share: bool = True) -> None:
     """Make a blob appear at a path: with `share` read-only, by a hard link where that is possible; else as a copy."""
     source = blobs.path(digest)

@@ -70,6 +70,19 @@ def to_arrow(value: Any) -> pa.Table:
     return value.to_table() if is_scan(type(value)) else value
 
 
+def to_stream(table: pa.Table) -> bytes:
+    """A table as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def from_stream(data: bytes) -> pa.Table:
+    """The table in an Arrow IPC stream."""
+    return pa.ipc.open_stream(data).read_all()
+
+
 def is_scan(kind: Any) -> bool:
     """Whether a class is Arrow's dataset: a table that is read only when it is asked for."""
     return any(

@@ -10,12 +10,21 @@ from fastapi.routing import APIRoute
 
 from pipelinekit.ports.traces import Tracing
 from pipelinekit.rest import (
+    accounts,
+    computes,
+    datasets,
+    datastores,
+    environments,
+    experiments,
     pipeline_endpoints,
     pipelines,
     problems,
     run_events,
+    run_records,
+    run_views,
     runs,
     schedules,
+    secrets,
     submissions,
     tokens,
     uploads,
@@ -24,6 +33,10 @@ from pipelinekit.rest import (
 from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import LOOPBACK, PREFIX, Guard
 
+NOUNS = (
+    runs, run_events, run_records, run_views, experiments, pipelines, pipeline_endpoints, schedules, datasets,
+    datastores, environments, computes, secrets, accounts, tokens, uploads,
+)  # fmt: skip
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for
 
 
@@ -60,7 +73,7 @@ def bare_app(desk: Desk, version: str = "0", *, open_metrics: bool = False) -> F
     app.include_router(_health())
     app.include_router(vitals.open_router if open_metrics else vitals.router)
     api = APIRouter(prefix=PREFIX)
-    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, tokens, uploads):
+    for module in NOUNS:
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(submissions.router)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -166,7 +166,7 @@ class NewToken(Body):
     role: str | None = None
     kind: str | None = None
     endpoint: str = ""
-    expires: str = "90d"
+    expires: float | str = "90d"
 
 
 class TagChange(Body):
@@ -174,3 +174,179 @@ class TagChange(Body):
 
     set: dict[str, str] = {}
     remove: list[str] = []
+
+
+class NewProperties(Body):
+    """Properties that are to be added."""
+
+    add: dict[str, str]
+
+
+class RunDescription(Body):
+    """How a run is to be shown; what is not given stays."""
+
+    display_name: str | None = Field(None, max_length=255)
+    description: str | None = Field(None, max_length=10_000)
+
+
+class NewExperiment(Body):
+    """An experiment that is to be there."""
+
+    name: str
+
+
+class ExperimentChange(TagChange):
+    """What is to change of an experiment; what is not given stays."""
+
+    description: str | None = Field(None, max_length=10_000)
+
+
+class NewDatastore(Body):
+    """A datastore that is to be registered."""
+
+    name: str
+    url: str = Field(description="s3://, az://, gs://, https://, http://, sftp://, or the whole path of a folder")
+    options: dict[str, str] = Field({}, description="how to reach it")
+    secrets: dict[str, str] = Field({}, description="by option, the workspace's secret that holds a credential")
+    allow_private: bool = Field(False, description="a web server may have an address of the server's network")
+    overwrite: bool = Field(False, description="replace a datastore of this name")
+    skip_validation: bool = Field(False, description="do not look whether it can be reached")
+    default: bool = Field(False, description="use it where none is named")
+
+
+class DatasetSource(Body):
+    """Where files of a dataset are: a path, folder or pattern in a datastore."""
+
+    store: str = ""
+    path: str
+
+
+class NewDataset(Body):
+    """A version of a dataset that is to be registered: files, or a table in files."""
+
+    name: str
+    sources: list[DatasetSource] = Field(min_length=1, max_length=1000)
+    kind: Literal["file", "tabular"] = "file"
+    format: str = Field("", description="parquet, csv, json or arrow, of a table; its suffix says it by default")
+    delimiter: str = ","
+    header: bool = True
+    columns: list[str] = Field([], description="names of columns of CSV without a header")
+    encoding: str = "utf8"
+    null_values: list[str] = []
+    types: dict[str, str] = Field({}, description="of columns of CSV and JSON")
+    partitioning: str = ""
+    recipe: list[list[Any]] = Field([], description="what is done to the table before it is read")
+    description: str = Field("", max_length=10_000)
+    tags: dict[str, str] = {}
+    create_new_version: bool = Field(False, description="add a version to a dataset that is there")
+    exist_ok: bool = Field(False, description="do nothing where the newest version is the same")
+    profile: bool = Field(True, description="look through the table")
+
+
+class DatasetChange(Body):
+    """What is to change of a version of a dataset; what is not given stays."""
+
+    description: str | None = Field(None, max_length=10_000)
+    add_tags: dict[str, str] = {}
+    remove_tags: list[str] = []
+
+
+class NewEnvironment(Body):
+    """An environment that is to be registered."""
+
+    name: str
+    version: int | None = Field(None, ge=1, description="that number and no other")
+    packages: list[str] = []
+    variables: dict[str, str] = {}
+    python: str = ""
+    image: str = ""
+    dockerfile: str = Field("", max_length=100_000)
+
+
+class Clone(Body):
+    """A copy under another name."""
+
+    name: str
+
+
+class ComputeDescription(Body):
+    """What is said of a compute target."""
+
+    description: str = ""
+    tags: dict[str, str] = {}
+
+
+class NewCluster(ComputeDescription):
+    """A cluster of processes on the server's machine, which is to be made and started."""
+
+    name: str
+    max_nodes: int
+    min_nodes: int = 0
+    idle_seconds_before_scaledown: float | str = 1800.0
+    cores: int = 1
+    memory: int | str = 0
+    resources: dict[str, float] = {}
+
+
+class NewAttachment(ComputeDescription):
+    """A Dask cluster that runs elsewhere, which is to be given a name."""
+
+    name: str
+    address: str
+    secrets: dict[str, str] = {}
+    allow_plain: bool = False
+    skip_validation: bool = False
+
+
+class ComputeChange(Body):
+    """What is to change of a compute target; what is not given stays."""
+
+    description: str | None = None
+    tags: dict[str, str] | None = None
+    address: str | None = None
+    secrets: dict[str, str] | None = None
+    allow_plain: bool | None = None
+    min_nodes: int | None = None
+    max_nodes: int | None = None
+    idle_seconds_before_scaledown: float | str | None = None
+
+
+class SecretValue(Body):
+    """The value of a secret. Nothing shows it again."""
+
+    value: str
+
+
+class Repetition(Body):
+    """How a run is to be done again."""
+
+    verify: bool = Field(False, description="execute every step that would be reused, and compare")
+
+
+class Invalidation(Body):
+    """Which results are to be reused no more: those that fit all that is given."""
+
+    step: str = Field("", description="a pattern of names of steps")
+    pipeline: str = Field("", description="a pattern of names of pipelines")
+    run: str = Field("", description="the id of the run that made them")
+    before: float = Field(0.0, description="made before then, in seconds since 1970")
+    cause: str = Field("", description="why their steps ran")
+    why: str = Field("it was invalidated by hand", max_length=1000, description="told when a step runs again")
+    dry_run: bool = Field(False, description="only tell which")
+
+
+_DIGEST = r"^xxh3:[0-9a-f]{32}$"
+
+
+class Blob(Body):
+    """Bytes that were sent before."""
+
+    blob: str = Field(pattern=_DIGEST, description="the digest of the bytes")
+
+
+class NewFile(Blob):
+    """A file or folder that is to be kept."""
+
+    name: str
+    folder: bool = Field(False, description="the bytes are the manifest of a folder, whose files were sent, too")
+    suffix: str = Field("", max_length=20, description="of the file's name, as .csv")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi import Path as InPath
 
 from pipelinekit.bootstrap import Services
@@ -16,6 +16,7 @@ from pipelinekit.rest.routing import Route
 from pipelinekit.rest.schemas import endpoint_openapi
 from pipelinekit.wire.publishing import endpoint_document
 from pipelinekit.wire.runs import run_document
+from pipelinekit.wire.version_differences import difference_document
 from pipelinekit.workspace.pipeline_endpoints import PipelineEndpointHandle
 
 router = APIRouter(prefix="/pipeline-endpoints", tags=["pipeline endpoints"], route_class=Route)
@@ -173,6 +174,21 @@ async def call_endpoint(
         lambda services: services.pipeline_endpoints.get(endpoint).name,
     )
     return await calls.call(asked, response, wanted)
+
+
+@router.get("/{endpoint}/differences/{before}", operation_id="compare_pipeline_endpoint_versions")
+async def show_difference(
+    asked: Viewing,
+    endpoint: Name,
+    before: Annotated[int, InPath(ge=0, lt=1 << 31)],
+    after: Annotated[int | None, Query(ge=0, lt=1 << 31, description="the default version by default")] = None,
+) -> dict[str, Any]:
+    """In what two of its versions differ: steps, parameters, files."""
+
+    def work(services: Services, _: Principal) -> dict[str, Any]:
+        return difference_document(services.pipeline_endpoints.get(endpoint).diff(before, after))
+
+    return await asked.do(work)
 
 
 async def _change(asked: Asked, endpoint: str, verb: str, how: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pipelinekit.rest.desk import Asked, Needs
 from pipelinekit.rest.routing import Route
 from pipelinekit.wire.publishing import published_document
 from pipelinekit.wire.runs import run_document
+from pipelinekit.wire.version_differences import difference_document
 
 router = APIRouter(prefix="/pipelines", tags=["published pipelines"], route_class=Route)
 
@@ -98,6 +99,18 @@ async def call_pipeline(
         lambda services: calls.pipeline_target(services, pipeline), call, call.model_dump(), idempotency_key, prefer
     )
     return await calls.call(asked, response, wanted)
+
+
+@router.get("/{pipeline}/differences/{other}", operation_id="compare_pipelines")
+async def show_difference(
+    asked: Viewing, pipeline: Id, other: Annotated[str, InPath(description="the later one", max_length=64)]
+) -> dict[str, Any]:
+    """In what two of them differ: steps, parameters, files."""
+
+    def work(services: Services, _: Principal) -> dict[str, Any]:
+        return difference_document(services.published_pipelines.diff(pipeline, other))
+
+    return await asked.do(work)
 
 
 async def _change(asked: Asked, pipeline: str, verb: str, *words: str) -> dict[str, Any]:

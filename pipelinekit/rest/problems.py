@@ -25,6 +25,7 @@ from pipelinekit.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+UNSHOWN = "/api/v1/secrets"  # where nothing of a body is repeated
 LONGEST_VALUE = 100  # characters that an answer repeats of what was sent
 
 _STATUSES: tuple[tuple[type[PipelinekitError], int], ...] = (
@@ -138,7 +139,8 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        faults = [{"message": _words(item), "hint": _hint(item)} for item in error.errors()]
+        is_shown = not request.url.path.startswith(UNSHOWN)
+        faults = [{"message": _words(item, is_shown=is_shown), "hint": _hint(item)} for item in error.errors()]
         return problem(request, 400, "request", "request", "the request cannot be read as it was sent", "", faults)
 
     async def plain(request: Request, error: Exception) -> JSONResponse:
@@ -160,14 +162,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
-def _words(item: dict[str, Any]) -> str:
+def _words(item: dict[str, Any], *, is_shown: bool) -> str:
     place = ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])
     if item["type"] == "extra_forbidden":
         return f"there is no key {place!r}"
     if item["type"] == "json_invalid":
         return f"the body cannot be read as JSON: {item['ctx']['error']}"
     shown = repr(item.get("input"))
-    given = f", got {shown[:LONGEST_VALUE]}" if item["type"] != "missing" else ""
+    given = f", got {shown[:LONGEST_VALUE]}" if item["type"] != "missing" and is_shown else ""
     return f"{place}: {item['msg'][:1].lower()}{item['msg'][1:]}{given}"
 
 

@@ -76,6 +76,16 @@ async def show_history(
     return await asked.do(work)
 
 
+@router.get("/{schedule}/pending", operation_id="list_pending_instants")
+async def list_pending(asked: Viewing, schedule: Name) -> dict[str, Any]:
+    """What has come due or was asked for, and has not started; the earliest first."""
+
+    def work(services: Services, _: Principal) -> dict[str, Any]:
+        return {"ticks": [tick_document(tick) for tick in services.schedules.get(schedule).pending()]}
+
+    return await asked.do(work)
+
+
 @router.get("/{schedule}/preview", operation_id="preview_schedule")
 async def preview_schedule(
     asked: Viewing, schedule: Name, count: Annotated[int, Query(ge=1, le=1000)] = PREVIEWED

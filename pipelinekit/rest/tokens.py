@@ -51,6 +51,16 @@ async def create_token(asked: Administering, body: bodies.NewToken) -> dict[str,
     return await asked.do(work)
 
 
+@router.get("/{token}", operation_id="show_token")
+async def show_token(asked: Administering, token: Name) -> dict[str, Any]:
+    """What may be told of one: the live one of a name, or the newest."""
+
+    def work(services: Services, _: Principal) -> dict[str, Any]:
+        return token_document(services.tokens.get(token), services.clock.now())
+
+    return await asked.do(work)
+
+
 @router.delete("/{token}", operation_id="revoke_token", status_code=204, response_class=Response)
 async def revoke_token(asked: Administering, token: Name) -> None:
     """Let a token open nothing from now on."""
@@ -67,5 +77,19 @@ async def show_audit(
 
     def work(services: Services, _: Principal) -> dict[str, Any]:
         return {"rows": [audit_document(row) for row in services.audit.list(limit, before)]}
+
+    return await asked.do(work)
+
+
+@router.get("/audit/verification", operation_id="verify_audit_log")
+async def verify_audit(
+    asked: Administering,
+    known: Annotated[str, Query(max_length=200, description="the digest of a row that was there before")] = "",
+) -> dict[str, Any]:
+    """Whether a row of the audit log was changed or taken out."""
+
+    def work(services: Services, _: Principal) -> dict[str, Any]:
+        found = services.audit.verify(known)
+        return {"rows": found.rows, "newest": found.newest, "faults": list(found.faults)}
 
     return await asked.do(work)

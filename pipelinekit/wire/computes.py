@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelinekit.domain.computes import ATTACHED, Attached, Cluster, ComputeTarget, Keeping, Node
+from pipelinekit.domain.computes import ATTACHED, Attached, Cluster, ComputeTarget, KeeperState, Keeping, Node
 
 
 def definition_to_json(definition: Attached | Cluster) -> dict[str, Any]:
@@ -74,3 +74,34 @@ def keeping_to_json(keeping: Keeping) -> dict[str, Any]:
 def keeping_from_json(document: Mapping[str, Any]) -> Keeping:
     """What a keeper said."""
     return Keeping(**document)
+
+
+def compute_from_document(document: Mapping[str, Any]) -> ComputeTarget:
+    """A registered target from its document."""
+    kind = document["kind"]
+    fields = ATTACHED_FIELDS if kind == ATTACHED else CLUSTER_FIELDS
+    definition = definition_from_json(kind, {name: document[name] for name in fields})
+    return ComputeTarget(
+        document["name"], definition, document["description"], document["tags"], document["created_at"]
+    )
+
+
+def nodes_from_document(document: Sequence[Mapping[str, Any]]) -> list[Node]:
+    """The nodes of a cluster from their document."""
+    return [Node(**item) for item in document]
+
+
+def keeper_to_json(state: KeeperState) -> dict[str, Any]:
+    """Who keeps a cluster, as JSON data."""
+    said = None if state.said is None else keeping_to_json(state.said)
+    return {"wanted": state.wanted, "alive": state.alive, "said": said}
+
+
+def keeper_from_json(document: Mapping[str, Any]) -> KeeperState:
+    """Who keeps a cluster."""
+    said = document["said"]
+    return KeeperState(document["wanted"], document["alive"], None if said is None else keeping_from_json(said))
+
+
+ATTACHED_FIELDS = ("address", "secrets", "allow_plain")
+CLUSTER_FIELDS = ("min_nodes", "max_nodes", "idle_seconds_before_scaledown", "cores", "memory", "resources")

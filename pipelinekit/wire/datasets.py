@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipelinekit.domain.datasets import ColumnProfile, DatasetFile, DatasetUse, DatasetVersion, Profile
-from pipelinekit.wire.values import plain_to_json
+from pipelinekit.domain.datasets import ColumnProfile, DatasetFile, DatasetUse, DatasetVersion, Profile, definition_of
+from pipelinekit.wire.values import plain_from_json, plain_to_json
 
 
 def files_to_json(files: Iterable[DatasetFile]) -> list[Any]:
@@ -103,3 +103,34 @@ def use_document(use: DatasetUse) -> dict[str, Any]:
         "name": use.name,
         "version": use.version,
     }
+
+
+def use_from_document(document: Mapping[str, Any]) -> DatasetUse:
+    """A use of a version from its document."""
+    return DatasetUse(document["run"], document["name"], document["version"], document["direction"], document["place"])
+
+
+def version_from_document(document: Mapping[str, Any]) -> DatasetVersion:
+    """A version as far as its document tells: with its files and profile where that is whole."""
+    listing = document.get("listing", ())
+    profile = profile_from_json(document["profile"]) if "profile" in document else None
+    if profile is None and "rows" in document:
+        profile = Profile(document["rows"], ())
+    return DatasetVersion(
+        document["name"],
+        document["version"],
+        definition_of(plain_from_json(document["definition"])),
+        document["content"],
+        tuple(
+            DatasetFile(item["path"], item["datastore"], item["source"], item["size"], item["digest"])
+            for item in listing
+        ),
+        document["files"],
+        document["size"],
+        profile=profile,
+        description=document["description"],
+        tags=document["tags"],
+        created_at=document["created_at"],
+        run=document["run"],
+        step=document["step"],
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipelinekit.domain.datastores import Datastore
@@ -20,3 +21,16 @@ def datastore_document(store: Datastore) -> dict[str, Any]:
         "default": store.is_default,
         "created_at": store.created_at,
     }
+
+
+def datastore_from_document(document: Mapping[str, Any]) -> Datastore:
+    """A datastore from its document."""
+    return Datastore(
+        document["name"],
+        document["url"],
+        document["options"],
+        document["secrets"],
+        document["allow_private"],
+        document["default"],
+        document["created_at"],
+    )

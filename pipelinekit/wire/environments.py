@@ -45,3 +45,8 @@ def environment_document(environment: Environment, lock: Lock | None = None) -> 
     if lock is not None:
         document["lock"] = lock_to_json(lock)
     return document
+
+
+def environment_from_document(document: Mapping[str, Any]) -> Environment:
+    """An environment from its document."""
+    return environment_from_json(document, document["version"] or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipelinekit.domain.experiments import Experiment
@@ -18,3 +19,16 @@ def experiment_document(experiment: Experiment) -> dict[str, Any]:
         "description": experiment.description,
         "tags": dict(experiment.tags),
     }
+
+
+def experiment_from_document(document: Mapping[str, Any]) -> Experiment:
+    """An experiment from its document."""
+    return Experiment(
+        document["name"],
+        document["created_at"],
+        document["runs"],
+        document["newest_at"],
+        document["archived_at"],
+        document["description"],
+        document["tags"],
+    )

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelinekit.domain.parameters import Parameter
-from pipelinekit.domain.pipeline_endpoints import PipelineEndpoint
-from pipelinekit.domain.published_pipelines import PublishedPipeline
+from pipelinekit.domain.pipeline_endpoints import EndpointStatus, EndpointVersion, PipelineEndpoint
+from pipelinekit.domain.published_pipelines import PublishedPipeline, PublishedStatus
+from pipelinekit.domain.runs import RunOptions
 from pipelinekit.domain.types import PathRef
 from pipelinekit.wire.runs import options_from_json, options_to_json, paths_to_json, show_value
 from pipelinekit.wire.values import plain_to_json, values_to_json
@@ -59,6 +60,25 @@ def published_document(pipeline: PublishedPipeline) -> dict[str, Any]:
     }
 
 
+def published_from_document(document: Mapping[str, Any]) -> PublishedPipeline:
+    """A published pipeline as far as its document tells: without the values that it was published with."""
+    options = RunOptions(continue_on_step_failure=document["continue_on_step_failure"], compute=document["compute"])
+    return PublishedPipeline(
+        document["id"],
+        document["name"],
+        document["graph"],
+        PublishedStatus(document["status"]),
+        document["description"],
+        document["version"],
+        document["experiment"],
+        options=options,
+        tags=document["tags"],
+        details=document["provenance"],
+        created_at=document["created_at"],
+        updated_at=document["updated_at"],
+    )
+
+
 def parameters_document(parameters: tuple[Parameter, ...], pipeline: PublishedPipeline) -> list[dict[str, Any]]:
     """The parameters of a published pipeline, with what they are when a call does not give them."""
     found = []
@@ -104,3 +124,22 @@ def endpoint_document(endpoint: PipelineEndpoint) -> dict[str, Any]:
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     }
+
+
+def endpoint_from_document(document: Mapping[str, Any]) -> PipelineEndpoint:
+    """An endpoint from its document."""
+    return PipelineEndpoint(
+        document["id"],
+        document["name"],
+        tuple(
+            EndpointVersion(item["version"], item["pipeline"], item["added_at"], item["added_by"])
+            for item in document["versions"]
+        ),
+        document["default_version"],
+        EndpointStatus(document["status"]),
+        document["description"],
+        document["tags"],
+        document["proven"],
+        document["created_at"],
+        document["updated_at"],
+    )

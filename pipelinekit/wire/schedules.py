@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.data_changes import Cursor, DataChange
+from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.schedules import (
+    DUE,
     Backfill,
     Cron,
     Disposition,
@@ -17,6 +19,7 @@ from pipelinekit.domain.schedules import (
     Recurrence,
     Schedule,
     ScheduleSpec,
+    ScheduleState,
     Target,
     Tick,
     TickRange,
@@ -159,6 +162,83 @@ def backfill_document(backfill: Backfill, ticks: Sequence[Tick]) -> dict[str, An
         "created_at": backfill.created_at,
         "instants": {name: count for name, count in counts.items() if count},
     }
+
+
+def new_document(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a new or changed schedule is to say, by the words of `ScheduleCollection.create`, as a server takes it."""
+    words = ("endpoint", "pipeline", "experiment", "zone", "description", "continue_on_step_failure", "enabled", "name")
+    document = {name: given[name] for name in words if given.get(name) not in (None, "")}
+    trigger = given["trigger"]
+    document.update(_trigger_to_json(Cron(trigger) if isinstance(trigger, str) else trigger))
+    for name in ("start", "end"):
+        if (moment := given.get(name)) is not None:
+            document[name] = moment if isinstance(moment, int | float | str) else moment.isoformat()
+    if policies := _written(given.get("policies") or Policies(), Policies()):
+        document["policies"] = policies
+    if given.get("parameters"):
+        document["parameters"] = {name: plain_to_json(value) for name, value in given["parameters"].items()}
+    if given.get("notify"):
+        document["notify"] = list(given["notify"])
+    if given.get("tags") is not None:
+        document["tags"] = {key: str(value) for key, value in given["tags"].items()}
+    return document
+
+
+def schedule_from_document(document: Mapping[str, Any]) -> Schedule:
+    """A schedule from its document."""
+    spec = spec_from_json({name: document[name] for name in _KEYS if name in document})
+    return Schedule(
+        document["id"],
+        document["name"],
+        spec,
+        document["high_water"],
+        document["created_at"],
+        document["updated_at"],
+        ScheduleState(document["state"]),
+        document["spec_version"],
+        description=document["description"],
+        tags=document["tags"],
+        trouble=document["trouble"],
+    )
+
+
+def tick_from_document(schedule: str, document: Mapping[str, Any]) -> Tick:
+    """What became of one instant, from its document."""
+    return Tick(
+        schedule,
+        document["spec_version"],
+        document["due"],
+        document["planned_at"],
+        DUE if document["origin"] == "due" else document["origin"],
+        Disposition(document["disposition"]),
+        document["run"],
+        document["reason"],
+        document["not_before"],
+        document["decided_at"],
+        {name: plain_from_json(value) for name, value in document["parameters"].items()},
+        None if document["outcome"] is None else RunStatus(document["outcome"]),
+        document["zone_version"],
+    )
+
+
+def range_from_document(schedule: str, document: Mapping[str, Any]) -> TickRange:
+    """What became of several instants, from its document."""
+    return TickRange(
+        schedule,
+        document["spec_version"],
+        document["first"],
+        document["last"],
+        document["count"],
+        Disposition(document["disposition"]),
+        document["reason"],
+        document["decided_at"],
+    )
+
+
+def backfill_from_document(schedule: str, document: Mapping[str, Any]) -> Backfill:
+    """A backfill from its document."""
+    names = ("number", "since", "until", "missing_only", "at_once", "created_at")
+    return Backfill(schedule, *(document[name] for name in names))
 
 
 def _trigger_to_json(trigger: Trigger) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from pipelinekit.domain.audit import AuditRecord, event_fields
-from pipelinekit.domain.tokens import NewToken, Principal, Token
+from pipelinekit.domain.audit import AuditEvent, AuditRecord, Origin, event_fields
+from pipelinekit.domain.tokens import Kind, NewToken, Principal, Role, Token
 
 
 def token_to_json(token: Token) -> dict[str, Any]:
@@ -54,3 +55,29 @@ def audit_document(record: AuditRecord) -> dict[str, Any]:
         "previous": record.previous,
         "digest": record.digest,
     }
+
+
+def token_from_document(document: Mapping[str, Any]) -> Token:
+    """A token from its document, which does not tell its digest."""
+    return Token(
+        document["id"],
+        document["name"],
+        Kind(document["kind"]),
+        Role(document["role"]),
+        document["endpoint"],
+        "",
+        document["created_at"],
+        document["created_by"],
+        document["expires_at"],
+        document["last_used"],
+        document["revoked_at"],
+    )
+
+
+def audit_from_document(document: Mapping[str, Any]) -> AuditRecord:
+    """A row of the audit log from its document."""
+    origin = Origin(document["actor"], document["token"], document["source"], document["request"])
+    words = (document[name] for name in ("action", "object", "outcome", "reason", "before", "after"))
+    return AuditRecord(
+        document["number"], document["at"], AuditEvent(origin, *words), document["previous"], document["digest"]
+    )

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipelinekit.classes import frozen
-from pipelinekit.domain.audit import DONE, START, AuditEvent, AuditRecord, Origin, broken_links
+from pipelinekit.domain.audit import DONE, START, AuditEvent, AuditRecord, Origin, Verified, broken_links
 from pipelinekit.domain.upkeep import StoreFault
 from pipelinekit.errors import UsageError
 from pipelinekit.ports.audit import AuditRecords
 from pipelinekit.workspace.pipelines import user_name
-
-
-@frozen
-class Verified:
-    """What a look through the whole log found: how many rows, the digest of the newest, and all that is wrong."""
-
-    rows: int
-    newest: str
-    faults: Sequence[str] = ()
 
 
 class AuditLog:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelinekit.classes import field, frozen, mutable
-from pipelinekit.domain.datasets import DatasetFile, DatasetVersion, Source
+from pipelinekit.domain.datasets import DatasetFile, DatasetVersion, Drift, Source
 from pipelinekit.domain.datastores import LOCAL, check_url, fixed_part, is_pattern
 from pipelinekit.domain.snapshots import Tree, TreeEntry, normal_path
 from pipelinekit.domain.texts import counted
@@ -59,15 +59,6 @@ class Listing:
 
     files: list[DatasetFile] = field(default_factory=list)
     single: bool = False
-
-
-@frozen
-class Drift:
-    """Files of a version that are not what was registered, that are gone, and others that came, by where they lie."""
-
-    changed: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    new: tuple[str, ...] = ()
 
 
 @frozen

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.datasets import (
@@ -17,6 +17,7 @@ from pipelinekit.domain.datasets import (
     DatasetDefinition,
     DatasetUse,
     DatasetVersion,
+    Drift,
     FilesOf,
     Profile,
     Reference,
@@ -25,6 +26,7 @@ from pipelinekit.domain.datasets import (
 )
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.recipes import Operation, Transformations
+from pipelinekit.domain.snapshots import Tree, parse_manifest
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import ConflictError, UsageError
@@ -34,7 +36,7 @@ from pipelinekit.late import late
 from pipelinekit.ports import Blobs, Clock
 from pipelinekit.ports.datasets import DatasetRecords
 from pipelinekit.wire.values import dumps, loads, value_from_json, value_to_json
-from pipelinekit.workspace.dataset_files import DatasetChangedError, DatasetFiles, Drift, tree_of
+from pipelinekit.workspace.dataset_files import DatasetChangedError, DatasetFiles, tree_of
 from pipelinekit.workspace.dataset_inputs import DatasetInputs
 
 if TYPE_CHECKING:
@@ -59,10 +61,27 @@ else:
 PARTS = 4  # of a table that dask cannot read file by file
 
 
+class Owner(Protocol):
+    """What handles of versions are read through: the datasets of a workspace, or those of a server."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """What is stored."""
+
+    def value(self, dataset: RegisteredDataset, form: str) -> StoredValue:
+        """The value of a version, whose bytes are all in the store then."""
+
+    def head(self, dataset: RegisteredDataset, count: int) -> Any:
+        """The first rows of its table."""
+
+    def profiled(self, record: DatasetVersion) -> DatasetVersion:
+        """A version with its profile."""
+
+
 class RegisteredDataset(Transformations):
     """A version of a dataset, with what is done to its table. Given to a pipeline, it stays this version."""
 
-    def __init__(self, version: DatasetVersion, owner: DatasetCollection, recipe: tuple[Operation, ...] = ()) -> None:
+    def __init__(self, version: DatasetVersion, owner: Owner, recipe: tuple[Operation, ...] = ()) -> None:
         self.record = version
         self._owner = owner
         self._recipe = recipe
@@ -119,7 +138,7 @@ class RegisteredDataset(Transformations):
 
     def head(self, count: int = 10) -> Any:
         """The first rows as a `pyarrow.Table`, without reading the others where that is possible."""
-        return self._scanned(lambda scan: scan.head(count))
+        return self._owner.head(self, count)
 
     def to_dask(self) -> Any:
         """The table as a `dask.dataframe.DataFrame`, read file by file when it is computed."""
@@ -130,12 +149,14 @@ class RegisteredDataset(Transformations):
         reader = _PartReader(self._owner.blobs)
         return dask_dataframe.from_map(reader, [dumps(value_to_json(item)) for item in values.items], meta=meta)
 
+    @property
+    def tree(self) -> Tree:
+        """Its files by their paths, whose bytes are all in the store then."""
+        return parse_manifest(self._owner.blobs.read(self._owner.value(self, "folder").blob))
+
     def download(self, target: str | Path, *, overwrite: bool = False) -> list[Path]:
         """Copy its files into a folder; their paths there. A file that is there already is an error, or overwritten."""
-        value = self._owner.value(self, "folder")
-        root = Path(target)
-        with tempfile.TemporaryDirectory(prefix="pipelinekit-") as folder:
-            tree = place_folder(value.blob, Path(folder, "files"), self._owner.blobs)
+        root, tree = Path(target), self.tree
         there = [entry.path for entry in tree.entries if os.path.lexists(root / entry.path)]
         if there and not overwrite:
             raise ConflictError(
@@ -358,6 +379,10 @@ class DatasetCollection:
     def value(self, dataset: RegisteredDataset, form: str) -> StoredValue:
         """The value of a version, whose bytes are all in the store then."""
         return self._inputs().value_of(dataset.record, dataset.reference, form, keep=True)
+
+    def head(self, dataset: RegisteredDataset, count: int) -> Any:
+        """The first rows of a table."""
+        return dataset._scanned(lambda scan: scan.head(count))  # noqa: SLF001 - its own
 
     def profiled(self, record: DatasetVersion) -> DatasetVersion:
         """A version with its profile, which is made where it is not there yet: of tables that came out of runs."""

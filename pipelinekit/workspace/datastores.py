@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.datasets import Source
@@ -90,6 +90,16 @@ class DatastoreHandle:
     def files(self, pattern: str = "") -> list[StoreFile]:
         """The files in it: all, those below a folder, or those that match a pattern."""
         return matching(self._open(self.record), pattern.strip("/"))
+
+    def open(self, path: str) -> BinaryIO:
+        """The bytes of a file in it. Raises NotFoundError."""
+        return self._open(self.record).read(check_path(path.strip("/")))
+
+    def put(self, path: str, source: Path) -> None:
+        """Put a local file there, in place of what is. Raises UsageError for a datastore that can only be read."""
+        if not self.record.writable:
+            raise _read_only(self.name)
+        self._open(self.record).write(check_path(path.strip("/")), source)
 
     def upload(
         self, source: str | Path, target: str = "", *, overwrite: bool = False, progress: Progress = silent

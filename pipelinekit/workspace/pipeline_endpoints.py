@@ -19,6 +19,7 @@ from pipelinekit.domain.pipeline_endpoints import (
 )
 from pipelinekit.domain.published_pipelines import PUBLISHED_PIPELINE
 from pipelinekit.domain.runs import RunStatus
+from pipelinekit.domain.version_differences import VersionDifference
 from pipelinekit.errors import ConflictError, NotFoundError
 from pipelinekit.ports.publishing import PipelineEndpointRecords
 from pipelinekit.wire.publishing import endpoint_document
@@ -31,7 +32,7 @@ from pipelinekit.workspace.published_pipelines import (
     PublishingStores,
 )
 from pipelinekit.workspace.runs import Run, checked_tags
-from pipelinekit.workspace.version_differences import VersionDifference, version_difference
+from pipelinekit.workspace.version_differences import version_difference
 from pipelinekit.workspace.workspace import regenerate_patterns
 
 

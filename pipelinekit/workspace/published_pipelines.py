@@ -17,6 +17,7 @@ from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.domain.schedules import Schedule, ScheduleState, Target
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.types import PathRef, map_paths, paths_in
+from pipelinekit.domain.version_differences import VersionDifference
 from pipelinekit.errors import ConflictError, NotFoundError, UsageError
 from pipelinekit.ports import Clock, Documents
 from pipelinekit.ports.publishing import PublishedPipelineRecords
@@ -24,7 +25,7 @@ from pipelinekit.wire.graphs import graph_digest, graph_text, parse_graph
 from pipelinekit.wire.publishing import parameters_document, published_document
 from pipelinekit.workspace.pipelines import Arguments, Pipelines, circumstances
 from pipelinekit.workspace.runs import Run, RunCollection, checked_tags
-from pipelinekit.workspace.version_differences import VersionDifference, version_difference
+from pipelinekit.workspace.version_differences import version_difference
 from pipelinekit.workspace.workspace import Traceable, regenerate_patterns
 
 NOWHERE = Path(os.devnull)  # relative paths are relative to nothing where nobody gives any

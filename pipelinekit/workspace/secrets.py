@@ -26,8 +26,11 @@ class SecretCollection:
         self._records = records
         self._keys = keys
 
-    def set(self, name: str, value: str) -> Secret:
-        """Keep a value under a name, as a new version if there is one already; the older value is dropped."""
+    def set(self, name: str, value: str, *, by: str = "") -> Secret:
+        """Keep a value under a name, as a new version if there is one already; the older value is dropped.
+
+        `by` says who does it, where that is not the user of this process.
+        """
         check_secret_name(name)
         check_secret_value(name, value)
 
@@ -38,9 +41,9 @@ class SecretCollection:
                 self._keys.open(other, sealed)
             return self._keys.seal(name, version, value)
 
-        return self._records.put(name, user_name(), seal)
+        return self._records.put(name, by or user_name(), seal)
 
-    def delete(self, *names: str) -> None:
+    def delete(self, *names: str, by: str = "") -> None:
         """Drop secrets: all of these, or none where one is not there (NotFoundError).
 
         A secret of that name that is set later has a higher version.
@@ -51,7 +54,7 @@ class SecretCollection:
                 f"there is no secret {_listed(missing)}", hint="'pipelinekit secrets list' shows the names"
             )
         for name in dict.fromkeys(names):
-            self._records.delete(name, user_name())
+            self._records.delete(name, by or user_name())
 
     def list(self) -> Sequence[Secret]:
         """Names, versions, times and who set them."""

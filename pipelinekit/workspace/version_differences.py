@@ -6,58 +6,16 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
-from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.published_pipelines import PublishedPipeline
 from pipelinekit.domain.snapshots import parse_manifest
-from pipelinekit.engine.graph_differences import ADDED, CHANGED, REMOVED, StepDifference, step_differences
+from pipelinekit.domain.version_differences import FileDifference, ValueDifference, VersionDifference
+from pipelinekit.engine.graph_differences import ADDED, CHANGED, REMOVED, step_differences
 from pipelinekit.ports import Blobs
 from pipelinekit.wire.publishing import parameters_document
-from pipelinekit.wire.runs import options_to_json, reason_to_json
+from pipelinekit.wire.runs import options_to_json
 
 LARGEST_TEXT = 1 << 20  # bytes of a file that is compared line by line
-
-
-@frozen
-class ValueDifference:
-    """A parameter or option that is not the same; None where one of the two has none."""
-
-    kind: str
-    name: str
-    before: Any
-    after: Any
-
-
-@frozen
-class FileDifference:
-    """A file of the snapshots that is not the same; `lines` are a unified diff, where both are texts."""
-
-    path: str
-    what: str
-    lines: tuple[str, ...] = ()
-
-
-@frozen
-class VersionDifference:
-    """Everything in which two published pipelines differ; that their files do need not change any step."""
-
-    steps: tuple[StepDifference, ...]
-    values: tuple[ValueDifference, ...]
-    files: tuple[FileDifference, ...]
-
-    def document(self) -> dict[str, Any]:
-        """It as JSON data."""
-        return {
-            "steps": [
-                {"name": step.name, "change": step.what, "reasons": [reason_to_json(item) for item in step.reasons]}
-                for step in self.steps
-            ],
-            "values": [
-                {"kind": item.kind, "name": item.name, "before": item.before, "after": item.after}
-                for item in self.values
-            ],
-            "files": [{"path": item.path, "change": item.what, "diff": list(item.lines)} for item in self.files],
-        }
 
 
 def version_difference(

@@ -1,18 +1,23 @@
 """One suite for a workspace that was opened, and for one that a server has: what is said to either means the same."""
 
+import datetime
+import math
 import shutil
 import signal
 
 import pytest
 from conftest import Project, wait_for
 
-from pipelinekit import RunStatus, Workspace
+from pipelinekit import Dataset, Environment, RunStatus, Workspace
+from pipelinekit.classes import replace
+from pipelinekit.domain.schedules import Policies, Recurrence
 from pipelinekit.errors import (
     ConflictError,
     ForbiddenError,
     NotFoundError,
     ParameterError,
     RunFailedError,
+    ScheduleError,
     StorageError,
     UnauthenticatedError,
     UsageError,
@@ -40,6 +45,34 @@ FILE = """
 """
 
 
+MORE = """
+    from pathlib import Path
+    from pipelinekit import Folder, get_context, pipeline, step
+
+    @step
+    def tell(rate: float) -> Folder:
+        context = get_context()
+        for number in (rate, float("nan"), float("inf")):
+            context.log("loss", number)
+        context.log("word", "text")
+        context.log_table("table", {"a": [1, 2], "b": [0.5, float("nan")]})
+        context.log_row("late", a=1)
+        context.parent.log("whole", rate)
+        context.parent.tag("told", "yes")
+        child = context.child_run("fold")
+        child.log("loss", 3.5)
+        child.complete()
+        Path("kept", "inner").mkdir(parents=True)
+        Path("kept", "inner", "text.txt").write_text("kept")
+        context.upload("notes/first", "kept/inner/text.txt")
+        return Folder("kept")
+
+    @pipeline
+    def more(rate: float = 2.0):
+        return {"kept": tell(rate)}
+"""
+
+
 def listening_at(process, log):
     """Where a server listens."""
 
@@ -59,6 +92,12 @@ def served(tmp_path_factory):
     project.write(retrain=FILE)
     project("publish", "retrain.py", "--endpoint", "retraining", "--version", "first")
     project("publish", "retrain.py", "-p", "rows=1", "--endpoint", "retraining")
+    project.run("retrain.py")
+    project.write(more=MORE)
+    project.run("more.py")
+    (folder / "raw").mkdir()
+    (folder / "raw" / "sales.csv").write_text("day,count\n2024-01-01,3\n2024-01-02,5\n")
+    project("datastores", "register", "raw", "raw", "--default")
     (folder / "retrain.py").unlink()
     log = folder / "serve.log"
     with log.open("w") as stream:
@@ -72,6 +111,12 @@ def served(tmp_path_factory):
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def both(served):
+    """The same workspace, opened and connected to."""
+    return Workspace.open(served.folder), Workspace.connect(served.url, served.tokens["owner"])
+
+
 @pytest.fixture(params=["opened", "connected"])
 def workspace(request, served):
     if request.param == "opened":
@@ -79,15 +124,10 @@ def workspace(request, served):
     return Workspace.connect(served.url, served.tokens["owner"])
 
 
-def plain(value):
-    """What an output holds, however it is shown."""
-    return value.load() if hasattr(value, "load") else value
-
-
 def test_a_call_runs_the_default_version(workspace):
     run = workspace.pipeline_endpoints.get("retraining").submit(experiment="calls", tags={"why": "test"}).wait(60)
     assert run.status is RunStatus.COMPLETED
-    assert plain(run.outputs["output"]) == 12.0
+    assert run.outputs["output"].load() == 12.0
     assert run.tags == {"why": "test"}
     assert run.properties["endpoint_version"] == "0"
     assert "reading 3" in run.logs()
@@ -99,7 +139,7 @@ def test_a_call_runs_the_default_version(workspace):
 def test_a_call_names_a_version_and_parameters(workspace):
     endpoint = workspace.pipeline_endpoints.get("retraining")
     run = endpoint.submit(version=1, parameters={"rate": 10.0}).wait(60)
-    assert plain(run.outputs["output"]) == 10.0
+    assert run.outputs["output"].load() == 10.0
     assert endpoint.pipeline(1).submit(parameters={"rows": 2}).wait(60).properties.keys() == {"published_pipeline"}
     assert run.id in [found.id for found in endpoint.runs(version=1)]
 
@@ -160,6 +200,262 @@ def test_runs_are_canceled_and_tagged(workspace):
     assert run.wait(60, raise_on_error=False).status in (RunStatus.CANCELED, RunStatus.COMPLETED)
 
 
+def test_a_run_is_the_same_from_either_side(both):
+    opened, connected = both
+    for here in opened.runs.list(limit=100, children=True):
+        there = connected.runs.get(here.id)
+        unseen = {"owner": "", "epoch": 0}  # who drives it is nobody else's business
+        assert replace(here.record, **unseen) == there.record
+        assert [step.record for step in here.steps] == [step.record for step in there.steps]
+        assert here.document() == there.document()
+        assert (here.tags, here.properties, here.standing) == (there.tags, there.properties, there.standing)
+        assert repr(here.all_metrics()) == repr(there.all_metrics())
+        assert here.logs() == there.logs()
+        assert [child.id for child in here.all_children()] == [child.id for child in there.all_children()]
+        assert {name: output.document() for name, output in here.outputs.items()} == {
+            name: output.document() for name, output in there.outputs.items()
+        }
+    queries = (
+        {"experiment": "more", "tags": {"told": None}},
+        {"where": ["metric.whole>1"], "sort": "metric.whole", "ascending": True},
+        {"where": "param.rate=2.0", "limit": 2},
+        {"kind": "child"},
+        {"status": RunStatus.FAILED},
+        {"properties": {"published_pipeline": None}, "since": 1.0},
+    )
+    for query in queries:
+        found = [run.id for run in opened.runs.list(**query)]
+        assert found == [run.id for run in connected.runs.list(**query)], query
+    assert connected.runs.list(kind="child")
+
+
+def test_what_a_run_left_is_loaded_and_saved(workspace, tmp_path):
+    run = workspace.runs.list(experiment="more", limit=1)[0]
+    assert (run.outputs["kept"].load() / "inner" / "text.txt").read_text() == "kept"
+    run.outputs["kept"].save(tmp_path / "kept")
+    assert (tmp_path / "kept" / "inner" / "text.txt").read_text() == "kept"
+    step = run.step("tell")
+    assert step.download(tmp_path / "files")["notes/first"].read_text() == "kept"
+    assert step.series("loss").values[0] == 2.0
+    assert math.isnan(step.metrics()["table"]["b"][1])
+    assert run.children == [] or run.all_children()[0].metrics() == {"loss": 3.5}
+    assert step.children[0].parent.id == run.id
+
+
+def test_a_run_is_described_and_has_properties(workspace):
+    endpoint = workspace.pipeline_endpoints.get("retraining")
+    run = endpoint.submit(parameters={"rate": 7.0}, display_name="seven", regenerate="scale").wait(60)
+    assert run.record.display_name == "seven"
+    run.describe(description="told later")
+    assert (run.record.display_name, run.record.description) == ("seven", "told later")
+    run.add_properties({"fixed": "1"})
+    run.add_properties({"fixed": "2"})
+    assert run.properties["fixed"] == "1"
+    run.step("scale").set_tags({"a": "1"})
+    assert workspace.runs.get(run.id).step("scale").tags == {"a": "1"}
+
+
+def test_snapshots_are_shown_and_copied(workspace, tmp_path):
+    run = workspace.runs.list(experiment="retrain", limit=1)[0]
+    snapshot = workspace.snapshots.get(run.id)
+    assert b"def retrain" in snapshot.read("retrain.py")
+    assert (
+        snapshot.download(tmp_path / "copy.zip").read_bytes() == snapshot.download(tmp_path / "again.zip").read_bytes()
+    )
+    assert workspace.snapshots.get(snapshot.digest).document() == snapshot.document()
+    with pytest.raises(NotFoundError):
+        workspace.snapshots.get("xxh3:" + "0" * 32)
+
+
+def test_experiments_are_made_changed_and_deleted(workspace):
+    made = workspace.experiments.get("trial")
+    made.describe("to try")
+    made.set_tags({"a": "1", "b": 2})
+    made.remove_tags("a")
+    assert (made.record.description, made.tags) == ("to try", {"b": "2"})
+    made.archive()
+    assert "trial" not in [item.name for item in workspace.experiments.list()]
+    assert "trial" in [item.name for item in workspace.experiments.list(archived=None, tags={"b": None})]
+    made.reactivate()
+    with pytest.raises(UsageError):
+        workspace.experiments.get("retrain", create=False).delete()
+    assert workspace.experiments.get("retrain").runs(limit=1)
+    made.delete()
+    with pytest.raises(NotFoundError):
+        workspace.experiments.get("trial", create=False)
+
+
+def test_datasets_are_registered_read_and_forgotten(workspace, tmp_path):
+    made = workspace.datasets.register("sales", Dataset.tabular(("raw", "sales.csv")), tags={"a": "b"})
+    assert (made.kind, made.record.count, made.record.tags) == ("tabular", 1, {"a": "b"})
+    with pytest.raises(ConflictError):
+        workspace.datasets.register("sales", Dataset.tabular(("raw", "sales.csv")))
+    found = workspace.datasets.get(made.record.label)
+    assert found.profile.rows == 2
+    assert found.head(1).to_pylist() == [{"day": datetime.date(2024, 1, 1), "count": 3}]
+    assert found.filter(("count", ">", 3)).keep_columns("count").to_arrow().to_pylist() == [{"count": 5}]
+    assert found.skip(1).head(5).column("count").to_pylist() == [5]
+    assert [path.name for path in found.download(tmp_path)] == ["sales.csv"]
+    workspace.datasets.update("sales", description="of two days", remove_tags=("a",))
+    assert workspace.datasets.get("sales").record.description == "of two days"
+    few = workspace.datasets.register("few", Dataset.tabular(("raw", "sales.csv")).filter(("count", ">", 3)))
+    assert few.to_arrow().num_rows == few.profile.rows == 1
+    assert workspace.datasets.unregister("few") == 1
+    drift = workspace.datasets.check("sales")
+    assert (drift.changed, drift.gone, drift.new) == ((), (), ())
+    assert not workspace.datasets.lineage("sales")
+    assert [item.name for item in workspace.datasets.list()] == ["sales"]
+    assert workspace.datasets.unregister("sales") == 1
+    with pytest.raises(NotFoundError):
+        workspace.datasets.get("sales")
+
+
+def test_files_are_kept_with_runs_and_put_into_datastores(workspace, tmp_path):
+    (tmp_path / "kept" / "inner").mkdir(parents=True)
+    (tmp_path / "kept" / "inner" / "large.bin").write_bytes(b"0123456789" * 500_000)
+    (tmp_path / "kept" / "empty").touch()
+    run = workspace.runs.list(experiment="more", limit=1)[0]
+    kept = run.upload("folder", tmp_path / "kept")
+    assert (run.files["folder"].digest, run.files["folder"].size) == (kept.digest, 5_000_000)
+    assert (run.files["folder"].load() / "inner" / "large.bin").stat().st_size == 5_000_000
+    run.upload("file.bin", tmp_path / "kept" / "inner" / "large.bin")
+    assert run.download(tmp_path / "back", "file")["file.bin"].stat().st_size == 5_000_000
+    store = workspace.datastores.get("raw")
+    assert store.upload(tmp_path / "kept", "sent").done == ("sent/empty", "sent/inner/large.bin")
+    assert store.upload(tmp_path / "kept", "sent").kept == ("sent/empty", "sent/inner/large.bin")
+    assert [(item.path, item.size) for item in store.files("sent/inner")] == [("sent/inner/large.bin", 5_000_000)]
+    store.upload(tmp_path / "kept" / "empty", "sent/inner", overwrite=True)
+    shutil.rmtree(store.url.removeprefix("file://") + "/sent")
+
+
+def test_datastores_are_registered_looked_at_and_forgotten(workspace, served, tmp_path):
+    made = workspace.datastores.register("other", str(served.folder / "raw"))
+    assert [(item.path, item.size) for item in made.files("*.csv")] == [("sales.csv", 36)]
+    assert made.download("sales.csv", tmp_path).done == ("sales.csv",)
+    assert (tmp_path / "sales.csv").read_text().startswith("day,count")
+    with pytest.raises(NotFoundError):
+        made.download("nothing.csv", tmp_path)
+    with pytest.raises(UsageError):
+        made.download("../numbers.txt", tmp_path)
+    workspace.datastores.set_default("other")
+    assert workspace.datastores.default.name == "other"
+    workspace.datastores.set_default("raw")
+    assert workspace.datastores.get().name == "raw"
+    workspace.datastores.unregister("other")
+    assert [item.name for item in workspace.datastores.list()] == ["raw"]
+
+
+def test_environments_are_registered_cloned_and_deleted(workspace):
+    declared = Environment(packages=("attrs",), variables={"A": "1"}, name="light")
+    made = workspace.environments.register(declared)
+    assert workspace.environments.register(declared).label == made.label
+    assert workspace.environments.get("light").identity() == declared.identity()
+    copy = workspace.environments.clone("light", "copied")
+    assert copy.name == "copied"
+    assert workspace.environments.show(copy.label)["packages"] == ["attrs"]
+    assert {"light", "copied"} <= {item.name for item in workspace.environments.list()}
+    for item in (made, copy):
+        workspace.environments.delete(item.name, item.version)
+    with pytest.raises(NotFoundError):
+        workspace.environments.get("light")
+
+
+def test_compute_targets_are_attached_changed_and_detached(workspace):
+    made = workspace.computes.attach("far", "tcp://127.0.0.1:9", skip_validation=True, tags={"a": 1})
+    assert (made.kind, made.record.tags, made.keeper.wanted) == ("attached", {"a": "1"}, False)
+    changed = workspace.computes.update("far", description="elsewhere", address="tcp://127.0.0.1:10")
+    assert (changed.record.description, changed.record.definition.address) == ("elsewhere", "tcp://127.0.0.1:10")
+    with pytest.raises(UsageError):
+        workspace.computes.update("far", max_nodes=3)
+    with pytest.raises(UsageError):
+        workspace.computes.delete("far")
+    assert [item.name for item in workspace.computes.list()] == ["far"]
+    workspace.computes.detach("far")
+    with pytest.raises(NotFoundError):
+        workspace.computes.get("far")
+
+
+def test_secrets_are_set_and_deleted_and_never_shown(workspace, served):
+    first = workspace.secrets.set("key", "value of the key")
+    assert workspace.secrets.set("key", "another value").version == first.version + 1
+    assert workspace.secrets.names() == ["key"]
+    with pytest.raises(NotFoundError):
+        workspace.secrets.delete("key", "nothing")
+    workspace.secrets.delete("key")
+    assert not workspace.secrets.list()
+    assert "another value" not in (served.home / "cache" / "server.log").read_text()
+
+
+def test_tokens_are_made_and_revoked_and_the_log_tells(workspace):
+    made = workspace.tokens.create("nightly", endpoint="retraining", expires="1h")
+    assert made.token.kind == "trigger"
+    assert "nightly" in [token.name for token in workspace.tokens.list()]
+    with pytest.raises(ConflictError):
+        workspace.tokens.create("nightly", role="reader")
+    assert workspace.tokens.revoke("nightly").revoked_at is not None
+    assert "nightly" not in [token.name for token in workspace.tokens.list()]
+    newest = workspace.audit.list(2)
+    assert [row.event.action for row in newest] == ["tokens.revoke", "tokens.create"]
+    assert workspace.audit.list(1, before=newest[0].number) == newest[1:]
+    assert not workspace.audit.verify(newest[0].digest).faults
+    assert workspace.audit.verify("0" * 64).faults
+
+
+def test_schedules_are_made_changed_and_deleted(workspace):
+    made = workspace.schedules.create(
+        "weekly",
+        Recurrence("Week", week_days=("Monday",), time_of_day="06:30"),
+        endpoint="retraining",
+        experiment="weeks",
+        parameters={"rate": 3.0},
+        start="2026-01-01T00:00",
+        policies=Policies(overlap="allow"),
+        enabled=False,
+    )
+    assert made.record.spec.trigger.week_days == ("Monday",)
+    with pytest.raises(ConflictError):
+        workspace.schedules.create("weekly", "@daily", endpoint="retraining", experiment="weeks")
+    with pytest.raises(ScheduleError) as caught:
+        workspace.schedules.create("odd", "61", endpoint="nothing", experiment="weeks")
+    assert len(caught.value.faults) == 2
+    changed = made.update(trigger="0 7 * * 1", description="on Mondays")
+    assert (changed.record.spec_version, changed.record.description) == (2, "on Mondays")
+    assert changed.record.spec.parameters == {"rate": 3.0}
+    assert len(changed.preview(3)) == 3
+    backfill = changed.backfill("2026-01-01T00:00", "2026-01-20T00:00", at_once=2)
+    assert backfill.origin == "backfill-1"
+    assert {tick.origin for tick in changed.pending()} <= {"backfill-1"}
+    assert changed.enable().state == "Active"
+    assert changed.disable().state == "Disabled"
+    assert [item.name for item in workspace.schedules.list(endpoint="retraining")] == ["weekly"]
+    changed.delete()
+    assert workspace.schedules.get(made.id).state == "Deleted"
+    with pytest.raises(NotFoundError):
+        workspace.schedules.get("weekly")
+
+
+def test_published_pipelines_are_compared(workspace):
+    endpoint = workspace.pipeline_endpoints.get("retraining")
+    found = endpoint.diff(0, 1)
+    assert {item.name for item in found.values} == {"rows"}
+    assert workspace.published_pipelines.diff(endpoint.pipeline(0).id, endpoint.pipeline(1).id) == found
+    assert [parameter.name for parameter in endpoint.pipeline().parameters] == ["rate", "data", "rows"]
+
+
+def test_what_needs_the_folder_is_refused_at_a_server(served, tmp_path):
+    workspace = Workspace.connect(served.url, served.tokens["owner"])
+    (tmp_path / "file").write_text("x")
+    refused = (
+        lambda: workspace.datasets.register("local", Dataset.file(str(tmp_path / "file"))),
+        lambda: workspace.datastores.register("relative", "raw"),
+        lambda: workspace.snapshots.preview(tmp_path),
+        lambda: workspace.experiments.get("retrain").start_run(),
+    )
+    for action in refused:
+        with pytest.raises(UsageError):
+            action()
+
+
 def test_a_server_lets_nobody_do_more_than_their_role(served):
     reader = Workspace.connect(served.url, served.tokens["reader"])
     assert reader.runs.list() is not None
@@ -168,6 +464,17 @@ def test_a_server_lets_nobody_do_more_than_their_role(served):
     with pytest.raises(UnauthenticatedError):
         Workspace.connect(served.url, served.tokens["reader"][:-1] + "x").runs.list()
     contributor = Workspace.connect(served.url, served.tokens["contributor"])
+    for action in (
+        lambda: contributor.datastores.register("more", "/"),
+        lambda: contributor.secrets.list(),
+        lambda: contributor.computes.detach("far"),
+        lambda: contributor.tokens.create("mine", role="owner"),
+        lambda: contributor.audit.list(),
+        lambda: reader.experiments.get("made by a reader"),
+        lambda: reader.datasets.register("made_by_a_reader", Dataset.file(("raw", "*"))),
+    ):
+        with pytest.raises(ForbiddenError):
+            action()
     assert contributor.pipeline_endpoints.get("retraining").submit().wait(60).status is RunStatus.COMPLETED
 
 

@@ -3,26 +3,15 @@
 import pytest
 
 from pipelinekit.domain.tokens import Kind, Permission, Principal, Role
-from pipelinekit.rest import (
-    pipeline_endpoints,
-    pipelines,
-    run_events,
-    runs,
-    schedules,
-    submissions,
-    tokens,
-    uploads,
-    vitals,
-)
-from pipelinekit.rest.app import OPEN, PREFIX
+from pipelinekit.rest import submissions, vitals
+from pipelinekit.rest.app import NOUNS, OPEN, PREFIX
 from pipelinekit.rest.routing import Route, needs_of
 
-MODULES = {
-    module: "" if module in (submissions, vitals) else PREFIX
-    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, tokens, uploads, submissions, vitals)
-}
+MODULES = {**dict.fromkeys(NOUNS, PREFIX), submissions: "", vitals: ""}
+PLACES = ("run", "pipeline", "schedule", "token", "experiment", "digest", "output", "name", "other", "dataset",
+          "datastore", "environment", "compute", "secret", "path")  # fmt: skip
 ROUTES = [
-    (method, prefix + route.path, route)
+    (method, prefix + route.path.replace(":path}", "}"), route)
     for module, prefix in MODULES.items()
     for route in module.router.routes
     for method in sorted(route.methods)
@@ -48,8 +37,8 @@ def address(method, path, endpoint="retraining"):
         if method == "DELETE" or path.endswith(("/archive", "/disable", "/enable", "/reactivate"))
         else endpoint
     )
-    places = {"endpoint": endpoint, "subscription": "s", "group": "g", "workspace": "w", "version": "0"}
-    filled = path.format_map({**dict.fromkeys(("run", "pipeline", "schedule", "token", "digest"), "0000"), **places})
+    places = {"endpoint": endpoint, "subscription": "s", "group": "g", "workspace": "w", "version": "0", "before": "0"}
+    filled = path.format_map({**dict.fromkeys(PLACES, "0000"), **places})
     return filled + ("?name=retraining" if path.endswith("/Name") else "")
 
 
@@ -87,7 +76,7 @@ def test_a_route_without_a_permission_cannot_be_made():
 def test_who_is_not_known_is_refused_whatever_the_request(service, tokens, method, path, route):
     for stranger in STRANGERS:
         token = "" if stranger == "nobody" else getattr(tokens, stranger)
-        media = "octet-stream" if path.endswith(("/blobs", "/blobs/{digest}")) else "json"
+        media = "octet-stream" if method != "GET" and path.endswith(("/blobs", "/blobs/{digest}")) else "json"
         for sent in ({}, {"content": b"{", "headers": {"content-type": f"application/{media}"}}):
             answer = service(method, address(method, path), token, **sent)
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), stranger

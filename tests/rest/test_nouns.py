@@ -1,0 +1,216 @@
+"""What is asked of the nouns of a workspace: bytes that no browser shows, secrets that nobody sees, rows that tell who."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from conftest import Project
+from rest.conftest import service_in
+
+from pipelinekit.domain.audit import DONE
+
+FILE = """
+    from pathlib import Path
+    from pipelinekit import File, Folder, get_context, pipeline, step
+
+    @step
+    def page(text: str) -> File:
+        Path("page.html").write_text(text)
+        return File("page.html")
+
+    @step
+    def folder(text: str) -> Folder:
+        Path("kept").mkdir()
+        Path("kept", "one.txt").write_text(text)
+        return Folder("kept")
+
+    @step
+    def number(text: str) -> int:
+        get_context().log("length", len(text))
+        return len(text)
+
+    @pipeline
+    def pages(text: str = "<script>alert(1)</script>"):
+        return {"page": page(text), "folder": folder(text), "number": number(text)}
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("service")
+    with service_in(folder) as made:
+        project = Project(folder)
+        project.write(pages=FILE)
+        made.run = project.run("pages.py")["id"]
+        project.run("pages.py", "-p", "text=other")
+        (folder / "raw").mkdir()
+        (folder / "raw" / "sales.csv").write_text("day,count\n2024-01-01,3\n")
+        (folder / "outside.txt").write_text("nobody's business")
+        project("datastores", "register", "raw", "raw")
+        project("datasets", "register", "sales", "sales.csv", "--store", "raw", "--tabular")
+        made.contributor = made.token("carl", role="contributor")
+        yield made
+
+
+def api(service, method, path, *words, **options):
+    return service(method, f"/api/v1{path}", *words, **options)
+
+
+def rows(service, count=1):
+    """The newest rows of the audit log."""
+    return api(service, "GET", f"/tokens/audit/log?limit={count}").json()["rows"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/runs/{run}/outputs/page/content", "page.html"),
+        ("/runs/{run}/outputs/folder/content", "folder.zip"),
+        ("/runs/{run}/outputs/number/content", "number.json"),
+        ("/runs/{run}/outputs/output/content?step=page", "output.html"),
+        ("/runs/{run}/graph.svg", "{run}.svg"),
+        ("/datastores/raw/content/sales.csv", "sales.csv"),
+        ("/datasets/sales/content/sales.csv", "sales.csv"),
+        ("/datasets/sales/head", "head.arrows"),
+    ],
+)
+def test_bytes_are_sent_so_that_no_browser_shows_them(service, path, name):
+    answer = api(service, "GET", path.format(run=service.run))
+    headers = answer.headers
+    assert answer.status_code == 200, answer.text
+    assert headers["content-type"] == "application/octet-stream"
+    assert headers["content-disposition"].startswith(f'attachment; filename="{name.format(run=service.run)}"')
+    assert headers["content-security-policy"].startswith("sandbox")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert answer.content
+
+
+def test_outputs_are_as_they_were_left(service):
+    run = service.run
+    assert api(service, "GET", f"/runs/{run}/outputs/page/content").text == "<script>alert(1)</script>"
+    archive = zipfile.ZipFile(io.BytesIO(api(service, "GET", f"/runs/{run}/outputs/folder/content").content))
+    assert archive.read("one.txt") == b"<script>alert(1)</script>"
+    assert api(service, "GET", f"/runs/{run}/outputs/number/content").json() == 25
+    assert api(service, "GET", f"/runs/{run}/outputs/nothing/content").status_code == 404
+    digest = next(item["digest"] for item in api(service, "GET", f"/runs/{run}/outputs").json()["outputs"].values())
+    assert digest.startswith("xxh3:")
+
+
+def test_no_path_leads_out_of_a_datastore(service):
+    for path in (
+        "../outside.txt",
+        "%2e%2e/outside.txt",
+        "..%2foutside.txt",
+        "/etc/passwd",
+        "sales.csv/../../outside.txt",
+    ):
+        answer = api(service, "GET", f"/datastores/raw/content/{path}")
+        assert answer.status_code in (400, 404), path
+        assert "nobody" not in answer.text
+    assert api(service, "GET", "/datastores/raw/files?pattern=../*").status_code == 400
+    assert api(service, "GET", "/blobs/..%2f..%2frecords.db").status_code == 404
+    assert api(service, "GET", "/blobs/xxh3:" + "0" * 32).status_code == 404
+
+
+def test_views_of_a_run_are_what_the_commands_print(service):
+    project = Project(service.home.parent)
+    latest = api(service, "GET", "/runs/latest").json()["id"]
+    for path, *words in (
+        (f"/runs/{service.run}/explanation", "explain", service.run),
+        (f"/run-comparisons?run={service.run}&run={latest}", "runs", "compare", service.run, latest),
+        (f"/runs/{service.run}/timeline", "runs", "show", service.run, "--timeline"),
+        ("/datasets/sales/preview", "datasets", "show", "sales"),
+        ("/settings", "settings"),
+    ):
+        assert api(service, "GET", path).json() == project(*words, "--json").json, path
+    assert api(service, "GET", f"/runs/{service.run}/graph").json()["nodes"]
+    assert api(service, "GET", f"/runs/{service.run}/children").json() == {"run": service.run, "children": []}
+
+
+def test_each_change_is_in_the_audit_log_with_who_made_it(service):
+    changes = (
+        ("POST", "/experiments", {"name": "trial"}, "experiments.make"),
+        ("PATCH", "/experiments/trial", {"description": "x"}, "experiments.change"),
+        ("POST", "/experiments/trial/archive", None, "experiments.archive"),
+        ("DELETE", "/experiments/trial", None, "experiments.delete"),
+        ("PATCH", f"/runs/{service.run}", {"display_name": "first"}, "runs.describe"),
+        ("PATCH", f"/runs/{service.run}/properties", {"add": {"a": "b"}}, "runs.add-properties"),
+        ("POST", f"/runs/{service.run}/pin", None, "runs.pin"),
+        ("POST", f"/runs/{service.run}/repetitions", {}, "runs.repeat"),
+        ("PATCH", "/datasets/sales", {"description": "x"}, "datasets.update"),
+        ("POST", "/datasets", {"name": "few", "sources": [{"store": "raw", "path": "*.csv"}]}, "datasets.register"),
+        ("DELETE", "/datasets/few", None, "datasets.unregister"),
+        ("POST", "/datastores", {"name": "more", "url": str(service.home.parent / "raw")}, "datastores.register"),
+        ("POST", "/datastores/more/set-default", None, "datastores.set-default"),
+        ("DELETE", "/datastores/more", None, "datastores.unregister"),
+        ("POST", "/environments", {"name": "light", "packages": ["attrs"]}, "environments.register"),
+        ("POST", "/environments/light/clones", {"name": "copy"}, "environments.clone"),
+        ("DELETE", "/environments/copy:1", None, "environments.delete"),
+        (
+            "POST",
+            "/computes/attachments",
+            {"name": "far", "address": "tcp://127.0.0.1:9", "skip_validation": True},
+            "computes.attach",
+        ),
+        ("PATCH", "/computes/far", {"description": "x"}, "computes.update"),
+        ("POST", "/computes/far/detach", None, "computes.detach"),
+        ("PUT", "/secrets/key", {"value": "the value"}, "secrets.set"),
+        ("DELETE", "/secrets?name=key", None, "secrets.delete"),
+        ("POST", "/reuse/invalidations", {"step": "number"}, "reuse.invalidate"),
+    )
+    for method, path, body, action in changes:
+        answer = api(service, method, path, json=body)
+        assert answer.status_code < 300, (path, answer.text)
+        row = rows(service)[0]
+        assert (row["actor"], row["action"], row["outcome"]) == ("anna", action, DONE), path
+
+
+def test_a_change_that_fails_leaves_no_row(service):
+    before = rows(service)
+    for method, path, body in (
+        ("DELETE", "/experiments/pages", None),
+        ("POST", "/datasets", {"name": "sales", "sources": [{"store": "raw", "path": "*.csv"}]}),
+        ("DELETE", "/datastores/nothing", None),
+        ("DELETE", "/secrets?name=nothing", None),
+    ):
+        assert api(service, method, path, json=body).status_code in (400, 404, 409), path
+    assert rows(service) == before
+
+
+def test_the_value_of_a_secret_is_in_no_answer(service):
+    value = "a value that nobody sees"
+    set_ = api(service, "PUT", "/secrets/hidden", json={"value": value})
+    asked = [set_, api(service, "GET", "/secrets"), api(service, "GET", "/tokens/audit/log?limit=500")]
+    assert not any(value in answer.text for answer in asked)
+    wrong = api(service, "PUT", "/secrets/no name", json={"value": value})
+    assert wrong.status_code == 400
+    assert value not in wrong.text
+    for body in ({"value": [value]}, {"vaule": value}):
+        answer = api(service, "PUT", "/secrets/hidden", json=body)
+        assert answer.status_code == 400
+        assert value not in answer.text
+
+
+def test_a_server_reads_none_of_its_files_for_whoever_asks(service):
+    sources = [{"path": str(service.home.parent / "outside.txt")}]
+    for token in (service.contributor, service.owner):
+        answer = api(service, "POST", "/datasets", token, json={"name": "mine", "sources": sources})
+        assert answer.status_code == 400
+        assert "datastore" in answer.json()["detail"]
+    assert api(service, "POST", "/datastores", json={"name": "here", "url": "raw"}).status_code == 400
+    answer = api(service, "POST", "/datastores", service.contributor, json={"name": "here", "url": "/"})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "recipe", ["x", "{}", "[1]", '[["take", -1]]', '[["take"]]', '[["drop", 1]]', '[[{"$odd": 1}]]']
+)
+def test_a_recipe_that_is_none_is_refused(service, recipe):
+    assert api(service, "GET", "/datasets/sales/head", params={"recipe": recipe}).status_code == 400
+    body = {"name": "odd", "kind": "tabular", "sources": [{"store": "raw", "path": "sales.csv"}]}
+    try:
+        body["recipe"] = json.loads(recipe)
+    except ValueError:
+        return
+    assert api(service, "POST", "/datasets", json=body).status_code == 400
