@@ -17,14 +17,18 @@ class Authority:
         certificate = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, 0), critical=True)
         self.ca = self._pem(certificate)
 
-    def certify(self, name):
-        """A certificate and its key, as PEM texts."""
+    def certify(self, name, *hosts):
+        """A certificate and its key, as PEM texts; for hosts of these names, if any are given."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         text = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        return self._pem(self._builder(subject, key)), text.decode()
+        builder = self._builder(subject, key)
+        if hosts:
+            alternatives = x509.SubjectAlternativeName(list(map(x509.DNSName, hosts)))
+            builder = builder.add_extension(alternatives, critical=False)
+        return self._pem(builder), text.decode()
 
     def _builder(self, subject, key):
         now = datetime.datetime.now(datetime.UTC)

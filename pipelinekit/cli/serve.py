@@ -25,6 +25,7 @@ else:
 
 RUNS_AT_ONCE, WARM, DRAIN_SECONDS = 4, 1, 30.0
 TICKER_SECONDS = 10.0  # that a server waits for what its schedules are doing when it ends
+SENDER_SECONDS = 6.0  # and for messages that are under way
 HOST, PORT = "127.0.0.1", 8470
 
 
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"when it is to end, wait so long for runs ({DRAIN_SECONDS:g}); then their own processes go on with them",
     )
     parser.add_argument("--no-schedules", action="store_true", help="leave schedules to others")
+    parser.add_argument("--no-webhooks", action="store_true", help="leave what webhooks are told to others")
     _add_http_arguments(parser)
 
 
@@ -74,7 +76,8 @@ def execute(arguments: argparse.Namespace) -> int:
         signal.signal(number, end)
     listening = nullcontext() if arguments.no_http else _listen(arguments, services, ended)
     ticking = nullcontext() if arguments.no_schedules else _tick(services, ended)
-    with listening, ticking:
+    sending = nullcontext() if arguments.no_webhooks else _send(services, ended)
+    with listening, ticking, sending:
         _tell(f"serving {services.home.parent}: {arguments.runs} runs at once; ctrl-C to end")
         services.serve(arguments.runs, arguments.warm, ended, hurried, arguments.drain, _tell)
     _tell("ended")
@@ -122,6 +125,23 @@ def _tick(services: Services, ended: threading.Event) -> Iterator[None]:
     finally:
         ended.set()
         thread.join(TICKER_SECONDS)
+
+
+@contextmanager
+def _send(services: Services, ended: threading.Event) -> Iterator[None]:
+    """Carry messages to webhooks meanwhile, in a thread with services of its own, until the server is to end."""
+    home = services.home
+
+    def send() -> None:
+        open_services(home).send_messages(ended, _tell, SENDER_SECONDS)
+
+    thread = threading.Thread(target=send, name="webhooks", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(SENDER_SECONDS + 1)
 
 
 def _tell(words: str) -> None:

@@ -11,6 +11,7 @@ SHORTEST = 4  # characters of a value; what is shorter cannot be masked in texts
 LARGEST = 64 * 1024  # bytes of a value
 KEYS_MARK = "# Keys that open the secrets of a pipelinekit workspace"  # what the file with the keys begins with
 ANY_VERSION = 0  # stands for the version of a secret that is not keyed: the newest is given
+WEBHOOK = "webhook/"  # what the names of signing secrets begin with, so that they are nobody else's
 _NAME = r"[A-Za-z][A-Za-z0-9_-]{0,126}"  # compiled when it is used, which it seldom is
 
 
@@ -30,6 +31,11 @@ class Sealed:
 
     version: int
     text: str
+
+
+def is_named(name: str) -> bool:
+    """Whether a secret is one that users name; others are the workspace's own, and are not listed."""
+    return "/" not in name
 
 
 def check_secret_name(name: str) -> str:

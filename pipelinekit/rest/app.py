@@ -8,7 +8,17 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 
-from pipelinekit.rest import pipeline_endpoints, pipelines, problems, run_events, runs, schedules, submissions, tokens
+from pipelinekit.rest import (
+    pipeline_endpoints,
+    pipelines,
+    problems,
+    run_events,
+    runs,
+    schedules,
+    submissions,
+    tokens,
+    webhooks,
+)
 from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import LOOPBACK, Guard
 
@@ -37,7 +47,7 @@ def bare_app(desk: Desk, version: str = "0") -> FastAPI:
     problems.install(app)
     app.include_router(_health())
     api = APIRouter(prefix=PREFIX)
-    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, tokens):
+    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, webhooks, tokens):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(submissions.router)

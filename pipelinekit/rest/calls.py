@@ -14,6 +14,7 @@ from pipelinekit.bootstrap import Services
 from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import encode, strong_digest
 from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.hosts import Place
 from pipelinekit.domain.idempotency import KEPT_SECONDS, Different, InProgress, Replay, check_idempotency_key
 from pipelinekit.domain.runs import RunRecord
 from pipelinekit.domain.tokens import Permission, Principal
@@ -57,6 +58,7 @@ class Called(BaseModel):
     experiment: str
     number: int
     expected: Expected
+    callback_secret: str = Field("", description="what the call-back is signed with, where the call asked for one")
     run: dict[str, Any] | None = Field(None, description="the run itself, where it was waited for")
 
 
@@ -161,26 +163,39 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
         if failure is not None:
             raise failure
         assert ready is not None
-        target, prepared, expected = ready
+        target, prepared, expected, place = ready
         run = target.record(prepared)
         if run is None:
             if wanted.key:
                 services.idempotency.abandon(principal.token, _scope(asked), wanted.key)
             return None
         made = _called(target, services.records.runs.get(run.id), expected)
+        secret = services.webhooks.call_back(run.id, place) if place is not None else ""
         services.audit.note("call", target.name, by=asked.origin(principal), after=run.id)
         if wanted.key:
             services.idempotency.finish(principal.token, _scope(asked), wanted.key, run.id, made.model_dump_json())
+    made.callback_secret = secret  # which the records do not keep
     services.launch(run.id)
     return made, True
 
 
-def _prepared(services: Services, principal: Principal, wanted: Wanted) -> tuple[Target, PreparedCall, Expected]:
+def _callback_place(services: Services, principal: Principal, wanted: Wanted) -> Place | None:
+    """Where the end of the run is to be told, if anywhere. Raises UsageError."""
+    if not wanted.body.callback:
+        return None
+    anywhere = principal.permits(Permission.ADMINISTER)
+    return services.webhooks.check_callback(wanted.body.callback, anywhere=anywhere)
+
+
+def _prepared(
+    services: Services, principal: Principal, wanted: Wanted
+) -> tuple[Target, PreparedCall, Expected, Place | None]:
     target = wanted.target(services)
+    place = _callback_place(services, principal, wanted)
     graph = target.pipeline.graph
     given = wanted.read(graph) if wanted.read else read_parameters(graph.parameters, wanted.body.parameters)
-    prepared = target.pipeline.prepare(given, _call_of(wanted.body, principal, wanted.source))
-    return target, prepared, Expected(**services.expected(graph, prepared))
+    prepared = target.pipeline.prepare(given, _call_of(wanted.body, principal, wanted.source, place))
+    return target, prepared, Expected(**services.expected(graph, prepared)), place
 
 
 def _scope(asked: Asked) -> str:
@@ -195,7 +210,10 @@ def _begun(asked: Asked, services: Services, principal: Principal, wanted: Wante
     until = services.clock.now() + KEPT_SECONDS
     match services.idempotency.begin(principal.token, _scope(asked), key, request, until):
         case Replay(response=response):
-            return Called.model_validate_json(response)
+            made = Called.model_validate_json(response)
+            if wanted.body.callback:
+                made.callback_secret = services.webhooks.callback_secret(made.id)
+            return made
         case Different():
             raise ConflictError(
                 f"the idempotency key {key!r} came with another request before", hint="give each request its own key"
@@ -206,10 +224,12 @@ def _begun(asked: Asked, services: Services, principal: Principal, wanted: Wante
             return None
 
 
-def _call_of(body: bodies.Call, principal: Principal, source: str) -> Call:
+def _call_of(body: bodies.Call, principal: Principal, source: str, place: Place | None) -> Call:
     regenerate = body.regenerate
     patterns = tuple(regenerate) if isinstance(regenerate, list) else ("*",) if regenerate else ()
     details = {"user": principal.name, "via": source or "HTTP"}
+    if place is not None:
+        details["callback"] = place.origin
     return Call(
         body.experiment,
         patterns,

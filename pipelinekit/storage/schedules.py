@@ -8,12 +8,21 @@ from pipelinekit.classes import replace
 from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.schedules import Backfill, Disposition, Schedule, ScheduleState, Tick, TickRange
 from pipelinekit.errors import ConflictError, LeaseLostError, NotFoundError
+from pipelinekit.late import late
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
-from pipelinekit.typed import Any
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.schedules import cursor_from_json, cursor_to_json, spec_from_json, spec_to_json
 from pipelinekit.wire.values import dumps, loads, plain_from_json, plain_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.domain.webhooks import Event
+    from pipelinekit.storage import outbox
+    from pipelinekit.wire import webhooks
+else:
+    outbox = late("pipelinekit.storage.outbox")
+    webhooks = late("pipelinekit.wire.webhooks")
 
 TICKER = "ticker"
 
@@ -71,8 +80,10 @@ class SQLSchedules:
                 return None
             if void:
                 self._database.write("void_ticks" if every_origin else "void_due_ticks", (void, at, schedule.id))
+            ticks, ranges = tuple(ticks), tuple(ranges)
             self._database.write_many("add_tick", map(_tick_row, ticks))
             self._database.write_many("add_range", map(_range_row, ranges))
+            self._tell_missed(schedule, ticks, ranges)
             self._database.write_many("add_backfill", map(_backfill_row, backfills))
         return replace(schedule, version=found[0]["version"])
 
@@ -90,7 +101,11 @@ class SQLSchedules:
     def decide(self, tick: Tick) -> bool:
         """Give a pending tick its disposition."""
         row = (str(tick.disposition), tick.run, tick.reason, tick.decided_at, _parameters_text(tick), *tick.key)
-        return self._database.write("decide_tick", row) > 0
+        with self._database.transaction():
+            if self._database.write("decide_tick", row) == 0:
+                return False
+            self._tell_decided(tick)
+        return True
 
     def open(self, schedule: str) -> Sequence[Tick]:
         """Ticks with a run whose outcome is not recorded yet."""
@@ -123,6 +138,27 @@ class SQLSchedules:
             )
             for row in self._database.read("list_backfills", (schedule,))
         ]  # fmt: skip
+
+    def _tell_missed(self, schedule: Schedule, ticks: Iterable[Tick], ranges: Iterable[TickRange]) -> None:
+        """Have it told that instants passed, and no run will be started for them."""
+        passed: tuple[Tick | TickRange, ...] = (*ticks, *ranges)
+        missed = [item for item in passed if item.disposition is Disposition.SKIPPED_MISFIRE]
+        if missed:
+            at = max(item.decided_at or 0.0 for item in missed)
+            outbox.tell_if_heard(self._database, lambda: webhooks.not_fired_event(schedule, missed, at))
+
+    def _tell_decided(self, tick: Tick) -> None:
+        """Have it told that no run was started for an instant."""
+        if tick.disposition not in (Disposition.ERROR, Disposition.SKIPPED_OVERLAP):
+            return
+
+        def event() -> Event:
+            schedule, at = self.get(tick.schedule), tick.decided_at or 0.0
+            if tick.disposition is Disposition.ERROR:
+                return webhooks.start_failed_event(schedule, tick, at)
+            return webhooks.not_fired_event(schedule, [tick], at)
+
+        outbox.tell_if_heard(self._database, event)
 
     def _refuse_taken(self, schedule: Schedule) -> None:
         """Inside a transaction: raise ConflictError where another schedule has the name."""

@@ -30,15 +30,7 @@ class SecretCollection:
         """Keep a value under a name, as a new version if there is one already; the older value is dropped."""
         check_secret_name(name)
         check_secret_value(name, value)
-
-        def seal(version: int, others: Mapping[str, Sealed]) -> str:
-            if not others:
-                self._keys.make()
-            for other, sealed in [*others.items()][:1]:  # a key that opens nothing must not seal more
-                self._keys.open(other, sealed)
-            return self._keys.seal(name, version, value)
-
-        return self._records.put(name, user_name(), seal)
+        return keep_secret(name, value, user_name(), self._records, self._keys)
 
     def delete(self, *names: str) -> None:
         """Drop secrets: all of these, or none where one is not there (NotFoundError).
@@ -86,6 +78,19 @@ class SecretCollection:
         self._records.reseal(change)
         self._records.reseal(retire)
         return count, older
+
+
+def keep_secret(name: str, value: str, by: str, records: SecretRecords, keys: SecretKeys) -> Secret:
+    """Seal a value and keep it as a new version."""
+
+    def seal(version: int, others: Mapping[str, Sealed]) -> str:
+        if not others:
+            keys.make()
+        for other, sealed in [*others.items()][:1]:  # a key that opens nothing must not seal more
+            keys.open(other, sealed)
+        return keys.seal(name, version, value)
+
+    return records.put(name, by, seal)
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 import pytest
 
 from pipelinekit.domain.tokens import Kind, Permission, Principal, Role
-from pipelinekit.rest import pipeline_endpoints, pipelines, run_events, runs, schedules, submissions, tokens
+from pipelinekit.rest import pipeline_endpoints, pipelines, run_events, runs, schedules, submissions, tokens, webhooks
 from pipelinekit.rest.app import OPEN, PREFIX
 from pipelinekit.rest.routing import Route, needs_of
 
 MODULES = {
     module: "" if module is submissions else PREFIX
-    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, tokens, submissions)
+    for module in (runs, run_events, pipelines, pipeline_endpoints, schedules, webhooks, tokens, submissions)
 }
 ROUTES = [
     (method, prefix + route.path, route)
@@ -39,7 +39,9 @@ def address(method, path, endpoint="retraining"):
         else endpoint
     )
     places = {"endpoint": endpoint, "subscription": "s", "group": "g", "workspace": "w", "version": "0"}
-    filled = path.format_map({**dict.fromkeys(("run", "pipeline", "schedule", "token"), "0000"), **places})
+    filled = path.format_map(
+        {**dict.fromkeys(("run", "pipeline", "schedule", "token", "webhook", "host"), "0000"), **places}
+    )
     return filled + ("?name=retraining" if path.endswith("/Name") else "")
 
 
