@@ -75,7 +75,7 @@ def _show_new(arguments: argparse.Namespace, services: Services, made: NewWebhoo
 
 def _note_unsent(services: Services) -> None:
     if not services.servers.alive():
-        print("no server is running: 'pipelinekit serve' sends what webhooks are told", file=sys.stderr)
+        print("note: no server is running; 'pipelinekit serve' sends what webhooks are told", file=sys.stderr)
 
 
 def _named(parser: argparse.ArgumentParser) -> None:

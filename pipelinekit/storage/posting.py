@@ -45,7 +45,9 @@ class HTTPPoster:
             status, text, wait = 0, str(error), 0.0
         except TimeoutError:
             status, text, wait = 0, f"there was no answer within {self._seconds:g} s", 0.0
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
+            status, text, wait = 0, error.strerror or str(error), 0.0
+        except http.client.HTTPException as error:
             status, text, wait = 0, f"{type(error).__name__}: {error}", 0.0
         if status in REDIRECTS:
             text = "it redirects elsewhere, which is not followed"
