@@ -67,9 +67,13 @@ class RemotePipeline:
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
+        callback: str = "",
         idempotency_key: str = "",
     ) -> RemoteRun:
-        """Have a run of it driven; returns the run at once. The same key calls once."""
+        """Have a run of it driven; returns the run at once. The same key calls once.
+
+        The address `callback` is told of its end, signed with `callback_secret` of the run.
+        """
         return _call(
             self._connection,
             f"/pipelines/{self.id}/runs",
@@ -81,6 +85,7 @@ class RemotePipeline:
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
+            callback=callback,
         )
 
     def runs(self, *, limit: int = 50) -> Sequence[RemoteRun]:
@@ -169,9 +174,13 @@ class RemoteEndpoint:
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
+        callback: str = "",
         idempotency_key: str = "",
     ) -> RemoteRun:
-        """Have a run of a version driven; returns the run at once. The same key calls once."""
+        """Have a run of a version driven; returns the run at once. The same key calls once.
+
+        The address `callback` is told of its end, signed with `callback_secret` of the run.
+        """
         return _call(
             self._connection,
             f"{self._path}/runs",
@@ -184,6 +193,7 @@ class RemoteEndpoint:
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
+            callback=callback,
         )
 
     def pipeline(self, version: int | None = None) -> RemotePipeline:

@@ -19,6 +19,7 @@ class RemoteRun:
 
     def __init__(self, document: Mapping[str, Any], connection: Connection) -> None:
         self.id = str(document["id"])
+        self.callback_secret = str(document.get("callback_secret", ""))  # of a call that was just made
         self._document: Mapping[str, Any] = document
         self._connection = connection
 

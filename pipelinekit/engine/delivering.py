@@ -16,7 +16,7 @@ LONGEST_SECONDS = 6 * 3600.0
 SPREAD = 0.2  # of a pause, by which it may be shorter or longer
 LONGEST_WAIT = 3600.0  # that a server may ask for
 AT_ONCE_TO_ONE = 2  # messages under way to one address
-LONGEST_ANSWER = 200  # characters that are kept of an answer
+LONGEST_ANSWER = 200  # characters that are kept of an answer which tells what is wrong
 
 
 @frozen
@@ -50,9 +50,8 @@ def pause(tries: int, share: float) -> float:
 def settled(delivery: Delivery, answer: Answer, now: float, share: float) -> Delivery:
     """A message after one more try."""
     tries = delivery.tries + 1
-    told = replace(
-        delivery, tries=tries, tried_at=now, status=answer.status, answer=answer.text[:LONGEST_ANSWER], ended_at=now
-    )
+    text = "" if answer.good else answer.text[:LONGEST_ANSWER]
+    told = replace(delivery, tries=tries, tried_at=now, status=answer.status, answer=text, ended_at=now)
     if answer.good:
         return replace(told, state=DeliveryState.DELIVERED)
     if answer.refused or answer.gone or tries >= MOST_TRIES:

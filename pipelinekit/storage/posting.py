@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import cached_property
 from typing import Any
 
 from pipelinekit.domain.hosts import Place
@@ -34,7 +35,7 @@ class HTTPPoster:
     ) -> None:
         self._resolve = resolve
         self._seconds = seconds
-        self._context = context
+        self._make_context = context
 
     def post(self, place: Place, headers: Mapping[str, str], body: bytes, *, private: bool) -> Answer:
         """Send one message, once."""
@@ -53,6 +54,11 @@ class HTTPPoster:
             text = "it redirects elsewhere, which is not followed"
         return Answer(status, printable(text), seconds=time.monotonic() - began, wait=wait)
 
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        """What certificates are looked at by: read once."""
+        return self._make_context()
+
     def _exchange(
         self, place: Place, headers: Mapping[str, str], body: bytes, until: float, *, private: bool
     ) -> tuple[int, str, float]:
@@ -62,7 +68,7 @@ class HTTPPoster:
         try:
             if place.scheme == "https":
                 made.settimeout(_left(until))
-                made = self._context().wrap_socket(made, server_hostname=place.host)
+                made = self._context.wrap_socket(made, server_hostname=place.host)
             made.settimeout(_left(until))
             made.sendall(_request(place, headers, body))
             return _answer(made, until)

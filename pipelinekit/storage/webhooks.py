@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pipelinekit.domain.hosts import AllowedHost
 from pipelinekit.domain.webhooks import Delivery, DeliveryState, Event, EventKind, Webhook
-from pipelinekit.engine.delivering import chosen
+from pipelinekit.engine.delivering import AT_ONCE_TO_ONE, chosen
 from pipelinekit.errors import ConflictError, NotFoundError
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases, outbox
 from pipelinekit.storage.database import Database, Row
 
-LOOKED_AT = 200  # messages that are due, from which the next ones are chosen,
-OF_ONE = 16  # and how many of them may go to one address
+LOOKED_AT = 100  # messages that are due, from which the next ones are chosen
+NOWHERE = ""  # an address that no message has
 
 
 class SQLWebhooks:
@@ -76,18 +77,30 @@ class SQLWebhooks:
     def claim(self, owner: str, most: int, under_way: Mapping[str, int]) -> Sequence[Delivery]:
         """Take messages that are due, unless somebody who is alive has them."""
         now = self._clock.now()
-        if most < 1 or not self._free(now):
+        if most < 1 or not self._next(now, most, under_way):
             return []
         with self._database.transaction():
             self._database.lock()
-            found = chosen(map(_delivery, self._free(now)), most, under_way)
+            found = self._next(now, most, under_way)
             lease = (leases.deadline(), leases.seen_at(self._database, self._clock))
             self._database.write_many("claim_delivery", [(owner, *lease, item.id) for item in found])
         return found
 
-    def _free(self, now: float) -> Sequence[Row]:
-        rows = self._database.read("due_deliveries", (now, OF_ONE, LOOKED_AT))
-        return [row for row in rows if not row["owner"] or not leases.is_held(self._database, row)]
+    def _next(self, now: float, most: int, under_way: Mapping[str, int]) -> Sequence[Delivery]:
+        """The messages that are next. Addresses that have enough to do are passed over, however much waits for them."""
+        counts, found = Counter(under_way), dict[str, Delivery]()
+        while True:
+            full = {url for url, count in counts.items() if count >= AT_ONCE_TO_ONE}
+            rows = [*self._database.read_keys("due_deliveries", full or {NOWHERE}, (now,), (LOOKED_AT,))]
+            free = [_delivery(row) for row in rows if row["id"] not in found and self._is_free(row)]
+            picked = chosen(free, most - len(found), counts)
+            found.update((item.id, item) for item in picked)
+            counts.update(item.url for item in picked)
+            if not picked or len(found) >= most or len(rows) < LOOKED_AT:
+                return [*found.values()]
+
+    def _is_free(self, row: Row) -> bool:
+        return not row["owner"] or not leases.is_held(self._database, row)
 
     def settle(self, owner: str, delivery: Delivery) -> bool:
         """Keep what came of a try."""

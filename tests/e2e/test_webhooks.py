@@ -7,6 +7,8 @@ from conftest import wait_for
 from hook_server import hook_server
 from test_http import call, published, serving
 
+from pipelinekit import Workspace
+
 
 @pytest.fixture
 def hooks():
@@ -73,6 +75,18 @@ def test_what_happened_while_no_server_sent_is_told_by_the_next(project, hooks, 
     assert len(hooks.got) == 3  # one of them was refused at first
     project("webhooks", "delete", "versions")
     assert project("fsck", "--quick").out == "no faults\n"
+
+
+def test_a_call_in_python_has_the_end_of_its_run_told(project, hooks, secret):
+    with serving(project) as client:
+        workspace = Workspace.connect(str(client.base_url), project.token)
+        run = workspace.pipeline_endpoints.get("doubling").submit(parameters={"number": 5}, callback=hooks.url)
+        wait_for(lambda: len(hooks.got) == 2)
+    here = Workspace.open(project.folder).webhooks
+    assert [item.run for item in here.deliveries(limit=1)] == [run.id]
+    assert here.callback_secret(run.id) == run.callback_secret
+    assert run.callback_secret not in repr(run)
+    assert [item.name for item in here.list()] == ["ops"]
 
 
 def test_a_command_says_how_a_test_was_answered(project, hooks, secret):

@@ -32,11 +32,10 @@ ANSWERS = some.builds(
 @given(some.integers(1, MOST_TRIES - 1), SHARES, SHARES)
 def test_pauses_grow_up_to_a_bound_and_differ(tries, one, other):
     assert 0 < pause(tries, one) <= LONGEST_SECONDS * (1 + SPREAD)
-    assert pause(tries, 0.0) <= pause(tries, one) < pause(tries, 0.0) * (1 + SPREAD) / (1 - SPREAD) * (1 + 1e-9)
-    assert (
-        pause(tries, one) < pause(tries + 1, other) or pause(tries, 0.5) == LONGEST_SECONDS or tries == MOST_TRIES - 1
-    )
-    assert (pause(tries, one) < pause(tries, other)) == (one < other) or abs(one - other) < 1e-9
+    assert pause(tries, 0.0) <= pause(tries, one) <= pause(tries, 1.0)
+    assert pause(tries, 0.5) <= pause(tries + 1, 0.5) <= LONGEST_SECONDS
+    assert pause(tries, one) < pause(tries + 1, other) or pause(tries + 1, 0.5) == LONGEST_SECONDS
+    assert one > other or pause(tries, one) <= pause(tries, other)
 
 
 def test_all_tries_together_take_hours_and_no_week():

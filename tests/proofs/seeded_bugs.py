@@ -226,8 +226,8 @@ BUGS = (
     Bug(
         "messages that others send are sent, too",
         "storage/webhooks.py",
-        'if not row["owner"] or not leases.is_held(self._database, row)',
-        "if True",
+        'return not row["owner"] or not leases.is_held(self._database, row)',
+        "return True",
         ("tests/contracts/test_webhooks.py",),
     ),
     Bug(

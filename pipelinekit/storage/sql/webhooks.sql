@@ -44,11 +44,8 @@ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0)
 update webhook_deliveries set state = 'Pending', event = ?, body = ?, next_at = ? where run = ? and state = 'Waiting'
 
 -- name: due_deliveries
-select * from (
-    select webhook_deliveries.*, row_number() over (partition by url order by next_at, id) as place
-    from webhook_deliveries where state = 'Pending' and next_at <= ?
-) ranked
-where place <= ? order by next_at, id limit ?
+select * from webhook_deliveries where state = 'Pending' and next_at <= ? and url not in ({})
+order by next_at, id limit ?
 
 -- name: claim_delivery
 update webhook_deliveries set owner = ?, lease_until = ?, renewed_at = ? where id = ?

@@ -50,7 +50,7 @@ create table webhook_deliveries (
     renewed_at double precision not null
 );
 
-create index webhook_deliveries_due on webhook_deliveries (next_at, id) where state = 'Pending';
+create index webhook_deliveries_due on webhook_deliveries (next_at, id, url) where state = 'Pending';
 create index webhook_deliveries_waiting on webhook_deliveries (run) where state = 'Waiting';
 create index webhook_deliveries_by_webhook on webhook_deliveries (webhook, created_at);
 create index webhook_deliveries_ended on webhook_deliveries (ended_at) where ended_at is not null;
