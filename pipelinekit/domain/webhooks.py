@@ -209,6 +209,8 @@ def check_place(place: Place, allowed: Collection[AllowedHost], noun: str, *, an
 
 def check_webhook_name(name: str) -> str:
     """Return `name` if it may name a webhook; raise UsageError otherwise."""
+    if name.lower() == CALLBACKS:
+        raise UsageError(f"a webhook cannot be named {name!r}: what calls ask for is named so", hint="choose another")
     return check_name("webhook", name)
 
 

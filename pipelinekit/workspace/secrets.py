@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pipelinekit.classes import replace
 from pipelinekit.domain.graphs import CompiledStep, Graph
 from pipelinekit.domain.pipelines import StepDeclaration
-from pipelinekit.domain.secrets import ANY_VERSION, Sealed, Secret, check_secret_name, check_secret_value
+from pipelinekit.domain.secrets import ANY_VERSION, CALLBACKS, Sealed, Secret, check_secret_name, check_secret_value
 from pipelinekit.errors import Fault, FaultyError, NotFoundError, StorageError
 from pipelinekit.ports.secrets import SecretKeys, SecretRecords
 from pipelinekit.workspace.pipelines import user_name
@@ -84,9 +84,10 @@ def keep_secret(name: str, value: str, by: str, records: SecretRecords, keys: Se
     """Seal a value and keep it as a new version."""
 
     def seal(version: int, others: Mapping[str, Sealed]) -> str:
-        if not others:
+        needed = {other: sealed for other, sealed in others.items() if other != CALLBACKS}
+        if not needed:
             keys.make()
-        for other, sealed in [*others.items()][:1]:  # a key that opens nothing must not seal more
+        for other, sealed in [*needed.items()][:1]:  # a key that opens nothing must not seal more
             keys.open(other, sealed)
         return keys.seal(name, version, value)
 

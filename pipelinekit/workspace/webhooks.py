@@ -222,12 +222,14 @@ class WebhookCollection:
         now = self._stores.clock.now()
         identity = f"msg_{run_id(int(now * 1000), int.from_bytes(self._stores.entropy(4)))}{run}"
         self._records.wait(Delivery(identity, "", place.url, EventKind.RUN_ENDED, "", now, run, DeliveryState.WAITING))
+        try:
+            return self.callback_secret(run)
+        except StorageError:  # there is none yet, or the key that opened it is lost
+            self._new_secret(CALLBACKS, local_origin().actor)
         return self.callback_secret(run)
 
     def callback_secret(self, run: str) -> str:
-        """The secret that the call-back of a run is signed with."""
-        if WEBHOOK + CALLBACKS not in self._stores.secrets.sealed():
-            self._new_secret(CALLBACKS, local_origin().actor)
+        """The secret that the call-back of a run is signed with. Raises StorageError."""
         return run_secret(self._secret(CALLBACKS), run)
 
     # -- secrets -----------------------------------------------------------------------------------------------------

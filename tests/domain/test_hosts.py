@@ -2,9 +2,10 @@
 
 import ipaddress
 import socket
+from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from pipelinekit.domain.hosts import AllowedHost, is_public, plain_address, read_allowed, read_url
@@ -130,3 +131,22 @@ def test_hosts_that_are_not_allowed_are_for_those_who_may_choose_them():
         for anywhere in (True, False):
             with pytest.raises(UsageError, match="cannot be told"):
                 check_place(read_url(url, "it"), allowed, "it", anywhere=anywhere)
+
+
+@given(some.text(some.sampled_from("htps:/[]@.#?\\\\%x01a8-\u00e4 \t\r\n"), max_size=12))
+@example("a.example:8443/x?y")
+@example("[::1]:81?y")
+@example("0x7f.1/")
+@example("A.example.:443")
+def test_what_is_read_is_what_other_readers_of_addresses_see(rest):
+    text = f"https://{rest}"
+    try:
+        place = read_url(text, "it")
+    except UsageError:
+        return
+    parts = urlsplit(text)
+    assert (parts.scheme, parts.username, parts.password, parts.fragment) == ("https", None, None, "")
+    assert (parts.port or 443) == place.port
+    host = (parts.hostname or "").removesuffix(".")
+    assert place.host == str(plain_address(host) or host)
+    assert place.path == (parts.path or "/") + (f"?{parts.query}" if "?" in text else "")

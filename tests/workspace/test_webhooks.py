@@ -5,8 +5,10 @@ import json
 import pytest
 
 from pipelinekit.domain.audit import Origin
+from pipelinekit.domain.secrets import Sealed
 from pipelinekit.domain.webhooks import Answer, DeliveryState, EventKind, WebhookState
 from pipelinekit.errors import ConflictError, NotFoundError, StorageError, UsageError
+from pipelinekit.storage.sealing import KeyFile
 from pipelinekit.testing.audit import MemoryAudit
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.webhooks import event
@@ -202,3 +204,38 @@ def test_a_call_back_that_was_not_heard_of_is_a_fault(site):
     site.records.ended.add("r1")
     ((rule, words),) = [(item.rule, item.message) for item in webhook_faults(site.records)]
     assert (rule, "r1" in words) == ("I14", True)
+
+
+def test_a_lost_key_is_told_and_got_over(site):
+    """What was sealed with it is gone; webhooks are made anew, and call-backs have another secret by themselves."""
+    made = site.webhooks.create("ops", URL)
+    place = site.webhooks.check_callback(URL, anywhere=True)
+    before = site.webhooks.call_back("r1", place)
+    site.keys.lose()
+    for act in (site.webhooks.rotate_secret, site.webhooks.test):
+        with pytest.raises(StorageError):
+            act("ops")
+    site.webhooks.delete("ops")
+    assert site.webhooks.create("ops", URL).secret != made.secret
+    assert site.webhooks.call_back("r2", place) == site.webhooks.callback_secret("r2") != before
+    assert SecretCollection(site.secrets, site.keys).set("PASSWORD", "correct horse").version == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("A", "secrets delete A"), ("webhook/1", "webhooks delete"), ("webhook/callbacks", "the next call")],
+)
+def test_a_key_that_is_not_the_right_one_says_how_a_secret_is_had_again(tmp_path, name, words):
+    sealed = []
+    for number in (1, 2):
+        keys = KeyFile(tmp_path / f"{number}.key")
+        keys.make()
+        sealed.append(Sealed(1, keys.seal(name, 1, "value")))
+    with pytest.raises(StorageError) as error:
+        keys.open(name, sealed[0])
+    assert words in error.value.hint
+
+
+def test_no_webhook_is_named_as_call_backs_are(site):
+    with pytest.raises(UsageError):
+        site.webhooks.create("Callbacks", URL)
