@@ -275,10 +275,10 @@ def webhook_faults(records: WebhookRecords) -> list[StoreFault]:
         StoreFault("I14", f"message {item.id}", f"it waits for the end of run {item.run}, which has ended or is gone")
         for item in records.stranded()
     ]
-    for webhook in records.list():
-        for item in records.deliveries(webhook.id, MOST_SHOWN):
-            if item.state is DeliveryState.PENDING and not _is_json(item.body):
-                found.append(StoreFault("I14", f"message {item.id}", "what it says cannot be read"))  # noqa: PERF401
+    for name in (*(webhook.id for webhook in records.list()), ""):
+        pending = (item for item in records.deliveries(name, MOST_SHOWN) if item.state is DeliveryState.PENDING)
+        odd = (item.id for item in pending if not _is_json(item.body))
+        found += [StoreFault("I14", f"message {item}", "what it says cannot be read") for item in odd]
     return found
 
 

@@ -12,8 +12,10 @@ from pipelinekit.domain.pipeline_endpoints import EndpointVersion, PipelineEndpo
 from pipelinekit.domain.runs import Failure, RunStatus
 from pipelinekit.domain.schedules import Disposition, TickRange
 from pipelinekit.domain.webhooks import Delivery, DeliveryState, EventKind
+from pipelinekit.errors import ConflictError
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import queries
+from pipelinekit.storage.datasets import SQLDatasets
 from pipelinekit.storage.outbox import tell_of_run
 from pipelinekit.storage.postgres import PostgresDatabase
 from pipelinekit.storage.publishing import SQLPipelineEndpoints
@@ -21,6 +23,7 @@ from pipelinekit.storage.schedules import SQLSchedules
 from pipelinekit.storage.sqlite import SQLiteDatabase
 from pipelinekit.storage.webhooks import SQLWebhooks
 from pipelinekit.testing.clock import HandClock
+from pipelinekit.testing.contracts.datasets import new_version
 from pipelinekit.testing.contracts.records import new_run
 from pipelinekit.testing.contracts.schedules import schedule, tick
 from pipelinekit.testing.contracts.webhooks import MANY, WebhooksContract, event, webhook
@@ -156,6 +159,19 @@ class InDatabase(WebhooksContract):
             "id": "e1", "name": "score", "url": "/api/v1/pipeline-endpoints/e1", "version": 1,
         }  # fmt: skip
         assert (data["previous_version"], data["published_pipeline"]["id"]) == (0, "p2")
+
+    def test_a_registered_dataset_is_told_without_where_it_lies(self):
+        database, _, records = self.listening()
+        datasets = SQLDatasets(database)
+        datasets.add(new_version(path="/home/anna/secret.csv"))
+        with pytest.raises(ConflictError):
+            datasets.add(new_version())
+        datasets.add(new_version(content="two", run="r1", created_at=6.0), grow=True)
+        assert [(item["type"], item["data"]["dataset"]) for item in self.told(records)] == [
+            ("dataset.registered", {"name": "sales", "version": version, "files": 1, "run": run})
+            for version, run in ((1, None), (2, "r1"))
+        ]
+        assert "secret.csv" not in json.dumps(self.told(records))
 
     def test_those_who_claim_at_once_share_the_messages(self):
         _, clock, records = self.listening(*(webhook(f"w{number}") for number in range(10)))
