@@ -145,7 +145,9 @@ class SQLSchedules:
         missed = [item for item in passed if item.disposition is Disposition.SKIPPED_MISFIRE]
         if missed:
             at = max(item.decided_at or 0.0 for item in missed)
-            outbox.tell_if_heard(self._database, lambda: webhooks.not_fired_event(schedule, missed, at))
+            outbox.tell_if_heard(
+                self._database, lambda: webhooks.not_fired_event(schedule, missed, at, self._endpoint_of(schedule))
+            )
 
     def _tell_decided(self, tick: Tick) -> None:
         """Have it told that no run was started for an instant."""
@@ -155,10 +157,16 @@ class SQLSchedules:
         def event() -> Event:
             schedule, at = self.get(tick.schedule), tick.decided_at or 0.0
             if tick.disposition is Disposition.ERROR:
-                return webhooks.start_failed_event(schedule, tick, at)
-            return webhooks.not_fired_event(schedule, [tick], at)
+                return webhooks.start_failed_event(schedule, tick, at, self._endpoint_of(schedule))
+            return webhooks.not_fired_event(schedule, [tick], at, self._endpoint_of(schedule))
 
         outbox.tell_if_heard(self._database, event)
+
+    def _endpoint_of(self, schedule: Schedule) -> str:
+        """The id of the endpoint that a schedule runs, if it runs one that is there."""
+        name = schedule.spec.target.endpoint
+        rows = self._database.read("get_endpoint", (name.lower(), name)) if name else []
+        return str(rows[0]["id"]) if rows else ""
 
     def _refuse_taken(self, schedule: Schedule) -> None:
         """Inside a transaction: raise ConflictError where another schedule has the name."""

@@ -72,13 +72,13 @@ def run_event(
     return Event(ENDINGS[status], at, data, about, str(run["id"]))
 
 
-def start_failed_event(schedule: Schedule, tick: Tick, at: float) -> Event:
-    """No run could be started for an instant."""
+def start_failed_event(schedule: Schedule, tick: Tick, at: float, endpoint: str = "") -> Event:
+    """No run could be started for an instant of a schedule, which runs the endpoint of this id, if it runs one."""
     data = {"schedule": _schedule(schedule.id, schedule.name), "due": _time(tick.due)}
-    return Event(EventKind.START_FAILED, at, data, _about(schedule))
+    return Event(EventKind.START_FAILED, at, data, _about(schedule, endpoint))
 
 
-def not_fired_event(schedule: Schedule, missed: Sequence[Tick | TickRange], at: float) -> Event:
+def not_fired_event(schedule: Schedule, missed: Sequence[Tick | TickRange], at: float, endpoint: str = "") -> Event:
     """Instants at which no run was started, and none will be: `overlap` or `misfire` says why."""
     skipped = any(item.disposition is Disposition.SKIPPED_OVERLAP for item in missed)
     data = {
@@ -88,7 +88,7 @@ def not_fired_event(schedule: Schedule, missed: Sequence[Tick | TickRange], at: 
         "first_due": _time(min(item.first if isinstance(item, TickRange) else item.due for item in missed)),
         "last_due": _time(max(item.last if isinstance(item, TickRange) else item.due for item in missed)),
     }
-    return Event(EventKind.NOT_FIRED, at, data, _about(schedule))
+    return Event(EventKind.NOT_FIRED, at, data, _about(schedule, endpoint))
 
 
 def default_changed_event(endpoint: PipelineEndpoint, before: int, at: float) -> Event:
@@ -108,8 +108,8 @@ def registered_event(version: DatasetVersion, at: float) -> Event:
     return Event(EventKind.REGISTERED, at, {"dataset": told})
 
 
-def _about(schedule: Schedule) -> dict[str, str]:
-    return {OF_SCHEDULE: schedule.id, OF_EXPERIMENT: schedule.spec.experiment}
+def _about(schedule: Schedule, endpoint: str) -> dict[str, str]:
+    return {OF_SCHEDULE: schedule.id, OF_EXPERIMENT: schedule.spec.experiment, OF_ENDPOINT: endpoint}
 
 
 def _schedule(identity: str, name: str) -> dict[str, Any]:

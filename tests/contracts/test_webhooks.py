@@ -123,7 +123,10 @@ class InDatabase(WebhooksContract):
         assert not records.deliveries("w1", MANY)
 
     def test_what_becomes_of_instants_is_told_where_no_run_was_started(self):
-        database, _, records = self.listening(webhook("w1"), webhook("w2", limits={"schedule": "s2"}))
+        database, _, records = self.listening(
+            webhook("w1"), webhook("w2", limits={"schedule": "s2"}), webhook("w3", limits={"endpoint": "e1"})
+        )
+        SQLPipelineEndpoints(database).add(PipelineEndpoint("e1", "Score", (EndpointVersion(0, "p1"),)))
         schedules = SQLSchedules(database)
         schedules.add(schedule("s1", "nightly"))
         missed = TickRange("s1", 1, 10.0, 50.0, 5, Disposition.SKIPPED_MISFIRE, "late", 60.0)
@@ -146,6 +149,7 @@ class InDatabase(WebhooksContract):
                                     "first_due": times[81], "last_due": times[81]}),
         ]  # fmt: skip
         assert not records.deliveries("w2", MANY)
+        assert self.told(records, "w3") == self.told(records)
 
     def test_another_default_version_is_told_and_other_changes_are_not(self):
         database, _, records = self.listening()
