@@ -32,7 +32,9 @@ def _call(
     body["parameters"] = {name: plain_to_json(value) for name, value in (parameters or {}).items()}
     headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
     made = connection.ask("POST", path, body, headers=headers, again=True).document
-    return find(made["id"])
+    run = find(made["id"])
+    run.callback_secret = made.get("callback_secret", "")
+    return run
 
 
 def regenerate_words(wanted: bool | str | Sequence[str]) -> bool | list[str]:
@@ -88,9 +90,13 @@ class RemotePipeline(Generic[RunT]):
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
+        callback: str = "",
         idempotency_key: str = "",
     ) -> RunT:
-        """Have a run of it driven; returns the run at once. The same key calls once."""
+        """Have a run of it driven; returns the run at once. The same key calls once.
+
+        The address `callback` is told of its end, signed with `callback_secret` of the run.
+        """
         return _call(
             self._connection,
             self._find,
@@ -103,6 +109,7 @@ class RemotePipeline(Generic[RunT]):
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
+            callback=callback,
         )
 
     def runs(self, *, limit: int = 50) -> Sequence[RunT]:
@@ -201,9 +208,13 @@ class RemoteEndpoint(Generic[RunT]):
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
+        callback: str = "",
         idempotency_key: str = "",
     ) -> RunT:
-        """Have a run of a version driven; returns the run at once. The same key calls once."""
+        """Have a run of a version driven; returns the run at once. The same key calls once.
+
+        The address `callback` is told of its end, signed with `callback_secret` of the run.
+        """
         return _call(
             self._connection,
             self._find,
@@ -217,6 +228,7 @@ class RemoteEndpoint(Generic[RunT]):
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
+            callback=callback,
         )
 
     def pipeline(self, version: int | None = None) -> RemotePipeline[RunT]:

@@ -9,7 +9,7 @@ from pipelinekit.rest.routing import Route, needs_of
 
 MODULES = {**dict.fromkeys(NOUNS, PREFIX), submissions: "", vitals: ""}
 PLACES = ("run", "pipeline", "schedule", "token", "experiment", "digest", "output", "name", "other", "dataset",
-          "datastore", "environment", "compute", "secret", "path")  # fmt: skip
+          "datastore", "environment", "compute", "secret", "path", "webhook", "host")  # fmt: skip
 ROUTES = [
     (method, prefix + route.path.replace(":path}", "}"), route)
     for module, prefix in MODULES.items()
