@@ -108,6 +108,8 @@ def test_who_signs_in_with_an_issuer_is_known_by_name_and_the_token_is_nowhere(p
             assert server.get("/api/v1/tokens", headers=headers).status_code == 403
             plain = issuer.token(roles=["owner"])
             assert server.get("/api/v1/runs", headers={"authorization": f"Bearer {plain}"}).status_code == 403
+            unsigned = issuer.token("", algorithm="none", roles=["owner", "ml"])
+            assert server.get("/api/v1/runs", headers={"authorization": f"Bearer {unsigned}"}).status_code == 401
             old, issuer.key = issuer.key, make_key("RS256")
             issuer.show(public(issuer.key, "second"))
             assert server.get("/api/v1/runs", headers=headers).status_code == 200, "keys are kept for a while"
