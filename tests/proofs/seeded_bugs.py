@@ -516,6 +516,48 @@ BUGS = (
         "    return now - since >= seconds\n",
         ("tests/contracts/test_records.py",),
     ),
+    Bug(
+        "a lost run is not counted",
+        "storage/recovery.py",
+        '    database.write("count_ended_run", (row["id"],) * 2)\n',
+        "",
+        ("tests/contracts/test_vitals.py",),
+    ),
+    Bug(
+        "any algorithm may sign",
+        "workspace/sign_in.py",
+        "if algorithm not in ALGORITHMS:",
+        "if not algorithm:",
+        ("tests/workspace/test_sign_in.py",),
+    ),
+    Bug(
+        "a token for somebody else is taken",
+        "workspace/sign_in.py",
+        "audience=self._policy.audience,",
+        "audience=jwt.decode(text, options={'verify_signature': False}).get('aud', ''),",
+        ("tests/workspace/test_sign_in.py",),
+    ),
+    Bug(
+        "a token is taken after its end",
+        "workspace/sign_in.py",
+        'if times["exp"] <= now - LEEWAY_SECONDS:',
+        'if times["exp"] <= 0:',
+        ("tests/workspace/test_sign_in.py",),
+    ),
+    Bug(
+        "the log tells users in addresses",
+        "engine/redaction.py",
+        '        text = _USERINFO.sub(rf"\\1{MASK}@", text)\n',
+        "",
+        ("tests/engine/test_redaction.py",),
+    ),
+    Bug(
+        "a run forgets the trace of its call",
+        "rest/calls.py",
+        "**({TRACEPARENT: trace} if trace else {})",
+        "**{}",
+        ("tests/rest/test_request_traces.py",),
+    ),
 )
 
 
