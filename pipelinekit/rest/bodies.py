@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+
+SHOWN_KEYS = 20  # of those that are not known
+Pattern = Annotated[str, Field(max_length=255)]
 
 
 class Body(BaseModel):
@@ -20,7 +23,7 @@ class Body(BaseModel):
         if isinstance(data, Mapping):
             known = [field.alias or name for name, field in cls.model_fields.items()]
             if unknown := [str(key) for key in data if key not in known]:
-                shown = ", ".join(repr(key[:80]) for key in unknown)
+                shown = ", ".join(repr(key[:80]) for key in unknown[:SHOWN_KEYS])
                 raise PydanticCustomError(
                     "unknown_keys",
                     "there is no key {unknown}",
@@ -38,7 +41,9 @@ class Call(Body):
     tags: dict[str, str] = Field({}, description="tags of the run")
     display_name: str = Field("", max_length=255, description="what the run is shown as")
     continue_on_step_failure: bool | None = Field(None, description="after a failure skip only what depends on it")
-    regenerate: bool | list[str] = Field(False, description="execute whatever was kept: all, or steps by pattern")
+    regenerate: bool | Annotated[list[Pattern], Field(max_length=500)] = Field(
+        False, description="execute whatever was kept: all, or steps by pattern"
+    )
     compute: str = Field("", description="where steps run")
 
 
