@@ -118,7 +118,7 @@ class NewBackfill(Body):
     since: float | str = Field(description="as the schedule's clocks show it, such as 2026-01-31T09:30")
     until: float | str = Field(description="the last instant that counts")
     missing_only: bool = Field(True, description="leave out those that a run was started for")
-    at_once: int = Field(1, ge=1, description="so many runs open at a time")
+    at_once: int = Field(1, ge=1, le=10_000, description="so many runs open at a time")
 
 
 class NewToken(Body):

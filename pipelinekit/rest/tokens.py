@@ -60,7 +60,7 @@ async def revoke_token(asked: Administering, token: Name) -> None:
 async def show_audit(
     asked: Administering,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    before: Annotated[int | None, Query(ge=1, description="rows with numbers less than this")] = None,
+    before: Annotated[int | None, Query(ge=1, le=1 << 53, description="rows with numbers less than this")] = None,
 ) -> dict[str, Any]:
     """Who did what, the newest first."""
 

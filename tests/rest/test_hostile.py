@@ -171,6 +171,31 @@ def test_a_request_that_would_cost_much_more_than_it_is_long_is_refused(harmless
     assert len(answer.content) < len(content) + 1000
 
 
+def test_numbers_that_nothing_can_hold_are_refused(harmless):
+    large = "9" * 4000
+    for sent in (
+        '{"parameters": {"rate": ' + large + "}}",
+        '{"parameters": {"data": "dataset:x@' + large + '"}}',
+        '{"parameters": {"data": "dataset:x@' + large * 2 + '"}}',
+        '{"version": ' + large + "}",
+    ):
+        answer = harmless("POST", CALL, content=sent, headers={"content-type": "application/json"})
+        check(answer, "")
+        assert answer.status_code in (400, 404), answer.text
+    harmless("POST", SCHEDULES, json={**DAILY, "name": "often", "cron": "* * * * *"})
+    for path in (
+        "/api/v1/tokens/audit/log?before=",
+        "/api/v1/runs/latest/logs?after=",
+        f"{CALL}?version=",
+        f"{SCHEDULES}/often/preview?count=",
+    ):
+        answer = harmless("GET", path + "9" * 30)
+        check(answer, "")
+        assert answer.status_code in (400, 404), (path, answer.text)
+    filled = {"since": "2026-01-01", "until": "2026-01-01T00:05", "at_once": 10**30}
+    assert harmless("POST", f"{SCHEDULES}/often/backfills", json=filled).status_code == 400
+
+
 # -- other workspaces ------------------------------------------------------------------------------------------------------
 
 
