@@ -98,7 +98,12 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
     @cached_property
     def datasets(self) -> RemoteDatasets[RegisteredDataset]:
         """Registered datasets."""
-        return RemoteDatasets(self.connection, self.records.blobs, RegisteredDataset)
+        return RemoteDatasets(self.connection, self.records.blobs, RegisteredDataset, self._put)
+
+    def _put(self, store: str, path: str, file: Path) -> tuple[str, str]:
+        found = self.datastores.get(store)
+        found.put(path, file)
+        return found.name, path
 
     def _open_store(self, record: Datastore) -> RemoteStore:
         return RemoteStore(self.connection, record.name, self.records.blobs)

@@ -5,6 +5,7 @@ import math
 import shutil
 import signal
 
+import pyarrow
 import pytest
 from conftest import Project, wait_for
 
@@ -308,6 +309,14 @@ def test_datasets_are_registered_read_and_forgotten(workspace, tmp_path):
     assert workspace.datasets.unregister("sales") == 1
     with pytest.raises(NotFoundError):
         workspace.datasets.get("sales")
+
+
+def test_a_table_is_written_and_registered(workspace):
+    made = workspace.datasets.register_table("made", pyarrow.table({"a": [1, 2, 3]}), folder="tables")
+    assert made.record.definition.sources[0].store == "raw"
+    assert made.take(2).to_pandas()["a"].tolist() == [1, 2]
+    workspace.datasets.unregister("made")
+    shutil.rmtree(workspace.datastores.get("raw").url.removeprefix("file://") + "/tables")
 
 
 def test_files_are_kept_with_runs_and_put_into_datastores(workspace, tmp_path):
