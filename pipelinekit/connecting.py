@@ -54,7 +54,7 @@ class RemoteRecords:
     def __init__(self, connection: Connection) -> None:
         self.runs = RemoteRunRecords(connection)
         self.documents = RemoteDocuments(connection)
-        self.logs = RemoteLogs(connection)
+        self.logs = RemoteLogs(connection, self.runs)
         self.facts = RemoteFacts(connection)
         self.metrics = RemoteMetrics(connection)
         self.experiments = RemoteExperiments(connection)
@@ -77,7 +77,7 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
                 lambda: records.runs,
             )
         )
-        super().__init__(connection, self.runs.get, pack)
+        super().__init__(connection, self.runs, pack)
 
     @cached_property
     def experiments(self) -> ExperimentCollection:

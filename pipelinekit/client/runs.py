@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+from pipelinekit.domain.runs import RunRecord
 
 RunT = TypeVar("RunT")
-Find = Callable[[str], RunT]  # the run of an id
+RunT_co = TypeVar("RunT_co", covariant=True)
+
+
+class Runs(Protocol[RunT_co]):
+    """The runs of a workspace."""
+
+    def get(self, run: str = ...) -> RunT_co:
+        """The run of this id."""
+
+    def handle(self, record: RunRecord) -> RunT_co:
+        """A handle on a record."""
