@@ -384,6 +384,23 @@ def test_compute_targets_are_attached_changed_and_detached(workspace):
         workspace.computes.get("far")
 
 
+def test_a_cluster_is_made_stopped_started_and_deleted_at_a_server(served):
+    workspace = Workspace.connect(served.url, served.tokens["owner"])
+    made = workspace.computes.create("own", max_nodes=1, min_nodes=1, memory="200MiB")
+    try:
+        assert made.keeper.said.address.startswith("tls://")
+        assert len(made.wait(1, 60)) == 1
+        made.stop()
+        assert not workspace.computes.get("own").keeper.wanted
+        assert made.start().target == 1
+    finally:
+        workspace.computes.delete("own")
+    newest = [row.event.action for row in workspace.audit.list(4)]
+    assert newest == ["computes.delete", "computes.start", "computes.stop", "computes.create"]
+    with pytest.raises(NotFoundError):
+        workspace.computes.get("own")
+
+
 def test_secrets_are_set_and_deleted_and_never_shown(workspace, served):
     first = workspace.secrets.set("key", "value of the key")
     assert workspace.secrets.set("key", "another value").version == first.version + 1
