@@ -20,6 +20,7 @@ from benchmarks.cluster_cases import CLUSTER_FIGURES
 from benchmarks.figures import FIGURES, Found, Round, evaluate
 from benchmarks.measuring import Measured, become_subreaper, measure
 from benchmarks.regressions import regressions
+from benchmarks.server_cases import SERVER_FIGURES
 from benchmarks.workspace_cases import find
 from benchmarks.workspace_figures import WORKSPACE_FIGURES
 
@@ -149,7 +150,7 @@ def _rounds(samples: Sequence[Mapping[str, Any]]) -> list[Round]:
 
 
 def _write(results: dict[str, Any], output: Path) -> int:
-    found = evaluate([*FIGURES, *WORKSPACE_FIGURES, *CLUSTER_FIGURES], _rounds(results["samples"]))
+    found = evaluate([*FIGURES, *WORKSPACE_FIGURES, *CLUSTER_FIGURES, *SERVER_FIGURES], _rounds(results["samples"]))
     results["figures"] = [
         {"name": item.name, "limit": item.limit, "median": item.median, "values": list(item.values)} for item in found
     ]

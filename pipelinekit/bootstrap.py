@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -122,6 +122,10 @@ class Services(scheduling.ScheduleServices):
         self.settings = settings
         self.guest = guest  # a worker's, which executes steps of a workspace elsewhere
         self.clock = SystemClock()
+        self.on_secrets: Callable[[Mapping[str, str]], object] = (
+            len  # told of values that are opened here, to hide them
+        )
+        self.patience: float | None = None  # with a server of the records that is away, where that is not as usual
 
     @cached_property
     def home(self) -> Path:
@@ -144,7 +148,7 @@ class Services(scheduling.ScheduleServices):
     def open_database(self) -> Database:
         """A connection to the records: a file, or what the settings name."""
         if self.settings.records:
-            return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records))
+            return postgres.PostgresDatabase(addresses.postgres_address(self.settings.records), patience=self.patience)
         return SQLiteDatabase(self.home / RECORDS_FILE)
 
     @cached_property
@@ -311,6 +315,7 @@ class Workspace(workspace.Workspace):
         def launch(record: RunRecord) -> None:
             if record.options.compute == IN_PROCESS:
                 services.driver(Silent()).drive(record.id)
+                services.trace_run(record.id)
             else:
                 services.launch(record.id)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cached_property
+from contextlib import suppress
+from functools import cache, cached_property
 from pathlib import Path
 
 from pipelinekit import computing
@@ -18,14 +19,24 @@ if TYPE_CHECKING:
 
     from pipelinekit.compute import local
     from pipelinekit.domain import servers as server_nouns
+    from pipelinekit.domain import traces
+    from pipelinekit.domain.sign_in import SignInPolicy
+    from pipelinekit.domain.vitals import Waits
     from pipelinekit.engine import orchestrator
-    from pipelinekit.runtime import performer, service, turns
-    from pipelinekit.storage import servers
+    from pipelinekit.engine import traces as run_traces
+    from pipelinekit.ports.traces import Tracing
+    from pipelinekit.runtime import performer, service, telemetry, turns
+    from pipelinekit.storage import issuers, servers, vitals, waiting
     from pipelinekit.storage import uploads as upload_parts
-    from pipelinekit.workspace import uploads
+    from pipelinekit.workspace import sign_in, uploads
     from pipelinekit.workspace.compiling import Compiler
 else:
+    issuers = late("pipelinekit.storage.issuers")
+    sign_in = late("pipelinekit.workspace.sign_in")  # an extra
     local = late("pipelinekit.compute.local")
+    traces = late("pipelinekit.domain.traces")
+    run_traces = late("pipelinekit.engine.traces")
+    telemetry = late("pipelinekit.runtime.telemetry")  # an extra
     orchestrator = late("pipelinekit.engine.orchestrator")
     performer = late("pipelinekit.runtime.performer")
     turns = late("pipelinekit.runtime.turns")
@@ -34,9 +45,12 @@ else:
     servers = late("pipelinekit.storage.servers")
     upload_parts = late("pipelinekit.storage.uploads")
     uploads = late("pipelinekit.workspace.uploads")
+    vitals = late("pipelinekit.storage.vitals")
+    waiting = late("pipelinekit.storage.waiting")
 
 PATIENCE_SECONDS = 30.0  # how long a queued run is left to the process that was started to drive it
 RETRY_SECONDS = 0.5  # between two tries of a server to reach the records, when it begins
+OTEL = "OTEL_EXPORTER_OTLP_"  # how variables begin that say where spans go
 WAITS = "-"  # instead of a run's id: the driver process is told it on its standard input
 
 
@@ -72,6 +86,19 @@ class ServeServices(computing.ComputeServices):
             self.settings.compute,
         )
         return uploads.UploadCollection(stores)
+
+    @cached_property
+    def vitals(self) -> vitals.SQLVitals:
+        """How the workspace is, in numbers."""
+        return vitals.SQLVitals(self.database, self.servers, self.clock)
+
+    def lock_waits(self) -> Waits:
+        """How often this process has waited for others that write to the records."""
+        return waiting.waits()
+
+    def sign_in(self, policy: SignInPolicy) -> sign_in.SignIn:
+        """What knows who shows a token of an issuer. Raises ImportError where the extra is not installed."""
+        return sign_in.SignIn(policy, issuers.WebIssuer(policy.issuer), self.clock)
 
     def recover(self) -> None:
         """See to runs that nobody drives: have those that go on driven, end the others.
@@ -138,10 +165,46 @@ class ServeServices(computing.ComputeServices):
             else:
                 return True
 
+    @property
+    def tracing(self) -> Tracing | None:
+        """Where this process sends spans; None where nobody collects them."""
+        return _tracing()
+
+    def untraced(self) -> str:
+        """Why no spans are sent although somebody collects them; empty where they are, or nobody does."""
+        if not _is_traced() or self.tracing is not None:
+            return ""
+        return "no traces are sent: that takes pipelinekit[telemetry], and http/protobuf as OTEL_EXPORTER_OTLP_PROTOCOL"
+
+    def trace_run(self, run: str) -> None:
+        """Send a run that has ended as spans, from what is recorded of it. A run is none the worse where that fails."""
+        if (tracing := self.tracing) is None:
+            return
+        with suppress(Exception):
+            runs = self.records.runs
+            if (found := runs.get(run)).status.final:
+                tracing.send(run_traces.run_spans(found, runs.steps(run), runs.changes(run)))
+                tracing.flush()
+
     def warm_up(self) -> None:
         """Load and open what a driver needs before it is told its run."""
         _ = orchestrator.Orchestrator, performer.Performer, turns.Turns, local.LocalCompute
         _ = self.records, self.blobs
+
+
+def _is_traced() -> bool:
+    return any(name.startswith(OTEL) for name in os.environ) and traces.is_traced(os.environ)
+
+
+@cache
+def _tracing() -> Tracing | None:
+    """The one of this process."""
+    if not _is_traced():
+        return None
+    try:
+        return None if telemetry.other_protocol() else telemetry.Telemetry()
+    except ImportError:
+        return None
 
 
 class DriverProcess:

@@ -140,6 +140,7 @@ class SourceServices:
         def open_database(self) -> Database: ...  # noqa: D102
 
         settings: Settings
+        on_secrets: Callable[[Mapping[str, str]], object]  # is told of each value that is opened here
 
         def open_driving(self) -> DriverRecords: ...  # noqa: D102
         def recover(self) -> None: ...  # noqa: D102
@@ -366,7 +367,9 @@ class NounServices(SourceServices):
         """Values of secrets in these versions (0 for the newest); from any thread, and only to be handed on."""
         database = self.open_database()
         try:
-            return secrets.open_secrets(wanted, secret_records.SQLSecrets(database, self.clock), self._secret_keys)
+            found = secrets.open_secrets(wanted, secret_records.SQLSecrets(database, self.clock), self._secret_keys)
+            self.on_secrets(found)
+            return found
         finally:
             database.close()
 

@@ -1,6 +1,7 @@
 """Certificate authorities for tests, and what they certify."""
 
 import datetime
+import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,14 +18,18 @@ class Authority:
         certificate = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, 0), critical=True)
         self.ca = self._pem(certificate)
 
-    def certify(self, name):
-        """A certificate and its key, as PEM texts."""
+    def certify(self, name, *addresses):
+        """A certificate and its key, as PEM texts; for a server at these addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         text = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        return self._pem(self._builder(subject, key)), text.decode()
+        builder = self._builder(subject, key)
+        if addresses:
+            named = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+            builder = builder.add_extension(x509.SubjectAlternativeName(named), critical=False)
+        return self._pem(builder), text.decode()
 
     def _builder(self, subject, key):
         now = datetime.datetime.now(datetime.UTC)

@@ -140,6 +140,7 @@ def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool
         assert isinstance(observer, Progress)
         print("\n".join(observer.summary(handle.record)))
         verified = [step.verified for step in observer.steps]
+    services.trace_run(begun.run.id)
     options = handle.record.options
     if DIFFERENT in verified and (options.check or options.verify == 1.0):
         return 1

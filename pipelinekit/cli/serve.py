@@ -9,22 +9,27 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import pipelinekit
 from pipelinekit.bootstrap import Services, open_services
 from pipelinekit.cli.output import time_text
+from pipelinekit.domain.sign_in import ROLE_CLAIM, SignInPolicy, read_roles
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 
 if TYPE_CHECKING:
-    from pipelinekit.rest import server
+    from pipelinekit.rest import logs, server
 else:
+    logs = late("pipelinekit.rest.logs")
     server = late("pipelinekit.rest.server")  # an extra, which takes most of a second
 
 RUNS_AT_ONCE, WARM, DRAIN_SECONDS = 4, 1, 30.0
 TICKER_SECONDS = 10.0  # that a server waits for what its schedules are doing when it ends
+PATIENCE_SECONDS = 5.0  # with records that are away: who asks or looks again is told, and does not wait for a minute
 HOST, PORT = "127.0.0.1", 8470
 
 
@@ -44,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"when it is to end, wait so long for runs ({DRAIN_SECONDS:g}); then their own processes go on with them",
     )
     parser.add_argument("--no-schedules", action="store_true", help="leave schedules to others")
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="",
+        help="tell of requests, too, in lines to read or of JSON (without: only of what else happens)",
+    )
     _add_http_arguments(parser)
 
 
@@ -56,6 +67,20 @@ def _add_http_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tls-cert", default="", metavar="FILE", help="a certificate for TLS, as PEM")
     parser.add_argument("--tls-key", default="", metavar="FILE", help="the certificate's key, as PEM")
+    parser.add_argument(
+        "--oidc-issuer", default="", metavar="URL", help="take tokens of this issuer of OpenID Connect, too"
+    )
+    parser.add_argument("--oidc-audience", default="", metavar="NAME", help="for whom they must be meant")
+    parser.add_argument(
+        "--oidc-role-claim", default=ROLE_CLAIM, metavar="CLAIM", help=f"where they say a role ({ROLE_CLAIM})"
+    )
+    parser.add_argument(
+        "--oidc-role",
+        action="append",
+        default=[],
+        metavar="VALUE=ROLE",
+        help="a value of that claim that gives a role (the roles' own names)",
+    )
     parser.add_argument("--behind-proxy", action="store_true", help="what stands in front of it has TLS")
 
 
@@ -64,7 +89,15 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.runs < 1 or arguments.warm < 0 or not arguments.drain >= 0:
         words = f"a server cannot have --runs {arguments.runs} --warm {arguments.warm} --drain {arguments.drain:g}"
         raise UsageError(words, hint="--runs is 1 or more, --warm and --drain are 0 or more")
-    services = open_services()
+    written = logs.log_to_terminal(arguments.log_format)
+    try:
+        return _serve(arguments)
+    finally:
+        logs.stop(written)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    services = _opened()
     ended, hurried = threading.Event(), threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -74,9 +107,13 @@ def execute(arguments: argparse.Namespace) -> int:
         signal.signal(number, end)
     listening = nullcontext() if arguments.no_http else _listen(arguments, services, ended)
     ticking = nullcontext() if arguments.no_schedules else _tick(services, ended)
+    if untraced := services.untraced():
+        _tell(untraced)
     with listening, ticking:
         _tell(f"serving {services.home.parent}: {arguments.runs} runs at once; ctrl-C to end")
         services.serve(arguments.runs, arguments.warm, ended, hurried, arguments.drain, _tell)
+    if services.tracing is not None:
+        services.tracing.flush()
     _tell("ended")
     return 0
 
@@ -89,10 +126,14 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
     home = services.home
     try:
         log = home / "cache" / "server.log"
-        http = server.HTTPServer(lambda: open_services(home), server.Address(*place), log, pipelinekit.__version__)
+        version = pipelinekit.__version__
+        policy = _policy(arguments)
+        extras = services.tracing, services.sign_in(policy) if policy else None
+        http = server.HTTPServer(lambda: _opened(home), server.Address(*place), log, version, *extras)
     except ImportError as error:
         words = f"nothing can be served over HTTP: {error}"
-        raise UsageError(words, hint="install pipelinekit[server], or serve with --no-http") from None
+        hint = "install pipelinekit[server], and [oidc] for --oidc-issuer; or serve with --no-http"
+        raise UsageError(words, hint=hint) from None
     if not services.wait_for_records(ended, _tell):
         yield
         return
@@ -100,11 +141,21 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
     http.start()
     _tell(f"listening at {http.url}")
     if first is not None:
-        _tell(f"the first owner's token, also in {home / 'bootstrap.token'}: {first.text}")
+        _tell_token(home, first.text, as_json=arguments.log_format == "json")
     try:
         yield
     finally:
         http.stop()
+
+
+def _policy(arguments: argparse.Namespace) -> SignInPolicy | None:
+    """Whose tokens are taken beside those of the workspace; None for nobody's. Raises UsageError."""
+    roles = read_roles(arguments.oidc_role)
+    if arguments.oidc_issuer:
+        return SignInPolicy(arguments.oidc_issuer, arguments.oidc_audience, arguments.oidc_role_claim, roles)
+    if arguments.oidc_audience or roles:
+        raise UsageError("there is no issuer whose tokens are to be taken", hint="give it with --oidc-issuer URL")
+    return None
 
 
 @contextmanager
@@ -113,7 +164,7 @@ def _tick(services: Services, ended: threading.Event) -> Iterator[None]:
     home = services.home
 
     def serve() -> None:
-        open_services(home).serve_schedules(ended, _tell, inside=True)
+        _opened(home).serve_schedules(ended, partial(logs.tell, source="schedules"), inside=True)
 
     thread = threading.Thread(target=serve, name="schedules", daemon=True)
     thread.start()
@@ -124,5 +175,24 @@ def _tick(services: Services, ended: threading.Event) -> Iterator[None]:
         thread.join(TICKER_SECONDS)
 
 
+def _opened(home: Path | None = None) -> Services:
+    """Services whose secrets are not told by the log."""
+    services = open_services(home)
+    services.on_secrets = logs.redaction.register
+    services.patience = PATIENCE_SECONDS
+    return services
+
+
 def _tell(words: str) -> None:
-    print(f"{time_text(time.time())}  {words}", file=sys.stderr, flush=True)
+    logs.tell(words)
+
+
+def _tell_token(home: Path, text: str, *, as_json: bool) -> None:
+    """Show the first owner's token to who looks at the terminal. Lines of JSON are for machines, which keep them."""
+    place = home / "bootstrap.token"
+    if as_json:
+        _tell(f"the first owner's token is in {place}")
+    else:  # past the log, which would hide it
+        print(
+            f"{time_text(time.time())}  the first owner's token, also in {place}: {text}", file=sys.stderr, flush=True
+        )

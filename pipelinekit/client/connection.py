@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import ssl
 import time
@@ -21,7 +22,7 @@ from pipelinekit.errors import Fault, FaultyError, PipelinekitError, StorageErro
 PREFIX = "/api/v1"
 SECONDS = 60.0  # that a server may take to answer
 TRIES = 4  # of a request that may be sent twice, while the server is away or busy
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 1.0  # at most, before the second try; not all who were refused come back at once
 AGAIN = (429, 503)
 PIECE_BYTES = 1 << 20
 LONG_SECONDS = 600.0  # for what a server looks at files or the network for
@@ -95,7 +96,7 @@ class Connection:
             except (_ComeAgainError, StorageError):
                 if number == tries:
                     raise
-                time.sleep(PAUSE_SECONDS * number)
+                time.sleep(PAUSE_SECONDS * number * (1 + os.urandom(1)[0]) / 256)
         raise AssertionError("there is at least one try")
 
     def fetch(self, path: str, target: BinaryIO, **query: Any) -> None:

@@ -58,6 +58,7 @@ class StepStatus(StrEnum):
         return self in (StepStatus.COMPLETED, StepStatus.REUSED)
 
 
+TRACEPARENT = "traceparent"  # the header of a request, and the detail of its run, that say which trace it is part of
 PIPELINE, INTERACTIVE, CHILD = "pipeline", "interactive", "child"  # kinds of runs
 KINDS = (PIPELINE, INTERACTIVE, CHILD)
 EQUAL = "equal"  # what a repeated execution showed

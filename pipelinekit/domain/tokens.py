@@ -72,13 +72,17 @@ _LEAST: Mapping[Permission, Role] = {
 
 @frozen
 class Principal:
-    """Who asks: the name, kind and role of the token that was shown. `endpoint` is the one that a trigger may call."""
+    """Who asks: the name, kind and role of the token that was shown. `endpoint` is the one that a trigger may call.
+
+    `token` is its id in the records. Of one that an issuer signed it stands for who it is about, and it `expires`.
+    """
 
     name: str
     role: Role
     kind: Kind
     endpoint: str
     token: str
+    expires: float | None = None
 
     def permits(self, permission: Permission, endpoint: str = "") -> bool:
         """Whether this may be done; of `call`, to the pipeline endpoint of that name."""

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 
+from pipelinekit.ports.traces import Tracing
 from pipelinekit.rest import (
     accounts,
     computes,
@@ -27,11 +28,11 @@ from pipelinekit.rest import (
     submissions,
     tokens,
     uploads,
+    vitals,
 )
 from pipelinekit.rest.desk import Desk
-from pipelinekit.rest.guard import LOOPBACK, Guard
+from pipelinekit.rest.guard import LOOPBACK, PREFIX, Guard
 
-PREFIX = "/api/v1"
 NOUNS = (
     runs, run_events, run_records, run_views, experiments, pipelines, pipeline_endpoints, schedules, datasets,
     datastores, environments, computes, secrets, accounts, tokens, uploads,
@@ -39,12 +40,22 @@ NOUNS = (
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for
 
 
-def make_app(desk: Desk, hosts: Collection[str] = LOOPBACK, version: str = "0") -> Guard:
-    """The application of a workspace, asked for under these names of hosts."""
-    return Guard(bare_app(desk, version), hosts)
+def make_app(
+    desk: Desk,
+    hosts: Collection[str] = LOOPBACK,
+    version: str = "0",
+    *,
+    open_metrics: bool = False,
+    tracing: Tracing | None = None,
+) -> Guard:
+    """The application of a workspace, asked for under these names of hosts.
+
+    With `open_metrics` anybody may ask for its metrics, and else readers. Spans of requests go to `tracing`.
+    """
+    return Guard(bare_app(desk, version, open_metrics=open_metrics), hosts, meters=desk.meters, tracing=tracing)
 
 
-def bare_app(desk: Desk, version: str = "0") -> FastAPI:
+def bare_app(desk: Desk, version: str = "0", *, open_metrics: bool = False) -> FastAPI:
     """The routes, without what guards them."""
     app = FastAPI(
         title="pipelinekit",
@@ -57,14 +68,16 @@ def bare_app(desk: Desk, version: str = "0") -> FastAPI:
         generate_unique_id_function=_operation,
     )
     app.state.desk = desk
+    app.state.observed = vitals.Observed()
     problems.install(app)
     app.include_router(_health())
+    app.include_router(vitals.open_router if open_metrics else vitals.router)
     api = APIRouter(prefix=PREFIX)
     for module in NOUNS:
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(submissions.router)
-    _name_security(app)
+    _name_security(app, (*OPEN, vitals.PATH) if open_metrics else OPEN)
     return app
 
 
@@ -90,7 +103,7 @@ def _operation(route: APIRoute) -> str:
     return route.operation_id or route.name
 
 
-def _name_security(app: FastAPI) -> None:
+def _name_security(app: FastAPI, open_paths: Collection[str]) -> None:
     """Have the OpenAPI document say that calls need a token."""
     made = app.openapi
 
@@ -101,7 +114,7 @@ def _name_security(app: FastAPI) -> None:
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 operation["responses"].pop("422", None)  # what cannot be read is 400 here
-                operation["security"] = [] if path in OPEN else [{"token": []}]
+                operation["security"] = [] if path in open_paths else [{"token": []}]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

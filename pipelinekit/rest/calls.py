@@ -13,7 +13,7 @@ from pipelinekit.bootstrap import Services
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.idempotency import check_idempotency_key
-from pipelinekit.domain.runs import RunOptions, RunRecord
+from pipelinekit.domain.runs import TRACEPARENT, RunOptions, RunRecord
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.errors import ConflictError, PipelinekitError, UsageError
 from pipelinekit.rest import bodies, repeats
@@ -140,6 +140,7 @@ async def call(asked: Asked, response: Response, wanted: Wanted) -> Called:
         raise ConflictError("the default version was changed again and again", hint="name the version to be called")
 
     made, is_new = await asked.do(work, wanted.endpoint)
+    asked.request.state.run = made.id  # for the log
     response.headers["Location"] = made.url
     if not is_new:
         response.headers["Idempotency-Replayed"] = "true"
@@ -160,7 +161,7 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
     """
     failure, ready = None, None
     try:
-        ready = _prepared(services, principal, wanted)
+        ready = _prepared(asked, services, principal, wanted)
     except PipelinekitError as error:
         if not wanted.key:
             raise
@@ -187,18 +188,20 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
     return made, True
 
 
-def _prepared(services: Services, principal: Principal, wanted: Wanted) -> tuple[Target, Prepared, Expected]:
+def _prepared(
+    asked: Asked, services: Services, principal: Principal, wanted: Wanted
+) -> tuple[Target, Prepared, Expected]:
     target = wanted.target(services)
     graph = target.graph
     given = wanted.read(graph) if wanted.read else read_parameters(graph.parameters, wanted.body.parameters)
-    prepared = target.prepare(given, _call_of(wanted.body, principal, wanted.source))
+    prepared = target.prepare(given, _call_of(wanted.body, principal, wanted.source, asked.trace))
     return target, prepared, Expected(**services.expected(graph, prepared.arguments, prepared.options))
 
 
-def _call_of(body: bodies.Call, principal: Principal, source: str) -> Call:
+def _call_of(body: bodies.Call, principal: Principal, source: str, trace: str) -> Call:
     regenerate = body.regenerate
     patterns = tuple(regenerate) if isinstance(regenerate, list) else ("*",) if regenerate else ()
-    details = {"user": principal.name, "via": source or "HTTP"}
+    details = {"user": principal.name, "via": source or "HTTP", **({TRACEPARENT: trace} if trace else {})}
     return Call(
         body.experiment,
         patterns,

@@ -7,40 +7,57 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import Request
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.domain.audit import REFUSED, Origin
 from pipelinekit.domain.limits import Bucket, Limit
+from pipelinekit.domain.sign_in import RefusedTokenError, is_issued
 from pipelinekit.domain.tokens import Kind, Permission, Principal
-from pipelinekit.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from pipelinekit.domain.traces import TraceContext
+from pipelinekit.errors import ForbiddenError, NotFoundError, StorageError, UnauthenticatedError
+from pipelinekit.rest.meters import Meters
 from pipelinekit.rest.problems import BusyError
 from pipelinekit.rest.streams import Streams
 from pipelinekit.rest.watch import Watch
 
+if TYPE_CHECKING:
+    from pipelinekit.workspace.sign_in import SignIn  # an extra
+
 T = TypeVar("T")
 
 THREADS = 8
+IN_VAIN_SECONDS = 1.0  # who has waited so long for records that are away spares others the wait
 MOST_BUCKETS = 10_000  # of principals that are remembered
 BEARER = "bearer "
 
 
 class Desk:
-    """Carries work out for requests. `open_services` is called once in each thread."""
+    """Carries work out for requests. `open_services` is called once in each thread.
 
-    def __init__(self, open_services: Callable[[], Services], threads: int = THREADS) -> None:
+    With `sign_in` tokens of its issuer are taken, beside those of the workspace.
+    """
+
+    def __init__(
+        self, open_services: Callable[[], Services], threads: int = THREADS, sign_in: SignIn | None = None
+    ) -> None:
         self._open = open_services
+        self._sign_in = sign_in
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="requests")
         self._local = threading.local()
         self._buckets: dict[tuple[str, Limit], Bucket] = {}
         self._lock = threading.Lock()
+        self._away: StorageError | None = None  # why the records could not be reached last
+        self._is_looked = False  # whether some thread sees just now if they are back
         self.writing = threading.Lock()  # threads that wait for this one go on at once; a database lets them sleep
         self.watch = Watch(self.do)
         self.streams = Streams()
+        self.meters = Meters()
 
     async def do(self, work: Callable[[Services], T]) -> T:
         """What the work gives, done on one of the threads."""
@@ -53,7 +70,42 @@ class Desk:
     def _with_services(self, work: Callable[[Services], T]) -> T:
         if not hasattr(self._local, "services"):
             self._local.services = self._open()
-        return work(self._local.services)
+        self._look_again(self._local.services)
+        began = time.monotonic()
+        try:
+            return work(self._local.services)
+        except StorageError as error:
+            if time.monotonic() - began > IN_VAIN_SECONDS:
+                self._away = error
+            raise
+
+    def _look_again(self, services: Services) -> None:
+        """Where somebody has waited for the records in vain, one thread sees if they are back, and no other waits."""
+        with self._lock:
+            if self._away is None:
+                return
+            if self._is_looked:
+                raise StorageError(self._away.message, hint=self._away.hint)
+            self._is_looked = True
+        try:
+            services.servers.alive()
+            self._away = None
+        finally:
+            self._is_looked = False
+
+    def who(self, services: Services, text: str, request: Request) -> Principal:
+        """Who shows a token. Raises UnauthenticatedError, and ForbiddenError for one of the issuer's without a role."""
+        source, identity = source_of(request), request.state.id
+        if self._sign_in is None or not is_issued(text):
+            return services.tokens.authenticate(text, source=source, request=identity)
+        origin = Origin("", "", source, identity)
+        try:
+            return self._sign_in.authenticate(text)
+        except RefusedTokenError as refusal:
+            raise services.tokens.refused(f"issuer's token: {refusal}", origin) from None
+        except ForbiddenError as error:
+            services.tokens.refused(f"issuer's token: {error.message}", origin)
+            raise
 
     def admit(self, token: str, limit: Limit, now: float) -> None:
         """Count a request of a token. Raises BusyError when there were too many."""
@@ -83,6 +135,12 @@ class Asked:
     def source(self) -> str:
         """The address that the request comes from."""
         return source_of(self.request)
+
+    @property
+    def trace(self) -> str:
+        """The trace that what is asked for belongs to, as a header says it; empty for none."""
+        found: TraceContext | None = getattr(self.request.state, "trace", None)
+        return found.header if found else ""
 
     async def do(
         self, work: Callable[[Services, Principal], T], endpoint: Callable[[Services], str] | None = None
@@ -169,7 +227,7 @@ class Needs:
         text = bearer_token(request)
 
         def known(services: Services) -> Principal:
-            principal = services.tokens.authenticate(text, source=source_of(request), request=request.state.id)
+            principal = desk.who(services, text, request)
             desk.admit(principal.token, self.limit, services.clock.now())
             if principal.kind is not Kind.TRIGGER or self.permission is not Permission.CALL:
                 check(services, request, principal, self.permission)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/runs", tags=["runs"], route_class=Route)
 
 MEDIA_TYPE = "text/event-stream"
 BEAT_SECONDS = 15.0  # after which it is told that there is no news
-AGAIN_MILLISECONDS = 1000  # after which a client that lost its stream is to ask again
+AGAIN_MILLISECONDS = 1000  # after about which a client that lost its stream is to ask again: each after another time
 
 Viewing = Annotated[Asked, Depends(Needs(Permission.VIEW, READ))]
 Id = Annotated[str, InPath(description="the id of a run, the beginning of one, or `latest`", max_length=64)]
@@ -75,9 +76,11 @@ async def _events(desk: Desk, principal: Principal, run: str, after: int) -> Asy
         return run_document(services.runs.get(run).record)
 
     def is_valid(services: Services) -> bool:
+        if principal.expires is not None:
+            return services.clock.now() < principal.expires
         return services.tokens.get(principal.token).is_live(services.clock.now())
 
-    yield f"retry: {AGAIN_MILLISECONDS}\n\n"
+    yield f"retry: {AGAIN_MILLISECONDS // 2 + secrets.randbelow(AGAIN_MILLISECONDS)}\n\n"
     checked = time.monotonic()
     try:
         with desk.watch.watched(run):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
-import os
 import socket
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.classes import frozen
-from pipelinekit.domain.tokens import masked
 from pipelinekit.errors import UsageError
+from pipelinekit.ports.traces import Tracing
 from pipelinekit.rest.app import make_app
+from pipelinekit.rest.connections import Punctual
 from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import HEADER_BYTES, LOOPBACK
+from pipelinekit.rest.logs import log_to, stop
+
+if TYPE_CHECKING:
+    from pipelinekit.workspace.sign_in import SignIn  # an extra
 
 CONNECTIONS = 1000  # at once; further ones are told to come again
 KEEP_ALIVE_SECONDS = 15
@@ -54,20 +58,33 @@ class Address:
                 hint="give --tls-cert and --tls-key, or --behind-proxy where something in front of it has TLS",
             )
 
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether nobody else reaches it, not even through a proxy."""
+        return _is_loopback(self.host) and not self.behind_proxy and not self.hosts
+
 
 class HTTPServer:
     """Serves an application until it is stopped."""
 
-    def __init__(self, open_services: Callable[[], Services], address: Address, log: Path, version: str) -> None:
-        log_to(log)
-        self._desk = Desk(open_services)
+    def __init__(
+        self,
+        open_services: Callable[[], Services],
+        address: Address,
+        log: Path,
+        version: str,
+        tracing: Tracing | None = None,
+        sign_in: SignIn | None = None,
+    ) -> None:
+        self._log = log_to(log)
+        self._desk = Desk(open_services, sign_in=sign_in)
         self._address = address
         self._socket = _bound(address)
         hosts = {*LOOPBACK, *address.hosts}
         if not ipaddress_any(address.host):
             hosts.add(address.host)
         config = uvicorn.Config(
-            make_app(self._desk, hosts, version),
+            make_app(self._desk, hosts, version, open_metrics=address.is_of_this_machine, tracing=tracing),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -76,7 +93,7 @@ class HTTPServer:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=END_SECONDS,
             h11_max_incomplete_event_size=HEADER_BYTES,
-            http="h11",
+            http=Punctual,
             ws="none",
             lifespan="off",
             ssl_certfile=address.certificate or None,
@@ -102,30 +119,10 @@ class HTTPServer:
         self._thread.join(END_SECONDS + 1)
         self._desk.close()
         self._socket.close()
+        stop(self._log)
 
     def _run(self) -> None:
         self._server.run(sockets=[self._socket])
-
-
-class _Masked(logging.Formatter):
-    """Lines without tokens, whoever wrote one into a message."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """A line."""
-        return masked(super().format(record))
-
-
-def log_to(place: Path) -> logging.Handler:
-    """Have what is told of requests written to a file that only its owner reads, a line of JSON for each."""
-    os.close(os.open(place, os.O_WRONLY | os.O_CREAT, 0o600))
-    handler = logging.FileHandler(place, encoding="utf-8")
-    handler.setFormatter(_Masked("%(asctime)s %(name)s %(message)s"))
-    for name in ("pipelinekit.access", "pipelinekit.rest", "uvicorn.error"):
-        logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    return handler
 
 
 def ipaddress_any(host: str) -> bool:

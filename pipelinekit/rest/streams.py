@@ -18,6 +18,11 @@ class Streams:
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return self._open.total()
+
     @contextmanager
     def opened(self, token: str) -> Iterator[None]:
         """Count one more meanwhile. Raises BusyError where there are too many."""

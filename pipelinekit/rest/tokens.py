@@ -17,6 +17,7 @@ from pipelinekit.wire.tokens import audit_document, new_token_document, token_do
 
 router = APIRouter(prefix="/tokens", tags=["access"], route_class=Route)
 
+MOST_ROWS = 1 << 53  # a number that every reader of JSON knows, and the records can hold
 Administering = Annotated[Asked, Depends(Needs(Permission.ADMINISTER, READ))]
 Name = Annotated[str, InPath(description="the name or id of a token", max_length=255)]
 
@@ -70,7 +71,7 @@ async def revoke_token(asked: Administering, token: Name) -> None:
 async def show_audit(
     asked: Administering,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    before: Annotated[int | None, Query(ge=1, description="rows with numbers less than this")] = None,
+    before: Annotated[int | None, Query(ge=1, le=MOST_ROWS, description="rows with numbers less than this")] = None,
 ) -> dict[str, Any]:
     """Who did what, the newest first."""
 

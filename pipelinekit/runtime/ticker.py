@@ -73,6 +73,7 @@ class Ticker:
         self._last: tuple[float, float] | None = None  # what clock and counter showed at the last look
         self._doubtful_until: float | None = None
         self._troubles: dict[str, str] = {}
+        self._ahead: set[str] = set()  # schedules that were told to be ahead of the clock
         self._starts_left = STARTS_AT_ONCE
 
     def serve(self, ended: threading.Event) -> None:
@@ -119,7 +120,9 @@ class Ticker:
         return [self._known[item.id] for item in seen if item.id in self._known and not self._is_idle(item, now)]
 
     def _is_idle(self, seen: Glance, now: float) -> bool:
-        return not seen.pending and not seen.open and self._is_far(self._known[seen.id], now)
+        schedule = self._known[seen.id]
+        is_ahead = schedule.high_water - now > JUMP_SECONDS
+        return not seen.pending and not seen.open and not is_ahead and self._is_far(schedule, now)
 
     def _is_far(self, schedule: Schedule, now: float) -> bool:
         """Whether the next instant of a schedule as it is now is known, and has not come."""
@@ -209,6 +212,7 @@ class Ticker:
         Whoever changes the schedule meanwhile is first: it is looked at next time.
         """
         now = self._ports.clock.now()
+        self._tell_if_ahead(schedule, now)
         if self._is_far(schedule, now):
             return schedule
         zone = self._ports.zones.find(schedule.spec.zone)
@@ -229,6 +233,24 @@ class Ticker:
         if found.whole:
             self._next[schedule.id] = schedule.version, following
         return schedule
+
+    def _tell_if_ahead(self, schedule: Schedule, now: float) -> None:
+        """Tell of a schedule that was looked at by a clock which was ahead.
+
+        Its instants until then have their dispositions, and no disposition is taken back: nobody but a human knows
+        which of the two clocks was wrong.
+        """
+        ahead = schedule.high_water - now
+        if ahead <= JUMP_SECONDS:
+            self._ahead.discard(schedule.id)
+        elif schedule.id not in self._ahead:
+            self._ahead.add(schedule.id)
+            until = iso(self._ports.zones.find(schedule.spec.zone), schedule.high_water)
+            self._tell(
+                f"schedule {schedule.name!r} was looked at until {until}, which is "
+                f"{seconds_text(ahead)} ahead: nothing comes due before. If the clock is right now, make it again: "
+                f"'pipelinekit schedules show {schedule.name} --yaml', 'delete' and 'load'"
+            )
 
     def _park(self, schedule: Schedule, error: ScheduleError, now: float) -> None:
         """Disable a schedule whose rule leads nowhere."""

@@ -21,9 +21,11 @@ from pipelinekit.errors import StorageError
 from pipelinekit.storage.database import Row, in_parts, not_text
 from pipelinekit.storage.dialect import postgres_queries, postgres_text
 from pipelinekit.storage.sessions import PATIENCE_SECONDS, Session, is_passing, storage_error
+from pipelinekit.storage.waiting import note_wait
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+WAITED_SECONDS = 0.02  # for the lock: a server that is free gives it at once
 CLOCK_SECONDS = 60.0  # the server's clock is read anew after so long
 
 T = TypeVar("T")
@@ -45,8 +47,9 @@ class _Step:
 class PostgresDatabase:
     """One connection to records in a schema of a PostgreSQL database, which is made and migrated when needed."""
 
-    def __init__(self, address: PostgresAddress, *, arriving: bool = False) -> None:
+    def __init__(self, address: PostgresAddress, *, arriving: bool = False, patience: float | None = None) -> None:
         self.address = address
+        self._patience = patience  # how long a server that is away is waited for, where that is not as usual
         self._depth = 0
         self._done: list[_Step] | None = None  # the statements of the open transaction
         self._transaction = ""  # its id, by which the server knows it
@@ -76,8 +79,11 @@ class PostgresDatabase:
     def lock(self) -> None:
         """Take the write lock; see `Database.lock`."""
         if self._done is None:
+            began = time.monotonic()
             self._patiently(self._begin, self._resume)
             self._done, self._repeatable = [], True
+            if (waited := time.monotonic() - began) > WAITED_SECONDS:
+                note_wait(waited)
 
     def _begin(self) -> None:
         self._transaction = self._session.begin()
@@ -123,7 +129,8 @@ class PostgresDatabase:
 
         `mend` is done first where something went wrong.
         """
-        pause, until = FIRST_PAUSE, time.monotonic() + PATIENCE_SECONDS
+        patience = PATIENCE_SECONDS if self._patience is None else self._patience
+        pause, until = FIRST_PAUSE, time.monotonic() + patience
         while True:
             try:
                 if self._broken and mend is not None:

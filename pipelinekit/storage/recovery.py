@@ -49,8 +49,13 @@ def unattended(database: Database, rows: Sequence[Row], clock: Clock, patience: 
 
 def _waits(row: Row, now: float, patience: float) -> bool:
     told = row["renewed_at"]
-    waits = now - told >= AGAIN_SECONDS if told else row["epoch"] > 0 or now - row["created_at"] >= patience
+    waits = _passed(now, told, AGAIN_SECONDS) if told else row["epoch"] > 0 or _passed(now, row["created_at"], patience)
     return bool(row["detached"]) and waits
+
+
+def _passed(now: float, since: float, seconds: float) -> bool:
+    """Whether so much time has passed; a clock that was set back by as much is not waited for."""
+    return abs(now - since) >= seconds
 
 
 def _queue_again(database: Database, clock: Clock, row: Row) -> None:
@@ -71,6 +76,7 @@ def _end(database: Database, clock: Clock, row: Row) -> None:
     text = dumps(failure_to_json(failure)) if failure else None
     database.write("end_lost_run", (str(status), text, now, row["id"], row["epoch"]))
     database.write("drop_claims_of_run", (row["id"],))
+    database.write("count_ended_run", (row["id"],) * 2)
 
 
 def _tell(database: Database, clock: Clock, row: Row, status: RunStatus, steps: Sequence[Sequence[str]] = ()) -> None:

@@ -109,6 +109,7 @@ class SQLRuns:
             now = self._clock.now()
             if self._database.write("cancel_waiting", (now, found.id)):
                 self._tell_canceled(found.id, now)
+                self._database.write("count_ended_run", (found.id,) * 2)
             else:
                 self._database.write("request_cancel", (found.id,))
         return self.get(found.id)
@@ -205,6 +206,7 @@ class SQLDriving:
             self._gather(run)
             self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
             self._database.write("drop_claims_of_run", (run,))
+            self._database.write("count_ended_run", (run, run))
         self._events.pop(run, None)
         self._fruitful.discard(run)
 
@@ -263,6 +265,7 @@ class SQLDriving:
         for lost in forgotten:
             self._database.write_returning("end_lost_steps", (now, lost["id"]))
             self._database.write("drop_claims_of_run", (lost["id"],))
+            self._database.write("count_ended_run", (lost["id"],) * 2)
         names = ", ".join(lost["id"] for lost in forgotten)
         ended = f"; runs that were in progress then have failed: {names}" if forgotten else ""
         seen.tell(f"the records are older than those that this workspace saw last: they were put back{ended}")

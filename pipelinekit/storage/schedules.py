@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.runs import RunStatus
-from pipelinekit.domain.schedules import Backfill, Disposition, Glance, Schedule, ScheduleState, Tick, TickRange
+from pipelinekit.domain.schedules import DUE, Backfill, Disposition, Glance, Schedule, ScheduleState, Tick, TickRange
+from pipelinekit.domain.vitals import TICKS, lateness_totals
 from pipelinekit.errors import ConflictError, LeaseLostError, NotFoundError
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
@@ -79,6 +80,11 @@ class SQLSchedules:
             self._database.write_many("add_tick", map(_tick_row, ticks))
             self._database.write_many("add_range", map(_range_row, ranges))
             self._database.write_many("add_backfill", map(_backfill_row, backfills))
+            decided = [
+                (TICKS, str(tick.disposition), 1.0) for tick in ticks if tick.disposition is not Disposition.PENDING
+            ]
+            told = [(TICKS, str(found.disposition), float(found.count)) for found in ranges]
+            self._database.write_many("count_total", [*decided, *told])
         return replace(schedule, version=found[0]["version"])
 
     def pending(self, schedule: str) -> Sequence[Tick]:
@@ -95,7 +101,14 @@ class SQLSchedules:
     def decide(self, tick: Tick) -> bool:
         """Give a pending tick its disposition."""
         row = (str(tick.disposition), tick.run, tick.reason, tick.decided_at, _parameters_text(tick), *tick.key)
-        return self._database.write("decide_tick", row) > 0
+        with self._database.transaction():
+            if not self._database.write("decide_tick", row):
+                return False
+            self._database.write("count_total", (TICKS, str(tick.disposition), 1.0))
+            if tick.disposition is Disposition.FIRED and tick.origin == DUE and tick.decided_at is not None:
+                late = tick.decided_at - max(tick.due, tick.not_before)
+                self._database.write_many("count_total", lateness_totals(late))
+        return True
 
     def open(self, schedule: str) -> Sequence[Tick]:
         """Ticks with a run whose outcome is not recorded yet."""

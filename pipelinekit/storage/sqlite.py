@@ -20,8 +20,9 @@ from pipelinekit.storage.database import Row, device_of, in_parts, migrations, n
 from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipelinekit.storage import disks
+    from pipelinekit.storage import disks, waiting
 else:
+    waiting = late("pipelinekit.storage.waiting")
     disks = late("pipelinekit.storage.disks")
 
 APPLICATION_ID = 0x706B6974  # "pkit"
@@ -145,7 +146,8 @@ class SQLiteDatabase:
         Who waits looks often, at uneven times. SQLite itself would look the more seldom the longer it has waited, so
         that among many writers somebody would be passed over until the time is up.
         """
-        execute, until = self._connection.execute, time.monotonic() + BUSY_SECONDS
+        execute, began = self._connection.execute, time.monotonic()
+        until, waited = began + BUSY_SECONDS, False
         execute("pragma busy_timeout = 0")
         try:
             while True:
@@ -155,8 +157,11 @@ class SQLiteDatabase:
                 except sqlite3.OperationalError as error:
                     if "locked" not in str(error) or time.monotonic() > until:
                         raise _storage_error(error, self.path) from error
+                waited = True
                 time.sleep(LONGEST_PAUSE * (1 + os.urandom(1)[0]) / 256)
         finally:
+            if waited:
+                waiting.note_wait(time.monotonic() - began)
             execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:

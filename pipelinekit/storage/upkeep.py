@@ -17,6 +17,7 @@ from pipelinekit.domain.upkeep import (
     StepEntry,
 )
 from pipelinekit.domain.values import StoredValue
+from pipelinekit.domain.vitals import CLEANED
 from pipelinekit.errors import NotFoundError
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database, Row
@@ -89,6 +90,7 @@ class SQLUpkeep:
             write("delete_run", [(run,) for run in removal.erased])
             write("delete_compiled", [(graph,) for graph in removal.graphs])
             write("delete_document", [(digest,) for digest in documents])
+            self._database.write("set_total", (CLEANED, "", now))
 
     def histories(self) -> Mapping[str, History]:
         """The events of every run that is not removed."""

@@ -23,6 +23,7 @@ from pipelinekit.domain.runs import (
     StepStatus,
 )
 from pipelinekit.domain.values import StoredValue
+from pipelinekit.domain.vitals import RUNS, STEP_SECONDS, STEPS
 from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
 from pipelinekit.ports import Clock
 
@@ -63,6 +64,7 @@ class MemoryState:
     told_by: dict[tuple[str, str], int] = field(default_factory=dict)
     fruitless: dict[str, int] = field(default_factory=dict)
     offered: dict[str, float] = field(default_factory=dict)
+    totals: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -106,6 +108,14 @@ class MemoryState:
             note, now = "the driver of the run died", self.clock.now()
             self.steps[run][name] = replace(step, status=StepStatus.CANCELED, note=note, ended_at=now)
         return [(name, "Canceled") for name in left]
+
+    def count_ended(self, run: str) -> None:
+        """Count a run that has ended, and its steps, for good."""
+        told = [(RUNS, str(self.runs[run].status), 1.0)]
+        for step in self.steps.get(run, {}).values():
+            told += [(STEPS, str(step.status), 1.0), (STEP_SECONDS, str(step.status), step.seconds)]
+        for name, label, value in told:
+            self.totals = {**self.totals, (name, label): self.totals.get((name, label), 0.0) + value}
 
     def holds(self, claim: tuple[str, int, str]) -> bool:
         """Whether a claim is live."""
@@ -175,6 +185,8 @@ class MemoryRuns:
         if record.status in _WAITING and not record.owner:
             record = replace(record, status=RunStatus.CANCELED, cancel_requested=True, ended_at=self._state.clock.now())
             self._state.end_steps(record.id)
+            self._state.runs[record.id] = record
+            self._state.count_ended(record.id)
         elif not record.status.final:
             status = RunStatus.CANCEL_REQUESTED if record.status is RunStatus.RUNNING else record.status
             record = replace(record, status=status, cancel_requested=True)
@@ -245,6 +257,7 @@ class MemoryDriving:
         self._state.runs[run] = replace(
             record, status=status, outputs=dict(outputs), failure=failure, ended_at=now, owner=""
         )
+        self._state.count_ended(run)
         self._drop_claims(run)
 
     def hand_back(self, run: str, epoch: int) -> None:
@@ -269,7 +282,9 @@ class MemoryDriving:
 
     def _waits(self, run: str, patience: float) -> bool:
         record, now, told = self._state.runs[run], self._state.clock.now(), self._state.offered.get(run, 0.0)
-        return now - told >= AGAIN_SECONDS if told else record.epoch > 0 or now - record.created_at >= patience
+        return (
+            abs(now - told) >= AGAIN_SECONDS if told else record.epoch > 0 or abs(now - record.created_at) >= patience
+        )
 
     def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
         """End or queue again what dead drivers left."""
@@ -289,6 +304,8 @@ class MemoryDriving:
                 self._state.runs[run] = replace(
                     record, status=status, failure=failure, ended_at=ended, owner="", epoch=record.epoch + 1
                 )
+                if status.final:
+                    self._state.count_ended(run)
                 self._drop_claims(run)
             elif record.status is RunStatus.QUEUED and record.detached and self._waits(run, patience):
                 waiting.append(run)

@@ -21,6 +21,7 @@ from pipelinekit.domain.schedules import (
     Tick,
     TickRange,
 )
+from pipelinekit.domain.vitals import TICKS, lateness_totals
 from pipelinekit.errors import ConflictError, LeaseLostError, NotFoundError
 
 Key = tuple[str, int, float, str]
@@ -35,6 +36,12 @@ class MemoryLedger:
     ranges: dict[tuple[str, int, float], TickRange] = field(default_factory=dict)
     backfills: dict[tuple[str, int], Backfill] = field(default_factory=dict)
     runs: dict[str, RunStatus] = field(default_factory=dict)
+    totals: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def count(self, told: Iterable[tuple[str, str, float]]) -> None:
+        """Add to what has happened in all."""
+        for name, label, value in told:
+            self.totals[name, label] = self.totals.get((name, label), 0.0) + value
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -108,8 +115,11 @@ class MemorySchedules:
                 self._ledger.ticks[tick.key] = replace(tick, disposition=Disposition.VOIDED, reason=void, decided_at=at)
         for tick in ticks:
             self._ledger.ticks.setdefault(tick.key, tick)
+            if tick.disposition is not Disposition.PENDING:
+                self._ledger.count([(TICKS, str(tick.disposition), 1.0)])
         for found in ranges:
             self._ledger.ranges.setdefault((found.schedule, found.spec_version, found.first), found)
+            self._ledger.count([(TICKS, str(found.disposition), float(found.count))])
         for backfill in backfills:
             self._ledger.backfills[backfill.schedule, backfill.number] = backfill
         return changed
@@ -136,6 +146,9 @@ class MemorySchedules:
             decided_at=tick.decided_at,
             parameters=tick.parameters,
         )
+        self._ledger.count([(TICKS, str(tick.disposition), 1.0)])
+        if tick.disposition is Disposition.FIRED and tick.origin == DUE and tick.decided_at is not None:
+            self._ledger.count(lateness_totals(tick.decided_at - max(tick.due, tick.not_before)))
         return True
 
     def open(self, schedule: str) -> Sequence[Tick]:

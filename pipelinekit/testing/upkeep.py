@@ -18,6 +18,7 @@ from pipelinekit.domain.upkeep import (
     StepEntry,
 )
 from pipelinekit.domain.values import StoredValue
+from pipelinekit.domain.vitals import CLEANED
 from pipelinekit.errors import NotFoundError
 from pipelinekit.testing.records import MemoryState
 
@@ -90,6 +91,7 @@ class MemoryUpkeep:
         state = self._state
         with state.transaction():
             now = state.clock.now()
+            state.totals = {**state.totals, (CLEANED, ""): now}
             for item in removal.revoked:
                 state.reusable.pop(item.key, None)
             state.doomed = {**state.doomed, **{_identity(item): now for item in removal.doomed}}

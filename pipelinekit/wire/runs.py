@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipelinekit.domain.runs import Failure, Reason, RunOptions, RunRecord, StepRecord, StepStatus
+from pipelinekit.domain.runs import TRACEPARENT, Failure, Reason, RunOptions, RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.typed import TYPE_CHECKING, Any
@@ -115,6 +115,8 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "outputs": {name: show_value(value) for name, value in run.outputs.items()},
         "compute": run.options.compute,
     }
+    if TRACEPARENT in run.details:
+        document["trace"] = str(run.details[TRACEPARENT])[3:35]
     if "git" in run.details:
         document["git"] = dict(run.details["git"])
     document.update({name: True for name in ("pinned", "removed") if getattr(run, name)})

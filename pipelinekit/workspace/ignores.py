@@ -17,7 +17,7 @@ from pipelinekit.typed import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipelinekit.ports import Cache
 
-SPACE = "ignores-2"
+SPACE = "ignores-3"
 IGNORE_FILES = (".amlignore", ".gitignore")
 NEVER_TAKEN = """
 .git/

@@ -162,15 +162,20 @@ class TokenCollection:
         shown = read_text(text)
         token = self._records.find(shown.id) if shown else None
         if reason := _refusal(shown, token, now):
-            self._note_refusal(reason, Origin("", shown.id if shown else "", source, request), now)
-            raise _unauthenticated()
+            raise self.refused(reason, Origin("", shown.id if shown else "", source, request))
         assert token is not None
         if token.last_used is None or token.last_used <= now - NOTED_SECONDS:
             with suppress(StorageError):  # records that cannot be written to just now keep nobody out
                 self._records.use(token.id, now, now - NOTED_SECONDS)
         return token.principal
 
-    def _note_refusal(self, reason: str, origin: Origin, now: float) -> None:
+    def refused(self, reason: str, origin: Origin) -> UnauthenticatedError:
+        """What to say to whoever showed a token that is not valid, once that is written down."""
+        self._note_refusal(reason, origin)
+        return _unauthenticated()
+
+    def _note_refusal(self, reason: str, origin: Origin) -> None:
+        now = self._clock.now()
         self._refusals, possible = self._refusals.take(now)
         if possible > now:
             self._unwritten += 1

@@ -37,6 +37,36 @@ class Row:
     instead: str = ""
 
 
+@dataclass(frozen=True)
+class Promise:
+    """A fault or an attack, what holds then, and the tests that inject it; or what there is instead, and why."""
+
+    fault: str
+    holds: str = ""
+    tests: tuple[str, ...] = ()
+    instead: str = ""
+
+
+def faults_of_promises(promises):
+    """Everything that is wrong with a table of promises, as texts."""
+    counts = Counter(promise.fault for promise in promises)
+    found = [f"{fault}: stands there {count} times" for fault, count in counts.items() if count > 1]
+    for promise in promises:
+        found += [f"{promise.fault}: {fault}" for fault in _faults_of_promise(promise)]
+    return found
+
+
+def _faults_of_promise(promise):
+    if not promise.instead and not (promise.holds and promise.tests):
+        yield "needs what holds and tests that show it, or a reason why there are none"
+    for said in filter(None, (promise.holds, promise.instead)):
+        if len(said) < SHORTEST_REASON or not said.endswith("."):
+            yield f"{said!r} is no sentence that says it"
+    if len(promise.tests) != len(set(promise.tests)):
+        yield "names a test twice"
+    yield from _missing(promise.tests)
+
+
 def faults_of(rows):
     """Everything that is wrong with a table of rows, as texts."""
     found = [f"{row}: stands there {count} times" for row, count in Counter(map(_name, rows)).items() if count > 1]
@@ -78,7 +108,11 @@ def _faults_of_row(row):
         yield "needs tests and commands, or a reason why there are none"
     if row.instead and (len(row.instead) < SHORTEST_REASON or not row.instead.endswith(".")):
         yield f"{row.instead!r} is no sentence that says why"
-    for test in row.tests:
+    yield from _missing(row.tests)
+
+
+def _missing(tests):
+    for test in tests:
         file, _, function = test.partition("::")
         if not (TESTS / file).is_file() or function not in _functions(TESTS / file):
             yield f"there is no test {test}"

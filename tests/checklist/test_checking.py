@@ -1,7 +1,7 @@
 """The checklist's own checks find what they are there for."""
 
 import pytest
-from checklist.checking import Row, command_fault, commands_of, faults_of
+from checklist.checking import Promise, Row, command_fault, commands_of, faults_of, faults_of_promises
 
 HERE = "checklist/test_checking.py::test_a_good_row_has_no_fault"
 GOOD = Row("0. Example", "works", (HERE,), ("runs list --tag best",))
@@ -40,3 +40,23 @@ def test_a_command_that_there_is_not_is_told(line, words):
 @pytest.mark.parametrize("line", ["runs show", "experiments tag trials --set a=b", "run main.py -p epochs=3"])
 def test_a_command_that_there_is_has_no_fault(line):
     assert command_fault(line) == ""
+
+
+KEPT = Promise("the server dies", "Everything that was acknowledged is there after that.", (HERE,))
+
+
+@pytest.mark.parametrize(
+    ("promise", "words"),
+    [
+        (Promise("nothing"), "needs what holds"),
+        (Promise("unshown", "Everything that was acknowledged is there after that."), "needs what holds"),
+        (Promise("absent", KEPT.holds, (HERE + "s",)), "there is no test"),
+        (Promise("twice", KEPT.holds, (HERE, HERE)), "names a test twice"),
+        (Promise("short", "It holds.", (HERE,)), "no sentence"),
+        (KEPT, "2 times"),
+    ],
+)
+def test_what_is_wrong_with_a_promise_is_told(promise, words):
+    assert faults_of_promises([KEPT]) == []
+    (fault,) = faults_of_promises([KEPT, promise])
+    assert words in fault

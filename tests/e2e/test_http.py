@@ -36,7 +36,9 @@ def serving(project, *words, **options):
     reading = threading.Thread(target=lambda: told.extend(iter(process.stderr.readline, "")))
     reading.start()
     try:
-        found = wait_for(lambda: re.search(r"listening at (\S+)", "".join(told)) or process.poll() is not None)
+        found = wait_for(
+            lambda: re.search(r"listening at (http[^\s\x22]+)", "".join(told)) or process.poll() is not None
+        )
         assert found is not True, "".join(told)
         headers = {"authorization": f"Bearer {project.token}"}
         with httpx.Client(base_url=found[1], headers=headers, timeout=90) as client:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PROOF = "tests/reuse/test_proof.py"
+DEATHS = "tests/e2e/test_serving_deaths.py::test_whatever_a_server_dies_at_every_call_and_every_instant_has_its_one_run"
+LINES = "tests/rest/test_connections.py"
 SECONDS = 1800
 EXAMPLES, EXAMPLES_WITHOUT = 1500, 400  # of the state machine: most bugs need fewer than fifty
 
@@ -387,6 +389,76 @@ BUGS = (
         "                if self._results:",
         "                if False:",
         ("tests/reuse/test_counterexamples.py",),
+    ),
+    Bug(
+        "service: a call is recorded and its key remembered in two transactions",
+        "rest/calls.py",
+        "    with desk.writing, services.records.batch():\n        services.idempotency.sweep()",
+        "    with desk.writing:\n        services.idempotency.sweep()",
+        (DEATHS,),
+    ),
+    Bug(
+        "service: a run is recorded and its instant fired in two transactions",
+        "runtime/ticker.py",
+        "            with self._ports.batch():\n                run = self._decide(tick)",
+        "            if True:\n                run = self._decide(tick)",
+        (DEATHS,),
+    ),
+    Bug(
+        "service: a pipeline is published and becomes a version in two transactions",
+        "cli/publish.py",
+        "    with services.records.batch():  # where the endpoint refuses it, nothing is published\n",
+        "    if True:\n",
+        ("tests/e2e/test_serving_deaths.py::test_who_dies_while_he_publishes_has_published_all_or_nothing",),
+    ),
+    Bug(
+        "service: a head is waited for without an end",
+        "rest/connections.py",
+        "self.loop.call_later(HEAD_SECONDS, self._give_up)",
+        "None",
+        (LINES,),
+    ),
+    Bug(
+        "service: a body is waited for without an end",
+        "rest/connections.py",
+        "self.loop.call_later(BODY_SECONDS, self._give_up)",
+        "None",
+        (LINES,),
+    ),
+    Bug(
+        "service: whoever does not read keeps the connection",
+        "rest/connections.py",
+        "            self.transport.abort()\n",
+        "            self._watch()\n",
+        (LINES,),
+    ),
+    Bug(
+        "service: under TLS nothing goes on that was sent",
+        "rest/connections.py",
+        "set_write_buffer_limits(high=1)",
+        "set_write_buffer_limits(high=0)",
+        (LINES,),
+    ),
+    Bug(
+        "service: a body with two lengths is read",
+        "rest/guard.py",
+        'elif b"content-length" in headers and b"transfer-encoding" in headers:',
+        "elif False:",
+        (LINES,),
+    ),
+    Bug(
+        "service: pages of other sites may ask",
+        "rest/guard.py",
+        'elif scope["method"] not in _SAFE and self._is_from_elsewhere(headers):',
+        "elif False:",
+        ("tests/rest/test_requests.py",),
+    ),
+    Bug(
+        "service: a clock that was set back is waited for",
+        "storage/recovery.py",
+        "    return abs(now - since) >= seconds\n",
+        "    return now - since >= seconds\n",
+        ("tests/contracts/test_records.py",),
     ),
 )
 

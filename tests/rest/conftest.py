@@ -49,6 +49,7 @@ class Service:
     def services(self):
         found = open_services(self.home)
         found.launch = lambda run: None
+        found.recover = lambda: None
         return found
 
     def __call__(self, method, path, token=None, **options):

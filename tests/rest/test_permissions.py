@@ -3,11 +3,11 @@
 import pytest
 
 from pipelinekit.domain.tokens import Kind, Permission, Principal, Role
-from pipelinekit.rest import submissions
+from pipelinekit.rest import submissions, vitals
 from pipelinekit.rest.app import NOUNS, OPEN, PREFIX
 from pipelinekit.rest.routing import Route, needs_of
 
-MODULES = {**dict.fromkeys(NOUNS, PREFIX), submissions: ""}
+MODULES = {**dict.fromkeys(NOUNS, PREFIX), submissions: "", vitals: ""}
 PLACES = ("run", "pipeline", "schedule", "token", "experiment", "digest", "output", "name", "other", "dataset",
           "datastore", "environment", "compute", "secret", "path")  # fmt: skip
 ROUTES = [

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import logging
 
 import httpx
 import pytest
 from rest.conftest import BASE, Service
 
 from pipelinekit.rest.guard import Guard
-from pipelinekit.rest.server import log_to
+from pipelinekit.rest.logs import log_to, stop
 
 CALL = "/api/v1/pipeline-endpoints/retraining/runs"
 SAFE = {
@@ -195,6 +194,30 @@ def test_odd_names_in_addresses_are_refused_or_unknown(service, name):
             raise AssertionError(answer.text)
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({}, 202),
+        ({"sec-fetch-site": "same-origin", "origin": BASE}, 202),
+        ({"sec-fetch-site": "none"}, 202),
+        ({"origin": "https://127.0.0.1"}, 202),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site", "origin": "http://127.0.0.1:3000"}, 403),
+        ({"sec-fetch-site": "same-origin", "origin": "http://evil.example"}, 403),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"origin": "http://127.0.0.1@evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "evil"}, 403),
+    ],
+)
+def test_pages_of_other_sites_change_nothing_whatever_token_they_have(service, told, status):
+    assert service("POST", CALL, json={}, headers=told).status_code == status
+    assert service("GET", "/api/v1/runs?limit=1", headers=told).status_code == 200
+    answer = service("OPTIONS", CALL, "", headers={**told, "access-control-request-method": "POST"})
+    assert answer.status_code == 405, "no page of another site is told that it may"
+
+
 # -- sizes ---------------------------------------------------------------------------------------------------------------
 
 
@@ -290,9 +313,7 @@ def log(tmp_path):
     """The server's log file, while it is written."""
     handler = log_to(tmp_path / "server.log")
     yield tmp_path / "server.log"
-    handler.close()
-    for name in ("pipelinekit.access", "pipelinekit.rest", "uvicorn.error"):
-        logging.getLogger(name).removeHandler(handler)
+    stop(handler)
 
 
 def test_an_unforeseen_error_tells_nothing_but_the_requests_id(broken, service, log):
@@ -315,13 +336,18 @@ def test_the_log_has_a_line_for_each_request_and_no_token(service, log):
     made = service("POST", "/api/v1/tokens", json={"name": "fresh", "role": "reader"}).json()["text"]
     service("GET", "/api/v1/runs/%0aforged", "")
     lines = log.read_text().splitlines()
-    told = [json.loads(line.split(" pipelinekit.access ")[1]) for line in lines]
+    told = [json.loads(line) for line in lines]
     assert [(item["method"], item["status"], item["who"]) for item in told] == [
         ("GET", 200, "anna"), ("GET", 400, "anna"), ("GET", 401, ""), ("POST", 201, "anna"), ("GET", 400, ""),
     ]  # fmt: skip
     assert told[0]["path"] == "/api/v1/runs"
     for secret in (token, made):
         assert secret.split("_")[2] not in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def test_a_number_that_records_cannot_hold_is_no_number_of_a_row(service):
+    problem(service("GET", f"/api/v1/tokens/audit/log?before={1 << 63}"), 400, "less than or equal")
 
 
 def test_a_token_is_never_in_an_answer_or_in_the_records(service):

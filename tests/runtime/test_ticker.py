@@ -264,6 +264,26 @@ def test_a_clock_that_is_set_back_makes_nothing_due_again(site):
     assert site.found() == ["13:00 Fired", "14:00 Fired"]
 
 
+def test_a_schedule_that_was_looked_at_by_a_clock_far_ahead_says_so_and_begins_anew_when_it_is_made_again(site):
+    handle = site.make("0 * * * *", overlap="allow")
+    site.turn()
+    site.clock.turn(365 * DAY)
+    site.turn(1.0)
+    site.turn(61.0)
+    (first,) = site.found()
+    assert first.endswith("Fired"), "it stayed so: the latest stands for the others"
+    site.clock.turn(-365 * DAY)
+    site.turn(HOUR, turns=2)
+    assert len(site.found()) == 1, "no disposition is taken back"
+    told = [words for words in site.told if "nothing comes due before" in words]
+    assert len(told) == 1
+    assert "until 2027-05-10T12:00:00+00:00, which is 8758 h 58 min ahead" in told[0]
+    handle.delete()
+    site.make("0 * * * *", overlap="allow")
+    site.turn(HOUR)
+    assert site.found() == ["14:00 Fired"]
+
+
 def test_only_who_holds_the_lease_looks(site):
     site.make("0 * * * *")
     site.turn()

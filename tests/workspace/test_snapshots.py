@@ -1,6 +1,8 @@
 """Snapshots of source folders: what belongs to them by git's own judgement, what is refused, what they promise."""
 
+import fnmatch
 import os
+import re
 import shutil
 import subprocess
 
@@ -105,6 +107,35 @@ def test_files_are_ignored_as_git_ignores_them(repository, patterns, paths):
 def parents(path):
     parts = path.split("/")
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+GLOBS = st.lists(st.sampled_from(["*", "*", "?", "a", "b", ".", "[ab]", "[!a]"]), min_size=1, max_size=9).map("".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    glob=GLOBS.filter(lambda text: "**" not in text and text.strip(".")), name=st.text("ab.", min_size=1, max_size=9)
+)
+def test_a_pattern_means_the_same_however_many_stars_it_has(glob, name):
+    ((_, expression),) = compile_patterns(glob)
+    assert bool(re.match(expression, name)) is fnmatch.fnmatchcase(name, glob)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*a" * 40 + "b", "a*" * 60 + "b", "[ab]*a?*[!c]*" * 20 + "z", "**/*a*a*a*a*a*a*a*/**/*a*a*a*b", "!" * 5000],
+)
+def test_no_pattern_takes_for_ever(root, pattern):
+    write(root, ".amlignore", text=f"{pattern}\n!*c\n")
+    write(root, "a" * 200, "/".join(["a" * 40] * 20))
+    assert len(files_of(root)) == 3
+
+
+@pytest.mark.parametrize(("text", "words"), [("**/a/" * 30, "'**' 30 times"), ("x*\n" * 10_001, "ignore patterns")])
+def test_what_would_take_too_long_is_refused(root, text, words):
+    write(root, ".amlignore", text=text)
+    with pytest.raises(UsageError, match=re.escape(words)):
+        files_of(root)
 
 
 def test_what_never_belongs_to_it(root):

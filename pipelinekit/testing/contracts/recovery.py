@@ -130,3 +130,6 @@ class RecoveryContract:
         assert records.driving.recover(30) == []
         records.clock.turn(31)
         assert records.driving.recover(30) == [waiting.id]
+        records.clock.turn(-3600)
+        assert records.driving.recover(30) == [waiting.id], "a clock that was set back is not waited for"
+        assert records.driving.recover(30) == []

@@ -9,3 +9,6 @@ from step_runs where run = ? and node not in (select value::bigint from json_arr
 
 -- name: log_size
 select coalesce(sum(octet_length(body)), 0) as size from logs where run = ? and step = ? and attempt = ?
+
+-- name: records_size
+select pg_database_size(current_database()) as bytes

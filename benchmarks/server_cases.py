@@ -1,0 +1,57 @@
+"""Cases and figures of a server under load: calls a second, a burst, schedules that are due at once, who look on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.cases import WORKLOADS, Case, Side
+from benchmarks.environments import OWN, SERVER, python_of
+from benchmarks.figures import Figure, Round
+
+LOAD = "a server under load"
+ON_POSTGRES, ROUTE, PREFECT = "pipelinekit, PostgreSQL", "a bare route", "prefect"
+
+
+def _side(name: str, script: str, environment: str, *arguments: str) -> Side:
+    file = str(WORKLOADS / f"{script}.py")
+    return Side(name, environment, lambda folder, _: [str(python_of(environment)), file, str(folder), *arguments])
+
+
+SERVER_CASES: tuple[Case, ...] = (
+    Case(
+        LOAD,
+        ("run",),
+        (
+            _side(OWN, "busy_server", SERVER, "sqlite"),
+            _side(ON_POSTGRES, "busy_server", SERVER, "postgres"),
+            _side(ROUTE, "busy_route", SERVER),
+            _side(PREFECT, "busy_prefect", PREFECT),
+        ),
+        rounds=3,
+    ),
+)
+
+
+def _told(side: str, quantity: str, factor: float = 1.0) -> Callable[[Round], float]:
+    return lambda seen: seen.get(LOAD, side, "run", quantity) * factor
+
+
+def _seconds_a_call(side: str) -> Callable[[Round], float]:
+    """A rate as what one call takes, so that less is better, as with all figures."""
+    return lambda seen: 1000 / seen.get(LOAD, side, "run", "per_second")
+
+
+def _against(other: str) -> Callable[[Round], float]:
+    return lambda seen: seen.get(LOAD, other, "run", "per_second") / seen.get(LOAD, OWN, "run", "per_second")
+
+
+SERVER_FIGURES: tuple[Figure, ...] = (
+    Figure("calls of an endpoint, ms each (10 is 100 a second)", _seconds_a_call(OWN), 10.0),
+    Figure("calls of an endpoint on PostgreSQL, ms each", _seconds_a_call(ON_POSTGRES), 5.0),
+    Figure("the slowest of a hundred calls, ms", _told(OWN, "p99_ms"), 250.0),
+    Figure("a thousand calls at once, s until all are runs", _told(OWN, "burst_s")),
+    Figure("calls of a bare route over calls of an endpoint, a second", _against(ROUTE)),
+    Figure("calls of Prefect's server over ours, a second", _against(PREFECT), 1.0),
+    Figure("a thousand of ten thousand schedules due at once, s until all have fired", _told(OWN, "schedules_s"), 15.0),
+    Figure("two hundred who look at a run, s until all know that a step has ended", _told(OWN, "viewers_s")),
+)
