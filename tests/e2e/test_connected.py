@@ -384,6 +384,19 @@ def test_compute_targets_are_attached_changed_and_detached(workspace):
         workspace.computes.get("far")
 
 
+def test_a_folder_of_many_files_is_fetched_though_a_server_lets_nobody_ask_so_often(served, tmp_path):
+    (tmp_path / "many").mkdir()
+    for number in range(400):  # more than a token may ask for at once
+        (tmp_path / "many" / f"{number}.txt").write_text(f"text {number}")
+    workspace = Workspace.connect(served.url, served.tokens["contributor"])
+    run = workspace.runs.list(experiment="more", limit=1)[0]
+    run.upload("many", tmp_path / "many")
+    place = run.files["many"].save(tmp_path / "back")
+    assert {path.name: path.read_text() for path in place.iterdir()} == {
+        f"{number}.txt": f"text {number}" for number in range(400)
+    }
+
+
 def test_a_cluster_is_made_stopped_started_and_deleted_at_a_server(served):
     workspace = Workspace.connect(served.url, served.tokens["owner"])
     made = workspace.computes.create("own", max_nodes=1, min_nodes=1, memory="200MiB")
