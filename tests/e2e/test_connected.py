@@ -1,9 +1,11 @@
 """One suite for a workspace that was opened, and for one that a server has: what is said to either means the same."""
 
 import datetime
+import http.server
 import math
 import shutil
 import signal
+import threading
 
 import pyarrow
 import pytest
@@ -11,10 +13,13 @@ from conftest import Project, wait_for
 
 from pipelinekit import Dataset, Environment, RunStatus, Workspace
 from pipelinekit.classes import replace
+from pipelinekit.client.blobs import RemoteBlobs
+from pipelinekit.client.connection import Connection
 from pipelinekit.domain.schedules import Policies, Recurrence
 from pipelinekit.errors import (
     ConflictError,
     ForbiddenError,
+    IntegrityError,
     NotFoundError,
     ParameterError,
     RunFailedError,
@@ -523,6 +528,35 @@ def test_one_key_calls_once(served):
     assert len(runs) == 1
     with pytest.raises(ConflictError, match="came with another request"):
         endpoint.submit(parameters={"rate": 3.6}, idempotency_key="once")
+
+
+class Odd(http.server.BaseHTTPRequestHandler):
+    """A server that sends other bytes than it is asked for, or not all of them."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", "5" if "0000" in self.path else "500")
+        self.end_headers()
+        self.wfile.write(b"other")
+
+    def log_message(self, *_):
+        """Nobody reads it."""
+
+
+def test_bytes_that_are_not_what_was_asked_for_are_refused():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        blobs = RemoteBlobs(Connection(f"http://127.0.0.1:{server.server_port}", "token"))
+        with pytest.raises(IntegrityError, match="is xxh3:"):
+            blobs.read("xxh3:" + "0" * 32)
+        with pytest.raises(StorageError):
+            blobs.read("xxh3:" + "1" * 32)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_a_server_that_is_not_there_is_told(served):
