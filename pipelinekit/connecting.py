@@ -54,7 +54,7 @@ class RemoteRecords:
     def __init__(self, connection: Connection) -> None:
         self.runs = RemoteRunRecords(connection)
         self.documents = RemoteDocuments(connection)
-        self.logs = RemoteLogs(connection)
+        self.logs = RemoteLogs(connection, self.runs)
         self.facts = RemoteFacts(connection)
         self.metrics = RemoteMetrics(connection)
         self.experiments = RemoteExperiments(connection)
@@ -77,7 +77,7 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
                 lambda: records.runs,
             )
         )
-        super().__init__(connection, self.runs.get, pack)
+        super().__init__(connection, self.runs, pack)
 
     @cached_property
     def experiments(self) -> ExperimentCollection:
@@ -98,7 +98,12 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
     @cached_property
     def datasets(self) -> RemoteDatasets[RegisteredDataset]:
         """Registered datasets."""
-        return RemoteDatasets(self.connection, self.records.blobs, RegisteredDataset)
+        return RemoteDatasets(self.connection, self.records.blobs, RegisteredDataset, self._put)
+
+    def _put(self, store: str, path: str, file: Path) -> tuple[str, str]:
+        found = self.datastores.get(store)
+        found.put(path, file)
+        return found.name, path
 
     def _open_store(self, record: Datastore) -> RemoteStore:
         return RemoteStore(self.connection, record.name, self.records.blobs)

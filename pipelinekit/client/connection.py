@@ -23,7 +23,8 @@ PREFIX = "/api/v1"
 SECONDS = 60.0  # that a server may take to answer
 TRIES = 4  # of a request that may be sent twice, while the server is away or busy
 PAUSE_SECONDS = 1.0  # at most, before the second try; not all who were refused come back at once
-AGAIN = (429, 503)
+TOO_MANY = 429  # requests of this token
+AGAIN = (TOO_MANY, 503)
 PIECE_BYTES = 1 << 20
 LONG_SECONDS = 600.0  # for what a server looks at files or the network for
 
@@ -84,28 +85,40 @@ class Connection:
     ) -> Answer:
         """Send a request; one that may be sent `again` is, while the server cannot be reached or is busy.
 
-        What takes long is given more `seconds` to be answered.
+        Any is where there were too many: none of these is carried out. What takes long is given more `seconds`.
 
         Raises what went wrong at the server, and StorageError where that cannot be reached.
         """
         address = self.url + PREFIX + path + _query(query or {})
-        tries = TRIES if again else 1
-        for number in range(1, tries + 1):
+        for number in range(1, TRIES + 1):
             try:
                 return self._once(method, address, body, headers or {}, seconds)
-            except (_ComeAgainError, StorageError):
-                if number == tries:
+            except (_ComeAgainError, StorageError) as error:
+                is_counted = error.fields.get("status") == TOO_MANY  # and was not carried out
+                if number == TRIES or not (again or is_counted):
                     raise
-                time.sleep(PAUSE_SECONDS * number * (1 + os.urandom(1)[0]) / 256)
+                _pause(number)
         raise AssertionError("there is at least one try")
 
     def fetch(self, path: str, target: BinaryIO, **query: Any) -> None:
-        """Write the bytes at a path to a file. Raises what went wrong at the server, and StorageError."""
+        """Write the bytes at a path to a file, from its beginning; tried again as other questions are.
+
+        Raises what went wrong at the server, and StorageError.
+        """
         request = urllib.request.Request(self.url + PREFIX + path + _query(query), headers=self._told())  # noqa: S310
-        with self._answered(request, SECONDS) as answer:
-            shutil.copyfileobj(answer, target, PIECE_BYTES)
-            if answer.length:  # what is to come and did not
-                raise http.client.IncompleteRead(b"", answer.length)
+        for number in range(1, TRIES + 1):
+            target.seek(0)
+            target.truncate()
+            try:
+                with self._answered(request, SECONDS) as answer:
+                    shutil.copyfileobj(answer, target, PIECE_BYTES)
+                    if answer.length:  # what is to come and did not
+                        raise http.client.IncompleteRead(b"", answer.length)
+                return
+            except (_ComeAgainError, StorageError):
+                if number == TRIES:
+                    raise
+                _pause(number)
 
     def _told(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
@@ -160,12 +173,17 @@ def _problem(error: urllib.error.HTTPError) -> PipelinekitError:
         return StorageError(f"the server answered {error.code} {error.reason}", hint="is it a pipelinekit server?")
     found = _KINDS.get(kind, UsageError if error.code < 500 else StorageError)
     if error.code in AGAIN:
-        return _ComeAgainError(detail, hint=hint)
+        return _ComeAgainError(detail, hint=hint, status=error.code)
     if issubclass(found, FaultyError):
         return found(detail, faults=faults, hint=hint)
     if faults:
         return errors.ParameterError(detail, faults=faults, hint=hint)
     return found(detail, hint=hint)
+
+
+def _pause(number: int) -> None:
+    """Wait before a further try; clients that failed together do not come back together."""
+    time.sleep(PAUSE_SECONDS * number * (1 + os.urandom(1)[0]) / 256)
 
 
 def _query(query: Mapping[str, Any]) -> str:

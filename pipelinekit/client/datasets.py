@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pipelinekit.client.connection import LONG_SECONDS, Connection, quoted
 from pipelinekit.domain.datasets import (
     FILE,
     LATEST,
+    Dataset,
     DatasetDefinition,
     DatasetUse,
     DatasetVersion,
@@ -20,6 +23,7 @@ from pipelinekit.domain.datasets import (
     parse_reference,
     parse_version,
 )
+from pipelinekit.domain.names import check_name
 from pipelinekit.domain.recipes import Operation
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
@@ -28,9 +32,12 @@ from pipelinekit.wire.datasets import use_from_document, version_from_document
 from pipelinekit.wire.values import plain_to_json, value_from_json
 
 if TYPE_CHECKING:
+    import pyarrow.parquet as parquet
+
     from pipelinekit.domain.values import StoredValue
     from pipelinekit.formats import tables
 else:
+    parquet = late("pyarrow.parquet")
     tables = late("pipelinekit.formats.tables")
 
 
@@ -45,14 +52,20 @@ class Named(Protocol):
 DatasetT = TypeVar("DatasetT", bound=Named)
 Make = Callable[[DatasetVersion, "RemoteDatasets[DatasetT]", tuple[Operation, ...]], DatasetT]
 
+Put = Callable[[str, str, Path], tuple[str, str]]
+
 
 class RemoteDatasets(Generic[DatasetT]):
-    """The datasets of a workspace. `make` gives the handle on a version; it is read through the stored `blobs`."""
+    """The datasets of a workspace. `make` gives the handle on a version; it is read through the stored `blobs`.
 
-    def __init__(self, connection: Connection, blobs: Blobs, make: Make[DatasetT]) -> None:
+    `put` puts a file into a datastore, or the default one, and gives both their names.
+    """
+
+    def __init__(self, connection: Connection, blobs: Blobs, make: Make[DatasetT], put: Put) -> None:
         self._connection = connection
         self.blobs = blobs
         self._make = make
+        self._put = put
 
     def register(
         self,
@@ -87,6 +100,38 @@ class RemoteDatasets(Generic[DatasetT]):
         }
         made = self._connection.ask("POST", "/datasets", body, seconds=LONG_SECONDS).document
         return self._handle(made)
+
+    def register_table(
+        self,
+        name: str,
+        table: Any,
+        *,
+        store: str = "",
+        folder: str = "",
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        create_new_version: bool = False,
+        exist_ok: bool = False,
+    ) -> DatasetT:
+        """Write a table (pyarrow, pandas, polars or dask) as Parquet to a datastore, and register it.
+
+        It goes to the default datastore unless `store` names one, into `folder`, or one that is named as the dataset.
+        """
+        check_name("dataset", name)
+        found = tables.to_arrow(table.compute() if hasattr(table, "dask") else table)
+        target = f"{(folder or name).strip('/')}/{tables.table_digest(found).rpartition(':')[2]}.parquet"
+        with tempfile.TemporaryDirectory(prefix="pipelinekit-") as scratch:
+            written = Path(scratch, "table.parquet")
+            parquet.write_table(found, written)
+            place = self._put(store, target, written)
+        return self.register(
+            name,
+            Dataset.tabular(place),
+            description=description,
+            tags=tags,
+            create_new_version=create_new_version,
+            exist_ok=exist_ok,
+        )
 
     def get(self, name: str, version: int | str = LATEST) -> DatasetT:
         """A version of a dataset, the newest by default; `name` may be `sales@3`. Raises NotFoundError."""

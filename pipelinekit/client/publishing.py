@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic
 
 from pipelinekit.client.connection import Connection, quoted
-from pipelinekit.client.runs import Find, RunT
+from pipelinekit.client.runs import Runs, RunT
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.pipeline_endpoints import EndpointStatus, EndpointVersion, PipelineEndpoint
@@ -15,13 +15,14 @@ from pipelinekit.domain.published_pipelines import PublishedPipeline, PublishedS
 from pipelinekit.domain.version_differences import VersionDifference
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.publishing import endpoint_from_document, published_from_document
+from pipelinekit.wire.run_records import run_from_json
 from pipelinekit.wire.values import plain_to_json
 from pipelinekit.wire.version_differences import difference_from_document
 
 
 def _call(
     connection: Connection,
-    find: Find[RunT],
+    runs: Runs[RunT],
     path: str,
     parameters: Mapping[str, Any] | None,
     idempotency_key: str,
@@ -32,7 +33,7 @@ def _call(
     body["parameters"] = {name: plain_to_json(value) for name, value in (parameters or {}).items()}
     headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
     made = connection.ask("POST", path, body, headers=headers, again=True).document
-    run = find(made["id"])
+    run = runs.get(made["id"])
     run.callback_secret = made.get("callback_secret", "")
     return run
 
@@ -45,10 +46,10 @@ def regenerate_words(wanted: bool | str | Sequence[str]) -> bool | list[str]:
 class RemotePipeline(Generic[RunT]):
     """A published pipeline: `submit` makes a run of it."""
 
-    def __init__(self, document: Mapping[str, Any], connection: Connection, find: Find[RunT]) -> None:
+    def __init__(self, document: Mapping[str, Any], connection: Connection, runs: Runs[RunT]) -> None:
         self.record: PublishedPipeline = published_from_document(document)
         self._connection = connection
-        self._find = find
+        self._runs = runs
 
     @property
     def id(self) -> str:
@@ -99,7 +100,7 @@ class RemotePipeline(Generic[RunT]):
         """
         return _call(
             self._connection,
-            self._find,
+            self._runs,
             f"/pipelines/{self.id}/runs",
             parameters,
             idempotency_key,
@@ -114,8 +115,8 @@ class RemotePipeline(Generic[RunT]):
 
     def runs(self, *, limit: int = 50) -> Sequence[RunT]:
         """The runs of it, the newest first."""
-        found = self._connection.get(f"/pipelines/{self.id}/runs", limit=limit)["runs"]
-        return [self._find(item["id"]) for item in found]
+        found = self._connection.get(f"/pipelines/{self.id}/runs", limit=limit, records=True)["runs"]
+        return [self._runs.handle(run_from_json(item)) for item in found]
 
     def enable(self) -> None:
         """Have it called again."""
@@ -140,18 +141,18 @@ class RemotePipeline(Generic[RunT]):
 class RemotePipelines(Generic[RunT]):
     """The published pipelines of a workspace."""
 
-    def __init__(self, connection: Connection, find: Find[RunT]) -> None:
+    def __init__(self, connection: Connection, runs: Runs[RunT]) -> None:
         self._connection = connection
-        self._find = find
+        self._runs = runs
 
     def get(self, pipeline: str) -> RemotePipeline[RunT]:
         """The published pipeline of this id or unique beginning of one. Raises NotFoundError."""
-        return RemotePipeline(self._connection.get(f"/pipelines/{quoted(pipeline)}"), self._connection, self._find)
+        return RemotePipeline(self._connection.get(f"/pipelines/{quoted(pipeline)}"), self._connection, self._runs)
 
     def list(self, *, name: str = "", active_only: bool = True) -> Sequence[RemotePipeline[RunT]]:
         """Those that may be called, or all of them; the newest first."""
         found = self._connection.get("/pipelines", name=name, all=not active_only)["pipelines"]
-        return [RemotePipeline(item, self._connection, self._find) for item in found]
+        return [RemotePipeline(item, self._connection, self._runs) for item in found]
 
     def diff(self, before: str, after: str) -> VersionDifference:
         """In what two published pipelines differ. Raises NotFoundError."""
@@ -166,10 +167,10 @@ class RemotePipelines(Generic[RunT]):
 class RemoteEndpoint(Generic[RunT]):
     """A pipeline endpoint: `submit` makes a run of its default version, or of another."""
 
-    def __init__(self, document: Mapping[str, Any], connection: Connection, find: Find[RunT]) -> None:
+    def __init__(self, document: Mapping[str, Any], connection: Connection, runs: Runs[RunT]) -> None:
         self.record: PipelineEndpoint = endpoint_from_document(document)
         self._connection = connection
-        self._find = find
+        self._runs = runs
         self._path = f"/pipeline-endpoints/{quoted(self.record.id)}"
 
     @property
@@ -217,7 +218,7 @@ class RemoteEndpoint(Generic[RunT]):
         """
         return _call(
             self._connection,
-            self._find,
+            self._runs,
             f"{self._path}/runs",
             parameters,
             idempotency_key,
@@ -234,12 +235,12 @@ class RemoteEndpoint(Generic[RunT]):
     def pipeline(self, version: int | None = None) -> RemotePipeline[RunT]:
         """The published pipeline of a version; of the default by default. Raises NotFoundError."""
         found = self._connection.get(f"/pipelines/{self.record.version(version).pipeline}")
-        return RemotePipeline(found, self._connection, self._find)
+        return RemotePipeline(found, self._connection, self._runs)
 
     def runs(self, *, version: int | None = None, limit: int = 50) -> Sequence[RunT]:
         """The runs of the endpoint, or of one of its versions; the newest first."""
-        found = self._connection.get(f"{self._path}/runs", version=version, limit=limit)["runs"]
-        return [self._find(item["id"]) for item in found]
+        found = self._connection.get(f"{self._path}/runs", version=version, limit=limit, records=True)["runs"]
+        return [self._runs.handle(run_from_json(item)) for item in found]
 
     def diff(self, before: int, after: int | None = None) -> VersionDifference:
         """What differs between two versions; from one to the default by default. Raises NotFoundError."""
@@ -296,9 +297,9 @@ class RemoteEndpoint(Generic[RunT]):
 class RemoteEndpoints(Generic[RunT]):
     """The pipeline endpoints of a workspace."""
 
-    def __init__(self, connection: Connection, find: Find[RunT]) -> None:
+    def __init__(self, connection: Connection, runs: Runs[RunT]) -> None:
         self._connection = connection
-        self._find = find
+        self._runs = runs
 
     def create(
         self,
@@ -333,4 +334,4 @@ class RemoteEndpoints(Generic[RunT]):
         self._connection.ask("DELETE", f"/pipeline-endpoints/{quoted(endpoint)}")
 
     def _handle(self, document: Mapping[str, Any]) -> RemoteEndpoint[RunT]:
-        return RemoteEndpoint(document, self._connection, self._find)
+        return RemoteEndpoint(document, self._connection, self._runs)

@@ -11,7 +11,7 @@ from pipelinekit.client.connection import Connection, quoted
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.metrics import Metric, Series
 from pipelinekit.domain.run_queries import METRIC, RunQuery
-from pipelinekit.domain.runs import RunRecord, StepRecord
+from pipelinekit.domain.runs import RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.wire.run_records import (
@@ -37,6 +37,7 @@ class RemoteRunRecords:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._changes: tuple[str, Any] = ("", ())
+        self.ended: set[tuple[str, str]] = set()  # where logs do not grow any more
 
     def create(self, run: RunRecord) -> NoReturn:
         """Runs are recorded by calls of what is published."""
@@ -50,7 +51,13 @@ class RemoteRunRecords:
         """Step runs recorded so far."""
         found = self._connection.get(f"/runs/{quoted(run)}/steps")
         self._changes = run, found["changes"]
-        return [step_from_json(item) for item in found["steps"]]
+        steps = [step_from_json(item) for item in found["steps"]]
+        for step in steps:
+            if step.status is StepStatus.REUSED:
+                self.ended.add((step.original_run, step.original_step))
+            elif step.status.final:
+                self.ended.add((step.run, step.name))
+        return steps
 
     def changes(self, run: str) -> Sequence[tuple[float, Sequence[tuple[str, str]]]]:
         """When step runs changed: as it was when they were asked for last."""
@@ -121,10 +128,12 @@ class RemoteDocuments:
 
 
 class RemoteLogs:
-    """Implements `ports.LogRecords`."""
+    """Implements `ports.LogRecords`. What `runs` know to have ended is read once: whoever follows asks often."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, runs: RemoteRunRecords) -> None:
         self._connection = connection
+        self._runs = runs
+        self._read: dict[tuple[str, str], int] = {}  # of logs that do not grow, how far they were read
 
     def append(self, *_: Any) -> NoReturn:
         """Logs are written by drivers."""
@@ -133,12 +142,15 @@ class RemoteLogs:
     def read(self, run: str, step: str, after: int = 0) -> Sequence[tuple[int, LogChunk]]:
         """Chunks of one step with their positions, those after position `after` only."""
         found: list[tuple[int, LogChunk]] = []
-        more = True
+        place, has_ended = (run, step), (run, step) in self._runs.ended
+        more = self._read.get(place, after + 1) > after
         while more:
             part = self._connection.get(f"/runs/{quoted(run)}/log-chunks", step=step, after=after)
             found += [(position, LogChunk(*chunk)) for position, *chunk in part["chunks"]]
             more = part["more"]
             after = found[-1][0] if found else after
+        if has_ended:
+            self._read[place] = after
         return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol, TypeVar
+
+from pipelinekit.domain.runs import RunRecord
 
 
 class Called(Protocol):
@@ -13,4 +14,14 @@ class Called(Protocol):
 
 
 RunT = TypeVar("RunT", bound=Called)
-Find = Callable[[str], RunT]  # the run of an id
+RunT_co = TypeVar("RunT_co", bound=Called, covariant=True)
+
+
+class Runs(Protocol[RunT_co]):
+    """The runs of a workspace."""
+
+    def get(self, run: str = ...) -> RunT_co:
+        """The run of this id."""
+
+    def handle(self, record: RunRecord) -> RunT_co:
+        """A handle on a record."""

@@ -11,7 +11,7 @@ from pipelinekit.client.computes import RemoteComputes
 from pipelinekit.client.connection import Connection
 from pipelinekit.client.environments import RemoteEnvironments
 from pipelinekit.client.publishing import RemoteEndpoints, RemotePipeline, RemotePipelines, regenerate_words
-from pipelinekit.client.runs import Find, RunT
+from pipelinekit.client.runs import Runs, RunT
 from pipelinekit.client.schedules import RemoteSchedules
 from pipelinekit.client.uploads import Pack, Uploads
 from pipelinekit.domain.steps import parse_duration
@@ -21,15 +21,15 @@ from pipelinekit.errors import UsageError
 class RemoteWorkspace(Generic[RunT]):
     """A workspace that a server has, over HTTP.
 
-    `find` gives the run of an id; `pack` compiles a pipeline and gathers what it consists of.
+    `runs` gives runs; `pack` compiles a pipeline and gathers what it consists of.
     Not shared between threads.
     """
 
-    def __init__(self, connection: Connection, find: Find[RunT], pack: Pack) -> None:
+    def __init__(self, connection: Connection, runs: Runs[RunT], pack: Pack) -> None:
         self.url = connection.url
         self.connection = connection
-        self.published_pipelines = RemotePipelines(connection, find)
-        self.pipeline_endpoints = RemoteEndpoints(connection, find)
+        self.published_pipelines = RemotePipelines(connection, runs)
+        self.pipeline_endpoints = RemoteEndpoints(connection, runs)
         self.schedules = RemoteSchedules(connection)
         self.environments = RemoteEnvironments(connection)
         self.computes = RemoteComputes(connection)
@@ -37,7 +37,7 @@ class RemoteWorkspace(Generic[RunT]):
         self.tokens = RemoteTokens(connection)
         self.audit = RemoteAudit(connection)
         self.uploads = Uploads(connection)
-        self._find = find
+        self._runs = runs
         self._pack = pack
 
     def submit(
@@ -69,7 +69,7 @@ class RemoteWorkspace(Generic[RunT]):
 
     def submit_upload(self, body: Mapping[str, Any]) -> RunT:
         """Have a run driven of a pipeline that was sent; `body` is what a request says."""
-        return self._find(self._once("/runs", body)["id"])
+        return self._runs.get(self._once("/runs", body)["id"])
 
     def publish(
         self,
@@ -100,7 +100,7 @@ class RemoteWorkspace(Generic[RunT]):
             "endpoint": endpoint,
             "default": default,
         }
-        return RemotePipeline(self.publish_upload(body), self.connection, self._find)
+        return RemotePipeline(self.publish_upload(body), self.connection, self._runs)
 
     def publish_upload(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Publish a pipeline that was sent, or that of a run; `body` is what a request says."""

@@ -21,6 +21,8 @@ from pipelinekit.rest import bodies, repeats
 from pipelinekit.rest.desk import Asked, Desk
 from pipelinekit.rest.parameters import read_parameters
 from pipelinekit.rest.problems import ANSWERS as PROBLEMS
+from pipelinekit.wire.run_records import run_to_json
+from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.pipelines import Arguments
 from pipelinekit.workspace.published_pipelines import Call, PreparedCall, PublishedPipelineHandle
 from pipelinekit.workspace.runs import Run
@@ -33,6 +35,7 @@ RUNS = "/api/v1/runs/"
 _WAIT = re.compile(r"\bwait\s*=\s*(\d{1,6})")
 
 Key = Annotated[str, Header(alias="Idempotency-Key", max_length=255, description="the same key calls once")]
+Records = Annotated[bool, Query(description="runs whole, as the records hold them")]
 Limit = Annotated[int, Query(ge=1, le=500, description="how many at most")]
 
 
@@ -270,3 +273,8 @@ def check_version(text: str) -> int | None:
     if not text.isdigit() or len(text) > 9:
         raise UsageError(f"{text!r} is no version of a pipeline endpoint", hint="give its number")
     return int(text)
+
+
+def run_shown(run: Run, *, whole: bool) -> dict[str, Any]:
+    """A run of a list, as people's programs read it, or `whole` for clients that show it as the workspace does."""
+    return run_to_json(run.record) if whole else run_document(run.record)

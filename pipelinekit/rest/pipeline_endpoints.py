@@ -15,7 +15,6 @@ from pipelinekit.rest.desk import Asked, Needs
 from pipelinekit.rest.routing import Route
 from pipelinekit.rest.schemas import endpoint_openapi
 from pipelinekit.wire.publishing import endpoint_document
-from pipelinekit.wire.runs import run_document
 from pipelinekit.wire.version_differences import difference_document
 from pipelinekit.workspace.pipeline_endpoints import PipelineEndpointHandle
 
@@ -143,13 +142,17 @@ async def delete_endpoint(asked: Publishing, endpoint: Name) -> None:
 
 @router.get("/{endpoint}/runs", operation_id="list_pipeline_endpoint_runs")
 async def list_runs(
-    asked: Viewing, endpoint: Name, version: int | None = None, limit: calls.Limit = 50
+    asked: Viewing,
+    endpoint: Name,
+    version: int | None = None,
+    limit: calls.Limit = 50,
+    records: calls.Records = False,
 ) -> dict[str, Any]:
     """Its runs, or those of a version; the newest first."""
 
     def work(services: Services, _: Principal) -> dict[str, Any]:
         found = services.pipeline_endpoints.get(endpoint).runs(version=version, limit=limit)
-        return {"runs": [run_document(run.record) for run in found]}
+        return {"runs": [calls.run_shown(run, whole=records) for run in found]}
 
     return await asked.do(work)
 

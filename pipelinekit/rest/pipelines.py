@@ -14,7 +14,6 @@ from pipelinekit.rest import bodies, calls
 from pipelinekit.rest.desk import Asked, Needs
 from pipelinekit.rest.routing import Route
 from pipelinekit.wire.publishing import published_document
-from pipelinekit.wire.runs import run_document
 from pipelinekit.wire.version_differences import difference_document
 
 router = APIRouter(prefix="/pipelines", tags=["published pipelines"], route_class=Route)
@@ -74,12 +73,14 @@ async def delete_pipeline(asked: Publishing, pipeline: Id) -> None:
 
 
 @router.get("/{pipeline}/runs", operation_id="list_pipeline_runs")
-async def list_runs(asked: Viewing, pipeline: Id, limit: calls.Limit = 50) -> dict[str, Any]:
+async def list_runs(
+    asked: Viewing, pipeline: Id, limit: calls.Limit = 50, records: calls.Records = False
+) -> dict[str, Any]:
     """Its runs, the newest first."""
 
     def work(services: Services, _: Principal) -> dict[str, Any]:
         found = services.published_pipelines.get(pipeline).runs(limit=limit)
-        return {"runs": [run_document(run.record) for run in found]}
+        return {"runs": [calls.run_shown(run, whole=records) for run in found]}
 
     return await asked.do(work)
 

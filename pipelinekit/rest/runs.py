@@ -18,7 +18,6 @@ from pipelinekit.rest import bodies, calls
 from pipelinekit.rest.changes import change
 from pipelinekit.rest.desk import Asked, Needs
 from pipelinekit.rest.routing import Route
-from pipelinekit.wire.run_records import run_to_json
 from pipelinekit.wire.runs import run_document
 from pipelinekit.wire.values import plain_to_json
 from pipelinekit.workspace.outputs import Output
@@ -52,10 +51,9 @@ async def list_runs(
     since: Annotated[float | None, Query(description="made since then, in seconds since 1970")] = None,
     until: Annotated[float | None, Query(description="made before then")] = None,
     children: Annotated[bool, Query(description="child runs too")] = False,
-    records: Annotated[bool, Query(description="as the records hold them, with their values")] = False,
+    records: calls.Records = False,
 ) -> dict[str, Any]:
     """Runs, the newest first, or sorted by a metric or parameter."""
-    shown = run_to_json if records else run_document
 
     def work(services: Services, _: Principal) -> dict[str, Any]:
         found = services.runs.list(
@@ -74,7 +72,7 @@ async def list_runs(
             until=until,
             children=children,
         )
-        return {"runs": [shown(run.record) for run in found]}
+        return {"runs": [calls.run_shown(run, whole=records) for run in found]}
 
     return await asked.do(work)
 

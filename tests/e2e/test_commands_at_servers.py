@@ -97,7 +97,8 @@ def said(project, words, monkeypatch, *, server, token="", given=""):
     """What a command prints, and its exit code."""
     monkeypatch.chdir(project.folder)
     for name in ("PIPELINEKIT_WORKSPACE", "PIPELINEKIT_SERVER", "PIPELINEKIT_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that it is put back afterwards, whatever the command sets
+        monkeypatch.delenv(name)
     if server:
         monkeypatch.setenv("PIPELINEKIT_TOKEN", token or project.owner)
         words = ["--server", project.url, *words]

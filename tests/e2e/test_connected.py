@@ -1,19 +1,25 @@
 """One suite for a workspace that was opened, and for one that a server has: what is said to either means the same."""
 
 import datetime
+import http.server
 import math
 import shutil
 import signal
+import threading
 
+import pyarrow
 import pytest
 from conftest import Project, wait_for
 
 from pipelinekit import Dataset, Environment, RunStatus, Workspace
 from pipelinekit.classes import replace
+from pipelinekit.client.blobs import RemoteBlobs
+from pipelinekit.client.connection import Connection
 from pipelinekit.domain.schedules import Policies, Recurrence
 from pipelinekit.errors import (
     ConflictError,
     ForbiddenError,
+    IntegrityError,
     NotFoundError,
     ParameterError,
     RunFailedError,
@@ -310,6 +316,14 @@ def test_datasets_are_registered_read_and_forgotten(workspace, tmp_path):
         workspace.datasets.get("sales")
 
 
+def test_a_table_is_written_and_registered(workspace):
+    made = workspace.datasets.register_table("made", pyarrow.table({"a": [1, 2, 3]}), folder="tables")
+    assert made.record.definition.sources[0].store == "raw"
+    assert made.take(2).to_pandas()["a"].tolist() == [1, 2]
+    workspace.datasets.unregister("made")
+    shutil.rmtree(workspace.datastores.get("raw").url.removeprefix("file://") + "/tables")
+
+
 def test_files_are_kept_with_runs_and_put_into_datastores(workspace, tmp_path):
     (tmp_path / "kept" / "inner").mkdir(parents=True)
     (tmp_path / "kept" / "inner" / "large.bin").write_bytes(b"0123456789" * 500_000)
@@ -373,6 +387,36 @@ def test_compute_targets_are_attached_changed_and_detached(workspace):
     workspace.computes.detach("far")
     with pytest.raises(NotFoundError):
         workspace.computes.get("far")
+
+
+def test_a_folder_of_many_files_is_fetched_though_a_server_lets_nobody_ask_so_often(served, tmp_path):
+    (tmp_path / "many").mkdir()
+    for number in range(400):  # more than a token may ask for at once
+        (tmp_path / "many" / f"{number}.txt").write_text(f"text {number}")
+    workspace = Workspace.connect(served.url, served.tokens["contributor"])
+    run = workspace.runs.list(experiment="more", limit=1)[0]
+    run.upload("many", tmp_path / "many")
+    place = run.files["many"].save(tmp_path / "back")
+    assert {path.name: path.read_text() for path in place.iterdir()} == {
+        f"{number}.txt": f"text {number}" for number in range(400)
+    }
+
+
+def test_a_cluster_is_made_stopped_started_and_deleted_at_a_server(served):
+    workspace = Workspace.connect(served.url, served.tokens["owner"])
+    made = workspace.computes.create("own", max_nodes=1, min_nodes=1, memory="200MiB")
+    try:
+        assert made.keeper.said.address.startswith("tls://")
+        assert len(made.wait(1, 60)) == 1
+        made.stop()
+        assert not workspace.computes.get("own").keeper.wanted
+        assert made.start().target == 1
+    finally:
+        workspace.computes.delete("own")
+    newest = [row.event.action for row in workspace.audit.list(4)]
+    assert newest == ["computes.delete", "computes.start", "computes.stop", "computes.create"]
+    with pytest.raises(NotFoundError):
+        workspace.computes.get("own")
 
 
 def test_secrets_are_set_and_deleted_and_never_shown(workspace, served):
@@ -484,6 +528,35 @@ def test_one_key_calls_once(served):
     assert len(runs) == 1
     with pytest.raises(ConflictError, match="came with another request"):
         endpoint.submit(parameters={"rate": 3.6}, idempotency_key="once")
+
+
+class Odd(http.server.BaseHTTPRequestHandler):
+    """A server that sends other bytes than it is asked for, or not all of them."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", "5" if "0000" in self.path else "500")
+        self.end_headers()
+        self.wfile.write(b"other")
+
+    def log_message(self, *_):
+        """Nobody reads it."""
+
+
+def test_bytes_that_are_not_what_was_asked_for_are_refused():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        blobs = RemoteBlobs(Connection(f"http://127.0.0.1:{server.server_port}", "token"))
+        with pytest.raises(IntegrityError, match="is xxh3:"):
+            blobs.read("xxh3:" + "0" * 32)
+        with pytest.raises(StorageError):
+            blobs.read("xxh3:" + "1" * 32)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_a_server_that_is_not_there_is_told(served):

@@ -558,6 +558,41 @@ BUGS = (
         "**{}",
         ("tests/rest/test_request_traces.py",),
     ),
+    Bug(
+        "readers see which secrets there are",
+        "rest/secrets.py",
+        "async def list_secrets(asked: Administering)",
+        "async def list_secrets(asked: Annotated[Asked, Depends(Needs(Permission.VIEW, READ))])",
+        ("tests/rest/test_permissions.py::test_what_takes_more_than_looking_is_written_down",),
+    ),
+    Bug(
+        "a browser shows what a step has written",
+        "rest/answers.py",
+        "attachment; filename=",
+        "inline; filename=",
+        ("tests/rest/test_nouns.py",),
+    ),
+    Bug(
+        "a change is not in the audit log",
+        "rest/changes.py",
+        "            services.audit.note(action, name, by=asked.origin(principal))\n",
+        "",
+        ("tests/rest/test_nouns.py",),
+    ),
+    Bug(
+        "a dataset is made of any file of the server",
+        "rest/datasets.py",
+        "if not source.store]",
+        "if source.store is None]",
+        ("tests/rest/test_nouns.py",),
+    ),
+    Bug(
+        "bytes from a server are not verified",
+        "client/blobs.py",
+        "            if found != digest:\n",
+        "            if not found:\n",
+        ("tests/e2e/test_connected.py::test_bytes_that_are_not_what_was_asked_for_are_refused",),
+    ),
 )
 
 

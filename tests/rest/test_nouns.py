@@ -129,6 +129,7 @@ def test_views_of_a_run_are_what_the_commands_print(service):
 
 
 def test_each_change_is_in_the_audit_log_with_who_made_it(service):
+    blob, _ = service.services().blobs.put(b"a text")
     changes = (
         ("POST", "/experiments", {"name": "trial"}, "experiments.make"),
         ("PATCH", "/experiments/trial", {"description": "x"}, "experiments.change"),
@@ -157,6 +158,8 @@ def test_each_change_is_in_the_audit_log_with_who_made_it(service):
         ("POST", "/computes/far/detach", None, "computes.detach"),
         ("PUT", "/secrets/key", {"value": "the value"}, "secrets.set"),
         ("DELETE", "/secrets?name=key", None, "secrets.delete"),
+        ("POST", f"/runs/{service.run}/files", {"name": "kept", "blob": blob, "suffix": ".txt"}, "runs.keep-file"),
+        ("PUT", "/datastores/raw/content/new.txt", {"blob": blob}, "datastores.write"),
         ("POST", "/reuse/invalidations", {"step": "number"}, "reuse.invalidate"),
     )
     for method, path, body, action in changes:
@@ -173,6 +176,8 @@ def test_a_change_that_fails_leaves_no_row(service):
         ("POST", "/datasets", {"name": "sales", "sources": [{"store": "raw", "path": "*.csv"}]}),
         ("DELETE", "/datastores/nothing", None),
         ("DELETE", "/secrets?name=nothing", None),
+        ("POST", f"/runs/{service.run}/files", {"name": "kept", "blob": "xxh3:" + "0" * 32}),
+        ("PUT", "/datastores/raw/content/a/../b", {"blob": "xxh3:" + "0" * 32}),
     ):
         assert api(service, method, path, json=body).status_code in (400, 404, 409), path
     assert rows(service) == before
