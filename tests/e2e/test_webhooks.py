@@ -83,10 +83,10 @@ def test_a_call_in_python_has_the_end_of_its_run_told(project, hooks, secret):
         workspace = Workspace.connect(str(client.base_url), project.token)
         run = workspace.pipeline_endpoints.get("doubling").submit(parameters={"number": 5}, callback=hooks.url)
         wait_for(lambda: len(hooks.got) == 2)
+        assert run.callback_secret not in repr(run)
     here = Workspace.open(project.folder).webhooks
     assert [item.run for item in here.deliveries(limit=1)] == [run.id]
     assert here.callback_secret(run.id) == run.callback_secret
-    assert run.callback_secret not in repr(run)
     assert [item.name for item in here.list()] == ["ops"]
 
 
