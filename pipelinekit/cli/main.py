@@ -61,8 +61,8 @@ COMMANDS = {
 }
 
 AT_SERVERS = frozenset(
-    ("runs", "explain", "experiments", "graph", "pipelines", "pipeline-endpoints", "schedules", "datasets",
-     "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens", "settings")
+    ("run", "publish", "runs", "explain", "experiments", "graph", "pipelines", "pipeline-endpoints", "schedules",
+     "datasets", "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens", "settings")
 )  # fmt: skip
 
 EXIT_FAILED = 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.cli import sending
 from pipelinekit.cli.output import print_json
 from pipelinekit.cli.parameters import add_parameter_arguments
+from pipelinekit.cli.servers import is_at_server
 from pipelinekit.cli.targets import load_target, show_hints, show_warnings
 from pipelinekit.domain.pipeline_endpoints import EndpointVersion
 from pipelinekit.domain.run_queries import parse_tag
@@ -50,6 +52,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Publish the pipeline."""
     if arguments.default and not arguments.endpoint:
         raise UsageError("--default says nothing without an endpoint", hint="name one with --endpoint NAME")
+    if is_at_server():
+        return _say(sending.publish(arguments), as_json=arguments.json)
     services = open_services()
     options = RunOptions(
         (), arguments.continue_on_step_failure, arguments.compute, max_seconds=parse_duration(arguments.max_duration)
@@ -64,8 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
         made = keep()
         if arguments.endpoint:
             added = services.pipeline_endpoints.grow(arguments.endpoint, made, default=arguments.default)
-    _say(made, added, as_json=arguments.json)
-    return 0
+    return _say(_document(made, added), as_json=arguments.json)
 
 
 def _prepare_run(target: str, parameters: Sequence[str], about: Publication, services: Services) -> Keep:
@@ -89,9 +92,9 @@ def _prepare_file(file: str, parameters: list[str], about: Publication, services
     return lambda: services.published_pipelines.publish(target.graph, target.given, about, Path.cwd(), source)
 
 
-def _say(
-    made: PublishedPipelineHandle, added: tuple[PipelineEndpointHandle, EndpointVersion] | None, *, as_json: bool
-) -> None:
+def _document(
+    made: PublishedPipelineHandle, added: tuple[PipelineEndpointHandle, EndpointVersion] | None
+) -> dict[str, Any]:
     document: dict[str, Any] = made.document()
     if added is not None:
         handle, version = added
@@ -101,17 +104,24 @@ def _say(
             "version": version.number,
             "default_version": handle.default_version,
         }
+    return document
+
+
+def _say(document: Mapping[str, Any], *, as_json: bool) -> int:
+    """Say what was published, and how it is called: 0."""
     if as_json:
         print_json(document)
-        return
-    print(f"published {made.name} as {made.id}")
-    if added is None:
-        print(f"call it with 'pipelinekit pipelines submit {made.id}'")
-        return
-    handle, version = added
-    if version.number == handle.default_version:
-        print(f"version {version.number} of pipeline endpoint {handle.name!r}, its default")
-        print(f"call it with 'pipelinekit pipeline-endpoints submit {handle.name}'")
-        return
-    print(f"version {version.number} of pipeline endpoint {handle.name!r}, whose default is {handle.default_version}")
-    print(f"call it with 'pipelinekit pipeline-endpoints submit {handle.name} --version {version.number}'")
+        return 0
+    print(f"published {document['name']} as {document['id']}")
+    if "endpoint" not in document:
+        print(f"call it with 'pipelinekit pipelines submit {document['id']}'")
+        return 0
+    endpoint = document["endpoint"]
+    name, version, default = endpoint["name"], endpoint["version"], endpoint["default_version"]
+    if version == default:
+        print(f"version {version} of pipeline endpoint {name!r}, its default")
+        print(f"call it with 'pipelinekit pipeline-endpoints submit {name}'")
+        return 0
+    print(f"version {version} of pipeline endpoint {name!r}, whose default is {default}")
+    print(f"call it with 'pipelinekit pipeline-endpoints submit {name} --version {version}'")
+    return 0

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     import argparse
     import signal
 
-    from pipelinekit.cli import output
+    from pipelinekit.cli import output, sending
     from pipelinekit.domain import run_queries
     from pipelinekit.runtime.turns import Turns
 else:
     signal = late("signal")
     output = late("pipelinekit.cli.output")
+    sending = late("pipelinekit.cli.sending")  # to a server
     run_queries = late("pipelinekit.domain.run_queries")
 
 rewrite = keep_target
@@ -71,6 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the pipeline; 0 only if it completed."""
+    if os.environ.get("PIPELINEKIT_SERVER"):
+        return sending.run(arguments)
     compute = IN_PROCESS if arguments.in_process else arguments.compute
     services = open_services(flags={"compute": compute, "verify": arguments.verify})
     target = load_target(arguments.target, arguments.parameter, services)

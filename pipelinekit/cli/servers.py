@@ -35,13 +35,16 @@ def refuse_at_server(command: str) -> None:
 
 def open_services(*, create: bool = True) -> Services:
     """Services of the workspace of this folder; at a server, as far as they are done there, with the same words."""
-    url = os.environ.get(SERVER, "")
-    if not url:
+    if not is_at_server():
         return bootstrap.open_services(create=create)
-    token = os.environ.get(TOKEN, "")
+    return cast("Services", connecting.RemoteServices(connect()))  # what it does not have is refused
+
+
+def connect() -> connecting.ConnectedWorkspace:
+    """The workspace of the server that is named. Raises UsageError without a token."""
+    url, token = os.environ.get(SERVER, ""), os.environ.get(TOKEN, "")
     if not token:
         raise UsageError(
             f"the server at {url} is asked with an access token", hint=f"put one into the variable {TOKEN}"
         )
-    found = bootstrap.Workspace.connect(url, token, certificate=os.environ.get(CERTIFICATE, ""))
-    return cast("Services", connecting.RemoteServices(found))  # what it does not have is refused
+    return bootstrap.Workspace.connect(url, token, certificate=os.environ.get(CERTIFICATE, ""))
