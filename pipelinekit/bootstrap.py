@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
     from pipelinekit.workspace import published_pipelines as publishing
     from pipelinekit.workspace import schedules as schedule_collection
+    from pipelinekit.workspace import webhooks as webhook_collection
     from pipelinekit.workspace.compiling import LockEnvironment
     from pipelinekit.workspace.experiments import ExperimentCollection
     from pipelinekit.workspace.pipelines import Arguments
@@ -348,6 +349,11 @@ class Workspace(workspace.Workspace):
     def schedules(self) -> schedule_collection.ScheduleCollection:
         """What runs endpoints and published pipelines by itself: at times, or when data changes."""
         return self.services.schedules
+
+    @property
+    def webhooks(self) -> webhook_collection.WebhookCollection:
+        """Addresses that are told of what happens."""
+        return self.services.webhooks
 
     def publish(
         self,

@@ -1,7 +1,8 @@
-"""The part of a workspace's services that makes runs of schedules when they are due."""
+"""The part of a workspace's services that acts by itself: makes runs of schedules when due, and tells webhooks."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
     from pipelinekit.domain import schedules as schedule_nouns
     from pipelinekit.domain.upkeep import StoreFault
     from pipelinekit.domain.values import StoredValue
-    from pipelinekit.runtime import ticker
+    from pipelinekit.runtime import sender, ticker
+    from pipelinekit.storage import posting, zones
     from pipelinekit.storage import schedules as schedule_records
-    from pipelinekit.storage import zones
-    from pipelinekit.workspace import schedule_checking, schedule_runs, schedule_watching, schedules
+    from pipelinekit.storage import secrets as secret_records
+    from pipelinekit.storage import webhooks as webhook_records
+    from pipelinekit.workspace import schedule_checking, schedule_runs, schedule_watching, schedules, webhooks
 else:
     run_queries = late("pipelinekit.domain.run_queries")
     schedule_checking = late("pipelinekit.workspace.schedule_checking")
     schedule_nouns = late("pipelinekit.domain.schedules")
+    posting = late("pipelinekit.storage.posting")
+    secret_records = late("pipelinekit.storage.secrets")
+    sender = late("pipelinekit.runtime.sender")
     ticker = late("pipelinekit.runtime.ticker")
+    webhook_records = late("pipelinekit.storage.webhooks")
+    webhooks = late("pipelinekit.workspace.webhooks")
     schedule_records = late("pipelinekit.storage.schedules")
     zones = late("pipelinekit.storage.zones")
     schedule_runs = late("pipelinekit.workspace.schedule_runs")
@@ -38,7 +46,7 @@ RECOVER_SECONDS = 5.0  # between two looks for runs that nobody drives, where no
 
 
 class ScheduleServices(serving.ServeServices):
-    """Services for schedules."""
+    """Services for schedules and webhooks."""
 
     @cached_property
     def schedules(self) -> schedules.ScheduleCollection:
@@ -118,6 +126,49 @@ class ScheduleServices(serving.ServeServices):
         records = self._schedule_records
         waiting = [tick for seen in records.glance() if seen.pending for tick in records.pending(seen.id)]
         return digests, [*values, *schedule_watching.seen_values(waiting)]
+
+    # -- webhooks ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def webhooks(self) -> webhooks.WebhookCollection:
+        """The webhooks."""
+        return webhooks.WebhookCollection(
+            webhooks.WebhookStores(
+                self._webhook_records,
+                secret_records.SQLSecrets(self.database, self.clock),
+                self._secret_keys,
+                self.audit,
+                self.database.transaction,
+                self.clock,
+                os.urandom,
+                posting.HTTPPoster(),
+                lambda name: self.pipeline_endpoints.get(name).id,
+                lambda name: self.schedules.get(name).id,
+            )
+        )
+
+    def send_messages(self, ended: threading.Event, tell: Callable[[str], None], patience: float) -> None:
+        """Carry messages to webhooks until `ended` is set, in this thread and some of its own."""
+        if not self.wait_for_records(ended, tell):
+            return
+
+        def draw() -> float:
+            return int.from_bytes(os.urandom(4)) / 2**32
+
+        ports = sender.SenderPorts(
+            self._webhook_records, posting.HTTPPoster(), self.webhooks.secret_of, self.clock, draw
+        )
+        sender.Sender(leases.owner_id(), ports, tell).serve(ended, patience)
+
+    def webhook_faults(self) -> list[StoreFault]:
+        """What is wrong with messages to webhooks."""
+        return webhooks.webhook_faults(self._webhook_records)
+
+    @cached_property
+    def _webhook_records(self) -> webhook_records.SQLWebhooks:
+        return webhook_records.SQLWebhooks(self.database, self.clock)
+
+    # -- what both stand on ------------------------------------------------------------------------------------------
 
     @cached_property
     def zones(self) -> zones.InstalledZones:

@@ -18,17 +18,17 @@ class Authority:
         certificate = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, 0), critical=True)
         self.ca = self._pem(certificate)
 
-    def certify(self, name, *addresses):
-        """A certificate and its key, as PEM texts; for a server at these addresses."""
+    def certify(self, name, *hosts):
+        """A certificate and its key, as PEM texts; for a server under these names and addresses, if any are given."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         text = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         builder = self._builder(subject, key)
-        if addresses:
-            named = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-            builder = builder.add_extension(x509.SubjectAlternativeName(named), critical=False)
+        if hosts:
+            alternatives = x509.SubjectAlternativeName(list(map(_named, hosts)))
+            builder = builder.add_extension(alternatives, critical=False)
         return self._pem(builder), text.decode()
 
     def _builder(self, subject, key):
@@ -45,3 +45,10 @@ class Authority:
 
     def _pem(self, builder):
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _named(host):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -36,7 +36,9 @@ def execute(arguments: argparse.Namespace) -> int:
         quick=arguments.quick, repair=arguments.repair, progress=shown
     )
     found += services.secret_faults(quick=arguments.quick)
-    found += [] if arguments.quick else [*services.access_faults(), *services.schedule_faults()]
+    found += (
+        [] if arguments.quick else [*services.access_faults(), *services.schedule_faults(), *services.webhook_faults()]
+    )
     if shown:
         shown.clear()
     faults = [item for item in found if not item.note]

@@ -41,6 +41,10 @@ COMMANDS = {
     "pipelines": ("pipelines", "list, show, submit, runs, describe, enable, disable, delete: published pipelines"),
     "pipeline-endpoints": ("pipeline_endpoints", "create, list, show, submit, runs, add-version, set-default and more"),
     "schedules": ("schedules", "create, load, list, show, history, preview, enable, run-now, backfill, run and more"),
+    "webhooks": (
+        "webhooks",
+        "create, list, show, deliveries, test, enable, disable, rotate-secret, delete, allow, hosts",
+    ),
     "datasets": ("datasets", "register, list, show, update, unregister, check, download, lineage"),
     "datastores": ("datastores", "register, list, show, unregister, set-default, files, upload, copy, download"),
     "serve": ("serve", "a workspace over HTTP; queued runs are driven, schedules fire, what dead drivers left goes on"),

@@ -30,6 +30,7 @@ else:
 RUNS_AT_ONCE, WARM, DRAIN_SECONDS = 4, 1, 30.0
 TICKER_SECONDS = 10.0  # that a server waits for what its schedules are doing when it ends
 PATIENCE_SECONDS = 5.0  # with records that are away: who asks or looks again is told, and does not wait for a minute
+SENDER_SECONDS = 6.0  # and for messages that are under way
 HOST, PORT = "127.0.0.1", 8470
 
 
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="tell of requests, too, in lines to read or of JSON (without: only of what else happens)",
     )
+    parser.add_argument("--no-webhooks", action="store_true", help="leave what webhooks are told to others")
     _add_http_arguments(parser)
 
 
@@ -109,7 +111,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     ticking = nullcontext() if arguments.no_schedules else _tick(services, ended)
     if untraced := services.untraced():
         _tell(untraced)
-    with listening, ticking:
+    sending = nullcontext() if arguments.no_webhooks else _send(services, ended)
+    with listening, ticking, sending:
         _tell(f"serving {services.home.parent}: {arguments.runs} runs at once; ctrl-C to end")
         services.serve(arguments.runs, arguments.warm, ended, hurried, arguments.drain, _tell)
     if services.tracing is not None:
@@ -181,6 +184,23 @@ def _opened(home: Path | None = None) -> Services:
     services.on_secrets = logs.redaction.register
     services.patience = PATIENCE_SECONDS
     return services
+
+
+@contextmanager
+def _send(services: Services, ended: threading.Event) -> Iterator[None]:
+    """Carry messages to webhooks meanwhile, in a thread with services of its own, until the server is to end."""
+    home = services.home
+
+    def send() -> None:
+        _opened(home).send_messages(ended, _tell, SENDER_SECONDS)
+
+    thread = threading.Thread(target=send, name="webhooks", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(SENDER_SECONDS + 1)
 
 
 def _tell(words: str) -> None:

@@ -33,7 +33,9 @@ def _call(
     body["parameters"] = {name: plain_to_json(value) for name, value in (parameters or {}).items()}
     headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
     made = connection.ask("POST", path, body, headers=headers, again=True).document
-    return runs.get(made["id"])
+    run = runs.get(made["id"])
+    run.callback_secret = made.get("callback_secret", "")
+    return run
 
 
 def regenerate_words(wanted: bool | str | Sequence[str]) -> bool | list[str]:
@@ -89,9 +91,13 @@ class RemotePipeline(Generic[RunT]):
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
+        callback: str = "",
         idempotency_key: str = "",
     ) -> RunT:
-        """Have a run of it driven; returns the run at once. The same key calls once."""
+        """Have a run of it driven; returns the run at once. The same key calls once.
+
+        The address `callback` is told of its end, signed with `callback_secret` of the run.
+        """
         return _call(
             self._connection,
             self._runs,
@@ -104,6 +110,7 @@ class RemotePipeline(Generic[RunT]):
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
+            callback=callback,
         )
 
     def runs(self, *, limit: int = 50) -> Sequence[RunT]:
@@ -202,9 +209,13 @@ class RemoteEndpoint(Generic[RunT]):
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
+        callback: str = "",
         idempotency_key: str = "",
     ) -> RunT:
-        """Have a run of a version driven; returns the run at once. The same key calls once."""
+        """Have a run of a version driven; returns the run at once. The same key calls once.
+
+        The address `callback` is told of its end, signed with `callback_secret` of the run.
+        """
         return _call(
             self._connection,
             self._runs,
@@ -218,6 +229,7 @@ class RemoteEndpoint(Generic[RunT]):
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
+            callback=callback,
         )
 
     def pipeline(self, version: int | None = None) -> RemotePipeline[RunT]:

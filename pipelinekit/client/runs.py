@@ -6,8 +6,15 @@ from typing import Protocol, TypeVar
 
 from pipelinekit.domain.runs import RunRecord
 
-RunT = TypeVar("RunT")
-RunT_co = TypeVar("RunT_co", covariant=True)
+
+class Called(Protocol):
+    """A run. One that was just called knows the secret that signs what its call-back is told."""
+
+    callback_secret: str
+
+
+RunT = TypeVar("RunT", bound=Called)
+RunT_co = TypeVar("RunT_co", bound=Called, covariant=True)
 
 
 class Runs(Protocol[RunT_co]):

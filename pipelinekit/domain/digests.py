@@ -106,6 +106,11 @@ def strong_digest(data: bytes) -> str:
     return STRONG_PREFIX + hashlib.sha256(data).hexdigest()
 
 
+def signature(key: bytes, data: bytes) -> bytes:
+    """What proves that whoever knows the key has written the data: HMAC with SHA-256."""
+    return hmac.digest(key, data, "sha256")
+
+
 def are_equal(one: str, other: str) -> bool:
     """Whether two digests are equal, found in a time that does not depend on where they differ."""
     return hmac.compare_digest(one.encode(), other.encode())

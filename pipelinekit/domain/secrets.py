@@ -12,6 +12,8 @@ SHORTEST = 4  # characters of a value; what is shorter cannot be masked in texts
 LARGEST = 64 * 1024  # bytes of a value
 KEYS_MARK = "# Keys that open the secrets of a pipelinekit workspace"  # what the file with the keys begins with
 ANY_VERSION = 0  # stands for the version of a secret that is not keyed: the newest is given
+WEBHOOK = "webhook/"  # what the names of signing secrets begin with, so that they are nobody else's
+CALLBACKS = f"{WEBHOOK}callbacks"  # what the secrets of call-backs are made from; it is made again where it is lost
 _NAME = r"[A-Za-z][A-Za-z0-9_-]{0,126}"  # compiled when it is used, which it seldom is
 
 
@@ -31,6 +33,20 @@ class Sealed:
 
     version: int
     text: str
+
+
+def is_named(name: str) -> bool:
+    """Whether a secret is one that users name; others are the workspace's own, and are not listed."""
+    return "/" not in name
+
+
+def made_anew(name: str) -> str:
+    """How a secret is had again whose value is lost, in words."""
+    if name == CALLBACKS:
+        return "the next call that asks for a call-back makes another"
+    if name.startswith(WEBHOOK):
+        return "'pipelinekit webhooks delete', then create the webhook anew"
+    return f"'pipelinekit secrets delete {name}', then set it anew"
 
 
 def check_secret_name(name: str) -> str:

@@ -26,7 +26,7 @@ class SecretRecords(Protocol):
         """Drop a secret. Raises NotFoundError."""
 
     def list(self) -> Sequence[Secret]:
-        """All secrets by name, without their values."""
+        """The secrets that users name, by name and without their values."""
 
     def versions(self, names: Iterable[str]) -> Mapping[str, int]:
         """The version of each of these secrets that is there."""

@@ -29,13 +29,14 @@ from pipelinekit.rest import (
     tokens,
     uploads,
     vitals,
+    webhooks,
 )
 from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import LOOPBACK, PREFIX, Guard
 
 NOUNS = (
     runs, run_events, run_records, run_views, experiments, pipelines, pipeline_endpoints, schedules, datasets,
-    datastores, environments, computes, secrets, accounts, tokens, uploads,
+    datastores, environments, computes, secrets, accounts, webhooks, tokens, uploads,
 )  # fmt: skip
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for
 

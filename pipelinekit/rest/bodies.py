@@ -40,6 +40,7 @@ class Call(Body):
     continue_on_step_failure: bool | None = Field(None, description="after a failure skip only what depends on it")
     regenerate: bool | list[str] = Field(False, description="execute whatever was kept: all, or steps by pattern")
     compute: str = Field("", description="where steps run")
+    callback: str = Field("", max_length=2000, description="an address that is told of the end of the run")
 
 
 class Submission(Body):
@@ -157,6 +158,17 @@ class NewBackfill(Body):
     until: float | str = Field(description="the last instant that counts")
     missing_only: bool = Field(True, description="leave out those that a run was started for")
     at_once: int = Field(1, ge=1, description="so many runs open at a time")
+
+
+class NewWebhook(Body):
+    """An address that is to be told of events."""
+
+    name: str
+    url: str = Field(max_length=2000, description="https, or on a host that an owner allowed")
+    on: list[str] = Field([], description="events, such as run.failed; how runs end by default")
+    endpoint: str = Field("", description="only what belongs to this pipeline endpoint")
+    schedule: str = Field("", description="only what belongs to this schedule")
+    experiment: str = Field("", description="only what belongs to this experiment")
 
 
 class NewToken(Body):

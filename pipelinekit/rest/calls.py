@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from pipelinekit.bootstrap import Services
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.hosts import Place
 from pipelinekit.domain.idempotency import check_idempotency_key
 from pipelinekit.domain.runs import TRACEPARENT, RunOptions, RunRecord
 from pipelinekit.domain.tokens import Permission, Principal
@@ -59,6 +60,7 @@ class Called(BaseModel):
     experiment: str
     number: int
     expected: Expected
+    callback_secret: str = Field("", description="what the call-back is signed with, where the call asked for one")
     run: dict[str, Any] | None = Field(None, description="the run itself, where it was waited for")
 
 
@@ -170,38 +172,60 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
     with desk.writing, services.records.batch():
         services.idempotency.sweep()  # from here on nobody else writes
         if wanted.key and (replay := repeats.begun(asked, services, principal, wanted.key, wanted.said)):
-            return Called.model_validate_json(replay), False
+            return _replayed(services, wanted, replay), False
         if failure is not None:
             raise failure
         assert ready is not None
-        target, prepared, expected = ready
+        target, prepared, expected, place = ready
         run = prepared.record()
         if run is None:
             if wanted.key:
                 repeats.abandon(asked, services, principal, wanted.key)
             return None
         made = _called(target, services.records.runs.get(run.id), expected)
+        secret = services.webhooks.call_back(run.id, place) if place is not None else ""
         services.audit.note("call", target.name, by=asked.origin(principal), after=run.id)
         if wanted.key:
             repeats.finish(asked, services, principal, wanted.key, run.id, made.model_dump_json())
+    made.callback_secret = secret  # which the records do not keep
     services.launch(run.id)
     return made, True
 
 
+def _callback_place(services: Services, principal: Principal, wanted: Wanted) -> Place | None:
+    """Where the end of the run is to be told, if anywhere. Raises UsageError."""
+    if not wanted.body.callback:
+        return None
+    anywhere = principal.permits(Permission.ADMINISTER)
+    return services.webhooks.check_callback(wanted.body.callback, anywhere=anywhere)
+
+
 def _prepared(
     asked: Asked, services: Services, principal: Principal, wanted: Wanted
-) -> tuple[Target, Prepared, Expected]:
+) -> tuple[Target, Prepared, Expected, Place | None]:
     target = wanted.target(services)
+    place = _callback_place(services, principal, wanted)
     graph = target.graph
     given = wanted.read(graph) if wanted.read else read_parameters(graph.parameters, wanted.body.parameters)
-    prepared = target.prepare(given, _call_of(wanted.body, principal, wanted.source, asked.trace))
-    return target, prepared, Expected(**services.expected(graph, prepared.arguments, prepared.options))
+    call = _call_of(wanted.body, principal, wanted.source, asked.trace, place)
+    prepared = target.prepare(given, call)
+    return target, prepared, Expected(**services.expected(graph, prepared.arguments, prepared.options)), place
 
 
-def _call_of(body: bodies.Call, principal: Principal, source: str, trace: str) -> Call:
+def _replayed(services: Services, wanted: Wanted, response: str) -> Called:
+    """What was answered before, with the secret that answers do not keep."""
+    made = Called.model_validate_json(response)
+    if wanted.body.callback:
+        made.callback_secret = services.webhooks.callback_secret(made.id)
+    return made
+
+
+def _call_of(body: bodies.Call, principal: Principal, source: str, trace: str, place: Place | None) -> Call:
     regenerate = body.regenerate
     patterns = tuple(regenerate) if isinstance(regenerate, list) else ("*",) if regenerate else ()
     details = {"user": principal.name, "via": source or "HTTP", **({TRACEPARENT: trace} if trace else {})}
+    if place is not None:
+        details["callback"] = place.origin
     return Call(
         body.experiment,
         patterns,

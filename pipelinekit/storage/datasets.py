@@ -8,9 +8,18 @@ from pipelinekit.classes import replace
 from pipelinekit.domain.datasets import DatasetUse, DatasetVersion, definition_of, label_of
 from pipelinekit.domain.values import StoredValue
 from pipelinekit.errors import ConflictError, NotFoundError
+from pipelinekit.late import late
 from pipelinekit.storage.database import Database, Row
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.wire.datasets import files_from_json, files_to_json, profile_from_json, profile_to_json
 from pipelinekit.wire.values import dumps, loads, plain_from_json, plain_to_json, value_from_json, value_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.storage import outbox
+    from pipelinekit.wire import webhooks
+else:
+    outbox = late("pipelinekit.storage.outbox")
+    webhooks = late("pipelinekit.wire.webhooks")
 
 
 class SQLDatasets:
@@ -52,6 +61,7 @@ class SQLDatasets:
                     dumps(value_to_json(made.value)) if made.value is not None else None,
                 ),
             )
+            outbox.tell_if_heard(database, lambda: webhooks.registered_event(made, made.created_at))
         return made
 
     def get(self, name: str, version: int = 0) -> DatasetVersion:

@@ -7,10 +7,19 @@ from collections.abc import Callable, Iterable, Sequence
 from pipelinekit.domain.pipeline_endpoints import EndpointStatus, EndpointVersion, PipelineEndpoint
 from pipelinekit.domain.published_pipelines import PublishedPipeline, PublishedStatus
 from pipelinekit.errors import ConflictError, NotFoundError, UsageError
+from pipelinekit.late import late
 from pipelinekit.storage.database import Database, Row
+from pipelinekit.typed import TYPE_CHECKING
 from pipelinekit.wire.publishing import endpoint_body, given_to_json, published_body, published_fields
 from pipelinekit.wire.runs import paths_from_json
 from pipelinekit.wire.values import dumps, loads, values_from_json
+
+if TYPE_CHECKING:
+    from pipelinekit.storage import outbox
+    from pipelinekit.wire import webhooks
+else:
+    outbox = late("pipelinekit.storage.outbox")
+    webhooks = late("pipelinekit.wire.webhooks")
 
 
 class SQLPublishedPipelines:
@@ -94,7 +103,8 @@ class SQLPipelineEndpoints:
         """Keep what `how` makes of it."""
         with self._database.transaction():
             self._database.lock()
-            changed = how(self.get(endpoint))
+            found = self.get(endpoint)
+            changed = how(found)
             folded, *named = _named(changed)
             holders = [] if folded is None else self._database.read("holder_of_endpoint_name", (folded,))
             if any(row["id"] != changed.id for row in holders):
@@ -102,6 +112,9 @@ class SQLPipelineEndpoints:
             row = (folded, *named, changed.default, dumps(endpoint_body(changed)), changed.updated_at, changed.id)
             self._database.write("replace_endpoint", row)
             self._add_versions(changed)
+            if changed.default != found.default:
+                at = changed.updated_at
+                outbox.tell_if_heard(self._database, lambda: webhooks.default_changed_event(changed, found.default, at))
         return changed
 
     def remove(self, endpoint: str) -> None:

@@ -28,8 +28,9 @@ from pipelinekit.wire.values import dumps, loads, plain_to_json, values_from_jso
 
 if TYPE_CHECKING:
     from pipelinekit.ports import Clock
-    from pipelinekit.storage import recovery
+    from pipelinekit.storage import outbox, recovery
 else:
+    outbox = late("pipelinekit.storage.outbox")
     recovery = late("pipelinekit.storage.recovery")
 
 LATEST = "latest"
@@ -110,6 +111,7 @@ class SQLRuns:
             if self._database.write("cancel_waiting", (now, found.id)):
                 self._tell_canceled(found.id, now)
                 self._database.write("count_ended_run", (found.id,) * 2)
+                tell_ended(self._database, found.id, now)
             else:
                 self._database.write("request_cancel", (found.id,))
         return self.get(found.id)
@@ -207,6 +209,7 @@ class SQLDriving:
             self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
             self._database.write("drop_claims_of_run", (run,))
             self._database.write("count_ended_run", (run, run))
+            tell_ended(self._database, run, now)
         self._events.pop(run, None)
         self._fruitful.discard(run)
 
@@ -266,6 +269,7 @@ class SQLDriving:
             self._database.write_returning("end_lost_steps", (now, lost["id"]))
             self._database.write("drop_claims_of_run", (lost["id"],))
             self._database.write("count_ended_run", (lost["id"],) * 2)
+            tell_ended(self._database, lost["id"], now)
         names = ", ".join(lost["id"] for lost in forgotten)
         ended = f"; runs that were in progress then have failed: {names}" if forgotten else ""
         seen.tell(f"the records are older than those that this workspace saw last: they were put back{ended}")
@@ -297,6 +301,12 @@ class SQLDriving:
             for completion, counts in zip(completions, reusable, strict=True)
         ]
         self._database.write_many("add_completion", rows)
+
+
+def tell_ended(database: Database, run: str, now: float) -> None:
+    """In the transaction that ends a run: have it told to those who listen. Where nobody does, it is one look."""
+    if database.read("listeners", (run,)):
+        outbox.tell_of_run(database, run, now)
 
 
 def add_event(database: Database, run: str, epoch: int, at: float, body: Mapping[str, Any]) -> int:

@@ -9,12 +9,21 @@ from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.schedules import DUE, Backfill, Disposition, Glance, Schedule, ScheduleState, Tick, TickRange
 from pipelinekit.domain.vitals import TICKS, lateness_totals
 from pipelinekit.errors import ConflictError, LeaseLostError, NotFoundError
+from pipelinekit.late import late
 from pipelinekit.ports import Clock
 from pipelinekit.storage import leases
 from pipelinekit.storage.database import Database, Row
-from pipelinekit.typed import Any
+from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.schedules import cursor_from_json, cursor_to_json, spec_from_json, spec_to_json
 from pipelinekit.wire.values import dumps, loads, plain_from_json, plain_to_json
+
+if TYPE_CHECKING:
+    from pipelinekit.domain.webhooks import Event
+    from pipelinekit.storage import outbox
+    from pipelinekit.wire import webhooks
+else:
+    outbox = late("pipelinekit.storage.outbox")
+    webhooks = late("pipelinekit.wire.webhooks")
 
 TICKER = "ticker"
 
@@ -77,8 +86,10 @@ class SQLSchedules:
                 return None
             if void:
                 self._database.write("void_ticks" if every_origin else "void_due_ticks", (void, at, schedule.id))
+            ticks, ranges = tuple(ticks), tuple(ranges)
             self._database.write_many("add_tick", map(_tick_row, ticks))
             self._database.write_many("add_range", map(_range_row, ranges))
+            self._tell_missed(schedule, ticks, ranges)
             self._database.write_many("add_backfill", map(_backfill_row, backfills))
             decided = [
                 (TICKS, str(tick.disposition), 1.0) for tick in ticks if tick.disposition is not Disposition.PENDING
@@ -108,6 +119,7 @@ class SQLSchedules:
             if tick.disposition is Disposition.FIRED and tick.origin == DUE and tick.decided_at is not None:
                 late = tick.decided_at - max(tick.due, tick.not_before)
                 self._database.write_many("count_total", lateness_totals(late))
+            self._tell_decided(tick)
         return True
 
     def open(self, schedule: str) -> Sequence[Tick]:
@@ -141,6 +153,35 @@ class SQLSchedules:
             )
             for row in self._database.read("list_backfills", (schedule,))
         ]  # fmt: skip
+
+    def _tell_missed(self, schedule: Schedule, ticks: Iterable[Tick], ranges: Iterable[TickRange]) -> None:
+        """Have it told that instants passed, and no run will be started for them."""
+        passed: tuple[Tick | TickRange, ...] = (*ticks, *ranges)
+        missed = [item for item in passed if item.disposition is Disposition.SKIPPED_MISFIRE]
+        if missed:
+            at = max(item.decided_at or 0.0 for item in missed)
+            outbox.tell_if_heard(
+                self._database, lambda: webhooks.not_fired_event(schedule, missed, at, self._endpoint_of(schedule))
+            )
+
+    def _tell_decided(self, tick: Tick) -> None:
+        """Have it told that no run was started for an instant."""
+        if tick.disposition not in (Disposition.ERROR, Disposition.SKIPPED_OVERLAP):
+            return
+
+        def event() -> Event:
+            schedule, at = self.get(tick.schedule), tick.decided_at or 0.0
+            if tick.disposition is Disposition.ERROR:
+                return webhooks.start_failed_event(schedule, tick, at, self._endpoint_of(schedule))
+            return webhooks.not_fired_event(schedule, [tick], at, self._endpoint_of(schedule))
+
+        outbox.tell_if_heard(self._database, event)
+
+    def _endpoint_of(self, schedule: Schedule) -> str:
+        """The id of the endpoint that a schedule runs, if it runs one that is there."""
+        name = schedule.spec.target.endpoint
+        rows = self._database.read("get_endpoint", (name.lower(), name)) if name else []
+        return str(rows[0]["id"]) if rows else ""
 
     def _refuse_taken(self, schedule: Schedule) -> None:
         """Inside a transaction: raise ConflictError where another schedule has the name."""

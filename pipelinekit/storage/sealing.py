@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelinekit.domain.secrets import KEYS_MARK, Sealed
+from pipelinekit.domain.secrets import KEYS_MARK, Sealed, made_anew
 from pipelinekit.errors import StorageError
 from pipelinekit.late import late
 from pipelinekit.wire.values import dumps, loads
@@ -75,12 +75,12 @@ class KeyFile:
             raise StorageError(
                 f"the key in {self.path} does not open secret {name!r}: it was sealed with another one, or is damaged",
                 hint="put the right key file in its place, or name it in PIPELINEKIT_SECRETS_KEY; if that key is lost, "
-                f"the value is too: 'pipelinekit secrets delete {name}', then set it anew",
+                f"the value is too: {made_anew(name)}",
             ) from None
         if found[:2] != [name, sealed.version]:
             raise StorageError(
                 f"the records hold the value of another secret or version in place of secret {name!r}",
-                hint=f"somebody has changed them by hand; 'pipelinekit secrets delete {name}', then set it anew",
+                hint=f"somebody has changed them by hand; {made_anew(name)}",
             )
         return str(found[2])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from pipelinekit.domain.secrets import Sealed, Secret
+from pipelinekit.domain.secrets import Sealed, Secret, is_named
 from pipelinekit.errors import NotFoundError
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database
@@ -37,6 +37,7 @@ class SQLSecrets:
         return [
             Secret(row["name"], row["version"], row["updated_at"], row["updated_by"])
             for row in self._database.read("list_secrets")
+            if is_named(row["name"])
         ]
 
     def versions(self, names: Iterable[str]) -> Mapping[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pipelinekit.classes import replace
-from pipelinekit.domain.secrets import Sealed, Secret
+from pipelinekit.domain.secrets import Sealed, Secret, is_named
 from pipelinekit.errors import NotFoundError, StorageError
 from pipelinekit.ports import Clock
 from pipelinekit.wire.values import dumps, loads
@@ -36,7 +36,7 @@ class MemorySecrets:
 
     def list(self) -> Sequence[Secret]:
         """All secrets by name."""
-        return [secret for name, secret in sorted(self._secrets.items()) if name in self._sealed]
+        return [item for name, item in sorted(self._secrets.items()) if name in self._sealed and is_named(name)]
 
     def versions(self, names: Iterable[str]) -> Mapping[str, int]:
         """The version of each of these that is there."""

@@ -201,6 +201,7 @@ class Run(Told):
     def __init__(self, record: RunRecord, stores: RunStores) -> None:
         super().__init__(stores, (record.id, ""))
         self.id = record.id
+        self.callback_secret = ""  # of a call at a server that was just made: what signs the news of its end
         self._record = record
 
     @property

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pipelinekit.classes import replace
 from pipelinekit.domain.graphs import CompiledStep, Graph
 from pipelinekit.domain.pipelines import StepDeclaration
-from pipelinekit.domain.secrets import ANY_VERSION, Sealed, Secret, check_secret_name, check_secret_value
+from pipelinekit.domain.secrets import ANY_VERSION, CALLBACKS, Sealed, Secret, check_secret_name, check_secret_value
 from pipelinekit.errors import Fault, FaultyError, NotFoundError, StorageError
 from pipelinekit.ports.secrets import SecretKeys, SecretRecords
 from pipelinekit.workspace.pipelines import user_name
@@ -33,15 +33,7 @@ class SecretCollection:
         """
         check_secret_name(name)
         check_secret_value(name, value)
-
-        def seal(version: int, others: Mapping[str, Sealed]) -> str:
-            if not others:
-                self._keys.make()
-            for other, sealed in [*others.items()][:1]:  # a key that opens nothing must not seal more
-                self._keys.open(other, sealed)
-            return self._keys.seal(name, version, value)
-
-        return self._records.put(name, by or user_name(), seal)
+        return keep_secret(name, value, by or user_name(), self._records, self._keys)
 
     def delete(self, *names: str, by: str = "") -> None:
         """Drop secrets: all of these, or none where one is not there (NotFoundError).
@@ -89,6 +81,20 @@ class SecretCollection:
         self._records.reseal(change)
         self._records.reseal(retire)
         return count, older
+
+
+def keep_secret(name: str, value: str, by: str, records: SecretRecords, keys: SecretKeys) -> Secret:
+    """Seal a value and keep it as a new version."""
+
+    def seal(version: int, others: Mapping[str, Sealed]) -> str:
+        needed = {other: sealed for other, sealed in others.items() if other != CALLBACKS}
+        if not needed:
+            keys.make()
+        for other, sealed in [*needed.items()][:1]:  # a key that opens nothing must not seal more
+            keys.open(other, sealed)
+        return keys.seal(name, version, value)
+
+    return records.put(name, by, seal)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from hook_server import hook_server
 
 from pipelinekit import Workspace
 from pipelinekit.cli.main import COMMANDS
@@ -45,7 +46,13 @@ experiment: e
 """
 
 
-def test_every_command_gives_one_document(project, moto):
+@pytest.fixture
+def hooks():
+    with hook_server() as server:
+        yield server
+
+
+def test_every_command_gives_one_document(project, moto, hooks):
     project.write(steps=STEPS)
     project.run("steps.py:bad", "--in-process", code=1)
     run = project.run("steps.py:good", "-p", "x=2")["id"]
@@ -98,6 +105,21 @@ def test_every_command_gives_one_document(project, moto):
             ("schedules", "enable", "nightly"),
             ("schedules", "delete", "nightly"),
             ("schedules", "run", "--once"),
+        ],
+        "webhooks": [
+            ("webhooks", "allow", f"127.0.0.1:{hooks.port}"),
+            ("webhooks", "hosts"),
+            ("webhooks", "create", "ops", hooks.url, "--on", "run.failed", "--endpoint", "good"),
+            ("webhooks", "list"),
+            ("webhooks", "show", "ops"),
+            ("webhooks", "test", "ops"),
+            ("webhooks", "deliveries", "ops"),
+            ("webhooks", "deliveries"),
+            ("webhooks", "disable", "ops"),
+            ("webhooks", "enable", "ops"),
+            ("webhooks", "rotate-secret", "ops"),
+            ("webhooks", "delete", "ops"),
+            ("webhooks", "disallow", f"127.0.0.1:{hooks.port}"),
         ],
         "run": [("run", "steps.py:good", "-p", "x=2")],
         "plan": [("plan", "steps.py:good"), ("plan", "steps.py:bad")],

@@ -35,6 +35,10 @@ ENDPOINT_VERBS = (
 SCHEDULE_VERBS = (
     "create", "load", "list", "show", "history", "preview", "enable", "disable", "run-now", "backfill", "delete", "run",
 )  # fmt: skip
+WEBHOOK_VERBS = (
+    "create", "list", "show", "deliveries", "test", "enable", "disable", "rotate-secret", "delete", "allow", "disallow",
+    "hosts",
+)  # fmt: skip
 SNAPSHOT_VERBS = ("show", "download", "preview")
 ASKED = [
     (),
@@ -47,6 +51,7 @@ ASKED = [
     *(("pipelines", verb) for verb in PIPELINE_VERBS),
     *(("pipeline-endpoints", verb) for verb in ENDPOINT_VERBS),
     *(("schedules", verb) for verb in SCHEDULE_VERBS),
+    *(("webhooks", verb) for verb in WEBHOOK_VERBS),
     ("reuse", "invalidate"),
     ("reuse", "stats"),
     ("workspace", "create"),

@@ -224,6 +224,22 @@ FAULTS = {
         "tests/faults/test_hostile_archives.py::test_a_blob_that_is_another_takes_the_new_workspace_with_it",
         "tests/faults/test_hostile_archives.py::test_a_description_that_makes_no_sense_is_refused",
     ),
+    "S07": (
+        (
+            "A message to a webhook goes to an address that was looked at, is public and was not asked for twice; or to a host "
+            "that an owner allowed."
+        ),
+        "tests/domain/test_hosts.py::test_an_address_that_is_not_public_is_refused_however_it_is_written",
+        "tests/domain/test_hosts.py::test_numbers_are_read_as_the_libraries_of_this_machine_read_them",
+        "tests/domain/test_hosts.py::test_an_address_is_as_public_as_those_of_the_other_kind_that_lead_to_it",
+        "tests/domain/test_hosts.py::test_what_is_no_plain_address_of_a_web_server_is_refused",
+        "tests/storage/test_posting.py::test_nothing_is_connected_to_that_is_not_public",
+        "tests/storage/test_posting.py::test_one_address_that_is_not_public_is_enough",
+        "tests/storage/test_posting.py::test_a_name_is_asked_for_once_and_what_it_was_then_is_connected_to",
+        "tests/storage/test_posting.py::test_redirects_are_not_followed",
+        "tests/storage/test_posting.py::test_no_proxy_is_used",
+        "tests/rest/test_webhooks.py::test_a_call_back_goes_where_a_webhook_might",
+    ),
     "S08": (
         (
             "A datastore's address is a protocol of a short list, a host and a path below it: nothing chained, no way out, "

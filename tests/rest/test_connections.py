@@ -11,7 +11,7 @@ import pytest
 from certificates import Authority
 from conftest import wait_for
 
-from pipelinekit.client.workspace import connect
+from pipelinekit.connecting import connect
 from pipelinekit.errors import StorageError
 from pipelinekit.rest import connections, guard
 from pipelinekit.rest.server import Address, HTTPServer

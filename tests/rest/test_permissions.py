@@ -9,7 +9,7 @@ from pipelinekit.rest.routing import Route, needs_of
 
 MODULES = {**dict.fromkeys(NOUNS, PREFIX), submissions: "", vitals: ""}
 PLACES = ("run", "pipeline", "schedule", "token", "experiment", "digest", "output", "name", "other", "dataset",
-          "datastore", "environment", "compute", "secret", "path")  # fmt: skip
+          "datastore", "environment", "compute", "secret", "path", "webhook", "host")  # fmt: skip
 ROUTES = [
     (method, prefix + route.path.replace(":path}", "}"), route)
     for module, prefix in MODULES.items()
@@ -79,8 +79,9 @@ MORE_THAN_LOOKING = {
         create_pipeline_endpoint create_schedule delete_pipeline delete_pipeline_endpoint delete_schedule
         describe_pipeline disable_pipeline disable_pipeline_endpoint disable_schedule enable_pipeline
         enable_pipeline_endpoint enable_schedule publish_pipeline reactivate_pipeline_endpoint replace_schedule
-        run_schedule_now""",
-    "administer": """attach_compute create_compute create_token delete_compute delete_environment delete_experiment
+        run_schedule_now create_webhook delete_webhook disable_webhook enable_webhook rotate_webhook_secret
+        test_webhook""",
+    "administer": """allow_webhook_host disallow_webhook_host attach_compute create_compute create_token delete_compute delete_environment delete_experiment
         delete_secrets detach_compute invalidate_results list_secrets list_settings list_tokens pin_run
         register_datastore revoke_token set_default_datastore set_secret show_audit_log show_token start_compute
         stop_compute unpin_run unregister_dataset unregister_datastore update_compute verify_audit_log""",

@@ -4,9 +4,9 @@ import pytest
 from servers import web_server
 
 from pipelinekit.domain.datastores import Datastore
+from pipelinekit.domain.hosts import is_public
 from pipelinekit.errors import NotFoundError, StorageError, UsageError
 from pipelinekit.storage.stores.opening import StoreOpener
-from pipelinekit.storage.stores.web import is_public
 from pipelinekit.testing.datastores import MemorySecretValues
 
 SECRETS = MemorySecretValues({"password": "the-very-secret"})
@@ -67,7 +67,7 @@ def test_an_address_that_is_not_public_is_refused_unless_that_is_allowed(server)
 def test_a_redirect_is_looked_at_like_the_first_address(server, monkeypatch):
     """The first host counts as public here; where it redirects to does not."""
     server.redirects["/data/away"] = "http://127.0.0.2:1/metadata"
-    monkeypatch.setattr("pipelinekit.storage.stores.web.is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr("pipelinekit.storage.connections.is_public", lambda address: address == "127.0.0.1")
     with pytest.raises(UsageError, match=r"127\.0\.0\.2, which is not public"):
         store_of(server, allow_private=False).read("away")
 

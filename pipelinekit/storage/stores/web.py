@@ -10,7 +10,6 @@ import base64
 import contextlib
 import http.client
 import io
-import ipaddress
 import socket
 import ssl
 import urllib.error
@@ -22,6 +21,7 @@ from urllib.parse import quote, urlsplit
 
 from pipelinekit.domain.datastores import StoreFile, check_path
 from pipelinekit.errors import NotFoundError, StorageError, UsageError
+from pipelinekit.storage.connections import NotPublicError, connect, resolve
 
 SECONDS = 30.0
 MARKS = ("ETag", "Last-Modified", "Content-MD5")
@@ -102,7 +102,7 @@ class WebStore:
             raise StorageError(f"datastore {self._name!r}: {path or self._url}: {words}", hint=hint) from None
         except urllib.error.URLError as error:
             reason = error.reason
-            if isinstance(reason, _NotPublicError):
+            if isinstance(reason, NotPublicError):
                 raise UsageError(
                     f"datastore {self._name!r}: {reason}",
                     hint="register it with allow_private=True (--allow-private) if that is meant",
@@ -137,47 +137,11 @@ class _Body(io.RawIOBase):
         super().close()
 
 
-# -- addresses ---------------------------------------------------------------------------------------------------------
-
-
-class _NotPublicError(OSError):
-    """A host has an address that is not public."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is one of the open network; those that stand for another address count as that one."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if inner is None and found in _TRANSLATED:
-            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return found.is_global and not found.is_multicast
-
-
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+# -- connections -------------------------------------------------------------------------------------------------------
 
 
 def _connect(host: str, port: int, timeout: float | None, *, allow_private: bool) -> socket.socket:
-    """A connection to an address that was looked at, none other: all addresses of the host must be allowed."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    if not allow_private:
-        for *_, place in found:
-            if not is_public(str(place[0])):
-                raise _NotPublicError(f"{host} has the address {place[0]}, which is not public")
-    problem: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _, place in found:
-        made = socket.socket(family, kind, protocol)
-        try:
-            made.settimeout(timeout)
-            made.connect(place)
-        except OSError as error:
-            made.close()
-            problem = error
-        else:
-            return made
-    raise problem
+    return connect(host, resolve(host, port), timeout, private=allow_private)
 
 
 class _PlainConnection(http.client.HTTPConnection):

@@ -57,6 +57,12 @@ class SecretRecordsContract:
         assert [secret.name for secret in records.list()] == ["A", "B", "a"]
         assert records.versions(["A", "C", "a"]) == {"A": 1, "a": 1}
 
+    def test_secrets_that_no_user_names_are_sealed_like_others_and_not_listed(self) -> None:
+        records = self.make(HandClock())
+        records.put("webhook/1", "me", as_text("x"))
+        assert list(records.list()) == []
+        assert records.sealed() == {"webhook/1": Sealed(1, "x")}
+
     def test_who_seals_is_told_the_version_and_what_is_sealed(self) -> None:
         records = self.make(HandClock())
         records.put("A", "me", as_text("one"))
