@@ -62,7 +62,7 @@ COMMANDS = {
 
 AT_SERVERS = frozenset(
     ("runs", "explain", "experiments", "graph", "pipelines", "pipeline-endpoints", "schedules", "datasets",
-     "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens", "settings")
+     "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens", "settings", "webhooks")
 )  # fmt: skip
 
 EXIT_FAILED = 1
