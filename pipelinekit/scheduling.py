@@ -82,7 +82,11 @@ class ScheduleServices(serving.ServeServices):
         """
         if not self.wait_for_records(ended, tell):
             return
-        made, looked, told = self.ticker(tell, drive=None if inside else self.launch), float("-inf"), ""
+
+        def recorded(run: str) -> None:
+            tell(f"run {run} is recorded for a schedule")
+
+        made, looked, told = self.ticker(tell, drive=recorded if inside else self.launch), float("-inf"), ""
         try:
             while True:
                 pause = ticker.LOOK_SECONDS

@@ -21,6 +21,7 @@ from pipelinekit.errors import UsageError
 
 FILE, TABULAR = "file", "tabular"
 LATEST = 0
+LONGEST_VERSION = 9  # digits
 INPUT, OUTPUT = "input", "output"
 TABLE_FORMATS = ("parquet", "csv", "json", "arrow")
 SUFFIXES = {
@@ -256,7 +257,7 @@ def parse_version(version: str | int, text: str = "") -> int:
     words = str(version)
     if words in ("latest", "") or version == LATEST:
         return LATEST
-    if not words.isascii() or not words.isdigit() or int(words) < 1:
+    if not words.isascii() or not words.isdigit() or len(words) > LONGEST_VERSION or int(words) < 1:
         raise UsageError(
             f"{text or words!r} names no version of a dataset", hint="versions are 1, 2, 3 … or 'latest', as in sales@3"
         )

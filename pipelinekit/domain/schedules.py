@@ -25,6 +25,7 @@ OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_other", "allow")
 CATCH_UPS = ("latest", "none", "all")
 GAPS = ("after", "skip")
 REPEATS = ("first", "second", "both")
+LONGEST_INTERVAL = 1_000_000
 MOST_BACKFILLED = 1000  # instants that one backfill may have
 SCHEDULE, SCHEDULE_DUE = "schedule", "schedule_due"  # properties of runs: the schedule's id, and the instant in UTC
 DUE, MANUAL = "", "manual"  # origins of ticks; those of backfills are `backfill-1`, `backfill-2`, …
@@ -283,8 +284,16 @@ def _recurrence_faults(rule: Recurrence) -> _Found:
     if rule.frequency not in FREQUENCIES:
         yield f"frequency {rule.frequency!r} is unknown", f"there are: {', '.join(FREQUENCIES)}"
         return
-    if not _is_count(rule.interval):
-        yield f"interval {rule.interval!r} is no number of times", "give a whole number from 1"
+    if not _is_count(rule.interval) or rule.interval > LONGEST_INTERVAL:
+        yield f"interval {rule.interval!r} is no number of times", f"give a whole number from 1 to {LONGEST_INTERVAL}"
+    for name, given, count in (
+        ("hours", rule.hours, 24),
+        ("minutes", rule.minutes, 60),
+        ("week_days", rule.week_days, 7),
+    ):
+        if len(given) > count:
+            yield f"there are {len(given)} {name}", f"name each once: there are {count}"
+            return
     for name, values, most in (("hours", rule.hours, 23), ("minutes", rule.minutes, 59)):
         if values and rule.frequency not in ("Day", "Week"):
             yield f"{name} are not for frequency {rule.frequency}", "they are for Day and Week"

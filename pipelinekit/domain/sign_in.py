@@ -55,7 +55,7 @@ class SignInPolicy:
     def principal(self, claims: Mapping[str, Any], role: Role) -> Principal:
         """Who a token is about: known by issuer and subject, as nothing else of it stays the same."""
         subject = subject_of(claims)
-        identity = "oidc_" + strong_digest(encode([self.issuer, subject])).rpartition(":")[2][:24]
+        identity = "oidc_" + strong_digest(encode([self.issuer, subject])).rpartition(":")[2][:32]
         return Principal(
             f"{self.issuer}#{subject}", role, Kind.USER, "", identity, float(claims["exp"]) + LEEWAY_SECONDS
         )

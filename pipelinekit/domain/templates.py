@@ -14,7 +14,9 @@ from pipelinekit.errors import Fault
 from pipelinekit.typed import Any
 
 TEMPLATES = ("due", "due_date", "previous_success")
-_TEMPLATE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_TEMPLATE = re.compile(
+    r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*+)\}\}"
+)  # no further one begins inside: else long texts take long
 
 
 def render(parameters: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ STORED_AS = {"table": "arrow", "array": "numpy", "bytes": "bytes", "file": "file
 PATHS = frozenset({"file", "folder", "path"})
 DATASET = "dataset:"  # what a text begins with that names a registered dataset
 DATASTORE = "datastore:"  # or files in a datastore that nobody registered
+LARGEST = 10**308  # an int that may be given for a float
 
 
 @frozen
@@ -146,7 +147,7 @@ def problem(kind: PortType, value: Any) -> str:
                 return ""
             return f"expected one of {', '.join(map(str, kind.values))}, got {shorten(value)}"
         case "float":
-            if type(value) in (int, float):
+            if type(value) is float or (type(value) is int and abs(value) < LARGEST):
                 return ""
         case _:
             if kind.kind in _PYTHON_TYPES and type(value) is _PYTHON_TYPES[kind.kind]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelinekit.classes import frozen
 from pipelinekit.errors import Fault
 
-PART_BYTES = 4 << 20  # that one request carries
+PART_BYTES = 2 << 20  # that one request carries
 SMALL_BYTES = 256 << 10  # blobs up to here travel together
 MOST_DIGESTS = 10_000  # that are asked for at once
 

@@ -18,6 +18,7 @@ else:
     croniter = late("croniter")
 
 ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+LONGEST = 1000  # characters of an expression
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DAYS = "sun|mon|tue|wed|thu|fri|sat"
 _SIGNS = r"[0-9*,/?-]"
@@ -77,6 +78,9 @@ class CronFields:
 def cron_fields(expression: object) -> CronFields:
     """The values of an expression. Raises ScheduleError for what is none, or would not say what it seems to."""
     text = expression.strip().lower() if isinstance(expression, str) else ""
+    if len(text) > LONGEST:
+        words = f"a cron expression may have {LONGEST} characters, and this one has {len(text)}"
+        raise ScheduleError(words, hint=_HINT)
     if text not in ALIASES:
         _check_fields(text.split(), expression)
     try:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+
+SHOWN_KEYS = 20  # of those that are not known
+Pattern = Annotated[str, Field(max_length=255)]
 
 
 class Body(BaseModel):
@@ -20,7 +23,7 @@ class Body(BaseModel):
         if isinstance(data, Mapping):
             known = [field.alias or name for name, field in cls.model_fields.items()]
             if unknown := [str(key) for key in data if key not in known]:
-                shown = ", ".join(repr(key[:80]) for key in unknown)
+                shown = ", ".join(repr(key[:80]) for key in unknown[:SHOWN_KEYS])
                 raise PydanticCustomError(
                     "unknown_keys",
                     "there is no key {unknown}",
@@ -29,30 +32,31 @@ class Body(BaseModel):
         return data
 
 
-class Call(Body):
-    """A call of a published pipeline. What is not said is as it was published."""
+class Started(Body):
+    """What is said of any run that is asked for."""
 
-    version: int | None = Field(None, ge=0, description="the endpoint's version; its default by default")
     experiment: str = Field("", description="the experiment that the run belongs to")
-    parameters: dict[str, Any] = Field({}, description="values of parameters, by name")
     tags: dict[str, str] = Field({}, description="tags of the run")
     display_name: str = Field("", max_length=255, description="what the run is shown as")
     continue_on_step_failure: bool | None = Field(None, description="after a failure skip only what depends on it")
-    regenerate: bool | list[str] = Field(False, description="execute whatever was kept: all, or steps by pattern")
+    regenerate: bool | Annotated[list[Pattern], Field(max_length=500)] = Field(
+        False, description="execute whatever was kept: all, or steps by pattern"
+    )
     compute: str = Field("", description="where steps run")
     callback: str = Field("", max_length=2000, description="an address that is told of the end of the run")
 
 
-class Submission(Body):
+class Call(Started):
+    """A call of a published pipeline. What is not said is as it was published."""
+
+    version: int | None = Field(None, ge=0, description="the endpoint's version; its default by default")
+    parameters: dict[str, Any] = Field({}, description="values of parameters, by name")
+
+
+class Submission(Started):
     """A run of a pipeline that was uploaded."""
 
-    upload: str = Field(description="the digest of the upload's document, which is a blob in the store")
-    experiment: str = Field("", description="the experiment that the run belongs to; the pipeline's name")
-    tags: dict[str, str] = Field({}, description="tags of the run")
-    display_name: str = Field("", max_length=255, description="what the run is shown as")
-    continue_on_step_failure: bool | None = Field(None, description="after a failure skip only what depends on it")
-    regenerate: bool | list[str] = Field(False, description="execute whatever was kept: all, or steps by pattern")
-    compute: str = Field("", description="where steps run")
+    upload: str = Field(max_length=64, description="the digest of the upload's document, which is a blob in the store")
     max_seconds: float = Field(0.0, ge=0, description="the run is canceled when it has taken so long; 0 for never")
 
 
@@ -157,7 +161,7 @@ class NewBackfill(Body):
     since: float | str = Field(description="as the schedule's clocks show it, such as 2026-01-31T09:30")
     until: float | str = Field(description="the last instant that counts")
     missing_only: bool = Field(True, description="leave out those that a run was started for")
-    at_once: int = Field(1, ge=1, description="so many runs open at a time")
+    at_once: int = Field(1, ge=1, le=10_000, description="so many runs open at a time")
 
 
 class NewWebhook(Body):

@@ -19,6 +19,7 @@ FORMATS = (TEXT, JSON)
 REQUESTS = "pipelinekit.access"
 EVENTS = "pipelinekit.server"
 LOGGERS = (REQUESTS, EVENTS, "pipelinekit.rest", "uvicorn.error")
+ALL = ""  # the logger behind all others, such as those of libraries that warn of something
 redaction = Redaction()  # the one of this process: values of secrets that it opens are told to it
 _RUN = re.compile(r"\brun ([0-9a-z]{14})\b")
 
@@ -81,11 +82,11 @@ def _readable(record: logging.LogRecord, fields: dict[str, Any]) -> str:
 
 
 class _Events(logging.Filter):
-    """Lets pass what happens to runs and schedules, and nothing of requests and connections."""
+    """Lets pass what happens to runs and schedules and what libraries warn of, and nothing of requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is written."""
-        return record.name == EVENTS
+        return record.name == EVENTS or record.name not in LOGGERS
 
 
 def log_to(place: Path) -> logging.Handler:
@@ -104,7 +105,7 @@ def log_to_terminal(style: str = "") -> logging.Handler:
 
 def stop(handler: logging.Handler) -> None:
     """Write no more to this one."""
-    for name in LOGGERS:
+    for name in (*LOGGERS, ALL):
         logging.getLogger(name).removeHandler(handler)
     handler.close()
 
@@ -121,4 +122,5 @@ def _add(handler: logging.Handler, style: str) -> logging.Handler:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+    logging.getLogger(ALL).addHandler(handler)
     return handler

@@ -26,6 +26,7 @@ from pipelinekit.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 UNSHOWN = "/api/v1/secrets"  # where nothing of a body is repeated
+MOST_FAULTS = 100  # that one answer tells of
 LONGEST_VALUE = 100  # characters that an answer repeats of what was sent
 
 _STATUSES: tuple[tuple[type[PipelinekitError], int], ...] = (
@@ -102,7 +103,7 @@ def problem(
         "status": status,
         "detail": detail,
         "hint": hint,
-        "faults": faults or [],
+        "faults": (faults or [])[:MOST_FAULTS],
         "request_id": getattr(request.state, "id", ""),
     }
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)

@@ -88,7 +88,9 @@ async def show_run(asked: Viewing, run: Id) -> dict[str, Any]:
 
 
 @router.get("/{run}/logs", operation_id="show_run_logs")
-async def show_logs(asked: Viewing, run: Id, step: Text = "", after: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
+async def show_logs(
+    asked: Viewing, run: Id, step: Text = "", after: Annotated[int, Query(ge=0, le=1 << 53)] = 0
+) -> dict[str, Any]:
     """What a step wrote, or all steps, from the character `after` on."""
 
     def work(services: Services, _: Principal) -> dict[str, Any]:

@@ -129,6 +129,11 @@ def not_text(error: UnicodeEncodeError) -> UsageError:
     return UsageError(f"{error.object[:80]!r} is no text that can be kept", hint="give it in UTF-8")
 
 
+def too_large(error: OverflowError) -> UsageError:
+    """What is told of a number that no database keeps."""
+    return UsageError("a number has more than 64 bits", hint=f"give a smaller one ({error})")
+
+
 def device_of(folder: Path) -> int | None:
     """The device that a folder lies on; None where it is not there."""
     try:

@@ -84,8 +84,9 @@ class SQLSchedules:
             )
             if not found:
                 return None
-            if void:
-                self._database.write("void_ticks" if every_origin else "void_due_ticks", (void, at, schedule.id))
+            voided = "void_ticks" if every_origin else "void_due_ticks"
+            if void and (count := self._database.write(voided, (void, at, schedule.id))):
+                self._database.write("count_total", (TICKS, str(Disposition.VOIDED), float(count)))
             ticks, ranges = tuple(ticks), tuple(ranges)
             self._database.write_many("add_tick", map(_tick_row, ticks))
             self._database.write_many("add_range", map(_range_row, ranges))

@@ -16,7 +16,17 @@ from pathlib import Path
 
 from pipelinekit.errors import StorageError
 from pipelinekit.late import late
-from pipelinekit.storage.database import Row, device_of, in_parts, migrations, nameless, not_text, queries, statements
+from pipelinekit.storage.database import (
+    Row,
+    device_of,
+    in_parts,
+    migrations,
+    nameless,
+    not_text,
+    queries,
+    statements,
+    too_large,
+)
 from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -173,6 +183,8 @@ class SQLiteDatabase:
             raise _storage_error(error, self.path) from error
         except UnicodeEncodeError as error:
             raise not_text(error) from error
+        except OverflowError as error:
+            raise too_large(error) from error
 
     def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a statement: a damaged page shows when it is come to."""
@@ -211,6 +223,8 @@ class SQLiteDatabase:
                 raise _storage_error(error, self.path) from error
             except UnicodeEncodeError as error:
                 raise not_text(error) from error
+            except OverflowError as error:
+                raise too_large(error) from error
 
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()

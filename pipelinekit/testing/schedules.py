@@ -113,6 +113,7 @@ class MemorySchedules:
         for tick in self.pending(schedule.id) if void else ():
             if every_origin or tick.origin == DUE:
                 self._ledger.ticks[tick.key] = replace(tick, disposition=Disposition.VOIDED, reason=void, decided_at=at)
+                self._ledger.count([(TICKS, str(Disposition.VOIDED), 1.0)])
         for tick in ticks:
             self._ledger.ticks.setdefault(tick.key, tick)
             if tick.disposition is not Disposition.PENDING:

@@ -39,6 +39,8 @@ from pipelinekit.workspace.runs import checked_tags
 Moment = float | str | datetime  # an instant in seconds since 1970, or what clocks of the schedule's zone show
 CheckTarget = Callable[[ScheduleSpec], Sequence[Fault]]
 PREVIEWED = 20
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+YEAR_SECONDS = 365.2425 * 86400
 TRIES = 20  # of a change, while others change the same schedule
 
 
@@ -394,6 +396,8 @@ class ScheduleCollection:
     def _instant(self, moment: Moment, zone: tzinfo) -> float:
         """The instant that is meant. Raises UsageError for what is no time, or brings a zone of its own."""
         if isinstance(moment, int | float) and not isinstance(moment, bool):
+            if not FIRST_YEAR <= 1970 + moment / YEAR_SECONDS <= LAST_YEAR:
+                raise _far(moment)
             return float(moment)
         try:
             shown = moment if isinstance(moment, datetime) else datetime.fromisoformat(str(moment))
@@ -403,7 +407,13 @@ class ScheduleCollection:
             raise UsageError(
                 f"{moment!s} brings a zone of its own", hint="leave it out: the time is one of the schedule's zone"
             )
+        if not FIRST_YEAR <= shown.year <= LAST_YEAR:
+            raise _far(moment)
         return instant_of(zone, shown)
+
+
+def _far(moment: Moment) -> UsageError:
+    return UsageError(f"{moment!s} is too far away", hint=f"give a time from {FIRST_YEAR} to {LAST_YEAR}")
 
 
 def preview_document(schedule: Schedule, coming: Sequence[Preview]) -> dict[str, Any]:

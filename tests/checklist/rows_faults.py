@@ -204,6 +204,14 @@ FAULTS = [
         ),
     ),
     Promise(
+        "Requests that cost much more than they are long: rules, lists, templates and patterns without measure",
+        "Rules, lists, times and patterns have bounds, texts are read once, and answers tell of so many faults only.",
+        (
+            _HOSTILE + "test_a_request_that_would_cost_much_more_than_it_is_long_is_refused",
+            _HOSTILE + "test_numbers_that_nothing_can_hold_are_refused",
+        ),
+    ),
+    Promise(
         "Requests that a proxy and the server read in two ways",
         "Whatever has no one end is refused, and nothing behind it on the connection is read.",
         (

@@ -214,6 +214,7 @@ class InDatabase(WebhooksContract):
             "is_told",
             "finish_run",
             "drop_claims_of_run",
+            "count_ended_run",
             "listeners",
         ]
 

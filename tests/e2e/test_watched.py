@@ -108,6 +108,8 @@ def test_who_signs_in_with_an_issuer_is_known_by_name_and_the_token_is_nowhere(p
             assert server.get("/api/v1/tokens", headers=headers).status_code == 403
             plain = issuer.token(roles=["owner"])
             assert server.get("/api/v1/runs", headers={"authorization": f"Bearer {plain}"}).status_code == 403
+            unsigned = issuer.token("", algorithm="none", roles=["owner", "ml"])
+            assert server.get("/api/v1/runs", headers={"authorization": f"Bearer {unsigned}"}).status_code == 401
             old, issuer.key = issuer.key, make_key("RS256")
             issuer.show(public(issuer.key, "second"))
             assert server.get("/api/v1/runs", headers=headers).status_code == 200, "keys are kept for a while"
@@ -132,3 +134,14 @@ def test_who_signs_in_with_an_issuer_is_known_by_name_and_the_token_is_nowhere(p
 )
 def test_settings_of_an_issuer_that_would_take_too_much_end_the_server(project, words, said):
     assert said in project("serve", "--port", "0", *words, code=2).err
+
+
+def test_a_run_of_a_schedule_is_counted_and_told(project):
+    project("schedules", "create", "soon", "--cron", "0 0 29 2 *", "--endpoint", "doubling", "--experiment", "nightly")
+    project("schedules", "run-now", "soon")
+    with serving(project, "--log-format", "json") as server:
+        wait_for(lambda: numbers(server).get(("pipelinekit_schedule_ticks_total", "Fired")) == 1)
+        line = wait_for(lambda: [item for item in told(server) if item["event"] == "schedules"])[0]
+        assert line["message"] == f"run {line['run']} is recorded for a schedule"
+        assert numbers(server)["pipelinekit_schedule_lateness_seconds_count",] == 0, "nobody waited for it"
+    project("schedules", "delete", "soon")

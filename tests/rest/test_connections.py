@@ -11,7 +11,7 @@ import pytest
 from certificates import Authority
 from conftest import wait_for
 
-from pipelinekit.connecting import connect
+from pipelinekit import Workspace
 from pipelinekit.errors import StorageError
 from pipelinekit.rest import connections, guard
 from pipelinekit.rest.server import Address, HTTPServer
@@ -157,10 +157,10 @@ def test_over_tls_it_is_the_same(service, tmp_path, hurry):
     server.start()
     try:
         assert server.url.startswith("https://127.0.0.1:")
-        runs = connect(server.url, service.owner, str(tmp_path / "ca")).runs.list(limit=1)
+        runs = Workspace.connect(server.url, service.owner, certificate=str(tmp_path / "ca")).runs.list(limit=1)
         assert len(runs) <= 1
         with pytest.raises(StorageError, match="certificate"):
-            connect(server.url, service.owner).runs.list()
+            Workspace.connect(server.url, service.owner).runs.list()
         context = ssl.create_default_context(cafile=str(tmp_path / "ca"))
         with connected(server) as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as slow:
             slow.sendall(HEAD + b"x-slow: ")

@@ -1,6 +1,7 @@
 """Hostile texts in every place of every request, from the document that describes them; and what must never be run."""
 
 import ast
+import json
 import pickle
 import re
 from pathlib import Path
@@ -134,6 +135,66 @@ def test_what_was_written_is_told_as_data_and_nothing_else(harmless):
     assert answer.json()["tags"] == {"a": mark}
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+CALL, SCHEDULES = "/api/v1/pipeline-endpoints/other/runs", "/api/v1/schedules"
+DAILY = {"name": "n", "endpoint": "other", "experiment": "e", "cron": "0 6 * * *"}
+COSTLY = {
+    "a rule of many parts": (SCHEDULES, {**DAILY, "cron": "0," * 250_000 + "1 * * * *"}),
+    "a rule of many fields": (SCHEDULES, {**DAILY, "cron": "0 " * 300_000}),
+    "hours again and again": (SCHEDULES, {**DAILY, "cron": "", "recurrence": {"frequency": "Day", "hours": [1] * 100_000, "minutes": [1] * 100_000}}),
+    "an interval without end": (SCHEDULES, {**DAILY, "cron": "", "recurrence": {"frequency": "Minute", "interval": 10**300}}),
+    "a start far ahead": (SCHEDULES, {**DAILY, "start": 1e300}),
+    "a start before all time": (SCHEDULES, {**DAILY, "start": -1e12}),
+    "a start in the first year": (SCHEDULES, {**DAILY, "cron": "", "recurrence": {"frequency": "Minute"}, "start": "0001-01-01T00:00"}),
+    "an end in the last year": (SCHEDULES, {**DAILY, "end": "9999-12-31T23:59"}),
+    "a backfill of all time": (f"{SCHEDULES}/often/backfills", {"since": "0001-01-01", "until": "2026-01-01"}),
+    "a template in a template": (SCHEDULES, {**DAILY, "parameters": {"rate": "{{" * 200_000}}),
+    "a template that does not end": (SCHEDULES, {**DAILY, "parameters": {"rate": "{{due" + " " * 400_000}}),
+    "a pattern of many stars": (CALL, {"regenerate": ["*a" * 200_000]}),
+    "very many patterns": (CALL, {"regenerate": ["*a" * 20 + "b"] * 10_000}),
+    "very many parameters": (CALL, {"parameters": {f"k{number}": "v" for number in range(30_000)}}),
+    "very many keys": (CALL, {f"k{number}": "v" for number in range(60_000)}),
+    "very many tags": (CALL, {"tags": {f"k{number}": "v" for number in range(30_000)}}),
+    "a key that comes again after very many": (CALL, "{" + ",".join(f'"k{number}": 1' for number in range(60_000)) + ', "k59999": 1}'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", COSTLY)
+@pytest.mark.timeout(60)  # many of them took minutes once
+def test_a_request_that_would_cost_much_more_than_it_is_long_is_refused(harmless, what):
+    path, sent = COSTLY[what]
+    harmless("POST", SCHEDULES, json={**DAILY, "name": "often", "cron": "* * * * *"})
+    content = sent if isinstance(sent, str) else json.dumps(sent)
+    answer = harmless("POST", path, content=content, headers={"content-type": "application/json"})
+    check(answer, "")
+    assert answer.status_code == 400, answer.text[:500]
+    assert len(answer.content) < len(content) + 1000
+
+
+def test_numbers_that_nothing_can_hold_are_refused(harmless):
+    large = "9" * 4000
+    for sent in (
+        '{"parameters": {"rate": ' + large + "}}",
+        '{"parameters": {"data": "dataset:x@' + large + '"}}',
+        '{"parameters": {"data": "dataset:x@' + large * 2 + '"}}',
+        '{"version": ' + large + "}",
+    ):
+        answer = harmless("POST", CALL, content=sent, headers={"content-type": "application/json"})
+        check(answer, "")
+        assert answer.status_code in (400, 404), answer.text
+    harmless("POST", SCHEDULES, json={**DAILY, "name": "often", "cron": "* * * * *"})
+    for path in (
+        "/api/v1/tokens/audit/log?before=",
+        "/api/v1/runs/latest/logs?after=",
+        f"{CALL}?version=",
+        f"{SCHEDULES}/often/preview?count=",
+    ):
+        answer = harmless("GET", path + "9" * 30)
+        check(answer, "")
+        assert answer.status_code in (400, 404), (path, answer.text)
+    filled = {"since": "2026-01-01", "until": "2026-01-01T00:05", "at_once": 10**30}
+    assert harmless("POST", f"{SCHEDULES}/often/backfills", json=filled).status_code == 400
 
 
 # -- other workspaces ------------------------------------------------------------------------------------------------------

@@ -78,3 +78,16 @@ def test_without_a_style_a_terminal_is_told_events_only(monkeypatch):
         finally:
             logs.stop(handler)
         assert len(written.getvalue().splitlines()) == expected, style
+
+
+def test_what_libraries_warn_of_goes_through_the_same_filter(monkeypatch):
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    handler = logs.log_to_terminal()
+    try:
+        logging.getLogger("some.library").warning("cannot reach %s", "https://anna:geheim@host/x\nforged")
+        logging.getLogger("some.library").info("nothing of interest")
+    finally:
+        logs.stop(handler)
+    (told,) = written.getvalue().splitlines()
+    assert told.endswith("cannot reach https://***@host/x\\nforged")

@@ -105,6 +105,16 @@ class VitalsContract:
         assert "15" not in lateness
         assert lateness["60"] == lateness["21600"] == 1.0
 
+    def test_instants_that_count_no_more_are_counted_as_such(self) -> None:
+        made = self.make()
+        made.schedules.add(schedule("s1", "one"))
+        now = made.vitals.read().at
+        changed = made.schedules.change(schedule("s1", "one"), ticks=[tick(now - 20.0), tick(now - 10.0)])
+        assert changed is not None
+        assert made.schedules.change(changed, void="it is over", at=now) is not None
+        found = made.vitals.read()
+        assert (found.pending, found.totals[TICKS]) == (0, {str(Disposition.VOIDED): 2.0})
+
     def test_servers_are_told(self) -> None:
         made = self.make()
         about = Server("here", 1, 2.0, 3, 4)
