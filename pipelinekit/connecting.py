@@ -44,7 +44,7 @@ from pipelinekit.workspace.stored_snapshots import SnapshotCollection
 LOOK_SECONDS = 0.5
 NOUNS = frozenset(
     ("runs", "snapshots", "published_pipelines", "pipeline_endpoints", "schedules", "datasets", "datastores",
-     "environments", "computes", "secrets", "tokens", "audit")
+     "environments", "computes", "secrets", "tokens", "audit", "webhooks")
 )  # fmt: skip
 
 
@@ -134,6 +134,7 @@ class RemoteServices:
         self.metrics = workspace.records.metrics
         self.clock = SimpleNamespace(now=time.time)
         self.zones = InstalledZones()
+        self.servers = SimpleNamespace(alive=lambda: [workspace.url])
         self.accounts = SimpleNamespace(uses=self._step_uses)
         self.upkeep = SimpleNamespace(upkeep=SimpleNamespace(pin=self._pin))
 

@@ -62,7 +62,8 @@ COMMANDS = {
 
 AT_SERVERS = frozenset(
     ("run", "publish", "runs", "explain", "experiments", "graph", "pipelines", "pipeline-endpoints", "schedules",
-     "datasets", "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens", "settings")
+     "datasets", "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens", "settings",
+     "webhooks")
 )  # fmt: skip
 
 EXIT_FAILED = 1

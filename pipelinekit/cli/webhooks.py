@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.servers import open_services
 from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.webhooks import CHOICES, Delivery, NewWebhook, Webhook
 from pipelinekit.wire.webhooks import (

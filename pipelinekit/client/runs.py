@@ -1,4 +1,4 @@
-"""Runs that a server has: who uses the client says what they are."""
+"""How the other nouns of a server come by runs."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from pipelinekit.client.publishing import RemoteEndpoints, RemotePipeline, Remot
 from pipelinekit.client.runs import Runs, RunT
 from pipelinekit.client.schedules import RemoteSchedules
 from pipelinekit.client.uploads import Pack, Uploads
+from pipelinekit.client.webhooks import RemoteWebhooks
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.errors import UsageError
 
@@ -36,6 +37,7 @@ class RemoteWorkspace(Generic[RunT]):
         self.secrets = RemoteSecrets(connection)
         self.tokens = RemoteTokens(connection)
         self.audit = RemoteAudit(connection)
+        self.webhooks = RemoteWebhooks(connection)
         self.uploads = Uploads(connection)
         self._runs = runs
         self._pack = pack

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from pipelinekit.classes import replace
 from pipelinekit.domain.datasets import DatasetVersion
-from pipelinekit.domain.hosts import AllowedHost, read_url
+from pipelinekit.domain.hosts import AllowedHost, read_allowed, read_url
 from pipelinekit.domain.pipeline_endpoints import ENDPOINT_VERSION, PIPELINE_ENDPOINT, PipelineEndpoint
 from pipelinekit.domain.published_pipelines import PUBLISHED_PIPELINE
 from pipelinekit.domain.runs import RunStatus
@@ -18,10 +19,12 @@ from pipelinekit.domain.webhooks import (
     OF_EXPERIMENT,
     OF_SCHEDULE,
     Delivery,
+    DeliveryState,
     Event,
     EventKind,
     NewWebhook,
     Webhook,
+    WebhookState,
 )
 from pipelinekit.typed import Any
 from pipelinekit.wire.values import dumps
@@ -178,3 +181,47 @@ def history_document(name: str, deliveries: Iterable[Delivery]) -> dict[str, Any
 def host_document(host: AllowedHost) -> dict[str, Any]:
     """A host that was allowed."""
     return {"host": host.name, "added_at": host.added_at, "added_by": host.added_by}
+
+
+def webhook_from_document(document: Mapping[str, Any]) -> Webhook:
+    """A webhook from its document, which tells what it is limited to by name."""
+    names = {noun: document[noun] for noun in (OF_ENDPOINT, OF_SCHEDULE, OF_EXPERIMENT) if document[noun]}
+    return Webhook(
+        document["id"],
+        document["name"],
+        document["url"],
+        tuple(map(EventKind, document["events"])),
+        {},
+        names,
+        WebhookState(document["state"]),
+        document["secret_version"],
+        document["trouble"],
+        document["created_at"],
+        document["created_by"],
+        document["updated_at"],
+    )
+
+
+def delivery_from_document(document: Mapping[str, Any]) -> Delivery:
+    """A message and what became of it, from its document, which does not tell what it says, nor to where."""
+    return Delivery(
+        document["id"],
+        document["webhook"],
+        "",
+        EventKind(document["event"]),
+        "",
+        document["created_at"],
+        document["run"],
+        DeliveryState(document["state"]),
+        document["tries"],
+        document["next_at"] or 0.0,
+        document["tried_at"],
+        document["ended_at"],
+        document["status"],
+        document["answer"],
+    )
+
+
+def host_from_document(document: Mapping[str, Any]) -> AllowedHost:
+    """A host that was allowed, from its document."""
+    return replace(read_allowed(document["host"]), added_at=document["added_at"], added_by=document["added_by"])

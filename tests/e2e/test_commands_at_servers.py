@@ -282,6 +282,20 @@ CHANGING = """
     computes delete NAME
     computes detach NAME
     computes detach NAME
+    webhooks create NAME https://example.com/NAME --on run.failed --experiment NAME
+    webhooks create NAME https://example.com/NAME
+    webhooks create bad-NAME ftp://example.com
+    webhooks show NAME
+    webhooks disable NAME
+    webhooks enable NAME
+    webhooks rotate-secret NAME
+    webhooks deliveries NAME
+    webhooks allow NAME.example:8080
+    webhooks hosts
+    webhooks disallow NAME.example:8080
+    webhooks disallow NAME.example:8080
+    webhooks delete NAME
+    webhooks list
     secrets set NAME
     secrets set NAME=value
     secrets delete NAME
@@ -301,7 +315,7 @@ CHANGING = """
     runs files RUN --save files-NAME
 """
 VARYING = (
-    (re.compile(r"pk_\w+"), "TOKEN"),
+    (re.compile(r"pk_\w+|whsec_[\w+/=-]+"), "TOKEN"),
     (re.compile(r"\b1[0-9a-z]{13}\b"), "ID"),
     (re.compile(r"\b1[67]\d{8}(\.\d+)?\b"), "SECONDS"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "TIME"),

@@ -212,6 +212,40 @@ def test_steps_bring_an_environment_that_is_resolved_at_the_server(author, serve
     assert "'nobody'" in author.say(RUN, code=1)
 
 
+def test_commands_send_the_pipeline_that_they_name(author, server):
+    author.edit("helpers.py", "1.0", "3.0")
+    there = {"env": {"PIPELINEKIT_TOKEN": server.tokens["contributor"]}}
+    at = ("--server", server.url)
+    done = author("run", "retrain.py", "-p", "rate=2", "--tag", "by=hand", *at, **there)
+    assert "Completed scale" in done.err
+    assert "3 steps, 1 reused, 2 completed" in done.out or "3 steps, 2 completed, 1 reused" in done.out
+    again = author("run", "retrain.py", "-p", "rate=2", "--json", *at, **there).json
+    assert (again["outputs"]["sum"], again["summary"]["Reused"]) == (18.0, 3)
+    waiting = author("run", "retrain.py", "--detach", *at, **there).out.strip()
+    assert author("runs", "wait", waiting, *at, **there).code == 0
+    made = author("publish", "retrain.py", "-p", "rate=4", "--endpoint", "sent", *at, **there).out
+    assert "version 0 of pipeline endpoint 'sent', its default" in made
+    published = author("publish", f"run:{waiting}", "--json", *at, **there).json
+    assert published["provenance"]["run"] == waiting
+    called = author("pipeline-endpoints", "submit", "sent", "--wait", "--json", *at, **there).json
+    assert called["outputs"]["sum"] == 36.0
+    assert not (author.folder / ".pipelinekit").exists()
+
+
+def test_a_run_that_fails_at_a_server_is_told_as_one_that_fails_here(author, server):
+    there = {"env": {"PIPELINEKIT_TOKEN": server.tokens["contributor"]}}
+    author.edit("retrain.py", "return sum(numbers)", "raise ValueError('there are too many')  #")
+    done = author("run", "retrain.py", "--server", server.url, code=1, **there)
+    assert "step 'scale' failed: ValueError: there are too many" in done.out
+    refused = author("run", "retrain.py", "--in-process", "--server", server.url, code=2, **there)
+    assert "--in-process work beside the workspace folder" in refused.err
+    author("compile", "retrain.py", "-o", "graph.json")
+    refused = author("run", "graph.json", "--server", server.url, code=2, **there)
+    assert "name the Python file" in refused.err
+    nobody = author("run", "retrain.py", "--server", server.url, code=2, env={"PIPELINEKIT_TOKEN": ""})
+    assert "access token" in nobody.err
+
+
 def test_the_parts_are_put_together_whatever_their_size(tmp_path, server):
     """A folder with many files, of which some are large: each comes as it was."""
     from pipelinekit.client.connection import Connection
