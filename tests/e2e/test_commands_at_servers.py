@@ -369,10 +369,9 @@ REFUSED = """
     gc --dry-run
     fsck
     serve
-    run retrain.py
+    run retrain.py --in-process
     plan retrain.py
     compile retrain.py
-    publish retrain.py
     workspace show
     runs export latest
     runs reproduce latest
