@@ -134,6 +134,12 @@ class StorageError(PipelinekitError):
     code = "storage"
 
 
+class UnreachableError(StorageError):
+    """A place that somebody names cannot be reached, such as a datastore that is to be registered."""
+
+    code = "unreachable"
+
+
 class LeaseLostError(PipelinekitError):
     """The run belongs to another driver now, or has ended; whatever this driver still does is void."""
 

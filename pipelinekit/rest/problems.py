@@ -21,6 +21,7 @@ from pipelinekit.errors import (
     PipelinekitError,
     StorageError,
     UnauthenticatedError,
+    UnreachableError,
     UsageError,
 )
 
@@ -38,6 +39,7 @@ _STATUSES: tuple[tuple[type[PipelinekitError], int], ...] = (
     (FaultyError, 400),
     (ComputeError, 409),
     (IntegrityError, 409),
+    (UnreachableError, 409),
     (StorageError, 503),
 )
 _log = logging.getLogger("pipelinekit.rest")

@@ -21,7 +21,7 @@ from pipelinekit.domain.datastores import (
     is_pattern,
     matcher,
 )
-from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.errors import NotFoundError, StorageError, UnreachableError, UsageError
 from pipelinekit.formats.paths import walk_files
 from pipelinekit.late import late
 from pipelinekit.ports import Clock
@@ -246,7 +246,10 @@ class DatastoreCollection:
         if allow_private and record.kind != WEB:
             raise UsageError("allow_private is for web servers", hint="leave it out: other stores are not restricted")
         if not skip_validation:
-            self._open(record).check()
+            try:
+                self._open(record).check()
+            except StorageError as error:
+                raise UnreachableError(error.message, hint=error.hint) from None
         self._records.put(record, overwrite=overwrite)
         return self.get(name)
 
