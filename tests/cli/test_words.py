@@ -25,7 +25,7 @@ def by_argparse(module, command, words):
             found = vars(_parser(module, command).parse_args(words))
         except SystemExit:
             return None
-    return {name: value for name, value in found.items() if name not in ("workspace", "debug")}
+    return {name: value for name, value in found.items() if name not in ("workspace", "debug", "server")}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

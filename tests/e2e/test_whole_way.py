@@ -45,7 +45,7 @@ def go_the_whole_way(site):
     assert int(re.search(r"child of (\d+)", told)[1]) in nodes, "it was executed by a process of a node"
 
     endpoint = Workspace.connect(str(site.live().base_url), site.token).pipeline_endpoints.get("doubling")
-    assert endpoint.add_version(site.pipeline) == 1
+    assert endpoint.add_version(site.pipeline).number == 1
     endpoint.set_default(1)
     by_default, by_number = endpoint.submit(), endpoint.submit(version=0)
     site.process.kill()
