@@ -31,6 +31,7 @@ def main() -> None:
         return {"id": str(len(body.parameters)), "status": "Queued"}
 
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", http="h11", ws="none"))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()

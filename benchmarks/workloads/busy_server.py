@@ -19,6 +19,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -90,8 +91,12 @@ def call(token: str, number: int) -> bytes:
 def sustained(url: str, tokens: list[str], seconds: float = SECONDS) -> dict[str, float]:
     """Calls without a pause."""
     numbers = itertools.count()
-    each = [(call(token, next(numbers)) for _ in itertools.count()) for token in tokens[:CONNECTIONS]]
-    return load.press(url, each, 202, seconds).told(seconds)
+
+    def calls(token: str) -> Iterator[bytes]:
+        while True:
+            yield call(token, next(numbers))
+
+    return load.press(url, [calls(token) for token in tokens[:CONNECTIONS]], 202, seconds).told(seconds)
 
 
 def burst(url: str, tokens: list[str]) -> dict[str, float]:
@@ -195,7 +200,9 @@ def cancel_all() -> None:
 database = None
 if records == "postgres":
     database = get_server(folder / "postgres")
-    os.environ["PIPELINEKIT_RECORDS"] = database.get_uri()
+    parts = urlsplit(database.get_uri())
+    os.environ["PGPASSWORD"] = parts.password or ""
+    os.environ["PIPELINEKIT_RECORDS"] = parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")).geturl()
 try:
     (folder / "flows.py").write_text(textwrap.dedent(FILE))
     published = {

@@ -213,8 +213,8 @@ class Needs:
         self.permission = permission
         self.limit = limit
 
-    def __call__(self, request: Request) -> Asked:
-        """The request with its permission."""
+    async def __call__(self, request: Request) -> Asked:
+        """The request with its permission. Not a plain function: those are called in threads of others."""
         return Asked(request, self.permission)
 
     async def admit(self, request: Request) -> None:

@@ -148,5 +148,6 @@ def _bound(address: Address) -> socket.socket:
     except OSError as error:
         words = f"nothing can be served at {address.host} port {address.port}: {error.strerror or error}"
         raise UsageError(words, hint="choose another port with --port, or 0 for any free one") from None
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for what it comes in
     bound.setblocking(False)
     return bound
