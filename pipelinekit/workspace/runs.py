@@ -364,6 +364,10 @@ class RunCollection:
             raise UsageError(f"{run!r} is not the id of a run", hint="give its id, or the beginning of it, as text")
         return self.handle(self._stores.runs.get(run))
 
+    def status_of(self, run: str) -> RunStatus:
+        """Where a run stands in the records; its driver is not looked for. Raises NotFoundError."""
+        return self._stores.runs.get(run).status
+
     def list(
         self,
         *,

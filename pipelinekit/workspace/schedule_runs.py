@@ -98,7 +98,7 @@ class ScheduleLauncher:
         found = {}
         for run in runs:
             try:
-                found[run] = self._runs.get(run).record.status
+                found[run] = self._runs.status_of(run)  # others see to dead drivers: that looks at all open runs
             except NotFoundError:  # removed by a clean-up
                 continue
         return found
