@@ -119,6 +119,7 @@ def sql(statement: str) -> list:
     """Rows of the records, asked for beside the server."""
     if database is not None:
         with psycopg.connect(os.environ["PIPELINEKIT_RECORDS"]) as connection:
+            connection.execute("set search_path to pipelinekit")
             return connection.execute(statement).fetchall()
     with contextlib.closing(sqlite3.connect(folder / ".pipelinekit" / "records.db", timeout=60)) as connection:
         return connection.execute(statement).fetchall()

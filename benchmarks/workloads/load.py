@@ -51,8 +51,12 @@ async def _connection(address, requests, wanted: int, until: float, load: Load) 
         began = time.monotonic()
         if began > until:
             break
-        writer.write(text)
-        status = await _answer(reader)
+        try:
+            writer.write(text)
+            status = await _answer(reader)
+        except (asyncio.IncompleteReadError, ConnectionError):  # some servers end a connection now and then
+            status = 0
+            reader, writer = await asyncio.open_connection(*address)
         now = time.monotonic()
         if status == wanted:
             load.good.append(now - began)
