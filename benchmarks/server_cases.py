@@ -9,7 +9,7 @@ from benchmarks.environments import OWN, SERVER, python_of
 from benchmarks.figures import Figure, Round
 
 LOAD = "a server under load"
-ON_POSTGRES, ROUTE, PREFECT = "pipelinekit, PostgreSQL", "a bare route", "prefect"
+ON_POSTGRES, ROUTE, PREFECT = "pipelinekit on PostgreSQL", "a bare route", "prefect"
 
 
 def _side(name: str, script: str, environment: str, *arguments: str) -> Side:
