@@ -1,5 +1,6 @@
 """Requests made from the OpenAPI document: nothing that it allows, or nearly allows, breaks the server."""
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -49,7 +50,10 @@ def _property(service, operation, cases, examples):
     )
     def ask(case):
         sent = case.as_transport_kwargs(base_url="http://127.0.0.1:8470")
-        answer = service.wait(service.send(sent["method"], sent["url"], **_as_httpx(service, sent)))
+        try:
+            answer = service.wait(service.send(sent["method"], sent["url"], **_as_httpx(service, sent)))
+        except httpx.InvalidURL:  # an address that the client cannot send: with control characters, or 64 KiB long
+            return
         service.desk._buckets.clear()
         assert answer.status_code < 500, (case.method, sent["url"], answer.text)
         assert str(answer.status_code) in told or answer.status_code in NOWHERE, answer.text
