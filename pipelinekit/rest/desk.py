@@ -28,6 +28,7 @@ from pipelinekit.rest.watch import Watch
 
 if TYPE_CHECKING:
     from pipelinekit.workspace.sign_in import SignIn  # an extra
+    from pipelinekit.workspace.tokens import Refusals
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ class Desk:
         self.watch = Watch(self.do)
         self.streams = Streams()
         self.meters = Meters()
+        self._refusals: Refusals | None = None
 
     async def do(self, work: Callable[[Services], T]) -> T:
         """What the work gives, done on one of the threads."""
@@ -70,6 +72,9 @@ class Desk:
     def _with_services(self, work: Callable[[Services], T]) -> T:
         if not hasattr(self._local, "services"):
             self._local.services = self._open()
+            with self._lock:
+                self._refusals = self._refusals or self._local.services.tokens.refusals
+            self._local.services.tokens.refusals = self._refusals
         self._look_again(self._local.services)
         began = time.monotonic()
         try:

@@ -115,6 +115,7 @@ class HTTPServer:
 
     def stop(self) -> None:
         """Take nothing new, and wait a little for what is in progress."""
+        self._desk.watch.is_ending = True
         self._server.should_exit = True
         self._thread.join(END_SECONDS + 1)
         self._desk.close()

@@ -28,13 +28,14 @@ class Watch:
         self._known: dict[str, Progress] = {}
         self._changed: asyncio.Condition | None = None
         self._looking: asyncio.Task[None] | None = None
+        self.is_ending = False  # the server is: who waits for a run is told how it stands
 
     async def ended(self, run: str, seconds: float) -> bool:
         """Wait until a run has ended, but not for longer; whether it has."""
         until = time.monotonic() + seconds
         with self.watched(run):
             while not self._known.get(run, UNKNOWN).ended:
-                if not await self.changed(until - time.monotonic()):
+                if self.is_ending or not await self.changed(until - time.monotonic()):
                     return False
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -47,6 +48,22 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NOBODY = strong_digest(b"")  # what a secret is compared with where nobody has a token of that id
 
 
+class Refusals:
+    """How often refused tokens are written down; threads of one server share it."""
+
+    def __init__(self) -> None:
+        self._bucket = Bucket(REFUSALS)
+        self._unwritten = 0
+        self._lock = threading.Lock()
+
+    def take(self, now: float) -> int | None:
+        """How many were not written before this one; None where this one is not to be written either."""
+        with self._lock:
+            self._bucket, possible = self._bucket.take(now)
+            unwritten, self._unwritten = self._unwritten, 0 if possible <= now else self._unwritten + 1
+            return unwritten if possible <= now else None
+
+
 class TokenCollection:
     """The access tokens of a workspace.
 
@@ -69,8 +86,7 @@ class TokenCollection:
         self._clock = clock
         self._entropy = entropy
         self._place = place
-        self._refusals = Bucket(REFUSALS)
-        self._unwritten = 0
+        self.refusals = Refusals()
 
     # -- making and ending -------------------------------------------------------------------------------------------
 
@@ -175,13 +191,10 @@ class TokenCollection:
         return _unauthenticated()
 
     def _note_refusal(self, reason: str, origin: Origin) -> None:
-        now = self._clock.now()
-        self._refusals, possible = self._refusals.take(now)
-        if possible > now:
-            self._unwritten += 1
+        unwritten = self.refusals.take(self._clock.now())
+        if unwritten is None:
             return
-        more = f"; {self._unwritten} more before it were not written" if self._unwritten else ""
-        self._unwritten = 0
+        more = f"; {unwritten} more before it were not written" if unwritten else ""
         self._audit.note("authenticate", "", by=origin, outcome=REFUSED, reason=reason + more)
 
     # -- the first owner ---------------------------------------------------------------------------------------------
