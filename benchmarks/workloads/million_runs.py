@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 import statistics
 import sys
 import time
@@ -15,6 +14,7 @@ from pipelinekit.domain.names import run_id
 from pipelinekit.domain.run_queries import RunQuery, parse_condition
 from pipelinekit.domain.runs import Failure, RunOptions, RunStatus
 from pipelinekit.domain.values import plain
+from pipelinekit.storage.sqlite_library import sqlite3
 from pipelinekit.wire.runs import failure_to_json, options_to_json
 from pipelinekit.wire.values import dumps, values_to_json
 

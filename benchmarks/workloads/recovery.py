@@ -7,7 +7,6 @@ more of them has ended.
 import json
 import os
 import signal
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
+
+from pipelinekit.storage.sqlite_library import sqlite3
 
 STEPS = """
 import time

@@ -35,9 +35,10 @@ from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import LOOPBACK, PREFIX, Guard
 
 NOUNS = (
-    runs, run_events, run_records, run_views, experiments, pipelines, pipeline_endpoints, schedules, datasets,
+    pipeline_endpoints, pipelines, runs, run_events, run_records, run_views, experiments, schedules, datasets,
     datastores, environments, computes, secrets, accounts, webhooks, tokens, uploads,
 )  # fmt: skip
+# They are tried in this order, and the first are called most: behind all others they would cost a tenth more.
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for
 
 

@@ -20,6 +20,7 @@ from pipelinekit.ports import DriverRecords, RunRecords
 from pipelinekit.ports.servers import ServerRecords
 
 LOOK_SECONDS = 0.05  # between two looks at what is queued
+FULL_SECONDS = 1.0  # between two looks where nothing more can be taken: only for runs of dead drivers
 BEAT_SECONDS = 5.0  # between two signs of life, where there is nothing new to tell
 _WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
 
@@ -66,6 +67,7 @@ class Service:
         self._spare: list[DriverProcess] = []
         self._running: dict[str, tuple[DriverProcess, int]] = {}  # with the epoch before it takes the run
         self._told: tuple[int, float] = (-1, 0.0)
+        self._full_until = 0.0
         self._trouble = ""
 
     def serve(self, ended: threading.Event, hurried: threading.Event, patience: float) -> None:
@@ -87,8 +89,11 @@ class Service:
         try:
             self._reap()
             self._beat()
-            for run in self._driving.recover(0.0, self._about.most - len(self._running)):
-                self._begin(run)
+            room = self._about.most - len(self._running)
+            if room or time.monotonic() > self._full_until:
+                self._full_until = time.monotonic() + FULL_SECONDS
+                for run in self._driving.recover(0.0, room):
+                    self._begin(run)
             while len(self._spare) < min(self._warm, self._about.most - len(self._running)):
                 self._spare.append(self._spawn())
         except (PipelinekitError, OSError) as error:

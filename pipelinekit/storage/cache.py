@@ -6,13 +6,13 @@ do not hold, nothing is remembered beyond the process.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from pipelinekit.late import late
 from pipelinekit.storage.database import device_of, in_parts, nameless
+from pipelinekit.storage.sqlite_library import sqlite3
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ older libraries use the rollback journal. Durability is full: what was acknowled
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -27,6 +26,7 @@ from pipelinekit.storage.database import (
     statements,
     too_large,
 )
+from pipelinekit.storage.sqlite_library import sqlite3
 from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

@@ -2,13 +2,14 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from functools import partial
 
 import pytest
 from conftest import wait_for
+
+from pipelinekit.storage.sqlite_library import sqlite3
 
 STEPS = """
     import sys

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import time
 from collections import Counter
 from contextlib import closing, suppress
@@ -18,6 +17,8 @@ import psycopg
 import pytest
 from conftest import alive, wait_for
 from postgres import Server, schema_of
+
+from pipelinekit.storage.sqlite_library import sqlite3
 
 STEPS = """
     import os

@@ -2,13 +2,14 @@
 
 import os
 import signal
-import sqlite3
 from contextlib import closing
 
 import psutil
 import pytest
 from conftest import alive, wait_for
 from test_crashes import go
+
+from pipelinekit.storage.sqlite_library import sqlite3
 
 STEPS = """
     import os

@@ -1,13 +1,13 @@
 """What the code of steps tells of its run, through real processes: metrics, tags, files, children."""
 
 import json
-import sqlite3
 import subprocess
 import sys
 
 import pytest
 
 from pipelinekit import PipelinekitError, get_context
+from pipelinekit.storage.sqlite_library import sqlite3
 
 TRAIN = """
     import os

@@ -12,7 +12,6 @@ import resource
 import secrets
 import select
 import signal
-import sqlite3
 import subprocess
 import sys
 import termios
@@ -23,6 +22,7 @@ from conftest import alive, set_secret, wait_for
 
 from pipelinekit import Workspace
 from pipelinekit.engine.masking import forms_of
+from pipelinekit.storage.sqlite_library import sqlite3
 
 CANARY = f"c4n&ry/{secrets.token_hex(8)}=é+'x"
 

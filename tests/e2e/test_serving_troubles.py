@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sqlite3
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,6 +12,8 @@ from e2e.test_http import CALL, call, ids, published, serving
 from mortal import mortal
 from postgres import Server
 from seams import Child, small_disk
+
+from pipelinekit.storage.sqlite_library import sqlite3
 
 PATIENT = """
     import time

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import alive, wait_for
+
+from pipelinekit.storage.sqlite_library import sqlite3
 
 STOPPING = Path(__file__).parents[1] / "stopping.py"
 PAUSE = 4  # seconds that a holder sleeps at most; its lease ends long before

@@ -1,7 +1,6 @@
 """Disks that fail, are full, away, read-only or another machine's: told in words, nothing half-written, nothing made up."""
 
 import os
-import sqlite3
 import subprocess
 from io import BytesIO
 
@@ -13,6 +12,7 @@ from pipelinekit.errors import IntegrityError, StorageError
 from pipelinekit.storage import disks
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.storage.sqlite_library import sqlite3
 
 
 def failing(log, call, how):

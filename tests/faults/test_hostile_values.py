@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import sqlite3
 
 import pytest
 from conftest import set_secret
@@ -16,6 +15,7 @@ from pipelinekit.engine.masking import forms_of
 from pipelinekit.errors import StorageError, UsageError
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.storage.sqlite_library import sqlite3
 
 # -- addresses ---------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import shutil
-import sqlite3
 import tempfile
 import threading
 import time
@@ -42,6 +41,7 @@ from pipelinekit.storage.logs import SQLLogs
 from pipelinekit.storage.reuse import SQLReuse
 from pipelinekit.storage.runs import SQLDriving, SQLRuns
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.storage.sqlite_library import sqlite3
 from pipelinekit.storage.sweeping import FolderSweeper
 from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.testing.clock import HandClock

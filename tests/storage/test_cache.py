@@ -1,13 +1,13 @@
 """What this machine remembers: fast while it is there, and never in the way when it is not."""
 
 import os
-import sqlite3
 
 import pytest
 from seams import Child, children, opened
 
 from pipelinekit.domain.digests import digest_bytes
 from pipelinekit.storage.cache import FileCache
+from pipelinekit.storage.sqlite_library import sqlite3
 from pipelinekit.testing.stores import MemoryCache
 from pipelinekit.workspace.files import SETTLED_NANOSECONDS, FileDigests
 

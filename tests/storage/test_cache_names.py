@@ -1,8 +1,7 @@
 """The cache takes any file name that Linux has, and a failed write leaves it usable."""
 
-import sqlite3
-
 from pipelinekit.storage.cache import FileCache
+from pipelinekit.storage.sqlite_library import sqlite3
 
 NAME = b"caf\xe9.txt".decode("utf-8", "surrogateescape")
 

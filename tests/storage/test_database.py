@@ -1,6 +1,5 @@
 """The records' database on SQLite: created once, never over something else, patient with others, whole after any death."""
 
-import sqlite3
 import threading
 
 import pytest
@@ -11,6 +10,7 @@ from pipelinekit.errors import StorageError
 from pipelinekit.storage.database import migrations
 from pipelinekit.storage.run_queries import SQLRunQueries
 from pipelinekit.storage.sqlite import APPLICATION_ID, SQLiteDatabase, wal_is_safe
+from pipelinekit.storage.sqlite_library import sqlite3
 from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.testing.clock import HandClock
 

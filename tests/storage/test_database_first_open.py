@@ -1,12 +1,11 @@
 """The records' database: made by whoever comes first, and never over another program's."""
 
-import sqlite3
-
 import pytest
 from seams import children
 
 from pipelinekit.errors import StorageError
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.storage.sqlite_library import sqlite3
 
 OPEN = """
     import sys

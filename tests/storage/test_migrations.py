@@ -2,7 +2,6 @@
 
 import os
 import re
-import sqlite3
 import threading
 
 import psycopg
@@ -17,6 +16,7 @@ from pipelinekit.storage.dialect import postgres_statement
 from pipelinekit.storage.postgres import PostgresDatabase
 from pipelinekit.storage.run_queries import SQLRunQueries
 from pipelinekit.storage.sqlite import APPLICATION_ID, SQLiteDatabase
+from pipelinekit.storage.sqlite_library import sqlite3
 from pipelinekit.storage.upkeep import SQLUpkeep
 from pipelinekit.testing.clock import HandClock
 

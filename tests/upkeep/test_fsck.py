@@ -1,11 +1,12 @@
 """Checks and repair through the command line: each fault is found exactly, and the next run heals it."""
 
 import os
-import sqlite3
 import time
 
 import pytest
 from upkeep.conftest import blobs_of, make_old
+
+from pipelinekit.storage.sqlite_library import sqlite3
 
 TEXT = b"\x01" * 50_000  # what step `spell` gives
 

@@ -2,12 +2,13 @@
 
 import json
 import os
-import sqlite3
 import time
 
 import pytest
 from conftest import wait_for
 from upkeep.conftest import blobs_of, make_old
+
+from pipelinekit.storage.sqlite_library import sqlite3
 
 
 def freed(document):

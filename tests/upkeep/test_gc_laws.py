@@ -1,7 +1,6 @@
 """Random runs and random clean-up, also in the midst of a run: every kept run's outputs load, and no result is wrong."""
 
 import os
-import sqlite3
 import tempfile
 import time
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from pipelinekit import Folder, Workspace, pipeline, step
 from pipelinekit.domain.upkeep import RetentionPolicy
 from pipelinekit.storage.blobs import FolderBlobs
+from pipelinekit.storage.sqlite_library import sqlite3
 from pipelinekit.workspace.upkeep import Collector
 
 

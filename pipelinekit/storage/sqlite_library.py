@@ -1,0 +1,19 @@
+"""SQLite, by one library for the whole process: where two open a file, its locks are lost with whichever closes it.
+
+What the standard library was built with may have the fault for which a write-ahead log is not used (see `sqlite`). The
+package pysqlite3 is the same module with a newer SQLite in it.
+"""
+
+from __future__ import annotations
+
+from pipelinekit.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    try:
+        from pysqlite3 import dbapi2 as sqlite3
+    except ImportError:  # not made for every machine
+        import sqlite3
+
+__all__ = ["sqlite3"]
