@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 from pipelinekit import config, wiring
-from pipelinekit.errors import ConflictError, UsageError
+from pipelinekit.errors import ConflictError, StorageError, UsageError
 from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wiring import RECORDS_FILE
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
     from pipelinekit.domain import addresses, run_queries
     from pipelinekit.domain.values import StoredValue
-    from pipelinekit.storage import leftovers, moving, sweeping
+    from pipelinekit.storage import backups, leftovers, moving, sweeping
     from pipelinekit.storage import upkeep as upkeep_records
     from pipelinekit.workspace import moving_blobs, upkeep
 else:
     shutil = late("shutil")
     addresses = late("pipelinekit.domain.addresses")
     run_queries = late("pipelinekit.domain.run_queries")
+    backups = late("pipelinekit.storage.backups")
     leftovers = late("pipelinekit.storage.leftovers")
     moving = late("pipelinekit.storage.moving")
     sweeping = late("pipelinekit.storage.sweeping")
@@ -56,6 +58,29 @@ class UpkeepServices(wiring.NounServices):
         self.stop_clusters()
         self.database.close()
         return moving.move(old, new, lambda: config.write_settings(self.folder, {"records": value}))
+
+    def back_up(self, to: Path) -> int:
+        """Copy the records to a new file, as they are at one moment; its size in bytes."""
+        self.experiments.list()  # makes the file where there is none yet
+        return backups.back_up(self._records_file("copied"), to)
+
+    def restore(self, copy: Path) -> Path:
+        """Put the records back as they are in a copy; where they are kept as they were until now."""
+        place = self._records_file("put back")
+        with suppress(StorageError):  # records that are damaged tell nothing, and are what copies are for
+            self.check_unserved("restore")
+            self.recover()
+            moving_blobs.check_still(self.runs, "restore")
+            self.database.close()
+        return backups.restore(place, copy)
+
+    def _records_file(self, what: str) -> Path:
+        if self.settings.records:
+            raise UsageError(
+                f"records in PostgreSQL are not {what} by pipelinekit",
+                hint="use pg_dump and pg_restore, with its schema",
+            )
+        return self.home / RECORDS_FILE
 
     def _place(self, address: str) -> moving.Place:
         if address:

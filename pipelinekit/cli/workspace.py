@@ -28,7 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--exist-ok", action="store_true", help="no error where there is one")
     delete = verbs.add_parser("delete", help="delete the workspace", description="delete the workspace")
     delete.add_argument("--yes", action="store_true", help="delete all runs, outputs, datasets and secrets in it")
-    for verb in (create, delete):
+    text = "copy the records to a new file, as they are at one moment, also while runs are in progress"
+    backup = verbs.add_parser("backup", help=text, description=text)
+    backup.add_argument("file", metavar="FILE", help="the new file; blobs are not in it: copy them after it")
+    text = "put the records back as they are in a copy"
+    restore = verbs.add_parser("restore", help=text, description=text)
+    restore.add_argument("file", metavar="FILE", help="what 'workspace backup' has made")
+    restore.add_argument("--yes", action="store_true", help="go back to that copy; the present records are kept aside")
+    for verb in (create, delete, backup, restore):
         verb.add_argument("--json", action="store_true", help="one JSON document on standard output")
     for name, text in (
         ("show", "where the workspace keeps things, and how much"),
@@ -59,7 +66,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.verb == "create":
         return _create(arguments)
     services = open_services(create=False)
-    return {"show": _show, "move": _move, "delete": _delete}[arguments.verb](arguments, services)
+    verbs = {"show": _show, "move": _move, "delete": _delete, "backup": _back_up, "restore": _restore}
+    return verbs[arguments.verb](arguments, services)
 
 
 def _create(arguments: argparse.Namespace) -> int:
@@ -82,6 +90,30 @@ def _delete(arguments: argparse.Namespace, services: Services) -> int:
         print_json({"deleted": str(services.folder), "left": left})
     else:
         print("\n".join([f"deleted {services.folder}", *(f"left {place}, which others may share" for place in left)]))
+    return 0
+
+
+def _back_up(arguments: argparse.Namespace, services: Services) -> int:
+    file = Path(arguments.file).absolute()
+    size = services.back_up(file)
+    if arguments.json:
+        print_json({"file": str(file), "size": size})
+    else:
+        print(f"copied the records to {file}, {size_text(size)}; blobs are copied after them, as they are")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace, services: Services) -> int:
+    if not arguments.yes:
+        raise UsageError(
+            "nothing was changed", hint="--yes puts the records back: what was recorded since that copy is left aside"
+        )
+    file = Path(arguments.file).absolute()
+    kept = services.restore(file)
+    if arguments.json:
+        print_json({"file": str(file), "kept": str(kept)})
+    else:
+        print(f"put the records back as they are in {file}\nthose of until now are kept at {kept}")
     return 0
 
 

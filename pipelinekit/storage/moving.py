@@ -17,6 +17,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.addresses import PostgresAddress
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import StorageError, UsageError
+from pipelinekit.storage.backups import BESIDE, free_name, set_aside
 from pipelinekit.storage.database import Database
 from pipelinekit.storage.postgres import PostgresDatabase
 from pipelinekit.storage.sessions import without_zeros
@@ -24,7 +25,6 @@ from pipelinekit.storage.sqlite import SQLiteDatabase
 
 ARRIVING = ".arriving"
 MOVED = ".moved"
-BESIDE = ("-wal", "-journal", "-shm")  # what SQLite keeps beside a file
 
 
 @frozen
@@ -92,6 +92,8 @@ class FilePlace:
     def arrive(self, database: Database) -> None:
         """Put the file in its place. Its first name stays until it is in use."""
         database.close()
+        for ending in BESIDE:  # of a file that was taken away: it would be taken for a part of this one
+            _remove(self._path.with_name(self._path.name + ending))
         os.link(self._arriving, self._path)
         _sync(self._path.parent)
 
@@ -104,16 +106,8 @@ class FilePlace:
 
     def set_aside(self) -> str:
         """Rename the file: whoever still has it open finds out with the next write."""
-        kept = self._path.with_name(self._path.name + MOVED)
-        number = 1
-        while kept.exists():
-            number += 1
-            kept = self._path.with_name(f"{self._path.name}{MOVED}-{number}")
-        os.rename(self._path, kept)
-        for ending in BESIDE:
-            with suppress(FileNotFoundError):
-                os.rename(f"{self._path}{ending}", f"{kept}{ending}")
-        _sync(self._path.parent)
+        kept = free_name(self._path, MOVED)
+        set_aside(self._path, kept)
         return str(kept)
 
 

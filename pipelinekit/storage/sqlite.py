@@ -59,7 +59,7 @@ class SQLiteDatabase:
             self._prepare()
             self._file = _identity(path)
         except sqlite3.Error as error:
-            raise _storage_error(error, path) from error
+            raise storage_error(error, path) from error
 
     def _prepare(self) -> None:
         execute = self._connection.execute
@@ -166,7 +166,7 @@ class SQLiteDatabase:
                     return
                 except sqlite3.OperationalError as error:
                     if "locked" not in str(error) or time.monotonic() > until:
-                        raise _storage_error(error, self.path) from error
+                        raise storage_error(error, self.path) from error
                 waited = True
                 time.sleep(LONGEST_PAUSE * (1 + os.urandom(1)[0]) / 256)
         finally:
@@ -180,7 +180,7 @@ class SQLiteDatabase:
         except sqlite3.Error as error:
             if "I/O error" in str(error):
                 self._failed = True  # what was not synced is not there, whatever is read
-            raise _storage_error(error, self.path) from error
+            raise storage_error(error, self.path) from error
         except UnicodeEncodeError as error:
             raise not_text(error) from error
         except OverflowError as error:
@@ -191,7 +191,7 @@ class SQLiteDatabase:
         try:
             return self._run(statement, parameters).fetchall()
         except sqlite3.Error as error:
-            raise _storage_error(error, self.path) from error
+            raise storage_error(error, self.path) from error
 
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
@@ -220,7 +220,7 @@ class SQLiteDatabase:
             try:
                 return self._connection.executemany(queries()[query], rows).rowcount
             except sqlite3.Error as error:
-                raise _storage_error(error, self.path) from error
+                raise storage_error(error, self.path) from error
             except UnicodeEncodeError as error:
                 raise not_text(error) from error
             except OverflowError as error:
@@ -262,7 +262,7 @@ class SQLiteDatabase:
         try:
             self._connection.executemany(statement, rows)
         except sqlite3.Error as error:
-            raise _storage_error(error, self.path) from error
+            raise storage_error(error, self.path) from error
 
     def check(self) -> list[str]:
         """What SQLite finds wrong; see `Database.check`."""
@@ -292,7 +292,8 @@ def wal_is_safe(version: tuple[int, ...]) -> bool:
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
 
 
-def _storage_error(error: sqlite3.Error, path: Path) -> StorageError:
+def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
+    """What is told of an error of SQLite."""
     text = str(error)
     hint = ""
     if "locked" in text or "busy" in text:

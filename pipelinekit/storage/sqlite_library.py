@@ -10,7 +10,7 @@ from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
-else:
+if not TYPE_CHECKING:
     try:
         from pysqlite3 import dbapi2 as sqlite3
     except ImportError:  # not made for every machine

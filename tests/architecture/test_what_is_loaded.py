@@ -1,7 +1,7 @@
 """What is imported when: `import pipelinekit` costs nothing, and a run that is wholly reused loads next to nothing.
 
 Most invocations find everything done. Up to the moment when something must execute, the standard library, xxhash and
-pipelinekit itself are enough.
+pipelinekit itself are enough; pysqlite3 is the standard library's own module with a newer SQLite, and stands in its place.
 """
 
 import json
@@ -37,6 +37,8 @@ DUMP = """
 import json, sys
 def loaded():
     found = {name.partition(".")[0] for name in sys.modules}
+    if "pysqlite3" in found and "sqlite3" not in found:  # one of the two, never both
+        found.discard("pysqlite3")
     return sorted(name for name in found if name not in sys.stdlib_module_names)
 """
 

@@ -193,6 +193,7 @@ def test_every_command_gives_one_document(project, moto, hooks):
         "settings": [("settings",)],
         "workspace": [
             ("workspace", "show"),
+            ("workspace", "backup", "kept.db"),
             (
                 "workspace",
                 "move",

@@ -111,7 +111,7 @@ RECORD = """
 def test_a_sync_of_the_records_that_fails_ends_the_process_and_what_was_acknowledged_is_there(tmp_path, number):
     path = tmp_path / "records.db"
     SQLiteDatabase(path).close()
-    prefix = failing(tmp_path / "log", "fdatasync", f"error=EIO:when={number}")
+    prefix = failing(tmp_path / "log", "fsync,fdatasync", f"error=EIO:when={number}")
     child = Child(RECORD, path, prefix=prefix)
     said = child.process.communicate(timeout=60)
     written = child.process.returncode - 10

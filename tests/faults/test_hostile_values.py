@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import sqlite3
 
 import pytest
 from conftest import set_secret
@@ -15,7 +16,6 @@ from pipelinekit.engine.masking import forms_of
 from pipelinekit.errors import StorageError, UsageError
 from pipelinekit.storage.blobs import FolderBlobs
 from pipelinekit.storage.sqlite import SQLiteDatabase
-from pipelinekit.storage.sqlite_library import sqlite3
 
 # -- addresses ---------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Records that are put back to an earlier state: whoever works on as if they had not been is refused, and nothing is torn."""
 
 import os
-import shutil
+from contextlib import closing
 
 import pytest
 from conftest import alive, wait_for
@@ -14,8 +14,15 @@ from pipelinekit.storage import leases
 from pipelinekit.storage.postgres import PostgresDatabase
 from pipelinekit.storage.runs import SQLDriving
 from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.storage.sqlite_library import sqlite3
 from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.records import change, key, new_run
+
+
+def copied(source, target):
+    """Copy a database as it is at one moment over another, whoever has it open."""
+    with closing(sqlite3.connect(source)) as whole, closing(sqlite3.connect(target)) as copy:
+        whole.backup(copy)
 
 
 class Copied:
@@ -37,7 +44,7 @@ class Copied:
 
     def keep(self):
         if not self.postgres:
-            shutil.copyfile(self.address, self.folder / "kept")
+            copied(self.address, self.folder / "kept")
             return
         schema = self.address.schema
         self.tables = [
@@ -48,7 +55,7 @@ class Copied:
 
     def put_back(self):
         if not self.postgres:
-            shutil.copyfile(self.folder / "kept", self.address)
+            copied(self.folder / "kept", self.address)
             return
         schema = self.address.schema
         fill = "".join(f"insert into {table} select * from kept_{table};" for table in self.tables)
@@ -134,11 +141,13 @@ def test_a_copy_that_was_taken_in_the_midst_of_a_run_is_gone_on_from(project, tm
     project.run(*words, "n=0")
     zombie = project.start("run", "--json", *words, "n=1")
     wait_for((tmp_path / "begun-1").exists)
-    shutil.copyfile(project.home / "records.db", tmp_path / "kept")
+    project("workspace", "backup", str(tmp_path / "kept"))
     (tmp_path / "go-2").touch()
     later = project.run(*words, "n=2")
     blobs = sorted(path.name for path in (project.home / "blobs").rglob("*") if path.is_file())
-    shutil.copyfile(tmp_path / "kept", project.home / "records.db")
+    refused = project("workspace", "restore", str(tmp_path / "kept"), "--yes", code=2)
+    assert "is Running, and needs what is stored" in refused.err
+    copied(tmp_path / "kept", project.home / "records.db")  # all the same, by other means
     (tmp_path / "go-3").touch()
     done = project("run", "--json", *words, "n=3")
     assert done.json["outputs"] == {"output": 5003}
@@ -161,7 +170,7 @@ def test_records_that_are_replaced_by_a_copy_stop_whoever_has_the_old_ones_open(
     words = ("main.py", "-p", f"marks={tmp_path}", "-p")
     (tmp_path / "go-0").touch()
     project.run(*words, "n=0")
-    shutil.copyfile(project.home / "records.db", tmp_path / "kept")
+    project("workspace", "backup", str(tmp_path / "kept"))
     zombie = project.start("run", "--json", *words, "n=1")
     wait_for((tmp_path / "begun-1").exists)
     os.replace(tmp_path / "kept", project.home / "records.db")
