@@ -220,7 +220,9 @@ class Services(scheduling.ScheduleServices):
         """How many steps of a run with these arguments are expected to be reused, to run, or to depend on others."""
         records = self.records
         stores = records.reuse, records.documents, self.blobs, self.clock, self.files()
-        steps = planner.plan(self.compiler.bind_secrets(graph), given.values, given.paths, options, *stores)
+        steps = planner.plan(
+            self.compiler.bind_secrets(graph), given.values, given.paths, options, *stores, explained=False
+        )
         return {name: sum(step.decision == name for step in steps) for name in ("reuse", "run", "maybe", "skip")}
 
     @cached_property

@@ -22,7 +22,8 @@ from pipelinekit.wire.values import loads
 class Decisions:
     """Answers look-ups for one graph.
 
-    Step runs of runs before `run` are what is compared with; of all, if it is empty.
+    Step runs of runs before `run` are what is compared with; of all, if it is empty. Unless it `explains`, steps
+    that were not found are told without reasons.
     """
 
     def __init__(
@@ -34,9 +35,12 @@ class Decisions:
         blobs: Blobs,
         clock: Clock,
         files: Files,
+        *,
+        explains: bool = True,
     ) -> None:
         self._graph = graph
         self._run = run
+        self._explains = explains
         self._reuse = reuse
         self._documents = documents
         self._blobs = blobs
@@ -61,7 +65,7 @@ class Decisions:
         misses = {step: key for step, key in asked.keys.items() if step not in found and step not in refused}
         reasons: dict[str, tuple[Reason, ...]] = {step: (reason,) for step, reason in refused.items()}
         if misses:
-            reasons.update(self._explain(misses, asked.inputs, others))
+            reasons.update(self._explain(misses, asked.inputs, others) if self._explains else dict.fromkeys(misses, ()))
         return LookedUp(found, reasons, frozenset(refused))
 
     def _observed_keys(self, asked: LookUp) -> dict[str, list[str]]:
@@ -118,6 +122,11 @@ class Decisions:
         if digest not in self._texts:
             self._texts[digest] = definition_text(self._graph.steps[position])
         return digest, self._texts[digest]
+
+    @property
+    def definition_digests(self) -> Sequence[str]:
+        """Digests of all definitions, in the order of the graph's steps."""
+        return self._definitions
 
     def definition_digest(self, step: str) -> str:
         """Digest of a step's definition."""

@@ -47,15 +47,21 @@ def plan(
     blobs: Blobs,
     clock: Clock,
     files: Files,
+    *,
+    explained: bool = True,
 ) -> list[PlannedStep]:
-    """The decision for every step, in the order of the graph. Starts and writes nothing."""
-    decisions = Decisions(graph, "", reuse, documents, blobs, clock, files)
+    """The decision for every step, in the order of the graph. Starts and writes nothing.
+
+    Where it is not `explained`, reasons and seconds are no more than what is known without asking for them.
+    """
+    decisions = Decisions(graph, "", reuse, documents, blobs, clock, files, explains=explained)
     orchestrator = Orchestrator("plan", graph, arguments, options, paths)
     _simulate(orchestrator, decisions, blobs)
     works = [work for work in orchestrator.by_name.values() if not work.children]
     works.sort(key=lambda work: (work.position, work.element))
-    times = reuse.definitions(step.definition.digest() for step in graph.steps)
-    earlier = reuse.previous(graph.name, [work.name for work in works if work.state is not State.DONE])
+    times = reuse.definitions(decisions.definition_digests)
+    left = [work.name for work in works if work.state is not State.DONE] if explained else []
+    earlier = reuse.previous(graph.name, left) if left else {}
     changes = decisions.changes({work.name: earlier[work.name] for work in works if _waits(work, earlier)})
     planned = []
     for work in works:

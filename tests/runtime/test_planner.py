@@ -18,9 +18,20 @@ from pipelinekit.runtime.planner import plan
 def planned(bench, graph, options=None):
     records = bench.records
     before = dict(bench.state.runs), dict(bench.state.claims)
-    steps = plan(
-        graph, {}, {}, options or RunOptions(), records.reuse, records.documents, bench.blobs, bench.clock, bench.files
+    words = (
+        graph,
+        {},
+        {},
+        options or RunOptions(),
+        records.reuse,
+        records.documents,
+        bench.blobs,
+        bench.clock,
+        bench.files,
     )
+    steps = plan(*words)
+    bare = plan(*words, explained=False)
+    assert [(item.name, item.decision) for item in bare] == [(item.name, item.decision) for item in steps]
     assert (bench.state.runs, bench.state.claims) == before
     return {item.name: item for item in steps}
 
