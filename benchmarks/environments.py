@@ -12,6 +12,7 @@ OWN = "pipelinekit"
 SERVER = "server"  # ours with what it listens with, and a PostgreSQL server
 CLUSTERS = "clusters"  # ours with what certificates of clusters need
 WORKSPACE = "workspace"  # ours with what its object stores and secrets need, and a server of objects
+DAGSTER_SERVER = "dagster-webserver"
 NUMPY = "numpy==2.4.6"  # in each environment, as in those of machine learning teams: some tools load what they find
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
@@ -29,6 +30,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "redun": ("redun==0.44.1", NUMPY),
     "prefect": ("prefect==3.8.8", NUMPY),
     "dagster": ("dagster==1.13.27", NUMPY),
+    DAGSTER_SERVER: ("dagster==1.13.27", "dagster-webserver==1.13.27", NUMPY),
     "snakemake": ("snakemake==9.27.1",),
     "ninja": ("ninja==1.11.1.4",),
 }

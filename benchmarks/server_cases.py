@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.cases import WORKLOADS, Case, Side
-from benchmarks.environments import OWN, SERVER, python_of
+from benchmarks.environments import DAGSTER_SERVER, OWN, SERVER, python_of
 from benchmarks.figures import Figure, Round
 
 LOAD = "a server under load"
@@ -26,6 +26,7 @@ SERVER_CASES: tuple[Case, ...] = (
             _side(ON_POSTGRES, "busy_server", SERVER, "postgres"),
             _side(ROUTE, "busy_route", SERVER),
             _side(PREFECT, "busy_prefect", PREFECT),
+            _side(DAGSTER_SERVER, "busy_dagster", DAGSTER_SERVER),
         ),
         rounds=3,
     ),
@@ -36,9 +37,9 @@ def _told(side: str, quantity: str, factor: float = 1.0) -> Callable[[Round], fl
     return lambda seen: seen.get(LOAD, side, "run", quantity) * factor
 
 
-def _seconds_a_call(side: str) -> Callable[[Round], float]:
+def _a_call(side: str, quantity: str = "per_second") -> Callable[[Round], float]:
     """A rate as what one call takes, so that less is better, as with all figures."""
-    return lambda seen: 1000 / seen.get(LOAD, side, "run", "per_second")
+    return lambda seen: 1000 / seen.get(LOAD, side, "run", quantity)
 
 
 def _against(other: str) -> Callable[[Round], float]:
@@ -46,12 +47,17 @@ def _against(other: str) -> Callable[[Round], float]:
 
 
 SERVER_FIGURES: tuple[Figure, ...] = (
-    Figure("calls of an endpoint, ms each (10 is 100 a second)", _seconds_a_call(OWN), 10.0),
-    Figure("calls of an endpoint on PostgreSQL, ms each", _seconds_a_call(ON_POSTGRES), 5.0),
-    Figure("the slowest of a hundred calls, ms", _told(OWN, "p99_ms"), 250.0),
+    Figure("calls of an endpoint, ms each (10 is 100 a second)", _a_call(OWN), 10.0),
+    Figure("calls of an endpoint on PostgreSQL, ms each", _a_call(ON_POSTGRES), 5.0),
+    Figure("the slowest of a hundred calls that come at 100 a second, ms", _told(OWN, "steady_p99_ms"), 250.0),
+    Figure("the same on PostgreSQL, ms", _told(ON_POSTGRES, "steady_p99_ms"), 250.0),
+    Figure("the slowest of a hundred calls of 16 who never pause, ms", _told(OWN, "p99_ms")),
     Figure("a thousand calls at once, s until all are runs", _told(OWN, "burst_s")),
     Figure("calls of a bare route over calls of an endpoint, a second", _against(ROUTE)),
     Figure("calls of Prefect's server over ours, a second", _against(PREFECT), 1.0),
+    Figure("calls of Dagster's server over ours, a second", _against(DAGSTER_SERVER), 1.0),
+    Figure("calls beside a thousand open runs, ms each", _a_call(OWN, "open_calls"), 10.0),
+    Figure("a list of a hundred of a thousand open runs, ms", _told(OWN, "open_list_ms")),
     Figure("a thousand of ten thousand schedules due at once, s until all have fired", _told(OWN, "schedules_s"), 15.0),
     Figure("two hundred who look at a run, s until all know that a step has ended", _told(OWN, "viewers_s")),
 )

@@ -141,6 +141,7 @@ class ServeServices(computing.ComputeServices):
         """Drive the queued runs of the workspace until `ended` is set; see `runtime.service.Service.serve`."""
         if not self.wait_for_records(ended, tell):
             return
+        self.database.write_ahead()
         records, owner = self.records, leases.owner_id()
         about = server_nouns.Server(os.uname().nodename, os.getpid(), self.clock.now(), 0, most)
 

@@ -31,7 +31,9 @@ from pipelinekit.storage.sqlite_library import sqlite3
 
 SECONDS = 15.0
 CONNECTIONS = 16
+RATE = 100.0  # calls a second that are aimed at
 BURST, SENDERS = 1000, 100
+OPEN = 1000
 SCHEDULES, DUE = 10_000, 1_000
 VIEWERS, VIEWERS_EACH = 200, 10
 FILE = """
@@ -88,15 +90,35 @@ def call(token: str, number: int) -> bytes:
     return load.request(path, body, authorization=f"Bearer {token}", idempotency_key=key)
 
 
-def sustained(url: str, tokens: list[str], seconds: float = SECONDS) -> dict[str, float]:
-    """Calls without a pause."""
-    numbers = itertools.count()
+def sustained(
+    url: str, tokens: list[str], seconds: float = SECONDS, connections: int = CONNECTIONS, per_second: float = 0.0
+) -> dict[str, float]:
+    """Calls without a pause, or so many a second."""
+    numbers, tokens_in_turn = itertools.count(), itertools.cycle(tokens)
 
-    def calls(token: str) -> Iterator[bytes]:
+    def calls() -> Iterator[bytes]:
         while True:
-            yield call(token, next(numbers))
+            yield call(next(tokens_in_turn), next(numbers))
 
-    return load.press(url, [calls(token) for token in tokens[:CONNECTIONS]], 202, seconds).told(seconds)
+    return load.press(url, [calls() for _ in range(connections)], 202, seconds, per_second).told(seconds)
+
+
+def at_a_rate(url: str, tokens: list[str]) -> dict[str, float]:
+    """Calls that come evenly at the rate that is aimed at, whether or not those before were answered."""
+    told = sustained(url, tokens, connections=SENDERS, per_second=RATE)
+    return {f"steady_{name}": told[name] for name in ("per_second", "median_ms", "p99_ms")}
+
+
+def beside_open_runs(url: str, tokens: list[str]) -> dict[str, float]:
+    """How the server answers while a thousand runs are open: calls, and a list of a hundred of these."""
+    there = int(sql("select count(*) from runs where status in ('Queued', 'Running')")[0][0])
+    assert there >= OPEN, f"{there} are open"
+    calls = sustained(url, tokens, 5.0)
+    path = "/api/v1/runs?status=Queued&limit=100"
+    lists = [load.request(path, b"", "GET", authorization=f"Bearer {token}") for token in tokens[:20]]
+    listed = load.press(url, [lists], 200, 30.0)
+    assert len(listed.good) == len(lists), listed.other
+    return {"open_calls": calls["per_second"], "open_p99_ms": calls["p99_ms"], "open_list_ms": 1000 * max(listed.good)}
 
 
 def burst(url: str, tokens: list[str]) -> dict[str, float]:
@@ -215,7 +237,11 @@ try:
     found = {}
     with served("--runs", "1", "--warm", "0") as url:
         found.update(sustained(url, names))
+        found["one_per_second"] = sustained(url, names, 5.0, connections=1)["per_second"]
         found.update(burst(url, names))
+        found.update(beside_open_runs(url, names))
+        cancel_all()
+        found.update(at_a_rate(url, names))
         cancel_all()
         found.update(viewers(url, names))
     if records == "sqlite":

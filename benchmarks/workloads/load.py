@@ -24,10 +24,10 @@ class Load:
         }
 
 
-def request(path: str, body: bytes, **headers: str) -> bytes:
+def request(path: str, body: bytes, method: str = "POST", **headers: str) -> bytes:
     """A request as it goes over the wire."""
     lines = [
-        f"POST {path} HTTP/1.1",
+        f"{method} {path} HTTP/1.1",
         "host: 127.0.0.1",
         "content-type: application/json",
         f"content-length: {len(body)}",
@@ -45,12 +45,15 @@ async def _answer(reader: asyncio.StreamReader) -> int:
     return int(lines[0].split()[1])
 
 
-async def _connection(address, requests, wanted: int, until: float, load: Load) -> None:
+async def _connection(address, requests, wanted: int, until: float, load: Load, pace: float = 0.0, at: float = 0.0):
+    """One after the other. With a `pace` the n-th is due `n * pace` s after `at`, and its time counts from then."""
     reader, writer = await asyncio.open_connection(*address)
-    for text in requests:
-        began = time.monotonic()
+    for number, text in enumerate(requests):
+        began = at + number * pace if pace else time.monotonic()
         if began > until:
             break
+        if (early := began - time.monotonic()) > 0:
+            await asyncio.sleep(early)
         try:
             writer.write(text)
             status = await _answer(reader)
@@ -67,15 +70,23 @@ async def _connection(address, requests, wanted: int, until: float, load: Load) 
     writer.close()
 
 
-def press(url: str, connections, wanted: int, seconds: float) -> Load:
-    """Send what each of these connections gives, one after the other, until the time is over."""
+def press(url: str, connections, wanted: int, seconds: float, per_second: float = 0.0) -> Load:
+    """Send what each of these connections gives, one after the other, until the time is over.
+
+    With `per_second` so many are sent in all, evenly, whether or not those before are answered as fast.
+    """
     parts = urlsplit(url)
     load = Load()
 
     async def all_of_them() -> None:
-        until = time.monotonic() + seconds
+        began = time.monotonic()
         address = parts.hostname, parts.port
-        await asyncio.gather(*(_connection(address, each, wanted, until, load) for each in connections))
+        pace = len(connections) / per_second if per_second else 0.0
+        lines = [
+            _connection(address, each, wanted, began + seconds, load, pace, began + pace * place / len(connections))
+            for place, each in enumerate(connections)
+        ]
+        await asyncio.gather(*lines)
 
     asyncio.run(all_of_them())
     return load

@@ -189,7 +189,7 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
         after=services.records.runs.get(arguments.after).id if arguments.after else "",
         limit=arguments.limit,
     )
-    runs = [run.record for run in services.runs.find(query)]
+    runs = [run.seen for run in services.runs.find(query)]
     if arguments.json:
         print_json({"runs": [run_document(run) for run in runs]})
         return 0

@@ -277,4 +277,4 @@ def check_version(text: str) -> int | None:
 
 def run_shown(run: Run, *, whole: bool) -> dict[str, Any]:
     """A run of a list, as people's programs read it, or `whole` for clients that show it as the workspace does."""
-    return run_to_json(run.record) if whole else run_document(run.record)
+    return run_to_json(run.seen) if whole else run_document(run.seen)

@@ -70,6 +70,9 @@ class Database(Protocol):
         None where records are a file: then they belong to one machine, and its clocks count.
         """
 
+    def write_ahead(self) -> bool:
+        """Prepare for many who read while others write, as a server does; whether that is so, where it is a choice."""
+
     def reserve(self) -> None:
         """Take the write lock, for as long as whole tables take to be moved."""
 

@@ -237,6 +237,10 @@ class PostgresDatabase:
             self._clock_read = time.monotonic()
         return self._session.time()
 
+    def write_ahead(self) -> bool:
+        """True: it always does."""
+        return True
+
     def reserve(self) -> None:
         """Take the write lock for long; see `Database.reserve`."""
         self.lock()

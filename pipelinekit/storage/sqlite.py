@@ -1,8 +1,9 @@
 """SQLite as the records' database.
 
-Writes begin IMMEDIATE, so that a transaction which read before it writes waits its turn instead of failing at once. The
-write-ahead log is used only where the library is free of the WAL-reset fault (fixed in 3.51.3, 3.50.7 and 3.44.6);
-older libraries use the rollback journal. Durability is full: what was acknowledged survives power loss.
+Writes begin IMMEDIATE, so that a transaction which read before it writes waits its turn instead of failing at once. A
+server has a write-ahead log: nobody who reads holds up who writes. It is used only where the library is free of the
+WAL-reset fault (fixed in 3.51.3, 3.50.7 and 3.44.6). Else there is the rollback journal, which costs a single command
+less, and leaves one file that is whole. Durability is full: what was acknowledged survives power loss.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from pipelinekit.errors import StorageError
@@ -37,6 +38,7 @@ else:
 
 APPLICATION_ID = 0x706B6974  # "pkit"
 BUSY_SECONDS = 30.0
+AHEAD = "wal"
 FAILING = "see whether the disk is well; what was acknowledged is recorded, and what was not is not"
 LONGEST_PAUSE = 0.01  # before somebody who waits to write looks again
 
@@ -73,10 +75,32 @@ class SQLiteDatabase:
             )
         if version == 0:
             execute(f"pragma application_id = {APPLICATION_ID}")
-        execute(f"pragma journal_mode = {'wal' if wal_is_safe(sqlite3.sqlite_version_info) else 'truncate'}")
+        self._write_behind(wait=not wal_is_safe(sqlite3.sqlite_version_info))
         execute("pragma synchronous = full")
         if version < latest:
             self._migrate()
+
+    def _write_behind(self, *, wait: bool) -> None:
+        """Use the rollback journal, which leaves one file that is whole. While others write ahead, so does this one."""
+        execute = self._connection.execute
+        if not wait:
+            execute("pragma busy_timeout = 0")
+        try:
+            execute("pragma journal_mode = truncate")
+        except sqlite3.OperationalError:
+            if wait or execute("pragma journal_mode").fetchone()[0] != AHEAD:
+                raise
+        finally:
+            execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+
+    def write_ahead(self) -> bool:
+        """Have a write-ahead log as long as somebody has the file open; see `Database.write_ahead`."""
+        if not wal_is_safe(sqlite3.sqlite_version_info):
+            return False
+        with suppress(sqlite3.OperationalError):  # somebody reads or writes just now, for longer than it is waited for
+            self._connection.execute(f"pragma journal_mode = {AHEAD}")
+            self._connection.execute("select count(*) from sqlite_master").fetchone()  # from here on it is not given up
+        return bool(self._connection.execute("pragma journal_mode").fetchone()[0] == AHEAD)
 
     def _refuse_foreign(self) -> None:
         # in this order: whoever makes the file meanwhile marks it before it makes tables

@@ -1,7 +1,7 @@
 """SQLite, by one library for the whole process: where two open a file, its locks are lost with whichever closes it.
 
 What the standard library was built with may have the fault for which a write-ahead log is not used (see `sqlite`). The
-package pysqlite3 is the same module with a newer SQLite in it.
+package pysqlite3, which servers bring, is the same module with a newer SQLite in it.
 """
 
 from __future__ import annotations

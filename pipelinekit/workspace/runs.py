@@ -213,6 +213,11 @@ class Run(Told):
         return self._record
 
     @property
+    def seen(self) -> RunRecord:
+        """The record as it was read last: for lists, of which each would be read once more."""
+        return self._record
+
+    @property
     def status(self) -> RunStatus:
         """Where the run stands."""
         return self.record.status
@@ -411,8 +416,9 @@ class RunCollection:
         return self.find(query)
 
     def find(self, query: run_queries.RunQuery) -> Sequence[Run]:
-        """The runs that a query asks for. Raises UsageError."""
+        """The runs that a query asks for, once those whose driver has died are seen to. Raises UsageError."""
         run_queries.check_limit(query.limit)
+        self._stores.recover()
         return [self.handle(record) for record in self._stores.queries().find(query)]
 
     def handle(self, record: RunRecord) -> Run:

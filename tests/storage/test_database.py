@@ -259,9 +259,10 @@ def test_releases_with_the_fault_may_not(version):
 
 
 @pytest.mark.parametrize(("version", "is_wal"), [((3, 51, 2), False), ((3, 51, 3), True)])
-def test_a_new_file_uses_the_write_ahead_log_only_where_it_is_safe(tmp_path, monkeypatch, version, is_wal):
+def test_a_server_writes_ahead_only_where_it_is_safe(tmp_path, monkeypatch, version, is_wal):
     monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
     database = SQLiteDatabase(tmp_path / "records.db")
+    assert database.write_ahead() == is_wal
     add(database, "one")
     assert (tmp_path / "records.db-wal").exists() == is_wal
     database.close()

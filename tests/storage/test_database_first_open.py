@@ -4,14 +4,14 @@ import pytest
 from seams import children
 
 from pipelinekit.errors import StorageError
-from pipelinekit.storage.sqlite import SQLiteDatabase
+from pipelinekit.storage.sqlite import SQLiteDatabase, wal_is_safe
 from pipelinekit.storage.sqlite_library import sqlite3
 
 OPEN = """
     import sys
     from pathlib import Path
     from pipelinekit.errors import StorageError
-    from pipelinekit.storage.sqlite import SQLiteDatabase
+    from pipelinekit.storage.sqlite import SQLiteDatabase, wal_is_safe
     folder, number = Path(sys.argv[1]), sys.argv[2]
     print("ready", flush=True)
     for line in sys.stdin:
@@ -77,6 +77,7 @@ def test_a_file_with_a_write_ahead_log_gives_it_up_where_it_is_not_safe(tmp_path
     path = tmp_path / "records.db"
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
     database = SQLiteDatabase(path)
+    assert database.write_ahead()
     database.write_returning("add_experiment", ("one", 0.0))
     database.close()
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
@@ -84,3 +85,31 @@ def test_a_file_with_a_write_ahead_log_gives_it_up_where_it_is_not_safe(tmp_path
     database.write_returning("add_experiment", ("two", 0.0))
     assert not (tmp_path / "records.db-wal").exists()
     database.close()
+
+
+def test_a_server_writes_ahead_and_whoever_is_alone_afterwards_leaves_one_file_that_is_whole(tmp_path):
+    path = tmp_path / "records.db"
+    plain = SQLiteDatabase(path)
+    plain.write_returning("add_experiment", ("one", 0.0))
+    assert not (tmp_path / "records.db-wal").exists()
+    server = SQLiteDatabase(path)
+    if not server.write_ahead():
+        assert not wal_is_safe(sqlite3.sqlite_version_info)
+        return  # nobody writes ahead here
+    plain.write_returning("add_experiment", ("two", 0.0))
+    beside = SQLiteDatabase(path)
+    beside.write_returning("add_experiment", ("three", 0.0))
+    assert (tmp_path / "records.db-wal").exists(), "who comes meanwhile does not end it"
+    for database in (plain, server):
+        database.close()
+    beside.write_returning("add_experiment", ("four", 0.0))
+    assert (tmp_path / "records.db-wal").exists()
+    beside.close()
+    alone = SQLiteDatabase(path)
+    alone.write_returning("add_experiment", ("five", 0.0))
+    assert not (tmp_path / "records.db-wal").exists()
+    with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as connection:  # the file alone
+        names = [row[0] for row in connection.execute("select name from experiments order by created_at, name")]
+    connection.close()
+    assert sorted(names) == ["five", "four", "one", "three", "two"]
+    alone.close()
