@@ -166,7 +166,7 @@ FAULTS = {
         "The write-ahead log is used only by releases of SQLite that are free of its reset fault, and given up by others.",
         "tests/storage/test_database.py::test_releases_with_the_fault_may_not",
         "tests/storage/test_database.py::test_releases_without_the_fault_may_use_the_write_ahead_log",
-        "tests/storage/test_database.py::test_a_new_file_uses_the_write_ahead_log_only_where_it_is_safe",
+        "tests/storage/test_database.py::test_a_server_writes_ahead_only_where_it_is_safe",
         (
             "tests/storage/test_database_first_open.py::"
             "test_a_file_with_a_write_ahead_log_gives_it_up_where_it_is_not_safe"
