@@ -160,7 +160,7 @@ class ScheduleServices(serving.ServeServices):
             return int.from_bytes(os.urandom(4)) / 2**32
 
         ports = sender.SenderPorts(
-            self._webhook_records, posting.HTTPPoster(), self.webhooks.secret_of, self.clock, draw
+            self._webhook_records, posting.HTTPPoster(), self.webhooks.secrets_of, self.clock, draw
         )
         sender.Sender(leases.owner_id(), ports, tell).serve(ended, patience)
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import environments as environment_records
     from pipelinekit.storage import idempotency as idempotency_records
+    from pipelinekit.storage import pipeline_drafts as draft_records
     from pipelinekit.storage import publishing as publishing_records
     from pipelinekit.storage import run_events as run_event_records
     from pipelinekit.storage import schedules as schedule_records
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         tokens,
     )
     from pipelinekit.workspace import environments as environment_collection
+    from pipelinekit.workspace import pipeline_drafts as draft_collection
     from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
     from pipelinekit.workspace import published_pipelines as publishing
     from pipelinekit.workspace.pipelines import Pipelines
@@ -104,6 +106,8 @@ else:
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     interactive = late("pipelinekit.workspace.interactive")
     leaks = late("pipelinekit.workspace.leaks")
+    draft_collection = late("pipelinekit.workspace.pipeline_drafts")
+    draft_records = late("pipelinekit.storage.pipeline_drafts")
     endpoint_collection = late("pipelinekit.workspace.pipeline_endpoints")
     previews = late("pipelinekit.workspace.previews")
     publishing = late("pipelinekit.workspace.published_pipelines")
@@ -297,6 +301,18 @@ class NounServices(SourceServices):
         """The pipeline endpoints."""
         records = publishing_records.SQLPipelineEndpoints(self.database)
         return endpoint_collection.PipelineEndpointCollection(records, self._publishing)
+
+    @cached_property
+    def pipeline_drafts(self) -> draft_collection.PipelineDraftCollection:
+        """The pipeline drafts."""
+        stores = draft_collection.DraftStores(
+            draft_records.SQLPipelineDrafts(self.database),
+            self._publishing,
+            self.published_pipelines,
+            self.pipeline_endpoints,
+            lambda run: self.dataset_inputs().taken(run),
+        )
+        return draft_collection.PipelineDraftCollection(stores)
 
     @cached_property
     def _publishing(self) -> publishing.PublishingStores:

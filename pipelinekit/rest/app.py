@@ -16,6 +16,7 @@ from pipelinekit.rest import (
     datastores,
     environments,
     experiments,
+    pipeline_drafts,
     pipeline_endpoints,
     pipelines,
     problems,
@@ -35,8 +36,8 @@ from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import LOOPBACK, PREFIX, Guard
 
 NOUNS = (
-    runs, run_events, run_records, run_views, experiments, pipelines, pipeline_endpoints, schedules, datasets,
-    datastores, environments, computes, secrets, accounts, webhooks, tokens, uploads,
+    runs, run_events, run_records, run_views, experiments, pipelines, pipeline_endpoints, pipeline_drafts, schedules,
+    datasets, datastores, environments, computes, secrets, accounts, webhooks, tokens, uploads,
 )  # fmt: skip
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for
 

@@ -214,14 +214,14 @@ BUGS = (
     Bug(
         "the end of a run is not told where its driver ends it",
         "storage/runs.py",
-        "            tell_ended(self._database, run, now)\n        self._events.pop(run, None)",
+        "            tell_of_run(self._database, run, now)\n        self._events.pop(run, None)",
         "        self._events.pop(run, None)",
         ("tests/contracts/test_webhooks.py",),
     ),
     Bug(
         "the end of a run is not told where its driver is dead",
         "storage/recovery.py",
-        '    tell_ended(database, row["id"], now)\n',
+        '    tell_of_run(database, row["id"], now)\n',
         "",
         ("tests/contracts/test_webhooks.py",),
     ),

@@ -115,7 +115,7 @@ def test_a_call_has_the_end_of_its_run_told(service, tokens, allowed):
     body = json.loads(services.webhooks.deliveries()[0].body)
     assert body["data"]["endpoint"]["name"] == "retraining"
     assert body["data"]["endpoint"]["version"] == 0
-    assert services.webhooks.secret_of(services.webhooks.deliveries()[0]) == made.json()["callback_secret"]
+    assert services.webhooks.secrets_of(services.webhooks.deliveries()[0]) == [made.json()["callback_secret"]]
 
 
 def test_a_call_back_goes_where_a_webhook_might(service, tokens, allowed):
