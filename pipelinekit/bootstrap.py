@@ -124,6 +124,7 @@ class Services(scheduling.ScheduleServices):
     def __init__(self, folder: Path, settings: config.Settings, *, guest: bool = False) -> None:
         self.folder = folder
         self.settings = settings
+        self.notes_changes = False  # of nouns in the audit log: a server does so itself, with who asked
         self.guest = guest  # a worker's, which executes steps of a workspace elsewhere
         self.clock = SystemClock()
         self.on_secrets: Callable[[Mapping[str, str]], object] = (
@@ -451,7 +452,9 @@ def open_services(
             f"there is no workspace at {found.parent} or above",
             hint="'pipelinekit run FILE' or 'pipelinekit workspace create' makes one",
         )
-    return Services(found, settings)
+    services = Services(found, settings)
+    services.notes_changes = True
+    return services
 
 
 @contextmanager

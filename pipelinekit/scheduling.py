@@ -51,7 +51,8 @@ class ScheduleServices(serving.ServeServices):
     @cached_property
     def schedules(self) -> schedules.ScheduleCollection:
         """The schedules."""
-        stores = schedules.ScheduleStores(self._schedule_records, self.zones, self.clock, self._schedule_targets.faults)
+        records = self.noted("schedules", self._schedule_records)
+        stores = schedules.ScheduleStores(records, self.zones, self.clock, self._schedule_targets.faults)
         return schedules.ScheduleCollection(stores)
 
     def ticker(

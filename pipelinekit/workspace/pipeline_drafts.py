@@ -257,7 +257,8 @@ class PipelineDraftHandle:
                 draft.options,
                 draft.tags,
             )
-            details = {**provenance(None), **git_of(draft.details), **({"by": by} if by else {}), "draft": draft.id}
+            who = {"user": by} if by else {}
+            details = {**provenance(None), **git_of(draft.details), **who, "draft": draft.id}
             made = self._stores.published.publish_stored(self.graph, _pinned(draft), told, details)
             document = made.document()
             if words["endpoint"]:

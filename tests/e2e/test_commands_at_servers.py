@@ -247,7 +247,6 @@ CHANGING = """
     pipeline-endpoints enable NAME
     pipeline-drafts create endpoint:NAME@0 --name NAME -p rate=7 --tag a=b
     pipeline-drafts create run:RUN --name NAME -p rte=7
-    pipeline-drafts create retrain.py --name NAME --experiment NAME
     pipeline-drafts create nothing
     pipeline-drafts update DRAFT -p rows=2 --description NAME
     pipeline-drafts update DRAFT --version 1
@@ -362,14 +361,14 @@ def unvarying(told, form):
 def test_what_is_changed_is_told_the_same(served, monkeypatch, form):
     workspace = Workspace.open(served.folder)
     run = next(item.id for item in workspace.runs.list(experiment="retrain", status="Completed"))
-    pipelines = [item.id for item in workspace.published_pipelines.list()]
-    draft = workspace.pipeline_drafts.list(name="draft")[0].id
-    places = {"RUN": run, "PIPELINE": pipelines[1], "OTHER": pipelines[0], "DRAFT": draft}
+    pipelines = [item.id for item in workspace.published_pipelines.list(name="retrain")]
+    drafts = {name: workspace.pipeline_drafts.create("endpoint:retraining", name=name + form).id for name in NAMES}
+    places = {"RUN": run, "PIPELINE": pipelines[1], "OTHER": pipelines[0]}
     differing = []
     for line in CHANGING.strip().splitlines():
         told = []
         for name in NAMES:
-            places.update(NAME=name + form, FOLDER=str(served.folder))
+            places.update(NAME=name + form, FOLDER=str(served.folder), DRAFT=drafts[name])
             words = [re.sub("[A-Z]{3,}", lambda found: places[found[0]], word) for word in line.split()]
             words += ["--json"] if form == "json" else []
             is_there = name != NAMES[0]
@@ -430,6 +429,16 @@ def test_a_server_is_asked_with_a_token_and_one_workspace_is_named(served, monke
     assert "PIPELINEKIT_TOKEN" in out.getvalue()
     with redirect_stdout(out):
         assert main(["runs", "list", "--workspace", "."]) == 0
+
+
+def test_a_draft_of_a_file_is_made_at_a_server(served, monkeypatch):
+    words = ["pipeline-drafts", "create", "retrain.py", "-p", "rows=2", "--name", "sent", "--json"]
+    code, out, _ = said(served, words, monkeypatch, server=True)
+    made = json.loads(out)
+    assert (code, made["name"], made["version"]) == (0, "sent", 1)
+    words = ["pipeline-drafts", "submit", made["id"], "-p", "rate=4", "--wait", "--json"]
+    code, out, _ = said(served, words, monkeypatch, server=True)
+    assert (code, json.loads(out)["outputs"]["total"]) == (0, 12.0)
 
 
 def test_a_run_is_done_again_at_a_server(served, monkeypatch):
