@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain.uploads import Upload
     from pipelinekit.engine.code import modules
     from pipelinekit.ports import Blobs, DriverRecords
+    from pipelinekit.runtime import observer as observing_runs
     from pipelinekit.runtime import planner
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import (
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from pipelinekit.workspace import computes as workspace_computes
     from pipelinekit.workspace import environments as environment_collection
     from pipelinekit.workspace import experiments as workspace_experiments
+    from pipelinekit.workspace import pipeline_drafts as draft_collection
     from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
     from pipelinekit.workspace import published_pipelines as publishing
     from pipelinekit.workspace import schedules as schedule_collection
@@ -93,6 +95,7 @@ else:
     connecting = late("pipelinekit.connecting")
     facts = late("pipelinekit.storage.facts")
     run_queries = late("pipelinekit.storage.run_queries")
+    observing_runs = late("pipelinekit.runtime.observer")
     planner = late("pipelinekit.runtime.planner")
     postgres = late("pipelinekit.storage.postgres")
     object_stores = late("pipelinekit.storage.object_stores")
@@ -121,6 +124,7 @@ class Services(scheduling.ScheduleServices):
     def __init__(self, folder: Path, settings: config.Settings, *, guest: bool = False) -> None:
         self.folder = folder
         self.settings = settings
+        self.notes_changes = False  # of nouns in the audit log: a server does so itself, with who asked
         self.guest = guest  # a worker's, which executes steps of a workspace elsewhere
         self.clock = SystemClock()
         self.on_secrets: Callable[[Mapping[str, str]], object] = (
@@ -317,7 +321,7 @@ class Workspace(workspace.Workspace):
 
         def launch(record: RunRecord) -> None:
             if record.options.compute == IN_PROCESS:
-                services.driver(Silent()).drive(record.id)
+                services.driver(observing_runs.Silent()).drive(record.id)
                 services.trace_run(record.id)
             else:
                 services.launch(record.id)
@@ -346,6 +350,11 @@ class Workspace(workspace.Workspace):
     def pipeline_endpoints(self) -> endpoint_collection.PipelineEndpointCollection:
         """The names under which versions of published pipelines are called."""
         return self.services.pipeline_endpoints
+
+    @property
+    def pipeline_drafts(self) -> draft_collection.PipelineDraftCollection:
+        """Pipelines that are worked on."""
+        return self.services.pipeline_drafts
 
     @property
     def schedules(self) -> schedule_collection.ScheduleCollection:
@@ -426,15 +435,6 @@ class Workspace(workspace.Workspace):
         return self.services.audit
 
 
-class Silent:
-    """An observer that nobody looks through."""
-
-    def begun(self, *_: Any) -> None:
-        """Nothing."""
-
-    carried = changed = logged = waiting = begun
-
-
 def open_services(
     folder: Path | None = None, *, flags: Mapping[str, Any] | None = None, create: bool = True
 ) -> Services:
@@ -454,7 +454,9 @@ def open_services(
             f"there is no workspace at {found.parent} or above",
             hint="'pipelinekit run FILE' or 'pipelinekit workspace create' makes one",
         )
-    return Services(found, settings)
+    services = Services(found, settings)
+    services.notes_changes = True
+    return services
 
 
 @contextmanager

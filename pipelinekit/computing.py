@@ -68,7 +68,7 @@ class ComputeServices(upkeeping.UpkeepServices):
             shutil.rmtree(self._folder_of(target), ignore_errors=True)
 
         stores = computes.ComputeStores(
-            self._compute_records, self._keepers, find_clusters, self._launch_keeper, forget
+            self.noted("computes", self._compute_records), self._keepers, find_clusters, self._launch_keeper, forget
         )
         return computes.ComputeCollection(stores, self.clock)
 

@@ -43,8 +43,8 @@ from pipelinekit.workspace.stored_snapshots import SnapshotCollection
 
 LOOK_SECONDS = 0.5
 NOUNS = frozenset(
-    ("runs", "snapshots", "published_pipelines", "pipeline_endpoints", "schedules", "datasets", "datastores",
-     "environments", "computes", "secrets", "tokens", "audit", "webhooks")
+    ("runs", "snapshots", "published_pipelines", "pipeline_endpoints", "pipeline_drafts", "schedules", "datasets",
+     "datastores", "environments", "computes", "secrets", "tokens", "audit", "webhooks")
 )  # fmt: skip
 
 

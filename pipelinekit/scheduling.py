@@ -51,7 +51,8 @@ class ScheduleServices(serving.ServeServices):
     @cached_property
     def schedules(self) -> schedules.ScheduleCollection:
         """The schedules."""
-        stores = schedules.ScheduleStores(self._schedule_records, self.zones, self.clock, self._schedule_targets.faults)
+        records = self.noted("schedules", self._schedule_records)
+        stores = schedules.ScheduleStores(records, self.zones, self.clock, self._schedule_targets.faults)
         return schedules.ScheduleCollection(stores)
 
     def ticker(
@@ -160,7 +161,7 @@ class ScheduleServices(serving.ServeServices):
             return int.from_bytes(os.urandom(4)) / 2**32
 
         ports = sender.SenderPorts(
-            self._webhook_records, posting.HTTPPoster(), self.webhooks.secret_of, self.clock, draw
+            self._webhook_records, posting.HTTPPoster(), self.webhooks.secrets_of, self.clock, draw
         )
         sender.Sender(leases.owner_id(), ports, tell).serve(ended, patience)
 

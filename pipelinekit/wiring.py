@@ -20,7 +20,7 @@ from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.storage.cache import FileCache
-from pipelinekit.typed import TYPE_CHECKING, Any
+from pipelinekit.typed import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from pipelinekit.compute import environments as building
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pipelinekit.storage import datastores as datastore_records
     from pipelinekit.storage import environments as environment_records
     from pipelinekit.storage import idempotency as idempotency_records
+    from pipelinekit.storage import pipeline_drafts as draft_records
     from pipelinekit.storage import publishing as publishing_records
     from pipelinekit.storage import run_events as run_event_records
     from pipelinekit.storage import schedules as schedule_records
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         ignore_patterns,
         interactive,
         leaks,
+        noting,
         previews,
         repeating,
         reuse,
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
         tokens,
     )
     from pipelinekit.workspace import environments as environment_collection
+    from pipelinekit.workspace import pipeline_drafts as draft_collection
     from pipelinekit.workspace import pipeline_endpoints as endpoint_collection
     from pipelinekit.workspace import published_pipelines as publishing
     from pipelinekit.workspace.pipelines import Pipelines
@@ -104,7 +107,10 @@ else:
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
     interactive = late("pipelinekit.workspace.interactive")
     leaks = late("pipelinekit.workspace.leaks")
+    draft_collection = late("pipelinekit.workspace.pipeline_drafts")
+    draft_records = late("pipelinekit.storage.pipeline_drafts")
     endpoint_collection = late("pipelinekit.workspace.pipeline_endpoints")
+    noting = late("pipelinekit.workspace.noting")
     previews = late("pipelinekit.workspace.previews")
     publishing = late("pipelinekit.workspace.published_pipelines")
     publishing_records = late("pipelinekit.storage.publishing")
@@ -119,6 +125,7 @@ else:
 
 
 RECORDS_FILE = "records.db"
+T = TypeVar("T")
 
 
 class SourceServices:
@@ -140,11 +147,23 @@ class SourceServices:
         def open_database(self) -> Database: ...  # noqa: D102
 
         settings: Settings
+        notes_changes: bool
         on_secrets: Callable[[Mapping[str, str]], object]  # is told of each value that is opened here
 
         def open_driving(self) -> DriverRecords: ...  # noqa: D102
         def recover(self) -> None: ...  # noqa: D102
         def check_unserved(self, verb: str) -> None: ...  # noqa: D102
+        @property
+        def audit(self) -> audit.AuditLog: ...  # noqa: D102
+
+    def noted(self, noun: str, records: T) -> T:
+        """Records of a noun; where this process's user changes them, that is noted in the audit log."""
+        if not self.notes_changes:
+            return records
+        words = noting.WORDS[noun]
+        found: Any = noting.NotedRecords(records, words, lambda: self.audit, self.database.transaction)
+        standing: T = found
+        return standing
 
     def lock_environment(self, environment: Environment | str) -> LockedEnvironment:
         """A declared environment, with its lock."""
@@ -153,7 +172,7 @@ class SourceServices:
     @cached_property
     def environments(self) -> environment_collection.EnvironmentCollection:
         """The environments."""
-        records = environment_records.SQLEnvironments(self.database, self.clock)
+        records = self.noted("environments", environment_records.SQLEnvironments(self.database, self.clock))
         return environment_collection.EnvironmentCollection(records, lambda: self._builder)
 
     @cached_property
@@ -234,7 +253,7 @@ class NounServices(SourceServices):
     @cached_property
     def experiments(self) -> ExperimentRecords:
         """Records of the experiments."""
-        return experiments.SQLExperiments(self.database, self.clock)
+        return self.noted("experiments", experiments.SQLExperiments(self.database, self.clock))
 
     @cached_property
     def interactive(self) -> interactive.InteractiveStores:
@@ -277,7 +296,10 @@ class NounServices(SourceServices):
         records = self.records.reuse
         found = [kept for kept in records.kept() if criteria.fit(kept)]
         if not dry_run:
-            records.revoke([kept.key for kept in found], why)
+            with self.database.transaction():
+                records.revoke([kept.key for kept in found], why)
+                if self.notes_changes:
+                    self.audit.note("reuse.invalidate", criteria.step or criteria.run)
         return found
 
     @cached_property
@@ -295,14 +317,26 @@ class NounServices(SourceServices):
     @cached_property
     def pipeline_endpoints(self) -> endpoint_collection.PipelineEndpointCollection:
         """The pipeline endpoints."""
-        records = publishing_records.SQLPipelineEndpoints(self.database)
+        records = self.noted("pipeline-endpoints", publishing_records.SQLPipelineEndpoints(self.database))
         return endpoint_collection.PipelineEndpointCollection(records, self._publishing)
+
+    @cached_property
+    def pipeline_drafts(self) -> draft_collection.PipelineDraftCollection:
+        """The pipeline drafts."""
+        stores = draft_collection.DraftStores(
+            self.noted("pipeline-drafts", draft_records.SQLPipelineDrafts(self.database)),
+            self._publishing,
+            self.published_pipelines,
+            self.pipeline_endpoints,
+            lambda run: self.dataset_inputs().taken(run),
+        )
+        return draft_collection.PipelineDraftCollection(stores)
 
     @cached_property
     def _publishing(self) -> publishing.PublishingStores:
         records = self.records
         return publishing.PublishingStores(
-            publishing_records.SQLPublishedPipelines(self.database),
+            self.noted("pipelines", publishing_records.SQLPublishedPipelines(self.database)),
             records.documents,
             self.pipelines,
             self.runs,
@@ -351,7 +385,8 @@ class NounServices(SourceServices):
     @cached_property
     def secrets(self) -> secrets.SecretCollection:
         """The secrets, to be set, listed and deleted."""
-        return secrets.SecretCollection(secret_records.SQLSecrets(self.database, self.clock), self._secret_keys)
+        records = self.noted("secrets", secret_records.SQLSecrets(self.database, self.clock))
+        return secrets.SecretCollection(records, self._secret_keys)
 
     @cached_property
     def _secret_keys(self) -> sealing.KeyFile:
@@ -392,7 +427,7 @@ class NounServices(SourceServices):
     @cached_property
     def datastores(self) -> datastores.DatastoreCollection:
         """The datastores."""
-        records = datastore_records.SQLDatastores(self.database)
+        records = self.noted("datastores", datastore_records.SQLDatastores(self.database))
         return datastores.DatastoreCollection(records, self.open_store, self.clock)
 
     @cached_property
@@ -408,8 +443,9 @@ class NounServices(SourceServices):
     def datasets(self) -> datasets.DatasetCollection:
         """The datasets."""
         return datasets.DatasetCollection(
-            self._dataset_records, self._dataset_files, self.dataset_inputs, self.blobs, self.clock
-        )
+            self.noted("datasets", self._dataset_records), self._dataset_files, self.dataset_inputs, self.blobs,
+            self.clock,
+        )  # fmt: skip
 
     @cached_property
     def _dataset_records(self) -> dataset_records.SQLDatasets:

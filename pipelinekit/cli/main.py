@@ -40,10 +40,11 @@ COMMANDS = {
     "publish": ("publish", "keep a pipeline with its code and data, so that it runs without its source"),
     "pipelines": ("pipelines", "list, show, submit, runs, describe, enable, disable, delete: published pipelines"),
     "pipeline-endpoints": ("pipeline_endpoints", "create, list, show, submit, runs, add-version, set-default and more"),
+    "pipeline-drafts": ("pipeline_drafts", "create, list, show, update, submit, runs, publish, clone, delete"),
     "schedules": ("schedules", "create, load, list, show, history, preview, enable, run-now, backfill, run and more"),
     "webhooks": (
         "webhooks",
-        "create, list, show, deliveries, test, enable, disable, rotate-secret, delete, allow, hosts",
+        "create, list, show, update, deliveries, redeliver, test, enable, disable, rotate-secret and more",
     ),
     "datasets": ("datasets", "register, list, show, update, unregister, check, download, lineage"),
     "datastores": ("datastores", "register, list, show, unregister, set-default, files, upload, copy, download"),
@@ -63,7 +64,7 @@ COMMANDS = {
 AT_SERVERS = frozenset(
     ("run", "publish", "runs", "explain", "experiments", "graph", "pipelines", "pipeline-endpoints", "schedules",
      "datasets", "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens", "settings",
-     "webhooks")
+     "webhooks", "pipeline-drafts")
 )  # fmt: skip
 
 EXIT_FAILED = 1

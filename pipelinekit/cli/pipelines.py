@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.calls import add_call_arguments, call_words, parameter_rows, run_rows, say_called, say_difference
@@ -60,7 +62,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         *([("version", record.version)] if record.version else []),
         *([("description", record.description)] if record.description else []),
         ("published", f"{time_text(record.created_at)} by {told.get('user', 'somebody')} on {told.get('host', '')}"),
-        *([("from", f"run {told['run']}" if "run" in told else told["root"])] if {"run", "root"} & told.keys() else []),
+        *([("from", _source(told))] if {"run", "draft", "root"} & told.keys() else []),
         *([("commit", str(git.get("commit", "")))] if git else []),
         ("steps", str(document["steps"])),
         ("compute", record.options.compute),
@@ -69,6 +71,12 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
     print(table(rows))
     print(parameter_rows(document["parameters"]))
     return 0
+
+
+def _source(told: Mapping[str, Any]) -> str:
+    """What it was published from."""
+    kind = next((noun for noun in ("run", "draft") if noun in told), "")
+    return f"{kind} {told[kind]}" if kind else str(told["root"])
 
 
 def _submit_arguments(parser: argparse.ArgumentParser) -> None:

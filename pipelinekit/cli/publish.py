@@ -53,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.default and not arguments.endpoint:
         raise UsageError("--default says nothing without an endpoint", hint="name one with --endpoint NAME")
     if is_at_server():
-        return _say(sending.publish(arguments), as_json=arguments.json)
+        return say_published(sending.publish(arguments), as_json=arguments.json)
     services = open_services()
     options = RunOptions(
         (), arguments.continue_on_step_failure, arguments.compute, max_seconds=parse_duration(arguments.max_duration)
@@ -68,7 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
         made = keep()
         if arguments.endpoint:
             added = services.pipeline_endpoints.grow(arguments.endpoint, made, default=arguments.default)
-    return _say(_document(made, added), as_json=arguments.json)
+    return say_published(_document(made, added), as_json=arguments.json)
 
 
 def _prepare_run(target: str, parameters: Sequence[str], about: Publication, services: Services) -> Keep:
@@ -107,7 +107,7 @@ def _document(
     return document
 
 
-def _say(document: Mapping[str, Any], *, as_json: bool) -> int:
+def say_published(document: Mapping[str, Any], *, as_json: bool) -> int:
     """Say what was published, and how it is called: 0."""
     if as_json:
         print_json(document)

@@ -82,6 +82,23 @@ def publish(arguments: argparse.Namespace) -> dict[str, Any]:
         return workspace.publish_upload({**body, "upload": document})
 
 
+def draft(arguments: argparse.Namespace) -> Any:
+    """Make a pipeline draft of a pipeline of this machine at the server."""
+    workspace = connect()
+    with _sent(arguments.target, arguments.parameter, workspace, hints=True) as (document, _, longest):
+        body = {
+            "upload": document,
+            "name": arguments.name,
+            "description": arguments.description,
+            "experiment": arguments.experiment,
+            "compute": arguments.compute,
+            "continue_on_step_failure": arguments.continue_on_step_failure,
+            "max_seconds": longest,
+            "tags": _tags(arguments),
+        }
+        return workspace.pipeline_drafts.create_of(body)
+
+
 @contextmanager
 def _sent(
     target: str, parameters: list[str], workspace: ConnectedWorkspace, *, hints: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
@@ -40,7 +41,7 @@ def _create_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="EVENT",
-        help=f"{', '.join(CHOICES)}; may be repeated; all of run.* without it",
+        help=f"{', '.join(CHOICES)}; may be repeated; without it, how runs end",
     )
     parser.add_argument("--endpoint", default="", metavar="NAME", help="only what belongs to this pipeline endpoint")
     parser.add_argument("--schedule", default="", metavar="NAME", help="only what belongs to this schedule")
@@ -59,9 +60,51 @@ def _create(arguments: argparse.Namespace, services: Services) -> int:
     return _show_new(arguments, services, made, "is created; its signing secret is shown this once:")
 
 
+def _update_arguments(parser: argparse.ArgumentParser) -> None:
+    _named(parser)
+    parser.add_argument("--url", metavar="URL", help="its address; what is still to be sent goes there, too")
+    parser.add_argument("--on", action="append", metavar="EVENT", help="what it is told of, instead; may be repeated")
+    parser.add_argument("--endpoint", metavar="NAME", help="only what belongs to this pipeline endpoint; '' for any")
+    parser.add_argument("--schedule", metavar="NAME", help="only what belongs to this schedule; '' for any")
+    parser.add_argument("--experiment", metavar="NAME", help="only what belongs to this experiment; '' for any")
+
+
+def _update(arguments: argparse.Namespace, services: Services) -> int:
+    changed = services.webhooks.update(
+        arguments.name,
+        url=arguments.url,
+        on=arguments.on,
+        endpoint=arguments.endpoint,
+        schedule=arguments.schedule,
+        experiment=arguments.experiment,
+    )
+    return _show_changed(arguments, changed, f"is told of {', '.join(changed.events)}, of {_limits(changed)}")
+
+
+def _rotate_arguments(parser: argparse.ArgumentParser) -> None:
+    _named(parser)
+    parser.add_argument("--at-once", action="store_true", help="the secret before signs no more; for a day it does")
+
+
 def _rotate_secret(arguments: argparse.Namespace, services: Services) -> int:
-    made = services.webhooks.rotate_secret(arguments.name)
-    return _show_new(arguments, services, made, "signs with another secret, which is shown this once:")
+    made = services.webhooks.rotate_secret(arguments.name, at_once=arguments.at_once)
+    also = f" (until {time_text(made.webhook.previous_until)} with the one before, too)"
+    words = f"signs with another secret{also if made.webhook.previous_until else ''}, which is shown this once:"
+    return _show_new(arguments, services, made, words)
+
+
+def _redeliver_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("delivery", metavar="DELIVERY", help="the id of the message")
+
+
+def _redeliver(arguments: argparse.Namespace, services: Services) -> int:
+    found = services.webhooks.redeliver(arguments.delivery)
+    if arguments.json:
+        print_json(delivery_document(found))
+        return 0
+    print(f"message {found.id} is sent once more")
+    _note_unsent(services)
+    return 0
 
 
 def _show_new(arguments: argparse.Namespace, services: Services, made: NewWebhook, words: str) -> int:
@@ -110,11 +153,17 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         ("is", str(found.state) + (f": {found.trouble}" if found.trouble else "")),
         ("told of", ", ".join(found.events)),
         ("of", _limits(found)),
-        ("secret", f"version {found.secret_version}"),
+        ("secret", _secret(found)),
         ("created", f"{time_text(found.created_at)} by {found.created_by or '-'}"),
     ]
     print(table(rows))
     return 0
+
+
+def _secret(webhook: Webhook) -> str:
+    until = webhook.previous_until
+    also = f", and the one before until {time_text(until)}" if until > time.time() else ""
+    return f"version {webhook.secret_version}{also}"
 
 
 def _deliveries_arguments(parser: argparse.ArgumentParser) -> None:
@@ -232,7 +281,9 @@ VERBS: dict[str, Verb] = {
     "test": ("send a test event now, and say how it was answered", _named, _test),
     "enable": ("have it told of what happens from now on", _named, _enable),
     "disable": ("tell it nothing from now on, nor what is still to be sent", _named, _disable),
-    "rotate-secret": ("sign with another secret, which is shown once", _named, _rotate_secret),
+    "update": ("change its address, and what it is told of", _update_arguments, _update),
+    "rotate-secret": ("sign with another secret, which is shown once", _rotate_arguments, _rotate_secret),
+    "redeliver": ("have a message sent once more that has ended", _redeliver_arguments, _redeliver),
     "delete": ("tell it nothing any more, and free its name", _named, _delete),
     "allow": ("let a host be told: also by http, and where its address is not public", _host, _allow),
     "disallow": ("take back that a host was allowed", _host, _disallow),

@@ -20,7 +20,7 @@ from pipelinekit.wire.values import plain_to_json
 from pipelinekit.wire.version_differences import difference_from_document
 
 
-def _call(
+def call_remote(
     connection: Connection,
     runs: Runs[RunT],
     path: str,
@@ -98,7 +98,7 @@ class RemotePipeline(Generic[RunT]):
 
         The address `callback` is told of its end, signed with `callback_secret` of the run.
         """
-        return _call(
+        return call_remote(
             self._connection,
             self._runs,
             f"/pipelines/{self.id}/runs",
@@ -216,7 +216,7 @@ class RemoteEndpoint(Generic[RunT]):
 
         The address `callback` is told of its end, signed with `callback_secret` of the run.
         """
-        return _call(
+        return call_remote(
             self._connection,
             self._runs,
             f"{self._path}/runs",

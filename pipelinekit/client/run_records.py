@@ -39,7 +39,7 @@ class RemoteRunRecords:
         self._changes: tuple[str, Any] = ("", ())
         self.ended: set[tuple[str, str]] = set()  # where logs do not grow any more
 
-    def create(self, run: RunRecord) -> NoReturn:
+    def create(self, run: RunRecord, properties: Mapping[str, str] | None = None) -> NoReturn:  # noqa: ARG002
         """Runs are recorded by calls of what is published."""
         refuse(f"to record run {run.id}")
 

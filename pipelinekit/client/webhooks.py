@@ -32,9 +32,38 @@ class RemoteWebhooks:
         body = {"name": name, "url": url, "on": list(on), **{key: value for key, value in words.items() if value}}
         return self._new("/webhooks", body)
 
-    def rotate_secret(self, webhook: str) -> NewWebhook:
-        """Sign with another secret, which is in what is returned, and nowhere else."""
-        return self._new(f"{_path(webhook)}/rotate-secret")
+    def update(
+        self,
+        webhook: str,
+        *,
+        url: str | None = None,
+        on: Sequence[str] | None = None,
+        endpoint: str | None = None,
+        schedule: str | None = None,
+        experiment: str | None = None,
+    ) -> Webhook:
+        """Change its address, what it is told of, or what that belongs to; None leaves it, '' takes it away."""
+        words = {
+            "url": url,
+            "on": None if on is None else list(on),
+            "endpoint": endpoint,
+            "schedule": schedule,
+            "experiment": experiment,
+        }
+        body = {key: value for key, value in words.items() if value is not None}
+        return webhook_from_document(self._connection.ask("PATCH", _path(webhook), body).document)
+
+    def rotate_secret(self, webhook: str, *, at_once: bool = False) -> NewWebhook:
+        """Sign with another secret, which is in what is returned, and nowhere else.
+
+        For a day the one before signs as well, but not if it is `at_once`.
+        """
+        return self._new(f"{_path(webhook)}/rotate-secret" + ("?at_once=true" if at_once else ""))
+
+    def redeliver(self, delivery: str) -> Delivery:
+        """Have a message sent once more that has ended, under its id."""
+        told = self._connection.ask("POST", f"/webhooks/deliveries/{quoted(delivery)}/redeliver").document
+        return delivery_from_document(told)
 
     def enable(self, webhook: str) -> Webhook:
         """Have it told of what happens from now on."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic
 
@@ -10,6 +9,7 @@ from pipelinekit.client.access import RemoteAudit, RemoteSecrets, RemoteTokens
 from pipelinekit.client.computes import RemoteComputes
 from pipelinekit.client.connection import Connection
 from pipelinekit.client.environments import RemoteEnvironments
+from pipelinekit.client.pipeline_drafts import RemotePipelineDrafts, once
 from pipelinekit.client.publishing import RemoteEndpoints, RemotePipeline, RemotePipelines, regenerate_words
 from pipelinekit.client.runs import Runs, RunT
 from pipelinekit.client.schedules import RemoteSchedules
@@ -31,6 +31,7 @@ class RemoteWorkspace(Generic[RunT]):
         self.connection = connection
         self.published_pipelines = RemotePipelines(connection, runs)
         self.pipeline_endpoints = RemoteEndpoints(connection, runs)
+        self.pipeline_drafts = RemotePipelineDrafts(connection, runs, self._send)
         self.schedules = RemoteSchedules(connection)
         self.environments = RemoteEnvironments(connection)
         self.computes = RemoteComputes(connection)
@@ -71,7 +72,7 @@ class RemoteWorkspace(Generic[RunT]):
 
     def submit_upload(self, body: Mapping[str, Any]) -> RunT:
         """Have a run driven of a pipeline that was sent; `body` is what a request says."""
-        return self._runs.get(self._once("/runs", body)["id"])
+        return self._runs.get(once(self.connection, "/runs", body)["id"])
 
     def publish(
         self,
@@ -106,7 +107,7 @@ class RemoteWorkspace(Generic[RunT]):
 
     def publish_upload(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Publish a pipeline that was sent, or that of a run; `body` is what a request says."""
-        return self._once("/pipelines", body)
+        return once(self.connection, "/pipelines", body)
 
     def _send(self, pipeline: Any, parameters: Mapping[str, Any] | None) -> str:
         if not hasattr(pipeline, "trace"):
@@ -115,11 +116,6 @@ class RemoteWorkspace(Generic[RunT]):
             )
         with self._pack(pipeline, parameters or {}, self.uploads.lock) as upload:
             return self.uploads.send(upload)
-
-    def _once(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a request until it is answered; it is carried out once."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return dict(self.connection.ask("POST", path, body, headers=headers, again=True).document)
 
     def __repr__(self) -> str:
         return f"<workspace at {self.url}>"

@@ -112,7 +112,7 @@ class Inventory:
     """Everything in the records that names something else, as it was at one moment.
 
     `compiled` are graphs that were compiled to documents, with their times; `losses` are blobs known to be lost;
-    `published` are the graphs of published pipelines, each with the values that it holds.
+    `published` are the graphs of published pipelines and of drafts, each with the values that it holds.
     """
 
     runs: Mapping[str, RunEntry]

@@ -11,12 +11,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
-from pipelinekit.classes import field, frozen
+from pipelinekit.classes import field, frozen, replace
 from pipelinekit.domain.digests import signature
 from pipelinekit.domain.hosts import AllowedHost, Place, is_public, plain_address
 from pipelinekit.domain.names import check_name
 from pipelinekit.domain.runs import RunStatus
-from pipelinekit.errors import UsageError
+from pipelinekit.errors import ConflictError, UsageError
 from pipelinekit.typed import Any
 
 PREFIX = "whsec_"
@@ -29,6 +29,7 @@ _SECRET = re.compile(rf"{PREFIX}[A-Za-z0-9+/]+=*")
 class EventKind(StrEnum):
     """What webhooks are told of."""
 
+    RUN_SUBMITTED = "run.submitted"
     RUN_COMPLETED = "run.completed"
     RUN_FAILED = "run.failed"
     RUN_CANCELED = "run.canceled"
@@ -75,7 +76,8 @@ class Webhook:
     """An address that is told of events of some kinds.
 
     `limits` names what they must belong to, as in `Event.about`, and `names` says the same for people. `trouble` says
-    why it was disabled where nobody did it. `secret_version` is that of its signing secret. Times are UTC.
+    why it was disabled where nobody did it. `secret_version` is that of its signing secret; until `previous_until` the
+    one before signs, too. Times are UTC.
     """
 
     id: str
@@ -90,6 +92,7 @@ class Webhook:
     created_at: float = 0.0
     created_by: str = ""
     updated_at: float = 0.0
+    previous_until: float = 0.0
 
     def hears(self, event: Event) -> bool:
         """Whether it is told of an event."""
@@ -147,6 +150,18 @@ class Delivery:
     ended_at: float | None = None
     status: int = 0
     answer: str = ""
+
+
+def sent_again(delivery: Delivery, url: str, now: float) -> Delivery:
+    """A message that is to be sent once more, under the same id. Raises ConflictError where it is still to be sent."""
+    if not delivery.state.final:
+        raise ConflictError(
+            f"message {delivery.id} cannot be sent again: it is still to be sent",
+            hint="'pipelinekit webhooks deliveries' says when it is tried next",
+        )
+    return replace(
+        delivery, url=url, state=DeliveryState.PENDING, tries=0, next_at=now, ended_at=None, status=0, answer=""
+    )
 
 
 @frozen
@@ -225,6 +240,11 @@ def read_events(wanted: Sequence[str]) -> tuple[EventKind, ...]:
 # -- signatures --------------------------------------------------------------------------------------------------------
 
 
+def previous_secret(webhook: str) -> str:
+    """What the secret is kept under, among those of webhooks, that was a webhook's before its present one."""
+    return f"{webhook}/previous"
+
+
 def secret_text(entropy: bytes) -> str:
     """A signing secret of random bytes, as its users have it."""
     return PREFIX + base64.b64encode(entropy).decode()
@@ -235,13 +255,17 @@ def run_secret(secret: str, run: str) -> str:
     return secret_text(signature(_key(secret), f"callback:{run}".encode()))
 
 
-def signed_headers(secret: str, identity: str, at: int, body: bytes) -> dict[str, str]:
-    """The headers that say which message this is and when it was sent, and prove both, and its body."""
-    signed = signature(_key(secret), b"%b.%d.%b" % (identity.encode(), at, body))
+def signed_headers(secrets: Sequence[str], identity: str, at: int, body: bytes) -> dict[str, str]:
+    """The headers that say which message this is and when it was sent, and prove both, and its body.
+
+    There is a signature for each secret: who knows one of them can tell.
+    """
+    content = b"%b.%d.%b" % (identity.encode(), at, body)
+    signed = [base64.b64encode(signature(_key(secret), content)).decode() for secret in secrets]
     return {
         "webhook-id": identity,
         "webhook-timestamp": str(at),
-        "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
+        "webhook-signature": " ".join(f"v1,{text}" for text in signed),
     }
 
 

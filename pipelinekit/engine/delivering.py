@@ -30,14 +30,14 @@ class Message:
 
 
 def message(
-    delivery: Delivery, allowed: Collection[AllowedHost], secret: Callable[[], str], now: float
+    delivery: Delivery, allowed: Collection[AllowedHost], secrets: Callable[[], Sequence[str]], now: float
 ) -> Message | Answer:
     """A delivery as it is sent now, signed; or the answer where it may not be sent."""
     place = read_url(delivery.url, "a webhook")
     if words := refusal(place, allowed):
         return Answer(text=words, refused=True)
     body = delivery.body.encode()
-    headers = signed_headers(secret(), delivery.id, int(now), body)
+    headers = signed_headers(secrets(), delivery.id, int(now), body)
     return Message(place, headers, body, is_allowed(place, allowed))
 
 

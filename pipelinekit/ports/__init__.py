@@ -38,8 +38,11 @@ class Clock(Protocol):
 class RunRecords(Protocol):
     """Runs and their step runs, for whoever submits and looks."""
 
-    def create(self, run: RunRecord) -> RunRecord:
-        """Record a new run; returns it with its number in the experiment, which is created on first use."""
+    def create(self, run: RunRecord, properties: Mapping[str, str] | None = None) -> RunRecord:
+        """Record a new run with its properties, and have it told.
+
+        Returns it with its number in the experiment, which is created on first use.
+        """
 
     def get(self, run: str) -> RunRecord:
         """The run of this id, or the only one whose id begins so. Raises NotFoundError, UsageError if several do."""

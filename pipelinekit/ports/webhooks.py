@@ -32,6 +32,12 @@ class WebhookRecords(Protocol):
         With `void` its messages that are pending are sent no more, for that reason.
         """
 
+    def update(self, webhook: Webhook) -> bool:
+        """Keep address, events, limits and what is said of secrets as they are here; False where it was deleted before.
+
+        Messages that are pending go to the address that it has now.
+        """
+
     def allow(self, host: AllowedHost) -> None:
         """Keep a host, unless it is there."""
 
@@ -59,6 +65,9 @@ class WebhookRecords(Protocol):
 
     def settle(self, owner: str, delivery: Delivery) -> bool:
         """Keep what came of a try; False where the message is pending no more, or is another's."""
+
+    def repeat(self, delivery: Delivery) -> bool:
+        """Have a message that has ended sent to the address and at the time it has here; False if it is pending."""
 
     def deliveries(self, webhook: str, most: int) -> Sequence[Delivery]:
         """Messages to a webhook by its id, or with an empty one those that calls asked for; the newest first."""

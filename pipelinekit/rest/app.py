@@ -16,6 +16,7 @@ from pipelinekit.rest import (
     datastores,
     environments,
     experiments,
+    pipeline_drafts,
     pipeline_endpoints,
     pipelines,
     problems,
@@ -35,8 +36,8 @@ from pipelinekit.rest.desk import Desk
 from pipelinekit.rest.guard import LOOPBACK, PREFIX, Guard
 
 NOUNS = (
-    pipeline_endpoints, pipelines, runs, run_events, run_records, run_views, experiments, schedules, datasets,
-    datastores, environments, computes, secrets, accounts, webhooks, tokens, uploads,
+    pipeline_endpoints, pipelines, runs, run_events, run_records, run_views, experiments, pipeline_drafts, schedules,
+    datasets, datastores, environments, computes, secrets, accounts, webhooks, tokens, uploads,
 )  # fmt: skip
 # They are tried in this order, and the first are called most: behind all others they would cost a tenth more.
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for

@@ -90,6 +90,44 @@ class Environment(Body):
     environment: dict[str, Any] | None = Field(None, description="what it consists of, where it is not registered")
 
 
+class NewDraft(Body):
+    """A pipeline draft that is to be made: of what is in the workspace, or of a pipeline that was uploaded."""
+
+    source: str = Field("", max_length=300, description="run:ID, pipeline:ID, endpoint:NAME[@VERSION] or draft:ID")
+    upload: str = Field("", max_length=64, description="instead of a source, the digest of an upload's document")
+    name: str = Field("", max_length=255)
+    description: str = Field("", max_length=10_000)
+    experiment: str = Field("", description="the experiment of its runs")
+    parameters: dict[str, Any] = Field({}, description="values that are other than there, by name")
+    compute: str = Field("", description="where its steps run")
+    continue_on_step_failure: bool | None = Field(None, description="after a failure skip only what depends on it")
+    max_seconds: float = Field(0.0, ge=0, description="of an upload: runs are canceled when they have taken so long")
+    tags: dict[str, str] | None = Field(None, description="tags of its runs")
+
+
+class DraftChange(Body):
+    """What is to change of a pipeline draft; what is not given stays."""
+
+    name: str | None = Field(None, max_length=255)
+    description: str | None = Field(None, max_length=10_000)
+    experiment: str | None = None
+    parameters: dict[str, Any] = Field({}, description="values that change, by name")
+    compute: str = Field("", description="where its steps run")
+    continue_on_step_failure: bool | None = Field(None, description="after a failure skip only what depends on it")
+    tags: dict[str, str] | None = Field(None, description="all tags of its runs")
+    version: int | None = Field(None, ge=1, description="the version that is changed; refused where it is another now")
+
+
+class DraftPublication(Body):
+    """How a pipeline draft is to be published; what is not given is as the draft has it."""
+
+    name: str = Field("", max_length=255)
+    description: str = Field("", max_length=10_000)
+    version: str = Field("", max_length=255, description="a version text of your own")
+    endpoint: str = Field("", description="add it to this pipeline endpoint, made if there is none")
+    default: bool = Field(False, description="as the version that calls of the endpoint mean")
+
+
 class Description(Body):
     """A new description."""
 
@@ -173,6 +211,16 @@ class NewWebhook(Body):
     endpoint: str = Field("", description="only what belongs to this pipeline endpoint")
     schedule: str = Field("", description="only what belongs to this schedule")
     experiment: str = Field("", description="only what belongs to this experiment")
+
+
+class WebhookChange(Body):
+    """What is to change of a webhook; what is not given stays. An empty text takes a limit away."""
+
+    url: str | None = Field(None, max_length=2000, description="https, or on a host that an owner allowed")
+    on: list[str] | None = Field(None, description="events, such as run.failed; none for how runs end")
+    endpoint: str | None = Field(None, description="only what belongs to this pipeline endpoint")
+    schedule: str | None = Field(None, description="only what belongs to this schedule")
+    experiment: str | None = Field(None, description="only what belongs to this experiment")
 
 
 class NewToken(Body):

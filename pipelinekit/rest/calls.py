@@ -102,6 +102,17 @@ def endpoint_target(services: Services, endpoint: str, version: int | None) -> T
     return Target(name, pipeline.graph, prepare, pipeline.id, handle.name, found.number)
 
 
+def draft_target(services: Services, draft: str) -> Target:
+    """A pipeline draft as what is called."""
+    handle = services.pipeline_drafts.get(draft)
+
+    def prepare(given: Mapping[str, Any], call: Call) -> Prepared:
+        prepared = handle.prepare(given, call)
+        return Prepared(prepared.arguments, prepared.options, lambda: handle.record_prepared(prepared))
+
+    return Target(f"pipeline-drafts/{handle.id}", handle.graph, prepare)
+
+
 def _preparing(
     pipeline: PublishedPipelineHandle, record: Callable[[PreparedCall], Run | None]
 ) -> Callable[[Mapping[str, Any], Call], Prepared]:
@@ -139,7 +150,9 @@ async def call(asked: Asked, response: Response, wanted: Wanted) -> Called:
         for _ in range(MOST_TRIES):
             if (done := _try(asked, services, principal, wanted)) is not None:
                 return done
-        raise ConflictError("the default version was changed again and again", hint="name the version to be called")
+        raise ConflictError(
+            "what is called was changed again and again", hint="name the version to be called, or try again"
+        )
 
     made, is_new = await asked.do(work, wanted.endpoint)
     asked.request.state.run = made.id  # for the log

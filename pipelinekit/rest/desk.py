@@ -72,6 +72,7 @@ class Desk:
     def _with_services(self, work: Callable[[Services], T]) -> T:
         if not hasattr(self._local, "services"):
             self._local.services = self._open()
+            self._local.services.notes_changes = False  # requests note what they change, and who asked
             with self._lock:
                 self._refusals = self._refusals or self._local.services.tokens.refusals
             self._local.services.tokens.refusals = self._refusals

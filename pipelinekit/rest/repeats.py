@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pipelinekit.bootstrap import Services
@@ -10,7 +11,7 @@ from pipelinekit.domain.digests import encode, strong_digest
 from pipelinekit.domain.idempotency import KEPT_SECONDS, Different, InProgress, Replay
 from pipelinekit.domain.tokens import Principal
 from pipelinekit.errors import ConflictError
-from pipelinekit.rest.desk import Asked
+from pipelinekit.rest.desk import Asked, Desk
 
 
 def begun(asked: Asked, services: Services, principal: Principal, key: str, said: Any) -> str | None:
@@ -41,6 +42,21 @@ def finish(asked: Asked, services: Services, principal: Principal, key: str, run
 def abandon(asked: Asked, services: Services, principal: Principal, key: str) -> None:
     """Leave the key free."""
     services.idempotency.abandon(principal.token, _scope(asked), key)
+
+
+def once(
+    asked: Asked, services: Services, principal: Principal, key: str, said: Any, make: Callable[[], dict[str, Any]]
+) -> tuple[dict[str, Any], bool]:
+    """What `make` gives, in a transaction, and whether it is new: where the key came before, it is as it was then."""
+    desk: Desk = asked.request.app.state.desk
+    with desk.writing, services.records.batch():
+        services.idempotency.sweep()  # from here on nobody else writes
+        if key and (before := begun(asked, services, principal, key, said)):
+            return json.loads(before), False
+        document = make()
+        if key:
+            finish(asked, services, principal, key, "", json.dumps(document))
+    return document, True
 
 
 def _scope(asked: Asked) -> str:

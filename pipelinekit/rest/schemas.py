@@ -45,7 +45,7 @@ def json_schema(kind: PortType) -> dict[str, Any]:
 
 def parameters_schema(handle: PublishedPipelineHandle) -> dict[str, Any]:
     """The parameters of a published pipeline as the schema of an object."""
-    told = {item["name"]: item for item in parameters_document(handle.parameters, handle.record)}
+    told = {item["name"]: item for item in parameters_document(handle.parameters, handle.record.values)}
 
     def of(parameter: Parameter) -> dict[str, Any]:
         schema = json_schema(parameter.type)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -17,7 +16,7 @@ from pipelinekit.domain.runs import RunOptions
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.errors import UsageError
 from pipelinekit.rest import bodies, calls, repeats
-from pipelinekit.rest.desk import Asked, Desk, Needs
+from pipelinekit.rest.desk import Asked, Needs
 from pipelinekit.rest.routing import Route
 from pipelinekit.wire.environments import environment_from_json, environment_to_json, lock_to_json
 from pipelinekit.wire.uploads import unpack
@@ -122,15 +121,11 @@ async def publish_pipeline(
         raise UsageError("one of upload and run is needed", hint="give the one or the other")
     if body.default and not body.endpoint:
         raise UsageError("default says nothing without an endpoint", hint="name one with the key endpoint")
-    desk: Desk = asked.request.app.state.desk
 
     def work(services: Services, principal: Principal) -> tuple[dict[str, Any], bool]:
         upload = services.uploads.get(body.upload) if body.upload else None
-        with desk.writing, services.records.batch():
-            services.idempotency.sweep()  # from here on nobody else writes
-            said = body.model_dump()
-            if idempotency_key and (before := repeats.begun(asked, services, principal, idempotency_key, said)):
-                return json.loads(before), False
+
+        def make() -> dict[str, Any]:
             about = _about(body, services)
             if upload is not None:
                 made = upload.publish(about, {"by": principal.name})
@@ -139,9 +134,9 @@ async def publish_pipeline(
                 made = services.published_pipelines.publish_run(run, about, services.dataset_inputs().taken)
             document = _published(services, principal, body, made)
             services.audit.note("pipelines.publish", made.id, by=asked.origin(principal), after=made.record.graph)
-            if idempotency_key:
-                repeats.finish(asked, services, principal, idempotency_key, "", json.dumps(document))
-        return document, True
+            return document
+
+        return repeats.once(asked, services, principal, idempotency_key, body.model_dump(), make)
 
     document, is_new = await asked.do(work)
     if not is_new:

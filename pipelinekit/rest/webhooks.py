@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi import Path as InPath
 
 from pipelinekit.bootstrap import Services
@@ -29,6 +29,7 @@ Publishing = Annotated[Asked, Depends(Needs(Permission.PUBLISH, READ))]
 Sending = Annotated[Asked, Depends(Needs(Permission.PUBLISH, TRIGGER))]
 Administering = Annotated[Asked, Depends(Needs(Permission.ADMINISTER, READ))]
 Name = Annotated[str, InPath(description="the name or id of a webhook", max_length=255)]
+Delivery = Annotated[str, InPath(description="the id of a message", max_length=64)]
 Host = Annotated[str, InPath(description="HOST or HOST:PORT", max_length=300)]
 
 
@@ -132,14 +133,38 @@ async def disable_webhook(asked: Publishing, webhook: Name) -> dict[str, Any]:
     )
 
 
-@router.post("/{webhook}/rotate-secret", operation_id="rotate_webhook_secret")
-async def rotate_secret(asked: Publishing, webhook: Name) -> dict[str, Any]:
-    """Sign with another secret, which is in this answer, and nowhere else."""
+@router.patch("/{webhook}", operation_id="update_webhook")
+async def update_webhook(asked: Publishing, webhook: Name, body: bodies.WebhookChange) -> dict[str, Any]:
+    """Change its address, what it is told of, or what that belongs to. Only owners choose hosts that none allowed."""
+
+    def work(services: Services, principal: Principal) -> dict[str, Any]:
+        anywhere, by = may_choose_hosts(principal), asked.origin(principal)
+        return _shown(services.webhooks.update(webhook, **body.model_dump(), anywhere=anywhere, by=by), principal)
+
+    return await asked.do(work)
+
+
+@router.post("/deliveries/{delivery}/redeliver", operation_id="redeliver_webhook")
+async def redeliver(asked: Sending, delivery: Delivery) -> dict[str, Any]:
+    """Have a message sent once more that has ended, under the same id."""
     return await asked.do(
-        lambda services, principal: new_webhook_document(
-            services.webhooks.rotate_secret(webhook, by=asked.origin(principal))
-        )
+        lambda services, principal: delivery_document(services.webhooks.redeliver(delivery, by=asked.origin(principal)))
     )
+
+
+@router.post("/{webhook}/rotate-secret", operation_id="rotate_webhook_secret")
+async def rotate_secret(
+    asked: Publishing,
+    webhook: Name,
+    at_once: Annotated[bool, Query(description="the one before signs no more; it does for a day otherwise")] = False,
+) -> dict[str, Any]:
+    """Sign with another secret, which is in this answer, and nowhere else."""
+
+    def work(services: Services, principal: Principal) -> dict[str, Any]:
+        by = asked.origin(principal)
+        return new_webhook_document(services.webhooks.rotate_secret(webhook, at_once=at_once, by=by))
+
+    return await asked.do(work)
 
 
 @router.delete("/{webhook}", operation_id="delete_webhook", status_code=204, response_class=Response)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.graphs import Graph
@@ -28,3 +28,12 @@ class Observer(Protocol):
 
     def waiting(self) -> None:
         """Nothing new; called at least twice a second."""
+
+
+class Silent:
+    """An observer that nobody looks through."""
+
+    def begun(self, *_: Any) -> None:
+        """Nothing."""
+
+    carried = changed = logged = waiting = begun

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 
@@ -28,11 +28,11 @@ GONE = "its address answered that it wants no more messages (410)"
 
 @frozen
 class SenderPorts:
-    """What a sender works with. `secret_of` gives the signing secret of a message, `draw` random numbers, 0 to 1."""
+    """What a sender works with. `secrets_of` gives what a message is signed with, `draw` random numbers, 0 to 1."""
 
     records: WebhookRecords
     poster: Poster
-    secret_of: Callable[[Delivery], str]
+    secrets_of: Callable[[Delivery], Sequence[str]]
     clock: Clock
     draw: Callable[[], float]
 
@@ -123,7 +123,7 @@ class Sender:
 
 def prepared(delivery: Delivery, ports: SenderPorts) -> Callable[[], Answer]:
     """A message that is signed now, and sent when what is returned is called, from any thread."""
-    found = message(delivery, ports.records.allowed(), lambda: ports.secret_of(delivery), ports.clock.now())
+    found = message(delivery, ports.records.allowed(), lambda: ports.secrets_of(delivery), ports.clock.now())
     if isinstance(found, Answer):
         return lambda: found
     return lambda: ports.poster.post(found.place, found.headers, found.body, private=found.private)

@@ -41,14 +41,15 @@ def tell(database: Database, event: Event) -> int:
 
 
 def tell_of_run(database: Database, run: str, at: float) -> None:
-    """Have it told that a run has ended, as its row says; to webhooks, and to whoever asked for that with the call."""
+    """Have it told that a run was submitted or has ended, as its row says; the end also to whoever asked for it."""
     row = database.read("told_run", (run,))[0]
     if row["parent"]:
         return
     properties = {item["key"]: item["value"] for item in database.read("told_properties", (run,))}
     failure = loads(row["failure"])["kind"] if row["failure"] else ""
     event = run_event(row, properties, failure, _names(database, properties), at)
-    database.write("end_waiting", (str(event.kind), event_body(event), at, run))
+    if event.kind is not EventKind.RUN_SUBMITTED:
+        database.write("end_waiting", (str(event.kind), event_body(event), at, run))
     tell(database, event)
 
 
@@ -75,7 +76,7 @@ def webhook_row(webhook: Webhook) -> tuple[Any, ...]:
     return (
         webhook.id, webhook.name.lower(), webhook.name, webhook.url, dumps([str(kind) for kind in webhook.events]),
         dumps(dict(webhook.limits)), dumps(dict(webhook.names)), str(webhook.state), webhook.secret_version,
-        webhook.trouble, webhook.created_at, webhook.created_by, webhook.updated_at,
+        webhook.trouble, webhook.created_at, webhook.created_by, webhook.updated_at, webhook.previous_until,
     )  # fmt: skip
 
 
@@ -94,6 +95,7 @@ def webhook_of(row: Row) -> Webhook:
         row["created_at"],
         row["created_by"],
         row["updated_at"],
+        row["previous_until"],
     )
 
 

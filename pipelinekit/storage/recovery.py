@@ -8,7 +8,7 @@ from pipelinekit.domain.runs import Failure, RunStatus
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.leases import is_held
-from pipelinekit.storage.runs import tell_ended
+from pipelinekit.storage.runs import tell_of_run
 from pipelinekit.wire.runs import failure_to_json
 from pipelinekit.wire.values import dumps
 
@@ -78,7 +78,7 @@ def _end(database: Database, clock: Clock, row: Row) -> None:
     database.write("end_lost_run", (str(status), text, now, row["id"], row["epoch"]))
     database.write("drop_claims_of_run", (row["id"],))
     database.write("count_ended_run", (row["id"],) * 2)
-    tell_ended(database, row["id"], now)
+    tell_of_run(database, row["id"], now)
 
 
 def _tell(database: Database, clock: Clock, row: Row, status: RunStatus, steps: Sequence[Sequence[str]] = ()) -> None:

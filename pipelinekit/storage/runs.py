@@ -44,8 +44,8 @@ class SQLRuns:
         self._database = database
         self._clock = clock
 
-    def create(self, run: RunRecord) -> RunRecord:
-        """Record a new run with its number in the experiment."""
+    def create(self, run: RunRecord, properties: Mapping[str, str] | None = None) -> RunRecord:
+        """Record a new run with its number in the experiment and its properties."""
         with self._database.transaction():
             row = self._database.write_returning("add_experiment", (run.experiment, run.created_at))[0]
             number = row["runs"]
@@ -74,6 +74,10 @@ class SQLRuns:
             )
             shown = [(run.id, name, *_comparable(value)) for name, value in run.arguments.items() if value.is_inline]
             self._database.write_many("add_parameter", shown)
+            if properties:
+                rows = [(run.id, "", 0, key, value) for key, value in properties.items()]
+                self._database.write_many("add_property", rows)
+            tell_of_run(self._database, run.id, run.created_at)
         return self.get(run.id)
 
     def get(self, run: str) -> RunRecord:
@@ -111,7 +115,7 @@ class SQLRuns:
             if self._database.write("cancel_waiting", (now, found.id)):
                 self._tell_canceled(found.id, now)
                 self._database.write("count_ended_run", (found.id,) * 2)
-                tell_ended(self._database, found.id, now)
+                tell_of_run(self._database, found.id, now)
             else:
                 self._database.write("request_cancel", (found.id,))
         return self.get(found.id)
@@ -209,7 +213,7 @@ class SQLDriving:
             self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
             self._database.write("drop_claims_of_run", (run,))
             self._database.write("count_ended_run", (run, run))
-            tell_ended(self._database, run, now)
+            tell_of_run(self._database, run, now)
         self._events.pop(run, None)
         self._fruitful.discard(run)
 
@@ -269,7 +273,7 @@ class SQLDriving:
             self._database.write_returning("end_lost_steps", (now, lost["id"]))
             self._database.write("drop_claims_of_run", (lost["id"],))
             self._database.write("count_ended_run", (lost["id"],) * 2)
-            tell_ended(self._database, lost["id"], now)
+            tell_of_run(self._database, lost["id"], now)
         names = ", ".join(lost["id"] for lost in forgotten)
         ended = f"; runs that were in progress then have failed: {names}" if forgotten else ""
         seen.tell(f"the records are older than those that this workspace saw last: they were put back{ended}")
@@ -303,8 +307,8 @@ class SQLDriving:
         self._database.write_many("add_completion", rows)
 
 
-def tell_ended(database: Database, run: str, now: float) -> None:
-    """In the transaction that ends a run: have it told to those who listen. Where nobody does, it is one look."""
+def tell_of_run(database: Database, run: str, now: float) -> None:
+    """In the transaction that records or ends a run: have it told who listens. Where nobody does, it is one look."""
     if database.read("listeners", (run,)):
         outbox.tell_of_run(database, run, now)
 

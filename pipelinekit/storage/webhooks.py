@@ -50,6 +50,17 @@ class SQLWebhooks:
                 self._database.write("void_deliveries", (void, self._clock.now(), webhook.id))
         return True
 
+    def update(self, webhook: Webhook) -> bool:
+        """Keep address, events, limits and what is said of secrets."""
+        _, _, _, url, events, limits, names, *_ = outbox.webhook_row(webhook)
+        secret = (webhook.secret_version, webhook.previous_until)
+        with self._database.transaction():
+            row = (url, events, limits, names, *secret, webhook.updated_at, webhook.id)
+            if not self._database.write("update_webhook", row):
+                return False
+            self._database.write("redirect_deliveries", (webhook.url, webhook.id))
+        return True
+
     def allow(self, host: AllowedHost) -> None:
         """Keep a host."""
         self._database.write("allow_host", (host.host, host.port, host.added_at, host.added_by))
@@ -109,6 +120,10 @@ class SQLWebhooks:
             delivery.status, delivery.answer, delivery.id, owner,
         )  # fmt: skip
         return self._database.write("settle_delivery", row) > 0
+
+    def repeat(self, delivery: Delivery) -> bool:
+        """Have a message sent once more."""
+        return self._database.write("repeat_delivery", (delivery.url, delivery.next_at, delivery.id)) > 0
 
     def deliveries(self, webhook: str, most: int) -> Sequence[Delivery]:
         """Messages to a webhook, or those that calls asked for."""

@@ -11,6 +11,7 @@ from pipelinekit.classes import field, mutable, replace
 from pipelinekit.domain.accounting import Kept
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.metrics import Entry
+from pipelinekit.domain.pipeline_drafts import PipelineDraft
 from pipelinekit.domain.published_pipelines import PublishedPipeline
 from pipelinekit.domain.runs import (
     PIPELINE,
@@ -55,6 +56,7 @@ class MemoryState:
     doomed: dict[tuple[str, str, int], float] = field(default_factory=dict)
     compiled: dict[str, float] = field(default_factory=dict)
     published: dict[str, PublishedPipeline] = field(default_factory=dict)
+    drafts: dict[str, PipelineDraft] = field(default_factory=dict)
     losses: set[str] = field(default_factory=set)
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     metrics: dict[tuple[str, str, bool, str], list[Entry]] = field(default_factory=dict)
@@ -136,8 +138,9 @@ class MemoryRuns:
     def __init__(self, state: MemoryState) -> None:
         self._state = state
 
-    def create(self, run: RunRecord) -> RunRecord:
+    def create(self, run: RunRecord, properties: Mapping[str, str] | None = None) -> RunRecord:
         """Record a new run."""
+        self._state.properties.update({(run.id, "", False): dict(properties)} if properties else {})
         number = self._state.experiments.get(run.experiment, 0) + 1
         self._state.experiments[run.experiment] = number
         self._state.made.setdefault(run.experiment, run.created_at)

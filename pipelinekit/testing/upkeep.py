@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.classes import replace
+from pipelinekit.domain.pipeline_drafts import PipelineDraft
+from pipelinekit.domain.published_pipelines import PublishedPipeline
 from pipelinekit.domain.runs import CHILD, Completion, RunStatus
 from pipelinekit.domain.upkeep import (
     ClaimEntry,
@@ -73,9 +75,8 @@ class MemoryUpkeep:
             for key, (run, epoch, step) in state.claims.items()
         )
         completions = tuple(map(self._completion, state.completions))
-        published = tuple(
-            (item.graph, (*item.values.values(), *item.paths.values())) for item in state.published.values()
-        )
+        kept: list[PublishedPipeline | PipelineDraft] = [*state.published.values(), *state.drafts.values()]
+        published = tuple((item.graph, (*item.values.values(), *item.paths.values())) for item in kept)
         return Inventory(runs, steps, completions, dict(state.compiled), claims, frozenset(state.losses), published)
 
     def documents(self) -> Mapping[str, int]:

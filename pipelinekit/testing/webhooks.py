@@ -62,6 +62,17 @@ class MemoryWebhooks:
                 self._deliveries[item.id] = voided
         return True
 
+    def update(self, webhook: Webhook) -> bool:
+        """Keep address, events, limits and what is said of secrets."""
+        known = self._webhooks[webhook.id]
+        if known.state is WebhookState.DELETED:
+            return False
+        self._webhooks[webhook.id] = replace(webhook, state=known.state, trouble=known.trouble)
+        for item in [*self._deliveries.values()]:
+            if item.webhook == webhook.id and item.state is DeliveryState.PENDING:
+                self._deliveries[item.id] = replace(item, url=webhook.url)
+        return True
+
     def allow(self, host: AllowedHost) -> None:
         """Keep a host."""
         self._hosts.setdefault((host.host, host.port), host)
@@ -111,8 +122,15 @@ class MemoryWebhooks:
         is_mine = self._owners.get(delivery.id) == owner
         if known is None or known.state is not DeliveryState.PENDING or not is_mine:
             return False
-        self._deliveries[delivery.id] = delivery
+        self._deliveries[delivery.id] = replace(delivery, url=known.url)
         del self._owners[delivery.id]
+        return True
+
+    def repeat(self, delivery: Delivery) -> bool:
+        """Have a message sent once more."""
+        if not self._deliveries[delivery.id].state.final:
+            return False
+        self._deliveries[delivery.id] = delivery
         return True
 
     def deliveries(self, webhook: str, most: int) -> Sequence[Delivery]:

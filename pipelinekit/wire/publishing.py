@@ -10,6 +10,7 @@ from pipelinekit.domain.pipeline_endpoints import EndpointStatus, EndpointVersio
 from pipelinekit.domain.published_pipelines import PublishedPipeline, PublishedStatus
 from pipelinekit.domain.runs import RunOptions
 from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.values import StoredValue
 from pipelinekit.wire.runs import options_from_json, options_to_json, paths_to_json, show_value
 from pipelinekit.wire.values import plain_to_json, values_to_json
 
@@ -79,18 +80,18 @@ def published_from_document(document: Mapping[str, Any]) -> PublishedPipeline:
     )
 
 
-def parameters_document(parameters: tuple[Parameter, ...], pipeline: PublishedPipeline) -> list[dict[str, Any]]:
-    """The parameters of a published pipeline, with what they are when a call does not give them."""
+def parameters_document(parameters: tuple[Parameter, ...], values: Mapping[str, StoredValue]) -> list[dict[str, Any]]:
+    """Parameters, with what they are when a call does not give them; `values` are those that were given before."""
     found = []
     for parameter in parameters:
-        kept = parameter.name in pipeline.values
+        kept = parameter.name in values
         document: dict[str, Any] = {
             "name": parameter.name,
             "type": str(parameter.type),
             "required": parameter.required and not kept,
         }
         if kept:
-            document["default"] = show_value(pipeline.values[parameter.name])
+            document["default"] = show_value(values[parameter.name])
         elif not parameter.required:
             document["default"] = plain_to_json(parameter.default)
         if parameter.structural:

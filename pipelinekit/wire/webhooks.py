@@ -43,7 +43,10 @@ def event_body(event: Event) -> str:
 def run_event(
     run: Mapping[str, Any], properties: Mapping[str, str], failure: str, names: Mapping[str, str], at: float
 ) -> Event:
-    """The end of a run, from its row; `failure` is the kind of it, `names` are those of what properties name."""
+    """The beginning or the end of a run, from its row; `failure` is the kind of it.
+
+    `names` are those of what properties name.
+    """
     status = RunStatus(run["status"])
     data: dict[str, Any] = {
         "run": {
@@ -72,7 +75,8 @@ def run_event(
     if identity := properties.get(SCHEDULE):
         data["schedule"] = {**_schedule(identity, names.get(SCHEDULE, "")), "due": properties.get(SCHEDULE_DUE)}
         about[OF_SCHEDULE] = identity
-    return Event(ENDINGS[status], at, data, about, str(run["id"]))
+    kind = ENDINGS.get(status, EventKind.RUN_SUBMITTED)
+    return Event(kind, at, data, about, str(run["id"]))
 
 
 def start_failed_event(schedule: Schedule, tick: Tick, at: float, endpoint: str = "") -> Event:
@@ -144,6 +148,7 @@ def webhook_document(webhook: Webhook, *, whole: bool = True) -> dict[str, Any]:
         "state": str(webhook.state),
         "trouble": webhook.trouble,
         "secret_version": webhook.secret_version,
+        "previous_until": webhook.previous_until or None,
         "created_at": webhook.created_at,
         "created_by": webhook.created_by,
         "updated_at": webhook.updated_at,
@@ -199,6 +204,7 @@ def webhook_from_document(document: Mapping[str, Any]) -> Webhook:
         document["created_at"],
         document["created_by"],
         document["updated_at"],
+        document["previous_until"] or 0.0,
     )
 
 

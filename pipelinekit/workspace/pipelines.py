@@ -84,22 +84,28 @@ class Pipelines:
         taken = tuple(place for place in kept.datasets if place[0] not in given)
         return Arguments({**others, **found.values}, {**kept.paths, **found.paths}, (*taken, *found.datasets))
 
-    def pinned(self, graph: Graph, given: Mapping[str, Any], root: Path) -> Arguments:
+    def pinned(self, graph: Graph, given: Mapping[str, Any], root: Path, kept: Arguments | None = None) -> Arguments:
         """What calls of a published graph need not give, and cannot read for themselves, in the store.
 
         These are the given values, and the files and folders that the graph names. What it takes from datasets stays
-        open: it is the newest version at the time of a call that counts. Raises ParameterError with every fault.
+        open: it is the newest version at the time of a call that counts. What is `kept` is not looked for again.
+        Raises ParameterError with every fault.
         """
+        known = kept or Arguments({}, {})
         open_ones = {parameter.name for parameter in graph.parameters} - given.keys()
         _, faults = bind(graph.parameters, given, open_ones)
         raise_parameter_faults(graph.name, faults)
         values = {
             parameter.name: given.get(parameter.name, parameter.default)
             for parameter in graph.parameters
-            if parameter.name in given or any(not ref.dataset for ref in paths_in(parameter.default))
+            if parameter.name in given
+            or (parameter.name not in known.values and any(not ref.dataset for ref in paths_in(parameter.default)))
         }
-        written = [ref for ref in path_refs(graph) if not ref.dataset]
-        return self._resolved(values, written, root, keep=True)
+        written = [ref for ref in path_refs(graph) if not ref.dataset and ref not in known.paths]
+        found = self._resolved(values, written, root, keep=True)
+        return Arguments(
+            {**known.values, **found.values}, {**known.paths, **found.paths}, (*known.datasets, *found.datasets)
+        )
 
     def _resolved(self, values: Mapping[str, Any], written: list[PathRef], root: Path, *, keep: bool) -> Arguments:
         """These values and written paths as stored values."""
@@ -158,6 +164,8 @@ class Pipelines:
         root: Path | None = None,
         details: Mapping[str, Any] | None = None,
         detached: bool = False,
+        display_name: str = "",
+        properties: Mapping[str, str] | None = None,
         batch: Callable[[], Any],
     ) -> RunRecord:
         """Record a run of a graph whose snapshot is in the store; a driver then takes it.
@@ -179,11 +187,12 @@ class Pipelines:
             options=options or RunOptions(),
             source=source,
             details={**circumstances(root), **(details or {})},
+            display_name=display_name,
             detached=detached,
         )
         with batch():
             self._documents.put({record.graph: text})
-            created = self._runs.create(record)
+            created = self._runs.create(record, properties)
             if arguments.datasets and self._datasets:
                 self._datasets().note(created.id, arguments.datasets)
             return created

@@ -106,22 +106,35 @@ class PublishingStores:
 
     def graph(self, pipeline: PublishedPipeline) -> Graph:
         """The graph of a published pipeline, read once. Raises NotFoundError."""
-        if pipeline.graph not in self._graphs:
-            texts = self.documents.get([pipeline.graph])
-            if pipeline.graph not in texts:
-                raise NotFoundError(
-                    f"the graph of published pipeline {pipeline.id} is not in the records", hint="publish it again"
-                )
-            self._graphs[pipeline.graph] = parse_graph(texts[pipeline.graph], f"published pipeline {pipeline.id}")
-        return self._graphs[pipeline.graph]
+        return self.graph_of(pipeline.graph, f"published pipeline {pipeline.id}", "publish it again")
+
+    def graph_of(self, digest: str, what: str, hint: str) -> Graph:
+        """The graph with this digest, of what is called so; read once. Raises NotFoundError."""
+        if digest not in self._graphs:
+            texts = self.documents.get([digest])
+            if digest not in texts:
+                raise NotFoundError(f"the graph of {what} is not in the records", hint=hint)
+            self._graphs[digest] = parse_graph(texts[digest], what)
+        return self._graphs[digest]
 
     def arguments(self, pipeline: PublishedPipeline, given: Mapping[str, Any], root: Path) -> Arguments:
         """Values for a call, with everything looked for in the store. Raises ParameterError with every fault."""
-        graph = self.graph(pipeline)
         pinned = Arguments(pipeline.values, pipeline.paths, pipeline.datasets)
+        return self.arguments_of(self.graph(pipeline), pinned, given, root)
+
+    def arguments_of(self, graph: Graph, pinned: Arguments, given: Mapping[str, Any], root: Path) -> Arguments:
+        """Values for a run of a stored graph, of which some are `pinned`. Raises ParameterError with every fault."""
         arguments = self.pipelines.arguments(graph, _placed(given, root), root, pinned=pinned)
         self.pipelines.find_stored(graph, arguments)
         return arguments
+
+    def content_of(self, run: RunRecord, datasets: Callable[[str], Any]) -> tuple[Graph, Arguments]:
+        """The graph of a run, and the values that it had. Raises UsageError where they are not kept."""
+        texts = self.documents.get([run.graph]) if run.graph and not run.removed else {}
+        if run.graph not in texts:
+            raise UsageError(f"run {run.id} has no graph that could be used again", hint="take it from its source")
+        graph = parse_graph(texts[run.graph], f"the graph of run {run.id}")
+        return graph, Arguments(run.arguments, run.paths, tuple(datasets(run.id)))
 
     def call(self, pipeline: PublishedPipeline, given: Mapping[str, Any], call: Call, root: Path) -> Run:
         """Record a run and have it driven; returns it before anything has started."""
@@ -153,13 +166,14 @@ class PublishingStores:
                 experiment=call.experiment or pipeline.experiment,
                 options=prepared.options,
                 source=f"published pipeline {pipeline.id}",
-                details={**_git_of(pipeline), **(call.details or {})},
+                details={**git_of(pipeline.details), **(call.details or {})},
                 detached=True,
+                display_name=call.display_name,
+                properties={PUBLISHED_PIPELINE: pipeline.id, **(call.properties or {})},
                 batch=self.batch,
             )
             run = self.runs.handle(record)
-            run.mark(prepared.tags, call.display_name)
-            run.add_properties({PUBLISHED_PIPELINE: pipeline.id, **(call.properties or {})})
+            run.mark(prepared.tags)
         return run
 
 
@@ -272,7 +286,7 @@ class PublishedPipelineHandle:
         return {
             **published_document(self.record),
             "steps": len(self.graph.nodes),
-            "parameters": parameters_document(self.parameters, self.record),
+            "parameters": parameters_document(self.parameters, self.record.values),
         }
 
     def _set(self, status: PublishedStatus) -> None:
@@ -316,13 +330,8 @@ class PublishedPipelineCollection:
         self, run: RunRecord, about: Publication, datasets: Callable[[str], Any]
     ) -> PublishedPipelineHandle:
         """Publish the graph of a run; the values that the run had are its defaults."""
-        texts = self._stores.documents.get([run.graph]) if run.graph and not run.removed else {}
-        if run.graph not in texts:
-            raise UsageError(f"run {run.id} has no graph that could be published", hint="publish it from its source")
-        graph = parse_graph(texts[run.graph], f"the graph of run {run.id}")
-        pinned = Arguments(run.arguments, run.paths, tuple(datasets(run.id)))
-        git = {"git": run.details["git"]} if "git" in run.details else {}
-        return self.publish_stored(graph, pinned, about, {**provenance(None), **git, "run": run.id})
+        graph, pinned = self._stores.content_of(run, datasets)
+        return self.publish_stored(graph, pinned, about, {**provenance(None), **git_of(run.details), "run": run.id})
 
     def publish_stored(
         self, graph: Graph, pinned: Arguments, about: Publication, details: Mapping[str, Any]
@@ -383,14 +392,23 @@ class PublishedPipelineCollection:
 
 
 def pin(
-    pipelines: Pipelines, graph: Graph, given: Mapping[str, Any], root: Path, source: Path
+    pipelines: Pipelines,
+    graph: Graph,
+    given: Mapping[str, Any],
+    root: Path,
+    source: Path,
+    kept: Arguments | None = None,
 ) -> tuple[Graph, Arguments]:
     """The graph with its new defaults, and what calls of it cannot read for themselves, in the store.
 
-    Given paths are relative to `root`, those written in the pipeline to `source`. Raises ParameterError.
+    Given paths are relative to `root`, those written in the pipeline to `source`. What was `kept` before stays as it
+    is, unless it is given. Raises ParameterError.
     """
-    graph, placed = _with_open_defaults(graph, _placed(given, root))
-    return graph, pipelines.pinned(graph, placed, source)
+    opened, placed = _with_open_defaults(graph, _placed(given, root))
+    before = kept or Arguments({}, {})
+    values = {name: value for name, value in before.values.items() if name not in given}
+    datasets = tuple(place for place in before.datasets if place[0] not in given)
+    return opened, pipelines.pinned(opened, placed, source, Arguments(values, before.paths, datasets))
 
 
 def _placed(given: Mapping[str, Any], root: Path) -> dict[str, Any]:
@@ -420,5 +438,6 @@ def provenance(root: Path | None) -> dict[str, Any]:
     return {name: told[name] for name in _CIRCUMSTANCES if name in told}
 
 
-def _git_of(pipeline: PublishedPipeline) -> dict[str, Any]:
-    return {"git": pipeline.details["git"]} if "git" in pipeline.details else {}
+def git_of(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Of these circumstances those that git knows."""
+    return {"git": details["git"]} if "git" in details else {}

@@ -49,7 +49,7 @@ class References:
         return {blob for value in values for blob in self.contents(value)}
 
     def graphs(self, inventory: Inventory) -> set[str]:
-        """Digests of the graphs of runs that are not removed, and of those that were compiled or published."""
+        """Digests of the graphs of runs that are not removed, and of those that were compiled, published or drafted."""
         of_runs = {run.graph for run in inventory.runs.values() if run.graph and not run.removed}
         return of_runs | inventory.compiled.keys() | {graph for graph, _ in inventory.published}
 

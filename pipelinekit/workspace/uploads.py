@@ -18,6 +18,7 @@ from pipelinekit.ports import Blobs
 from pipelinekit.ports.uploads import Uploads
 from pipelinekit.wire.uploads import UploadedGraph, parse_upload, upload_text
 from pipelinekit.workspace.compiling import Compilation
+from pipelinekit.workspace.pipeline_drafts import DraftContent
 from pipelinekit.workspace.pipelines import Arguments, Pipelines
 from pipelinekit.workspace.published_pipelines import (
     NOWHERE,
@@ -175,16 +176,23 @@ class UploadedPipeline:
                 source=SOURCE,
                 details={**self._details, **(call.details or {})},
                 detached=True,
+                display_name=call.display_name,
                 batch=stores.batch,
             )
             run = stores.runs.handle(record)
-            run.mark(tags, call.display_name)
+            run.mark(tags)
         return run
 
     def publish(self, about: Publication, details: Mapping[str, Any]) -> PublishedPipelineHandle:
         """Publish it."""
         self._check(about.options.compute)
         return self._stores.published.publish_stored(self.graph, self._pinned, about, {**self._details, **details})
+
+    def draft(self, compute: str, max_seconds: float = 0.0) -> DraftContent:
+        """It as what a draft is made of."""
+        self._check(compute or self._stores.compute)
+        options = RunOptions(compute=compute or self._stores.compute, max_seconds=max_seconds)
+        return DraftContent(self.graph, self._pinned, options, {}, self._details)
 
     @property
     def _pinned(self) -> Arguments:

@@ -33,7 +33,7 @@ def _values(
     before: tuple[PublishedPipeline, Graph], after: tuple[PublishedPipeline, Graph]
 ) -> Iterator[ValueDifference]:
     def parameters(side: tuple[PublishedPipeline, Graph]) -> dict[str, Any]:
-        found = parameters_document(side[1].parameters, side[0])
+        found = parameters_document(side[1].parameters, side[0].values)
         return {item["name"]: {key: value for key, value in item.items() if key != "name"} for item in found}
 
     for kind, old, new in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 from pipelinekit.classes import frozen, replace
 from pipelinekit.domain.audit import Origin
@@ -28,12 +28,14 @@ from pipelinekit.domain.webhooks import (
     WebhookState,
     check_place,
     check_webhook_name,
+    previous_secret,
     read_events,
     run_secret,
     secret_text,
+    sent_again,
 )
 from pipelinekit.engine.delivering import message, settled
-from pipelinekit.errors import NotFoundError, StorageError, UsageError
+from pipelinekit.errors import ConflictError, NotFoundError, StorageError, UsageError
 from pipelinekit.ports import Clock
 from pipelinekit.ports.secrets import SecretKeys, SecretRecords
 from pipelinekit.ports.webhooks import Poster, WebhookRecords
@@ -43,6 +45,7 @@ from pipelinekit.workspace.secrets import keep_secret, open_secrets
 
 DISABLED, DELETED = "the webhook was disabled", "the webhook was deleted"  # why messages are sent no more
 MOST_SHOWN = 1000
+PREVIOUS_SECONDS = 86400.0  # for which the secret before a rotated one signs, too
 
 
 @frozen
@@ -109,14 +112,64 @@ class WebhookCollection:
             self._stores.audit.note("webhooks.create", f"{name} {place.origin}", by=origin)
         return NewWebhook(made, secret)
 
-    def rotate_secret(self, webhook: str, *, by: Origin | None = None) -> NewWebhook:
-        """Sign with another secret from now on, which is in what is returned, and nowhere else."""
+    def update(
+        self,
+        webhook: str,
+        *,
+        url: str | None = None,
+        on: Sequence[str] | None = None,
+        endpoint: str | None = None,
+        schedule: str | None = None,
+        experiment: str | None = None,
+        anywhere: bool = True,
+        by: Origin | None = None,
+    ) -> Webhook:
+        """Change its address, what it is told of, or what that belongs to; None leaves it, an empty text takes it away.
+
+        What is still to be sent goes to the new address. Raises as `create` does.
+        """
+        with self._stores.batch():
+            found = self._records.get(webhook)
+            fields: dict[str, object] = {}
+            if url is not None:
+                fields["url"] = self._checked(url, f"webhook {found.name!r}", anywhere=anywhere).url
+            if on is not None:
+                fields["events"] = read_events(on)
+            named = {OF_ENDPOINT: endpoint, OF_SCHEDULE: schedule, OF_EXPERIMENT: experiment}
+            given = {noun: name for noun, name in named.items() if name is not None}
+            limits, names = self._limits(*(given.get(noun) or "" for noun in named))
+            for field, new, old in (("limits", limits, found.limits), ("names", names, found.names)):
+                fields[field] = {**{noun: name for noun, name in old.items() if noun not in given}, **new}
+            origin = local_origin() if by is None else by
+            return self._keep(found, "update", origin, **fields)
+
+    def rotate_secret(self, webhook: str, *, at_once: bool = False, by: Origin | None = None) -> NewWebhook:
+        """Sign with another secret from now on, which is in what is returned, and nowhere else.
+
+        For a day the one before signs as well, so that receivers can be told one by one; but not if it is `at_once`.
+        """
         origin = local_origin() if by is None else by
         with self._stores.batch():
             found = self._records.get(webhook)
+            until = 0.0 if at_once else self._keep_previous(found, origin.actor)
             secret, version = self._new_secret(found.id, origin.actor)
-            changed = self._change(found, "rotate-secret", origin, secret_version=version)
+            changed = self._keep(found, "rotate-secret", origin, secret_version=version, previous_until=until)
+            if not until:
+                self._drop_previous(found, origin.actor)
         return NewWebhook(changed, secret)
+
+    def _keep_previous(self, webhook: Webhook, by: str) -> float:
+        """Keep the present secret as the one before; until when that counts: 0 where it cannot be opened."""
+        try:
+            secret = self._secret(webhook.id)
+        except StorageError:
+            return 0.0
+        keep_secret(WEBHOOK + previous_secret(webhook.id), secret, by, self._stores.secrets, self._stores.keys)
+        return self._stores.clock.now() + PREVIOUS_SECONDS
+
+    def _drop_previous(self, webhook: Webhook, by: str) -> None:
+        with suppress(NotFoundError):
+            self._stores.secrets.delete(WEBHOOK + previous_secret(webhook.id), by)
 
     def enable(self, webhook: str, *, by: Origin | None = None) -> Webhook:
         """Have it told of what happens from now on."""
@@ -130,7 +183,9 @@ class WebhookCollection:
         """Tell it nothing any more, and free its name."""
         with self._stores.batch():
             found = self._set(webhook, "delete", WebhookState.DELETED, DELETED, by)
-            self._stores.secrets.delete(WEBHOOK + found.id, (local_origin() if by is None else by).actor)
+            actor = (local_origin() if by is None else by).actor
+            self._stores.secrets.delete(WEBHOOK + found.id, actor)
+            self._drop_previous(found, actor)
 
     def _set(self, webhook: str, verb: str, state: WebhookState, void: str, by: Origin | None) -> Webhook:
         with self._stores.batch():
@@ -139,10 +194,17 @@ class WebhookCollection:
 
     def _change(self, webhook: Webhook, verb: str, by: Origin, void: str = "", **changes: object) -> Webhook:
         changed = replace(webhook, updated_at=self._stores.clock.now(), **changes)
-        if not self._records.change(changed, void):
+        return self._noted(changed, verb, by, is_kept=self._records.change(changed, void))
+
+    def _keep(self, webhook: Webhook, verb: str, by: Origin, **changes: object) -> Webhook:
+        changed = replace(webhook, updated_at=self._stores.clock.now(), **changes)
+        return self._noted(changed, verb, by, is_kept=self._records.update(changed))
+
+    def _noted(self, webhook: Webhook, verb: str, by: Origin, *, is_kept: bool) -> Webhook:
+        if not is_kept:
             raise NotFoundError(f"webhook {webhook.name!r} is deleted", hint="'pipelinekit webhooks create' makes one")
         self._stores.audit.note(f"webhooks.{verb}", webhook.name, by=by)
-        return changed
+        return webhook
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -176,9 +238,31 @@ class WebhookCollection:
             self._stores.audit.note("webhooks.test", found.name, by=by, reason=str(answer.status or answer.text))
         return done, answer
 
+    def redeliver(self, delivery: str, *, by: Origin | None = None) -> Delivery:
+        """Have a message sent once more that has ended, under its id, to the address that its webhook has now.
+
+        Raises NotFoundError, and ConflictError where it is still to be sent, or its webhook is told nothing.
+        """
+        with self._stores.batch():
+            found, name = self._records.delivery(delivery), CALLBACKS
+            url = found.url
+            if found.webhook:
+                webhook = self._records.get(found.webhook)
+                name, url = webhook.name, webhook.url
+                if webhook.state is not WebhookState.ACTIVE:
+                    raise ConflictError(
+                        f"webhook {name!r} is {webhook.state.lower()}, and told nothing",
+                        hint="create it anew" if webhook.state is WebhookState.DELETED else f"enable webhook {name!r}",
+                    )
+            again = sent_again(found, url, self._stores.clock.now())
+            if not self._records.repeat(again):
+                sent_again(self._records.delivery(delivery), url, 0.0)  # somebody else had it sent again: refused
+            self._stores.audit.note("webhooks.redeliver", f"{name} {found.id}", by=by)
+        return again
+
     def _sent(self, delivery: Delivery) -> Answer:
         allowed, now = self._records.allowed(), self._stores.clock.now()
-        found = message(delivery, allowed, lambda: self.secret_of(delivery), now)
+        found = message(delivery, allowed, lambda: self.secrets_of(delivery), now)
         if isinstance(found, Answer):
             return found
         return self._stores.poster.post(found.place, found.headers, found.body, private=found.private)
@@ -234,9 +318,15 @@ class WebhookCollection:
 
     # -- secrets -----------------------------------------------------------------------------------------------------
 
-    def secret_of(self, delivery: Delivery) -> str:
-        """What a message is signed with. Raises StorageError."""
-        return self._secret(delivery.webhook) if delivery.webhook else self.callback_secret(delivery.run)
+    def secrets_of(self, delivery: Delivery) -> Sequence[str]:
+        """What a message is signed with: while a secret is rotated, also with the one before. Raises StorageError."""
+        if not delivery.webhook:
+            return [self.callback_secret(delivery.run)]
+        found = [self._secret(delivery.webhook)]
+        if self._records.get(delivery.webhook).previous_until > self._stores.clock.now():
+            with suppress(StorageError):
+                found.append(self._secret(previous_secret(delivery.webhook)))
+        return found
 
     def _secret(self, identity: str) -> str:
         name = WEBHOOK + identity

@@ -14,6 +14,11 @@ ARCHIVED = _FLOW + "test_an_archived_endpoint_gives_its_name_free"
 KEPT = _FLOW + "test_what_an_endpoint_has_is_not_deleted"
 PYTHON = _FLOW + "test_authors_publish_in_python"
 OF_RUN = _FLOW + "test_a_run_is_published_with_the_values_that_it_had"
+_DRAFTS = "e2e/test_drafts.py::"
+DRAFTED = _DRAFTS + "test_a_draft_of_a_file_is_completed_and_runs_with_its_source_gone"
+COPIED = _DRAFTS + "test_a_draft_is_a_copy_of_a_run_a_published_pipeline_a_version_or_a_draft"
+DRAFT_PUBLISHED = _DRAFTS + "test_a_draft_is_published_and_stays_a_draft"
+DRAFTS_AT_SERVERS = _BOTH + "test_drafts_are_made_changed_submitted_published_and_deleted"
 CALLED = _BOTH + "test_a_call_runs_the_default_version"
 CHANGED = _BOTH + "test_endpoints_are_made_changed_and_taken_away"
 
@@ -85,5 +90,30 @@ ROWS = [
         "Properties, tags, dates",
         (PINNED, CHANGED),
         ("pipelines show ID", "pipeline-endpoints update NAME --tag KEY=VALUE --description TEXT"),
+    ),
+    Row(
+        PUBLISHED,
+        "Draft: a copy of a pipeline, a published one, a version, a run or a draft that may change; clone, delete",
+        (DRAFTED, COPIED, DRAFTS_AT_SERVERS),
+        (
+            "pipeline-drafts create FILE --name NAME --tag KEY=VALUE",
+            "pipeline-drafts create endpoint:NAME@1",
+            "pipeline-drafts list --name NAME",
+            "pipeline-drafts clone ID --name NAME",
+            "pipeline-drafts delete ID",
+        ),
+    ),
+    Row(
+        PUBLISHED,
+        "Draft: edit, submit, publish; remembers its ancestor and its last run",
+        (DRAFTED, DRAFT_PUBLISHED, DRAFTS_AT_SERVERS),
+        (
+            "pipeline-drafts update ID -p NAME=VALUE --experiment NAME --continue-on-step-failure --version 1",
+            "pipeline-drafts submit ID",
+            "pipeline-drafts publish ID --endpoint NAME --default",
+            "pipeline-drafts show ID",
+            "pipeline-drafts runs ID",
+        ),
+        "Steps are not edited: who changes code makes a draft of the file again.",
     ),
 ]

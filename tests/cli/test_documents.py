@@ -58,6 +58,7 @@ def test_every_command_gives_one_document(project, moto, hooks):
     run = project.run("steps.py:good", "-p", "x=2")["id"]
     Workspace.open(project.folder).secrets.set("PASSWORD", "correct horse")
     made = project("publish", "steps.py:good", "--json").json["id"]
+    draft = project("pipeline-drafts", "create", f"pipeline:{made}", "--json").json["id"]
     (project.folder / "schedule.yaml").write_text(SCHEDULE.format(made=made))
     asked = {
         "publish": [
@@ -91,6 +92,18 @@ def test_every_command_gives_one_document(project, moto, hooks):
             ("pipeline-endpoints", "create", "other", made),
             ("pipeline-endpoints", "delete", "other"),
         ],
+        "pipeline-drafts": [
+            ("pipeline-drafts", "create", "steps.py:good", "-p", "x=3"),
+            ("pipeline-drafts", "create", f"run:{run}", "--name", "other"),
+            ("pipeline-drafts", "list"),
+            ("pipeline-drafts", "show", draft),
+            ("pipeline-drafts", "update", draft, "-p", "x=4"),
+            ("pipeline-drafts", "submit", draft, "--wait"),
+            ("pipeline-drafts", "runs", draft),
+            ("pipeline-drafts", "publish", draft, "--endpoint", "drafted"),
+            ("pipeline-drafts", "clone", draft),
+            ("pipeline-drafts", "delete", draft),
+        ],
         "schedules": [
             ("schedules", "create", "nightly", "--cron", "0 6 * * *", "--endpoint", "good", "--experiment", "e"),
             ("schedules", "load", "schedule.yaml"),
@@ -114,6 +127,7 @@ def test_every_command_gives_one_document(project, moto, hooks):
             ("webhooks", "show", "ops"),
             ("webhooks", "test", "ops"),
             ("webhooks", "deliveries", "ops"),
+            ("webhooks", "update", "ops", "--on", "run.submitted", "--endpoint", ""),
             ("webhooks", "deliveries"),
             ("webhooks", "disable", "ops"),
             ("webhooks", "enable", "ops"),

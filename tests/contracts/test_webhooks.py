@@ -58,7 +58,7 @@ class InDatabase(WebhooksContract):
             records.add(item)
         return database, clock, records
 
-    def test_every_end_of_a_run_is_told(self):
+    def test_every_beginning_and_end_of_a_run_is_told(self):
         database, clock, records = self.listening()
         made = sql_records(database, clock)
         for status in (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELED):
@@ -71,14 +71,16 @@ class InDatabase(WebhooksContract):
         told = [(item["type"], item["data"]["run"]["id"].partition(" ")[0]) for item in self.told(records)]
         assert sorted(told) == [
             ("run.canceled", "Canceled"), ("run.canceled", "Canceled"), ("run.completed", "Completed"),
-            ("run.failed", "Failed"), ("run.failed", "Failed"),
+            ("run.failed", "Failed"), ("run.failed", "Failed"), ("run.submitted", "Canceled"),
+            ("run.submitted", "Canceled"), ("run.submitted", "Completed"), ("run.submitted", "Failed"),
+            ("run.submitted", "Failed"),
         ]  # fmt: skip
         assert {item["data"]["run"]["failure"] for item in self.told(records)} == {None, "user", "lost"}
         assert "hunter2" not in json.dumps(self.told(records))
         assert lost.id in json.dumps(self.told(records))
 
     def test_an_event_is_there_with_what_it_tells_of_or_not_at_all(self):
-        database, clock, records = self.listening()
+        database, clock, records = self.listening(webhook("w1", events=(EventKind.RUN_COMPLETED,)))
         made = sql_records(database, clock)
         run = made.driving.take(made.runs.create(new_run("1")).id, made.alive)
 
@@ -114,6 +116,22 @@ class InDatabase(WebhooksContract):
         assert not records.stranded()
         records.wait(replace(CALLBACK, id="msg_other", run="no run"))
         assert [item.id for item in records.stranded()] == ["msg_other"]
+
+    def test_a_run_that_is_submitted_is_told_with_what_it_belongs_to(self):
+        heard = webhook("w1", events=(EventKind.RUN_SUBMITTED,), limits={"endpoint": "e1"})
+        database, clock, records = self.listening(heard)
+        made = sql_records(database, clock)
+        made.runs.create(new_run("1"))
+        endpoint = {"pipeline_endpoint": "e1", "endpoint_version": "2"}
+        run = made.runs.create(new_run("2", at=5.0), endpoint)
+        assert made.facts.properties(run.id) == endpoint
+        (told,) = self.told(records)
+        assert (told["type"], told["data"]["run"]["id"], told["data"]["run"]["status"]) == (
+            "run.submitted",
+            run.id,
+            "Queued",
+        )
+        assert (told["data"]["endpoint"]["version"], told["timestamp"]) == (2, "1970-01-01T00:00:05.000Z")
 
     def test_child_runs_are_not_told(self):
         database, clock, records = self.listening()

@@ -22,7 +22,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def test_a_message_is_signed_as_the_specification_of_standard_webhooks_shows_it():
-    headers = signed_headers(SECRET, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    headers = signed_headers([SECRET], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert headers == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "webhook-timestamp": "1614265330",
@@ -34,14 +34,14 @@ def test_a_secret_is_its_bytes_behind_a_prefix():
     entropy = bytes(range(32))
     text = secret_text(entropy)
     assert text.startswith("whsec_")
-    signed = signed_headers(text, "i", 5, b"body")["webhook-signature"].removeprefix("v1,")
+    signed = signed_headers([text], "i", 5, b"body")["webhook-signature"].removeprefix("v1,")
     assert base64.b64decode(signed) == hmac.digest(entropy, b"i.5.body", hashlib.sha256)
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "MfKQ", "whsec_a", "whsec_ä", "whsec_MfKQ\n"])
 def test_what_is_no_secret_signs_nothing_and_is_not_told(secret):
     with pytest.raises(UsageError) as error:
-        signed_headers(secret, "i", 1, b"")
+        signed_headers([secret], "i", 1, b"")
     assert "MfKQ" not in str(error.value)
 
 

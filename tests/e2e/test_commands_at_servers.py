@@ -69,6 +69,7 @@ def served(tmp_path_factory, dask_address):
     project("publish", "retrain.py", "-p", "rows=1", "--endpoint", "retraining")
     project("run", "retrain.py")
     project("run", "retrain.py", "-p", "rate=3")
+    project("pipeline-drafts", "create", "endpoint:retraining", "--name", "draft", "--tag", "a=b")
     project("run", "retrain.py", "-p", "rate=-1", "--json", code=1)
     project("datastores", "register", "raw", "raw", "--default")
     project("datasets", "register", "sales", "sales.csv", "--store", "raw", "--tabular", "--tag", "a=b")
@@ -152,6 +153,11 @@ LOOKING = """
     pipeline-endpoints runs retraining
     pipeline-endpoints diff retraining 0
     pipeline-endpoints show nothing
+    pipeline-drafts list
+    pipeline-drafts list --name none
+    pipeline-drafts show DRAFT
+    pipeline-drafts runs DRAFT
+    pipeline-drafts show nothing
     schedules list
     schedules show nightly
     schedules show nightly --yaml
@@ -191,7 +197,8 @@ def test_what_is_looked_at_is_shown_the_same(served, monkeypatch):
     workspace = Workspace.open(served.folder)
     runs = [run.id for run in workspace.runs.list()]
     pipelines = [item.id for item in workspace.published_pipelines.list()]
-    places = {"RUN": runs[1], "PIPELINE": pipelines[1], "OTHER": pipelines[0]}
+    draft = workspace.pipeline_drafts.list()[0].id
+    places = {"RUN": runs[1], "PIPELINE": pipelines[1], "OTHER": pipelines[0], "DRAFT": draft}
     differing = []
     for line in LOOKING.strip().splitlines():
         words = [places.get(word, word) for word in line.split()]
@@ -238,6 +245,16 @@ CHANGING = """
     pipeline-endpoints disable NAME
     pipeline-endpoints submit NAME
     pipeline-endpoints enable NAME
+    pipeline-drafts create endpoint:NAME@0 --name NAME -p rate=7 --tag a=b
+    pipeline-drafts create run:RUN --name NAME -p rte=7
+    pipeline-drafts create nothing
+    pipeline-drafts update DRAFT -p rows=2 --description NAME
+    pipeline-drafts update DRAFT --version 1
+    pipeline-drafts submit DRAFT -p rate=8 --wait
+    pipeline-drafts clone DRAFT --name NAME
+    pipeline-drafts publish DRAFT --default
+    pipeline-drafts publish DRAFT --name NAME --endpoint drafted-NAME --default
+    pipeline-drafts delete nothing
     schedules create NAME --every day --at 06:00 --endpoint NAME --experiment NAME -p rate=3 --tag a=b --disabled
     schedules create NAME --every fortnight --endpoint NAME --experiment NAME
     schedules create NAME --cron 61 --endpoint nothing --experiment NAME
@@ -289,6 +306,11 @@ CHANGING = """
     webhooks disable NAME
     webhooks enable NAME
     webhooks rotate-secret NAME
+    webhooks update NAME --url https://example.com/other/NAME --on run.submitted --on run.failed
+    webhooks update NAME --url ftp://example.com
+    webhooks rotate-secret NAME --at-once
+    webhooks redeliver nothing
+    webhooks show NAME
     webhooks deliveries NAME
     webhooks allow NAME.example:8080
     webhooks hosts
@@ -339,13 +361,14 @@ def unvarying(told, form):
 def test_what_is_changed_is_told_the_same(served, monkeypatch, form):
     workspace = Workspace.open(served.folder)
     run = next(item.id for item in workspace.runs.list(experiment="retrain", status="Completed"))
-    pipelines = [item.id for item in workspace.published_pipelines.list()]
+    pipelines = [item.id for item in workspace.published_pipelines.list(name="retrain")]
+    drafts = {name: workspace.pipeline_drafts.create("endpoint:retraining", name=name + form).id for name in NAMES}
     places = {"RUN": run, "PIPELINE": pipelines[1], "OTHER": pipelines[0]}
     differing = []
     for line in CHANGING.strip().splitlines():
         told = []
         for name in NAMES:
-            places.update(NAME=name + form, FOLDER=str(served.folder))
+            places.update(NAME=name + form, FOLDER=str(served.folder), DRAFT=drafts[name])
             words = [re.sub("[A-Z]{3,}", lambda found: places[found[0]], word) for word in line.split()]
             words += ["--json"] if form == "json" else []
             is_there = name != NAMES[0]
@@ -406,6 +429,16 @@ def test_a_server_is_asked_with_a_token_and_one_workspace_is_named(served, monke
     assert "PIPELINEKIT_TOKEN" in out.getvalue()
     with redirect_stdout(out):
         assert main(["runs", "list", "--workspace", "."]) == 0
+
+
+def test_a_draft_of_a_file_is_made_at_a_server(served, monkeypatch):
+    words = ["pipeline-drafts", "create", "retrain.py", "-p", "rows=2", "--name", "sent", "--json"]
+    code, out, _ = said(served, words, monkeypatch, server=True)
+    made = json.loads(out)
+    assert (code, made["name"], made["version"]) == (0, "sent", 1)
+    words = ["pipeline-drafts", "submit", made["id"], "-p", "rate=4", "--wait", "--json"]
+    code, out, _ = said(served, words, monkeypatch, server=True)
+    assert (code, json.loads(out)["outputs"]["total"]) == (0, 12.0)
 
 
 def test_a_run_is_done_again_at_a_server(served, monkeypatch):

@@ -197,6 +197,38 @@ def test_endpoints_are_made_changed_and_taken_away(workspace):
         workspace.pipeline_endpoints.get("another")
 
 
+def test_drafts_are_made_changed_submitted_published_and_deleted(workspace):
+    drafts = workspace.pipeline_drafts
+    made = drafts.create("endpoint:retraining@1", name="try", parameters={"rate": 5.0}, tags={"a": 1})
+    assert (made.name, made.version, made.record.tags, made.record.experiment) == ("try", 1, {"a": "1"}, "retrain")
+    assert made.record.source["endpoint_version"] == "1"
+    made.update(parameters={"rows": 2}, description="words", version=1)
+    with pytest.raises(ConflictError, match="was changed meanwhile"):
+        made.update(description="late", version=1)
+    with pytest.raises(ParameterError, match="do not fit"):
+        made.update(parameters={"rows": "many", "rte": 1.0})
+    run = made.submit(display_name="of a draft").wait(60)
+    assert (run.outputs["output"].load(), run.tags) == (15.0, {"a": "1"})
+    assert run.properties == {"pipeline_draft": made.id, "draft_version": "2"}
+    assert made.document()["last_run"] == run.id
+    assert [item["name"] for item in made.document()["parameters"]] == [item.name for item in made.parameters]
+    published = made.publish(name="tried", endpoint="tried")
+    assert published.record.details["draft"] == made.id
+    assert workspace.pipeline_endpoints.get("tried").pipeline().submit().wait(60).outputs["output"].load() == 15.0
+    copy = made.clone("copy")
+    assert copy.record.source == {"draft": made.id, "draft_version": "2"}
+    of_run = drafts.create(f"run:{run.id}")
+    assert [item.id for item in drafts.list()][:2] == [of_run.id, copy.id]
+    assert [item.id for item in drafts.list(name="copy")] == [copy.id]
+    for item in (made, copy, of_run):
+        drafts.delete(item.id)
+    with pytest.raises(NotFoundError, match="there is no pipeline draft"):
+        drafts.get(made.id)
+    with pytest.raises(UsageError, match="cannot be a draft"):
+        drafts.create("nothing")
+    workspace.pipeline_endpoints.delete("tried")
+
+
 def test_runs_are_canceled_and_tagged(workspace):
     run = workspace.pipeline_endpoints.get("retraining").submit(parameters={"rate": 4.0})
     run.set_tags({"a": "1", "b": "2"})

@@ -14,9 +14,9 @@ import pytest
 from conftest import wait_for
 
 from pipelinekit import Workspace
-from pipelinekit.bootstrap import Silent
 from pipelinekit.domain.schedules import DataChange, Disposition, Policies, Recurrence
 from pipelinekit.errors import ConflictError, ScheduleError
+from pipelinekit.runtime.observer import Silent
 from pipelinekit.testing.clock import HandClock
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC).timestamp()

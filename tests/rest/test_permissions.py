@@ -9,7 +9,7 @@ from pipelinekit.rest.routing import Route, needs_of
 
 MODULES = {**dict.fromkeys(NOUNS, PREFIX), submissions: "", vitals: ""}
 PLACES = ("run", "pipeline", "schedule", "token", "experiment", "digest", "output", "name", "other", "dataset",
-          "datastore", "environment", "compute", "secret", "path", "webhook", "host")  # fmt: skip
+          "datastore", "environment", "compute", "secret", "path", "webhook", "host", "draft", "delivery")  # fmt: skip
 ROUTES = [
     (method, prefix + route.path.replace(":path}", "}"), route)
     for module, prefix in MODULES.items()
@@ -71,15 +71,17 @@ MORE_THAN_LOOKING = {
     "download": """download_blob download_dataset_file download_datastore_file download_run_file download_run_output
         preview_dataset read_dataset_head show_dataset_value""",
     "call": "call_pipeline_endpoint",
-    "submit": """add_run_properties archive_experiment build_environment call_pipeline cancel_run change_experiment
+    "submit": """change_pipeline_draft create_pipeline_draft delete_pipeline_draft submit_pipeline_draft
+        add_run_properties archive_experiment build_environment call_pipeline cancel_run change_experiment
         clone_environment describe_run find_missing_blobs keep_run_file lock_environment lock_registered_environment
         make_experiment reactivate_experiment register_dataset register_environment repeat_run store_blob store_blobs
         store_datastore_file submit_run tag_run update_dataset""",
-    "publish": """add_pipeline_endpoint_version archive_pipeline_endpoint backfill_schedule change_pipeline_endpoint
+    "publish": """publish_pipeline_draft add_pipeline_endpoint_version archive_pipeline_endpoint backfill_schedule change_pipeline_endpoint
         create_pipeline_endpoint create_schedule delete_pipeline delete_pipeline_endpoint delete_schedule
         describe_pipeline disable_pipeline disable_pipeline_endpoint disable_schedule enable_pipeline
         enable_pipeline_endpoint enable_schedule publish_pipeline reactivate_pipeline_endpoint replace_schedule
         run_schedule_now create_webhook delete_webhook disable_webhook enable_webhook rotate_webhook_secret
+        update_webhook redeliver_webhook
         test_webhook""",
     "administer": """allow_webhook_host disallow_webhook_host attach_compute create_compute create_token delete_compute delete_environment delete_experiment
         delete_secrets detach_compute invalidate_results list_secrets list_settings list_tokens pin_run

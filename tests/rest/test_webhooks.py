@@ -62,6 +62,9 @@ def test_a_secret_is_shown_once_and_the_path_of_an_address_to_those_who_make_som
     assert rotated["secret"] != made["secret"]
     assert service("POST", f"{HOOKS}/ops/test", tokens.contributor).json()["state"] == "Delivered"
     allowed.check(rotated["secret"])
+    allowed.check(made["secret"])  # for a day, receivers may know either
+    last = service("POST", f"{HOOKS}/ops/rotate-secret?at_once=true", tokens.contributor).json()
+    assert (last["secret_version"], last["previous_until"]) == (3, None)
 
 
 def test_a_test_says_how_it_was_answered(service, tokens, allowed):
@@ -87,6 +90,24 @@ def test_states_change_and_names_are_freed(service, tokens, allowed):
     problem(create(service, name="x", url=allowed.url, endpoint="nothing"), 404)
     problem(create(service, name="x", url=allowed.url, on=["run.exploded"]), 400, "run.exploded")
     problem(create(service, name="x", url="nonsense"), 400)
+
+
+def test_a_webhook_is_changed_and_a_message_sent_again(service, tokens, allowed):
+    create(service, name="ops", url=allowed.url, on=["run.failed"], endpoint="retraining")
+    allowed.answers = [500]
+    failed = service("POST", f"{HOOKS}/ops/test").json()
+    changed = service("PATCH", f"{HOOKS}/ops", tokens.contributor, json={"on": ["run.submitted"], "endpoint": ""})
+    assert (changed.json()["events"], changed.json()["endpoint"]) == (["run.submitted"], "")
+    assert changed.json()["url"] == allowed.url
+    problem(service("PATCH", f"{HOOKS}/ops", tokens.contributor, json={"url": PUBLIC}), 400, "not among the hosts")
+    problem(service("PATCH", f"{HOOKS}/ops", tokens.contributor, json={"on": ["run.exploded"]}), 400, "run.exploded")
+    again = service("POST", f"{HOOKS}/deliveries/{failed['id']}/redeliver", tokens.contributor).json()
+    assert (again["id"], again["state"], again["tries"]) == (failed["id"], "Pending", 0)
+    problem(service("POST", f"{HOOKS}/deliveries/{failed['id']}/redeliver"), 409, "still to be sent")
+    problem(service("POST", f"{HOOKS}/deliveries/msg_nothing/redeliver"), 404)
+    service("POST", CALL.format("retraining"), tokens.contributor, json={"parameters": {"rate": 5.0}})
+    told = service("GET", f"{HOOKS}/ops/deliveries").json()["deliveries"]
+    assert [item["event"] for item in told] == ["run.submitted", "webhook.test"]
 
 
 def called(service, token, url, key="", endpoint="retraining"):
@@ -115,7 +136,7 @@ def test_a_call_has_the_end_of_its_run_told(service, tokens, allowed):
     body = json.loads(services.webhooks.deliveries()[0].body)
     assert body["data"]["endpoint"]["name"] == "retraining"
     assert body["data"]["endpoint"]["version"] == 0
-    assert services.webhooks.secret_of(services.webhooks.deliveries()[0]) == made.json()["callback_secret"]
+    assert services.webhooks.secrets_of(services.webhooks.deliveries()[0]) == [made.json()["callback_secret"]]
 
 
 def test_a_call_back_goes_where_a_webhook_might(service, tokens, allowed):

@@ -36,10 +36,10 @@ class Site:
         self.secret_of = lambda delivery: SECRET
 
     def sender(self, owner="one", poster=None):
-        def secret_of(delivery):
-            return self.secret_of(delivery)
+        def secrets_of(delivery):
+            return [self.secret_of(delivery)]
 
-        ports = SenderPorts(self.records, poster or self.poster, secret_of, self.clock, lambda: 0.5)
+        ports = SenderPorts(self.records, poster or self.poster, secrets_of, self.clock, lambda: 0.5)
         return Sender(owner, ports, self.told.append)
 
     def states(self, name="w1"):
@@ -201,7 +201,7 @@ def test_messages_go_over_the_wire_from_records_in_a_file(tmp_path):
 
     def serve(url):
         records = SQLWebhooks(SQLiteDatabase(tmp_path / "records.db"), clock)
-        ports = SenderPorts(records, HTTPPoster(), lambda _: SECRET, clock, lambda: 0.0)
+        ports = SenderPorts(records, HTTPPoster(), lambda _: [SECRET], clock, lambda: 0.0)
         Sender("one|two|3|4", ports, told.append).serve(ended, 5.0)
 
     clock = HandClock(1000.0)

@@ -38,6 +38,7 @@ def events():
     for status, properties, failure in ends:
         names = {"pipeline_endpoint": "scoring", "schedule": "nightly"} if properties else {}
         yield run_event({**RUN, "status": str(status)}, properties, failure, names, AT)
+    yield run_event({**RUN, "status": "Queued", "started_at": None, "ended_at": None}, {}, "", {}, AT)
     yield run_event({**RUN, "status": "Canceled", "started_at": None}, {}, "", {}, AT)
     nightly, missed = schedule("s1", "nightly"), TickRange("s1", 1, 5.0, 25.0, 3, Disposition.SKIPPED_MISFIRE, "", AT)
     yield start_failed_event(nightly, tick(5.0, reason="what is wrong, which may tell a value"), AT)

@@ -6,7 +6,8 @@ import pytest
 
 from pipelinekit.domain.audit import Origin
 from pipelinekit.domain.secrets import Sealed
-from pipelinekit.domain.webhooks import Answer, DeliveryState, EventKind, WebhookState
+from pipelinekit.domain.webhooks import Answer, DeliveryState, EventKind, WebhookState, signed_headers
+from pipelinekit.engine.delivering import settled
 from pipelinekit.errors import ConflictError, NotFoundError, StorageError, UsageError
 from pipelinekit.storage.sealing import KeyFile
 from pipelinekit.testing.audit import MemoryAudit
@@ -131,7 +132,59 @@ def test_a_rotated_secret_signs_from_then_on(site):
     delivery, _ = site.webhooks.test("ops")
     second = site.webhooks.rotate_secret("ops")
     assert site.webhooks.get("ops").secret_version == second.webhook.secret_version == 2
-    assert site.webhooks.secret_of(delivery) == second.secret != first.secret
+    assert site.webhooks.secrets_of(delivery) == [second.secret, first.secret]
+    assert site.webhooks.get("ops").previous_until == 1000.0 + 86400
+    (*_, (_, headers, body)) = (site.webhooks.test("ops"), *site.poster.sent)
+    signed = [signed_headers([key], headers["webhook-id"], 1000, body) for key in (second.secret, first.secret)]
+    assert headers["webhook-signature"].split(" ") == [item["webhook-signature"] for item in signed]
+    site.clock.turn(86400)
+    assert site.webhooks.secrets_of(delivery) == [second.secret]
+    third = site.webhooks.rotate_secret("ops")
+    assert site.webhooks.secrets_of(delivery) == [third.secret, second.secret]
+    last = site.webhooks.rotate_secret("ops", at_once=True)
+    assert site.webhooks.secrets_of(delivery) == [last.secret]
+    assert [*site.secrets.sealed()] == [f"webhook/{first.webhook.id}"]
+
+
+def test_what_is_changed_of_a_webhook_counts_from_then_on(site):
+    made = site.webhooks.create("ops", URL, on=["run.failed"], endpoint="score", experiment="e")
+    site.records.tell(event(1000.0, endpoint="e1", experiment="e"))
+    changed = site.webhooks.update("ops", url="https://other.example/", endpoint="", schedule="nightly", by=ANNA)
+    assert (changed.url, changed.events, changed.secret_version) == ("https://other.example/", made.webhook.events, 1)
+    assert changed.limits == {"experiment": "e", "schedule": "s1"}
+    assert changed.names == {"experiment": "e", "schedule": "nightly"}
+    assert site.webhooks.get("ops") == changed
+    assert [item.url for item in site.webhooks.deliveries("ops")] == ["https://other.example/"]
+    assert site.records.tell(event(1001.0, endpoint="e1", experiment="e")) == 0
+    assert site.webhooks.update("ops", on=["run.submitted"], schedule="").events == (EventKind.RUN_SUBMITTED,)
+    assert site.records.tell(event(1002.0, EventKind.RUN_SUBMITTED, experiment="e")) == 1
+    for wrong in ({"url": "ftp://x.example/"}, {"on": ["nothing"]}, {"experiment": "../x"}):
+        with pytest.raises(UsageError):
+            site.webhooks.update("ops", **wrong)
+    with pytest.raises(UsageError):
+        site.webhooks.update("ops", url=URL, anywhere=False)
+    assert site.told() == [("webhooks.create", "ops https://hooks.example"), *[("webhooks.update", "ops")] * 2]
+
+
+def test_a_message_that_has_ended_is_sent_once_more_under_its_id(site):
+    site.webhooks.create("ops", URL)
+    site.records.tell(event(1000.0))
+    (told,) = site.webhooks.deliveries("ops")
+    with pytest.raises(ConflictError, match="still to be sent"):
+        site.webhooks.redeliver(told.id)
+    (claimed,) = site.records.claim("me", 1, {})
+    site.records.settle("me", settled(claimed, Answer(410, "gone"), 1000.0, 0.5))
+    site.webhooks.update("ops", url="https://other.example/")
+    again = site.webhooks.redeliver(told.id, by=ANNA)
+    assert (again.id, again.body, again.state, again.tries) == (told.id, told.body, DeliveryState.PENDING, 0)
+    assert (again.url, again.status, again.answer, again.ended_at) == ("https://other.example/", 0, "", None)
+    assert site.records.claim("me", 1, {}) == [again]
+    assert site.told()[-1] == ("webhooks.redeliver", f"ops {told.id}")
+    site.webhooks.disable("ops")
+    with pytest.raises(ConflictError, match="is disabled"):
+        site.webhooks.redeliver(told.id)
+    with pytest.raises(NotFoundError):
+        site.webhooks.redeliver("msg_nothing")
 
 
 def test_a_deleted_webhook_leaves_no_secret_and_sends_nothing_more(site):
@@ -143,8 +196,8 @@ def test_a_deleted_webhook_leaves_no_secret_and_sends_nothing_more(site):
     (left,) = site.webhooks.deliveries(made.webhook.id)
     assert (left.state, left.answer) == (DeliveryState.VOIDED, "the webhook was deleted")
     with pytest.raises(StorageError):
-        site.webhooks.secret_of(left)
-    for act in (site.webhooks.enable, site.webhooks.delete, site.webhooks.rotate_secret):
+        site.webhooks.secrets_of(left)
+    for act in (site.webhooks.enable, site.webhooks.delete, site.webhooks.rotate_secret, site.webhooks.update):
         with pytest.raises(NotFoundError):
             act(made.webhook.id)
 
@@ -175,7 +228,7 @@ def test_call_backs_have_secrets_of_their_own(site):
     one, other = (site.webhooks.call_back(run, place) for run in ("r1", "r2"))
     assert one != other
     first, second = reversed(site.webhooks.deliveries())
-    assert [site.webhooks.secret_of(item) for item in (first, second)] == [one, other]
+    assert [site.webhooks.secrets_of(item) for item in (first, second)] == [[one], [other]]
     assert (first.run, first.state, first.webhook) == ("r1", DeliveryState.WAITING, "")
     assert site.webhooks.callback_secret("r1") == one
     with pytest.raises(UsageError):

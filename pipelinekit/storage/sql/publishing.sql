@@ -19,6 +19,8 @@ delete from published_pipelines where id = ?
 
 -- name: all_published
 select graph, given, paths from published_pipelines
+union all
+select graph, given, paths from pipeline_drafts
 
 -- name: versions_of_pipeline
 select pipeline_endpoints.name as endpoint, endpoint_versions.number from endpoint_versions

@@ -6,8 +6,8 @@ limit 1
 
 -- name: add_webhook
 insert into webhooks (id, folded, name, url, events, limits, names, state, secret_version, trouble, created_at,
-    created_by, updated_at)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    created_by, updated_at, previous_until)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict do nothing
 returning id
 
@@ -22,6 +22,13 @@ select * from webhooks where state = 'Active' order by id
 
 -- name: change_webhook
 update webhooks set state = ?, trouble = ?, secret_version = ?, updated_at = ? where id = ? and state <> 'Deleted'
+
+-- name: update_webhook
+update webhooks set url = ?, events = ?, limits = ?, names = ?, secret_version = ?, previous_until = ?, updated_at = ?
+where id = ? and state <> 'Deleted'
+
+-- name: redirect_deliveries
+update webhook_deliveries set url = ? where webhook = ? and state = 'Pending'
 
 -- name: void_deliveries
 update webhook_deliveries set state = 'Voided', answer = ?, ended_at = ? where webhook = ? and state = 'Pending'
@@ -54,6 +61,11 @@ update webhook_deliveries set owner = ?, lease_until = ?, renewed_at = ? where i
 update webhook_deliveries set state = ?, tries = ?, next_at = ?, tried_at = ?, ended_at = ?, status = ?, answer = ?,
     owner = '', lease_until = 0, renewed_at = 0
 where id = ? and state = 'Pending' and owner = ?
+
+-- name: repeat_delivery
+update webhook_deliveries set state = 'Pending', url = ?, tries = 0, next_at = ?, ended_at = null, status = 0,
+    answer = '', owner = '', lease_until = 0, renewed_at = 0
+where id = ? and state in ('Delivered', 'Failed', 'Voided')
 
 -- name: newest_deliveries
 select * from webhook_deliveries where webhook = ? order by created_at desc, id desc limit ?

@@ -109,8 +109,9 @@ class RecordsContract:
             source="pipeline.py",
             details={"user": "ada"},
         )
-        created = records.runs.create(run)
+        created = records.runs.create(run, {"colour": "red"})
         assert created == records.runs.get(run.id)
+        assert records.facts.properties(run.id) == {"colour": "red"}
         assert created.number == 1
         assert created.arguments == run.arguments
         assert created.paths == run.paths

@@ -18,6 +18,7 @@ from pipelinekit.domain.webhooks import (
     EventKind,
     Webhook,
     WebhookState,
+    sent_again,
 )
 from pipelinekit.engine.delivering import settled
 from pipelinekit.errors import ConflictError, NotFoundError
@@ -72,6 +73,40 @@ class WebhooksContract:
         assert records.get("ops").id == "w2"
         assert records.get("w1").state is WebhookState.DELETED
         assert not records.change(webhook("w1", "ops", state=WebhookState.ACTIVE))
+
+    def test_what_may_be_updated_is_kept_and_what_is_pending_goes_to_the_new_address(self) -> None:
+        records = self.make(HandClock(10.0))
+        records.add(webhook("w1", state=WebhookState.ACTIVE))
+        records.tell(event(10.0))
+        (claimed,) = records.claim(self.alive, MANY, {})
+        changed = webhook(
+            "w1", url="https://other.example/", events=(EventKind.RUN_SUBMITTED,), limits={OF_EXPERIMENT: "e"},
+            names={OF_EXPERIMENT: "e"}, secret_version=5, previous_until=99.5, updated_at=12.0,
+        )  # fmt: skip
+        assert records.update(replace(changed, state=WebhookState.DISABLED, trouble="t"))
+        assert records.get("w1") == changed
+        assert [item.url for item in records.deliveries("w1", MANY)] == ["https://other.example/"]
+        assert records.settle(self.alive, settled(claimed, Answer(500), 11.0, 0.5))
+        assert [item.url for item in records.deliveries("w1", MANY)] == ["https://other.example/"]
+        records.change(replace(changed, state=WebhookState.DELETED))
+        assert not records.update(changed)
+
+    def test_a_message_that_has_ended_is_sent_once_more(self) -> None:
+        clock = HandClock(10.0)
+        records = self.make(clock)
+        records.add(webhook("w1"))
+        records.tell(event(10.0))
+        (claimed,) = records.claim(self.alive, MANY, {})
+        assert not records.repeat(replace(claimed, next_at=20.0))
+        done = settled(claimed, Answer(200), 11.0, 0.5)
+        assert records.settle(self.alive, done)
+        again = sent_again(done, "https://other.example/", 20.0)
+        assert records.repeat(again)
+        assert not records.repeat(again)
+        assert replace(records.delivery(claimed.id), tried_at=None) == replace(again, tried_at=None)
+        assert not records.claim(self.alive, MANY, {})
+        clock.turn(10.0)
+        assert [item.id for item in records.claim(self.alive, MANY, {})] == [claimed.id]
 
     def test_hosts_are_kept_once_at_each_port(self) -> None:
         records = self.make(HandClock())
