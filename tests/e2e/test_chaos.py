@@ -51,7 +51,6 @@ STEPS = """
         return total(again.map(n=first, log=fixed(log)))
 """
 COUNT = 500
-EXPECTED = sum(n * n % 1009 + 1 for n in range(COUNT))
 KILLS = ("driver", "node", "scheduler", "server", "node", "driver")
 PATIENCE = 60.0  # seconds until the run has to go on after a kill
 
@@ -59,8 +58,9 @@ PATIENCE = 60.0  # seconds until the run has to go on after a kill
 class Chaos:
     """One run under way, and what can be done to it."""
 
-    def __init__(self, project, seed, database=None):
+    def __init__(self, project, seed, database=None, count=COUNT):
         self.project = project
+        self.count = count
         self.random = random.Random(seed)
         self.database = database
         self.server = None
@@ -87,7 +87,7 @@ class Chaos:
         self.project.write(many=STEPS)
         self.project("computes", "create", "pool", "--max-nodes", "2", "--cores", "1", "--idle-time", "5s")
         self.serve()
-        words = ("many.py", "--compute", "pool", "-p", f"log={self.log}", "-p", f"count={COUNT}")
+        words = ("many.py", "--compute", "pool", "-p", f"log={self.log}", "-p", f"count={self.count}")
         self.run = self.project("run", "--detach", *words).out.strip()
 
     def serve(self):
@@ -147,7 +147,7 @@ class Chaos:
 
     def live(self, kinds):
         """Let it all happen, spread over the run."""
-        at = sorted(self.random.sample(range(20, 2 * COUNT - 200), len(kinds)))
+        at = sorted(self.random.sample(range(20, 2 * self.count - 200), len(kinds)))
         for place, kind in zip(at, kinds, strict=True):
             wait_for(lambda place=place: self.ended_steps() >= place or self.status() not in ("Queued", "Running"), 120)
             self.hurt(kind)
@@ -164,9 +164,10 @@ class Chaos:
 
     def check(self):
         document = self.project("runs", "show", self.run, "--json").json
-        assert (document["status"], document["outputs"].get("output")) == ("Completed", EXPECTED), document["error"]
+        expected = sum(n * n % 1009 + 1 for n in range(self.count))
+        assert (document["status"], document["outputs"].get("output")) == ("Completed", expected), document["error"]
         assert {step["status"] for step in document["steps"]} == {"Completed"}
-        assert len(document["steps"]) == 2 * COUNT + 2
+        assert len(document["steps"]) == 2 * self.count + 2
         self.check_nothing_ended_twice()
         assert self.project("fsck").out == "no faults\n"
 
@@ -179,8 +180,8 @@ class Chaos:
                 ended[name] += status == "Completed"
         assert set(ended.values()) == {1}
         executed = Counter(self.log.read_text().split())
-        assert len(executed) == 2 * COUNT
-        assert sum(executed.values()) - 2 * COUNT <= 300 * len(self.recovered)
+        assert len(executed) == 2 * self.count
+        assert sum(executed.values()) - 2 * self.count <= 300 * len(self.recovered)
 
     def end(self):
         if self.server is not None and self.server.poll() is None:
