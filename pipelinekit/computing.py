@@ -154,7 +154,8 @@ class ComputeServices(upkeeping.UpkeepServices):
                 stream.seek(begun)
                 lines = stream.read().decode(errors="replace").split("\n")
             told = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "  hint: "))]
-            return "; ".join(told) or f"its keeper ended with exit code {process.returncode}"
+            ended = f"its keeper ended with exit code {process.returncode}" if process.returncode >= 0 else ""
+            return "; ".join(told) or ended
 
         return last_words
 
