@@ -52,18 +52,20 @@ STEPS = """
 """
 COUNT = 500
 KILLS = ("driver", "node", "scheduler", "server", "node", "driver")
+KILLS_OF_SERVERS = ("server", "driver", "server", "servers", "node", "server", "scheduler")  # where there are several
 PATIENCE = 60.0  # seconds until the run has to go on after a kill
 
 
 class Chaos:
     """One run under way, and what can be done to it."""
 
-    def __init__(self, project, seed, database=None, count=COUNT):
+    def __init__(self, project, seed, database=None, count=COUNT, servers=1):
         self.project = project
         self.count = count
         self.random = random.Random(seed)
         self.database = database
-        self.server = None
+        self.most = servers
+        self.servers = []
         self.recovered = []
         self.log = project.folder / "executed"
         self.log.touch()
@@ -86,13 +88,19 @@ class Chaos:
             (self.project.home / "config.toml").write_text(f'records = "{self.url}"\n')
         self.project.write(many=STEPS)
         self.project("computes", "create", "pool", "--max-nodes", "2", "--cores", "1", "--idle-time", "5s")
-        self.serve()
+        for _ in range(self.most):
+            self.serve()
         words = ("many.py", "--compute", "pool", "-p", f"log={self.log}", "-p", f"count={self.count}")
         self.run = self.project("run", "--detach", *words).out.strip()
 
     def serve(self):
         with self.said.open("a") as stream:
-            self.server = self.project.start("serve", "--no-http", stdout=stream, stderr=stream)
+            self.servers.append(self.project.start("serve", "--no-http", stdout=stream, stderr=stream))
+
+    @property
+    def server(self):
+        """The one that was started last."""
+        return self.servers[-1]
 
     def ended_steps(self):
         return self.sql(f"select count(*) from step_runs where run = '{self.run}' and status = 'Completed'")[0][0]
@@ -108,6 +116,7 @@ class Chaos:
 
     def victim(self, kind):
         if kind == "server":
+            self.random.shuffle(self.servers)
             return self.server.pid
         if kind == "driver":
             return self.pid_of(f"select owner from runs where id = '{self.run}'")
@@ -126,6 +135,9 @@ class Chaos:
             self.database.stop(signal.SIGQUIT)
             time.sleep(self.random.uniform(0.0, 2.0))
             self.database.start()
+        elif kind == "servers":
+            for server in self.servers:
+                server.kill()
         elif pid := wait_for(lambda: self.victim(kind) or (self.status() == "Completed" and -1)):
             if pid < 0:
                 return
@@ -135,9 +147,12 @@ class Chaos:
                     time.sleep(self.random.uniform(0.5, 3.0))
                     os.kill(pid, signal.SIGCONT)
                 os.kill(pid, signal.SIGKILL)
-        if kind == "server":
-            self.server.wait()
-            self.serve()
+        if kind.startswith("server"):
+            dead = list(self.servers) if kind == "servers" else [self.server]
+            for server in dead:
+                server.wait()
+                self.servers.remove(server)
+                self.serve()
         try:
             wait_for(lambda: self.ended_steps() > before or self.status() not in ("Queued", "Running"), PATIENCE)
         except AssertionError as error:
@@ -160,7 +175,9 @@ class Chaos:
         places = [self.project.home / "cache" / name for name in ("drivers.log", "keepers.log")]
         logs = [path.read_text()[-3000:] for path in (*places, self.said)]
         keepers = self.sql("select wanted, owner, epoch, renewed_at, said from compute_keepers")
-        return "\n\n".join(map(str, (self.recovered, run, steps, keepers, self.server.poll(), *logs)))
+        return "\n\n".join(
+            map(str, (self.recovered, run, steps, keepers, [server.poll() for server in self.servers], *logs))
+        )
 
     def check(self):
         document = self.project("runs", "show", self.run, "--json").json
@@ -184,16 +201,17 @@ class Chaos:
         assert sum(executed.values()) - 2 * self.count <= 300 * len(self.recovered)
 
     def end(self):
-        if self.server is not None and self.server.poll() is None:
-            self.server.send_signal(signal.SIGTERM)
-            self.server.wait(timeout=60)
+        for server in self.servers:
+            if server.poll() is None:
+                server.send_signal(signal.SIGTERM)
+                server.wait(timeout=60)
         with suppress(AssertionError):
             self.project("computes", "delete", "pool")
 
 
-def live(project, seed, database=None):
-    chaos = Chaos(project, seed, database)
-    kinds = list(KILLS)
+def live(project, seed, database=None, servers=1):
+    chaos = Chaos(project, seed, database, servers=servers)
+    kinds = list(KILLS) if servers == 1 else list(KILLS_OF_SERVERS)
     if database is not None:
         kinds[2:2] = ["database", "database"]
     chaos.random.shuffle(kinds)
@@ -216,6 +234,16 @@ def test_it_survives_the_death_of_its_database_as_well(project):
     database = Server()
     try:
         live(project, 2, database)
+    finally:
+        database.end()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(30, 36))
+def test_several_servers_on_one_database_are_killed_and_the_run_goes_on(project, seed):
+    database = Server()
+    try:
+        live(project, seed, database, servers=2 + seed % 2)
     finally:
         database.end()
 
