@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     import subprocess
     import threading
 
-    from pipelinekit.compute import certificates, clusters, dask_cluster, in_process, keeper, local, supervisor
+    from pipelinekit.compute import (
+        certificates,
+        clusters,
+        dask_cluster,
+        in_process,
+        keeper,
+        local,
+        supervisor,
+        watchdog,
+    )
     from pipelinekit.domain import attempts
     from pipelinekit.domain import computes as domain
     from pipelinekit.domain.attempts import Attempt
@@ -43,6 +52,7 @@ else:
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
     supervisor = late("pipelinekit.compute.supervisor")
+    watchdog = late("pipelinekit.compute.watchdog")
     attempts = late("pipelinekit.domain.attempts")
     domain = late("pipelinekit.domain.computes")
     own_process = late("pipelinekit.harness.in_process")
@@ -144,7 +154,8 @@ class ComputeServices(upkeeping.UpkeepServices):
                 stream.seek(begun)
                 lines = stream.read().decode(errors="replace").split("\n")
             told = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "  hint: "))]
-            return "; ".join(told) or f"its keeper ended with exit code {process.returncode}"
+            ended = f"its keeper ended with exit code {process.returncode}" if process.returncode >= 0 else ""
+            return "; ".join(told) or ended
 
         return last_words
 
@@ -185,7 +196,7 @@ def start_apart(home: Path, log: Path, *words: str, told: bool = False) -> subpr
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "pipelinekit", *words],
             cwd=home.parent,
-            env={**os.environ, "PIPELINEKIT_WORKSPACE": str(home), "PIPELINEKIT_SERVER": ""},
+            env={**os.environ, "PIPELINEKIT_WORKSPACE": str(home), "PIPELINEKIT_SERVER": "", watchdog.MARK: ""},
             stdin=subprocess.PIPE if told else subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

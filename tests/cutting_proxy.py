@@ -1,6 +1,7 @@
-"""A proxy before a server that cuts connections in the middle, swallows answers, or says that it is overloaded."""
+"""Proxies before a server: one cuts connections, swallows answers, or says that it is overloaded; one falls silent."""
 
 import socket
+import struct
 import threading
 from contextlib import suppress
 
@@ -90,6 +91,65 @@ class Proxy:
             server.settimeout(5)
             server.recv(65536)
         for end in (client, server):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+class Line:
+    """A line between two that may fall silent, in one direction or both, or be torn; what was silent comes later.
+
+    Bytes that come while it is silent are kept, as a network does that loses none in the end.
+    """
+
+    def __init__(self, host, port):
+        self.target = (host, port)
+        self.passes = {"up": threading.Event(), "down": threading.Event()}
+        self.heal()
+        self._pairs = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def silence(self, *ways):
+        """Nothing comes through these ways, `up` from whoever connected or `down` to him; both by default."""
+        for way in ways or self.passes:
+            self.passes[way].clear()
+
+    def heal(self):
+        """Everything comes through again."""
+        for passes in self.passes.values():
+            passes.set()
+
+    def tear(self):
+        """Reset all connections that there are."""
+        pairs, self._pairs = self._pairs, []
+        for end in [end for pair in pairs for end in pair]:
+            with suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def close(self):
+        self._socket.close()
+        self.heal()
+        self.tear()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                client, _ = self._socket.accept()
+                server = socket.create_connection(self.target)
+                self._pairs.append((client, server))
+                for source, target, way in ((client, server, "up"), (server, client, "down")):
+                    threading.Thread(target=self._pass, args=(source, target, way), daemon=True).start()
+
+    def _pass(self, source, target, way):
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self.passes[way].wait()
+                target.sendall(data)
+        for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()

@@ -1,8 +1,8 @@
 """Attempts on a Dask cluster that runs elsewhere.
 
-Dask carries bundles of attempts to workers and their receipts back; records decide what counts. Short attempts are
-bundled, because one Dask message costs milliseconds of CPU: the size follows measured durations, so that a bundle stays
-short.
+Dask carries bundles of attempts to workers and their receipts back; records decide what counts, and `engine.placing`
+what travels together, when, and what becomes of it where a node dies. What workers say is taken as data: of an attempt
+that is not open here they can say nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,15 +24,12 @@ from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, Att
 from pipelinekit.domain.computes import Cluster, Keeping
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.steps import Resources
+from pipelinekit.engine.placing import Placing
 from pipelinekit.errors import ComputeError
 from pipelinekit.ports import Sink
 from pipelinekit.wire.attempts import attempts_to_json, event_from_json
 from pipelinekit.wire.values import dumps, loads
 
-BUNDLE_TARGET = 0.15  # seconds of execution that one message is worth
-BUNDLE_MAX = 256
-RETURNS = 2  # how often an attempt goes back into the queue that was on a node which died, and had told of no beginning
-IN_FLIGHT = 2  # bundles on their way for each slot
 _numbers = itertools.count()
 
 # `cpu`, `gpu`, `memory` and what else there is -> Dask's name for it, and how much the largest worker has
@@ -64,16 +60,9 @@ class DaskCompute:
         self._sink = sink
         self._home, self._maker = str(home), maker
         self._settings = dict(settings or {})
-        self._slots = max(slots, 1)
         self._limits = limits
         self._lock = threading.RLock()
-        self._pending: deque[Attempt] = deque()
-        self._open: dict[str, Attempt] = {}
-        self._bundles: dict[str, list[Attempt]] = {}
-        self._begun: set[str] = set()
-        self._returned: Counter[str] = Counter()
-        self._alone: set[str] = set()  # attempts that may have killed a node: they share no bundle
-        self._durations: dict[str, float] = {}
+        self._placing = Placing(slots)
         self._closed = False
         self._topic = f"pipelinekit-{next(_numbers)}-{id(self):x}"
         self._adopt(client)
@@ -87,9 +76,7 @@ class DaskCompute:
     def start(self, attempts: Sequence[Attempt]) -> None:
         """Queue attempts; those that no worker can ever take end at once."""
         with self._lock:
-            for attempt in attempts:
-                self._open[attempt.id] = attempt
-                self._pending.append(attempt)
+            self._placing.add(attempts)
         for attempt in attempts:
             if why := self._unfit(attempt.task.resources):
                 self._end(attempt.id, Failure("compute", f"step {attempt.step!r} can never run here: {why}"))
@@ -98,26 +85,22 @@ class DaskCompute:
 
     def stop(self, attempts: Sequence[str]) -> None:
         """Stop attempts: queued ones at once, others through their supervisor."""
-        wanted = set(attempts)
         with self._lock:
-            queued = [attempt.id for attempt in self._pending if attempt.id in wanted]
-            self._pending = deque(attempt for attempt in self._pending if attempt.id not in wanted)
-        for attempt in queued:
-            self._end(attempt, Failure("canceled", "the attempt was canceled before it began"))
-        rest = sorted(wanted.intersection(self._open))
-        if rest:
+            queued, sent = self._placing.stop(attempts)
+        self._cancel(queued)
+        if sent:
             with suppress(OSError, TimeoutError):
-                self._client.run(worker.cancel, self._home, rest, on_error="ignore")
+                self._client.run(worker.cancel, self._home, sent, on_error="ignore")
 
     def advance(self) -> bool:
         """Find the cluster again when its scheduler was lost."""
-        if self._pending and not self._mend():
+        if self.waiting() and not self._mend():
             self._dispatch()
         return False
 
     def waiting(self) -> int:
         """How many attempts are queued here."""
-        return len(self._pending)
+        return self._placing.waiting
 
     def close(self, *, now: bool = False) -> None:
         """Give the workers back what they hold for us, and disconnect."""
@@ -133,47 +116,28 @@ class DaskCompute:
 
     def _dispatch(self) -> None:
         with self._lock:
-            while self._pending and len(self._bundles) < self._slots * IN_FLIGHT and self._is_connected():
-                self._send(self._take_bundle())
+            while self._is_connected() and (bundle := self._placing.next_bundle()):
+                self._send(bundle)
 
     def _is_connected(self) -> bool:
         return not self._closed and self._client.status == "running"
 
     def _mend(self) -> bool:
         """Connect anew where that is needed and possible, and go on with what is queued; whether it was tried."""
-        if not self._pending or self._closed or self._is_connected():
+        if not self.waiting() or self._closed or self._is_connected():
             return False
         with suppress(Exception):  # it would go on looking for the scheduler that is gone
             self._client.close(timeout=2)
         try:
             self._adopt(self._reconnect())
         except ComputeError as error:
-            for attempt in list(self._pending):
-                self._end(attempt.id, Failure("compute", error.message, hint=error.hint))
+            with self._lock:
+                queued = self._placing.withdraw()
+            for attempt in queued:
+                self._end(attempt, Failure("compute", error.message, hint=error.hint))
         else:
             self._dispatch()
         return True
-
-    def _take_bundle(self) -> list[Attempt]:
-        first = self._pending.popleft()
-        size = 1 if first.id in self._alone or first.task.dask_client else self._bundle_size(first)
-        bundle = [first]
-        while self._pending and len(bundle) < size:
-            following = self._pending[0]
-            if (following.task.resources, following.task.snapshot) != (first.task.resources, first.task.snapshot):
-                break
-            if following.id in self._alone or following.task.dask_client:
-                break
-            bundle.append(self._pending.popleft())
-        return bundle
-
-    def _bundle_size(self, attempt: Attempt) -> int:
-        """How many attempts like this one make a message: one at first, more as they turn out to be short."""
-        seconds = self._durations.get(attempt.task.entry)
-        if seconds is None:
-            return 1
-        share = -(-len(self._pending) // self._slots) or 1
-        return max(1, min(BUNDLE_MAX, share, int(BUNDLE_TARGET / max(seconds, 1e-4))))
 
     def _send(self, bundle: list[Attempt]) -> None:
         payload = dumps(
@@ -193,56 +157,52 @@ class DaskCompute:
                 payload,
                 key=key,
                 pure=False,
-                priority=-len(self._bundles),  # drivers take turns: who has little on its way goes first
+                priority=-self._placing.on_their_way,  # drivers take turns: who has little on its way goes first
                 resources=self._request(bundle[0].task.resources),
                 retries=0,
             )
         except ClosedClientError:  # meanwhile: it waits for another client
-            self._pending.extendleft(reversed(bundle))
+            self._placing.not_sent(bundle)
             return
-        self._bundles[key] = bundle
+        self._placing.sent(key, bundle)
         future.add_done_callback(self._bundle_done)
 
     def _bundle_done(self, future: Future[str]) -> None:
         with self._lock:
-            bundle = self._bundles.pop(str(future.key), [])
+            bundle = self._placing.came_back(str(future.key))
         if self._closed:
             return
         try:
-            answer = loads(future.result(timeout=CONNECT_SECONDS))
+            self._take_answer(bundle, loads(future.result(timeout=CONNECT_SECONDS)))
         except KilledWorker as error:
             self._node_died(bundle, error)
-        except BaseException as error:
+        except BaseException as error:  # of a connection, or an answer that is none
             for attempt in bundle:
                 self._end(attempt.id, Failure("lost", f"the worker was lost: {type(error).__name__}: {error}"))
-        else:
-            for event in answer["events"]:
-                self._take_event(event_from_json(event))
-            unstarted = set(answer["unstarted"])
-            with self._lock:
-                self._pending.extendleft(attempt for attempt in reversed(bundle) if attempt.id in unstarted)
-            for attempt in bundle:
-                if attempt.id not in unstarted:
-                    self._end(attempt.id, Failure("lost", "the worker did not say how the attempt ended"))
         self._dispatch()
 
-    def _node_died(self, bundle: list[Attempt], error: KilledWorker) -> None:
-        """An attempt that the node had begun alone fails; others go back into the queue, as they may be innocent.
-
-        If the node had begun a bundle of several, they go there one by one.
-        """
+    def _take_answer(self, bundle: list[Attempt], answer: dict[str, Any]) -> None:
+        unstarted = set(answer["unstarted"])
+        for event in answer["events"]:
+            self._take_event(event_from_json(event))
         with self._lock:
-            left = [attempt for attempt in bundle if attempt.id in self._open]
-            begun = bundle[0].id not in self._open or bundle[0].id in self._begun
-            guilty = len(bundle) == 1 and (begun or self._returned[bundle[0].id] >= RETURNS)
-            if not guilty:
-                self._returned.update(attempt.id for attempt in left)
-                self._alone.update(attempt.id for attempt in left if begun)
-                self._begun.difference_update(attempt.id for attempt in left)
-                self._pending.extendleft(reversed(left))
-        if guilty:
-            words = f"node {error.last_worker.name} died while it executed attempt {bundle[0].number}"
-            self._end(bundle[0].id, Failure("node", words))
+            unwanted = self._placing.not_begun(bundle, unstarted)
+        self._cancel(unwanted)
+        for attempt in bundle:
+            if attempt.id not in unstarted:
+                self._end(attempt.id, Failure("lost", "the worker did not say how the attempt ended"))
+
+    def _node_died(self, bundle: list[Attempt], error: KilledWorker) -> None:
+        with self._lock:
+            guilty, unwanted = self._placing.node_died(bundle)
+        self._cancel(unwanted)
+        if guilty is not None:
+            words = f"node {error.last_worker.name} died while it executed attempt {guilty.number}"
+            self._end(guilty.id, Failure("node", words))
+
+    def _cancel(self, attempts: Sequence[str]) -> None:
+        for attempt in attempts:
+            self._end(attempt, Failure("canceled", "the attempt was canceled before it began"))
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -252,30 +212,25 @@ class DaskCompute:
             self._take_event(event)
 
     def _topic_event(self, event: tuple[float, Any]) -> None:
-        self.take_events([event_from_json(item) for item in event[1]])
+        with suppress(LookupError, TypeError, ValueError):  # what cannot be read says nothing
+            self.take_events([event_from_json(item) for item in event[1]])
 
     def _take_event(self, event: AttemptEvent) -> None:
-        if isinstance(event, AttemptEnded):
-            with self._lock:
-                attempt = self._open.pop(event.attempt, None)
-            if attempt is None:
-                return  # told twice: once ahead of its bundle, once with it
-            self._begun.discard(event.attempt)
-            known = self._durations.get(attempt.task.entry, event.seconds)
-            self._durations[attempt.task.entry] = 0.5 * known + 0.5 * event.seconds
-        elif isinstance(event, AttemptStarted):
-            if event.attempt not in self._open:
-                return
-            self._begun.add(event.attempt)
-        self._sink(event)
+        news: AttemptEvent | None = event
+        with self._lock:
+            if isinstance(event, AttemptEnded):
+                news = self._placing.ended(event)
+            elif isinstance(event, AttemptStarted):
+                news = event if self._placing.started(event.attempt) else None
+            elif not self._placing.is_ours(event.attempt):
+                news = None
+        if news is not None:
+            self._sink(news)
 
     def _end(self, attempt: str, failure: Failure) -> None:
         with self._lock:
-            known = self._open.pop(attempt, None)
-            self._begun.discard(attempt)
-            if known is not None and known in self._pending:
-                self._pending.remove(known)
-        if known is not None:
+            is_news = self._placing.drop(attempt)
+        if is_news:
             self._sink(AttemptEnded(attempt, time.time(), 0.0, failure=failure))
 
     # -- resources ---------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from pipelinekit.ports.computes import ComputeRecords, KeeperRecords
 ADAPT_SECONDS = 0.25  # between two looks at what is queued
 LOOK_SECONDS = 1.0  # between two looks at the records
 BEAT_SECONDS = 5.0  # between two signs of life, where there is nothing new to tell
+SILENT_SECONDS = 30.0  # after which a node that says nothing is ended, and what it had is done again
 LOOPBACK = "127.0.0.1:0"
 OPEN = ("queued", "no-worker", "waiting", "processing")  # states of Dask's tasks that call for nodes
 
@@ -72,7 +73,12 @@ class KeptCluster:
 
     def __init__(self, definition: Cluster, certificates: Mapping[str, str]) -> None:
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        dask.config.set({"distributed.scheduler.allowed-failures": 0})  # drivers decide what is done again
+        dask.config.set(
+            {
+                "distributed.scheduler.allowed-failures": 0,  # drivers decide what is done again
+                "distributed.scheduler.worker-ttl": SILENT_SECONDS,
+            }
+        )
         self._cluster = LocalCluster(
             n_workers=0,
             threads_per_worker=definition.cores,

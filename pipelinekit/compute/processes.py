@@ -60,12 +60,13 @@ class Watchdog:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env={**os.environ, watchdog.MARK: ""},  # below a step it outlives that, to end what is below itself
         )
 
-    def tell(self, sign: str, group: int) -> None:
-        """Add (`+`) or drop (`-`) a process group."""
+    def tell(self, sign: str, process: StepProcess) -> None:
+        """Add (`+`) or drop (`-`) a step process with its group."""
         with suppress(BrokenPipeError, ValueError, OSError):
-            _pipe(self._process.stdin).write(f"{sign}{group}\n".encode())
+            _pipe(self._process.stdin).write(f"{sign}{process.pid} {process.mark}\n".encode())
             _pipe(self._process.stdin).flush()
 
     def close(self) -> None:
@@ -79,6 +80,7 @@ class StepProcess:
     """A process that executes one attempt after another, all from one snapshot and one environment."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], setup: Mapping[str, Any], folder: Path):
+        self.mark = os.urandom(8).hex()  # by which whoever leaves its group is known
         inbox_read, self._inbox = os.pipe()
         self._outbox, outbox_write = os.pipe()
         try:
@@ -89,7 +91,7 @@ class StepProcess:
                 stderr=subprocess.PIPE,
                 pass_fds=(inbox_read, outbox_write),
                 start_new_session=True,
-                env=dict(environment),
+                env={**environment, watchdog.MARK: self.mark},
                 cwd=folder,
             )
         finally:
@@ -174,7 +176,7 @@ class StepProcess:
         self._signal(signal.SIGKILL if grace == 0 else signal.SIGTERM)
 
     def close(self, *, now: bool = False) -> None:
-        """End an idle process: by closing its pipe, then by force."""
+        """End an idle process: by closing its pipe, then by force. Who has left its group is ended by its mark."""
         with suppress(OSError):
             os.close(self._inbox)
         if not now:
@@ -259,6 +261,7 @@ class StepProcess:
             time.sleep(0.01)  # its pipe has closed, so that it ends at any moment; else it is ended
         self._signal(signal.SIGKILL)
         _, status, usage = os.wait4(self.pid, 0)
+        watchdog.end_marked({self.mark})
         self._process.returncode = os.waitstatus_to_exitcode(status)
         self._drain()
         while "result" in {key.data for key in self._selector.get_map().values()} and self._take(

@@ -23,6 +23,7 @@ from pipelinekit.classes import frozen, replace
 from pipelinekit.compute.processes import GRACE_SECONDS, Death, StepProcess, Watchdog
 from pipelinekit.compute.secrets import SecretsFor, no_secrets, read_secrets
 from pipelinekit.compute.transfers import Transfers
+from pipelinekit.compute.watchdog import end_marked
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.runs import Failure
@@ -154,8 +155,7 @@ class Supervisor:
             self._idle = {}
         for process in busy:
             process.stop("canceled", grace=0.0 if now else GRACE_SECONDS)
-        for process in idle:
-            self._retire(process, now=now)
+        self._retire(*idle, now=now)
         with self._quiet:
             self._quiet.wait_for(lambda: not self._busy, timeout=GRACE_SECONDS + 1.0)
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -167,8 +167,7 @@ class Supervisor:
         with self._lock:
             idle = [process for processes in self._idle.values() for process in processes]
             self._idle = {}
-        for process in idle:
-            self._retire(process)
+        self._retire(*idle)
 
     # -- one attempt -------------------------------------------------------------------------------------------------
 
@@ -256,7 +255,7 @@ class Supervisor:
         with self._lock:
             if self._watchdog is None:
                 self._watchdog = Watchdog()
-        self._watchdog.tell("+", process.pid)
+        self._watchdog.tell("+", process)
         return process
 
     def _environment(self, kind: _Kind) -> dict[str, str]:
@@ -305,7 +304,7 @@ class Supervisor:
         with self._lock:
             self._end_busy(attempt)
         if self._watchdog is not None:
-            self._watchdog.tell("-", process.pid)
+            self._watchdog.tell("-", process)
 
     def _end_busy(self, attempt: str) -> None:
         self._busy.pop(attempt, None)
@@ -313,10 +312,14 @@ class Supervisor:
         if self._closed:
             self._quiet.notify_all()
 
-    def _retire(self, process: StepProcess, *, now: bool = False) -> None:
-        process.close(now=now)
+    def _retire(self, *processes: StepProcess, now: bool = False) -> None:
+        for process in processes:
+            process.close(now=now)
+        if processes:
+            end_marked({process.mark for process in processes})
         if self._watchdog is not None:
-            self._watchdog.tell("-", process.pid)
+            for process in processes:
+                self._watchdog.tell("-", process)
 
     def _make_scratch(self) -> None:
         """This process's scratch folder; those that dead processes left behind are removed."""

@@ -1,9 +1,9 @@
 """What the steps of one process share and no key knows of: a step that changes it leaves a process that is not reused.
 
-Seen are: environment variables, search path, standard output and error, threads left running, umask, a few settings of
-libraries, and the state of the author's own modules: their globals, with the lists, dicts, sets, classes, instances and
-defaults of functions in them. Not seen is what lies deeper than `DEPTH`, in containers of more than `LARGE` elements,
-or inside objects of libraries, such as an array that is changed in place.
+Seen are: environment variables, search path, standard output and error, threads left running, many files left open,
+umask, a few settings of libraries, and the state of the author's own modules: their globals, with the lists, dicts,
+sets, classes, instances and defaults of functions in them. Not seen is what lies deeper than `DEPTH`, in containers of
+more than `LARGE` elements, or inside objects of libraries, such as an array that is changed in place.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 from pipelinekit.harness.execute import OF_ATTEMPTS
 
 DEPTH = 4
+MOST_HANDLES = 64  # that all steps of a process may leave open: libraries keep a few for themselves
 _UNSEEN = tuple(os.fsencode(name) for name in OF_ATTEMPTS)
 LARGE = 1_000
 MOST = 20_000  # objects looked at in one module
@@ -43,6 +44,7 @@ class Surroundings:
         self._process = _process_state()
         self._plots = _plot_settings()
         self._modules = self._module_states()
+        self._handles = _open_handles()
 
     def changed(self) -> bool:
         """Whether anything is not as it was the last time; modules imported since then are new, not changed."""
@@ -50,6 +52,8 @@ class Surroundings:
         self._process, self._plots = _process_state(), _plot_settings()
         if len(sys.modules) != self._loaded or not self._untouched():
             self._modules = self._module_states()
+        if _open_handles() > self._handles + MOST_HANDLES:
+            return True
         if self._process != process or (plots is not None and self._plots != plots):
             return True
         try:
@@ -81,6 +85,16 @@ def variables() -> Mapping[Any, Any]:
     for name in _UNSEEN:
         found.pop(name, None)
     return found
+
+
+def _open_handles() -> int:
+    """How many files this process has open; 0 where that cannot be seen, very many where none can be opened."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except FileNotFoundError:
+        return 0
+    except OSError:
+        return sys.maxsize
 
 
 def _process_state() -> tuple[Any, ...]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph
-from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
-from pipelinekit.errors import NotFoundError
+from pipelinekit.domain.runs import Failure, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.late import late
 from pipelinekit.runtime.carrying import Carried, carry_over
 from pipelinekit.runtime.records import Records
@@ -137,10 +137,16 @@ class Driver:
         return performer.Performer(run, graph, *stores, self._at_end, self._misfit)
 
     def _graph(self, run: RunRecord) -> Graph:
+        """The run's graph from the records. A run whose graph cannot be read has failed: nobody else could, either."""
         found = self._records.documents.get([run.graph])
-        if run.graph not in found:
-            raise NotFoundError(f"the graph {run.graph} of run {run.id} is not in the records")
-        return parse_graph(found[run.graph], f"the graph of run {run.id}")
+        try:
+            if run.graph not in found:
+                raise NotFoundError(f"the graph {run.graph} of run {run.id} is not in the records")
+            return parse_graph(found[run.graph], f"the graph of run {run.id}")
+        except (NotFoundError, UsageError) as error:
+            failure = Failure("internal", error.message, hint=error.hint)
+            self._records.driving.finish(run.id, run.epoch, RunStatus.FAILED, {}, failure)
+            raise
 
 
 def _standing(recorded: Sequence[StepRecord]) -> Carried:

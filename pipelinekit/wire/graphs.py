@@ -80,7 +80,7 @@ def parse_graph(text: str | bytes, source: str = "graph document") -> Graph:
         )
     try:
         graph = graph_from_json(document)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
         raise UsageError(f"{source} is damaged: {type(error).__name__}: {error}") from None
     _check_references(graph, source)
     return graph

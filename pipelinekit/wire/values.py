@@ -37,7 +37,10 @@ def loads(text: str | bytes) -> Any:
 
 def loads_strictly(text: str | bytes) -> Any:
     """Read JSON that anybody may have written: a key twice in one object is an error. Raises ValueError."""
-    return json.loads(text, object_pairs_hook=_unique)
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from pipelinekit.workspace.runs import checked_tags
 PAUSE_SECONDS = 0.1
 PATIENCE_SECONDS = 25 * 60.0
 START_SECONDS = 60.0  # that a keeper may take to have a scheduler
+MOST_STARTS = 3  # of keepers that are killed before they have one
 
 
 LastWords = Callable[[], str | None]
@@ -40,8 +41,8 @@ class ComputeStores:
     """What handles of compute targets work with.
 
     `clusters` is asked for when one is looked at, since Dask takes long to load. `launch` starts the process that keeps
-    the cluster of a name, and gives what tells its last words: None while it lives. `forget` removes what is kept
-    beside the records.
+    the cluster of a name, and gives what tells its last words: None while it lives, an empty text where it was killed.
+    `forget` removes what is kept beside the records.
     """
 
     def __init__(
@@ -91,13 +92,17 @@ class ComputeHandle:
         self._stores.keepers.want(self.name, wanted=True)
         until = time.monotonic() + START_SECONDS
         last_words: LastWords | None = None
+        starts = 0
         while (state := self.keeper).said is None:
             if not state.alive and last_words is None:
                 last_words = self._stores.launch(self.name)
+                starts += 1
             words = None if last_words is None else last_words()
-            if words is not None and not self.keeper.alive:
+            if words == "" and starts < MOST_STARTS:
+                last_words = None  # what killed it says nothing about the next
+            elif words is not None and not self.keeper.alive:
                 self._stores.keepers.want(self.name, wanted=False)
-                self._refuse_start(f"could not be started: {words}")
+                self._refuse_start(f"could not be started: {words or 'its keeper was killed each time'}")
             if time.monotonic() > until:
                 self._refuse_start(f"was not started within {START_SECONDS:g} s")
             time.sleep(PAUSE_SECONDS)

@@ -120,6 +120,8 @@ def _missing(tests):
 
 @functools.cache
 def _functions(file):
-    """The tests of a file, by name."""
+    """The tests of a file, by name; those of its classes, too."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    found = [node.name for body in bodies for node in body if isinstance(node, ast.FunctionDef)]
+    return {name for name in found if name.startswith("test_")}

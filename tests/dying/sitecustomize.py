@@ -98,3 +98,5 @@ if "DYING" in os.environ:
     command = [word for word in sys.orig_argv if word in ("serve", "drive", "publish")][:1]
     if command:
         instrument(Path(os.environ["DYING"]), command[0])
+if "DYING_AT" in os.environ:
+    import counted  # noqa: F401 - which instruments this process

@@ -52,19 +52,21 @@ STEPS = """
         return total(again.map(n=first, log=fixed(log)))
 """
 COUNT = 500
-EXPECTED = sum(n * n % 1009 + 1 for n in range(COUNT))
 KILLS = ("driver", "node", "scheduler", "server", "node", "driver")
+KILLS_OF_SERVERS = ("server", "driver", "server", "servers", "node", "server", "scheduler")  # where there are several
 PATIENCE = 60.0  # seconds until the run has to go on after a kill
 
 
 class Chaos:
     """One run under way, and what can be done to it."""
 
-    def __init__(self, project, seed, database=None):
+    def __init__(self, project, seed, database=None, count=COUNT, servers=1):
         self.project = project
+        self.count = count
         self.random = random.Random(seed)
         self.database = database
-        self.server = None
+        self.most = servers
+        self.servers = []
         self.recovered = []
         self.log = project.folder / "executed"
         self.log.touch()
@@ -87,13 +89,19 @@ class Chaos:
             (self.project.home / "config.toml").write_text(f'records = "{self.url}"\n')
         self.project.write(many=STEPS)
         self.project("computes", "create", "pool", "--max-nodes", "2", "--cores", "1", "--idle-time", "5s")
-        self.serve()
-        words = ("many.py", "--compute", "pool", "-p", f"log={self.log}", "-p", f"count={COUNT}")
+        for _ in range(self.most):
+            self.serve()
+        words = ("many.py", "--compute", "pool", "-p", f"log={self.log}", "-p", f"count={self.count}")
         self.run = self.project("run", "--detach", *words).out.strip()
 
     def serve(self):
         with self.said.open("a") as stream:
-            self.server = self.project.start("serve", "--no-http", stdout=stream, stderr=stream)
+            self.servers.append(self.project.start("serve", "--no-http", stdout=stream, stderr=stream))
+
+    @property
+    def server(self):
+        """The one that was started last."""
+        return self.servers[-1]
 
     def ended_steps(self):
         return self.sql(f"select count(*) from step_runs where run = '{self.run}' and status = 'Completed'")[0][0]
@@ -109,6 +117,7 @@ class Chaos:
 
     def victim(self, kind):
         if kind == "server":
+            self.random.shuffle(self.servers)
             return self.server.pid
         if kind == "driver":
             return self.pid_of(f"select owner from runs where id = '{self.run}'")
@@ -127,6 +136,9 @@ class Chaos:
             self.database.stop(signal.SIGQUIT)
             time.sleep(self.random.uniform(0.0, 2.0))
             self.database.start()
+        elif kind == "servers":
+            for server in self.servers:
+                server.kill()
         elif pid := wait_for(lambda: self.victim(kind) or (self.status() == "Completed" and -1)):
             if pid < 0:
                 return
@@ -136,9 +148,12 @@ class Chaos:
                     time.sleep(self.random.uniform(0.5, 3.0))
                     os.kill(pid, signal.SIGCONT)
                 os.kill(pid, signal.SIGKILL)
-        if kind == "server":
-            self.server.wait()
-            self.serve()
+        if kind.startswith("server"):
+            dead = list(self.servers) if kind == "servers" else [self.server]
+            for server in dead:
+                server.wait()
+                self.servers.remove(server)
+                self.serve()
         try:
             wait_for(lambda: self.ended_steps() > before or self.status() not in ("Queued", "Running"), PATIENCE)
         except AssertionError as error:
@@ -148,7 +163,7 @@ class Chaos:
 
     def live(self, kinds):
         """Let it all happen, spread over the run."""
-        at = sorted(self.random.sample(range(20, 2 * COUNT - 200), len(kinds)))
+        at = sorted(self.random.sample(range(20, 2 * self.count - 200), len(kinds)))
         for place, kind in zip(at, kinds, strict=True):
             wait_for(lambda place=place: self.ended_steps() >= place or self.status() not in ("Queued", "Running"), 120)
             self.hurt(kind)
@@ -161,13 +176,16 @@ class Chaos:
         places = [self.project.home / "cache" / name for name in ("drivers.log", "keepers.log")]
         logs = [path.read_text()[-3000:] for path in (*places, self.said)]
         keepers = self.sql("select wanted, owner, epoch, renewed_at, said from compute_keepers")
-        return "\n\n".join(map(str, (self.recovered, run, steps, keepers, self.server.poll(), *logs)))
+        return "\n\n".join(
+            map(str, (self.recovered, run, steps, keepers, [server.poll() for server in self.servers], *logs))
+        )
 
     def check(self):
         document = self.project("runs", "show", self.run, "--json").json
-        assert (document["status"], document["outputs"].get("output")) == ("Completed", EXPECTED), document["error"]
+        expected = sum(n * n % 1009 + 1 for n in range(self.count))
+        assert (document["status"], document["outputs"].get("output")) == ("Completed", expected), document["error"]
         assert {step["status"] for step in document["steps"]} == {"Completed"}
-        assert len(document["steps"]) == 2 * COUNT + 2
+        assert len(document["steps"]) == 2 * self.count + 2
         self.check_nothing_ended_twice()
         assert self.project("fsck").out == "no faults\n"
 
@@ -180,20 +198,21 @@ class Chaos:
                 ended[name] += status == "Completed"
         assert set(ended.values()) == {1}
         executed = Counter(self.log.read_text().split())
-        assert len(executed) == 2 * COUNT
-        assert sum(executed.values()) - 2 * COUNT <= 300 * len(self.recovered)
+        assert len(executed) == 2 * self.count
+        assert sum(executed.values()) - 2 * self.count <= 300 * len(self.recovered)
 
     def end(self):
-        if self.server is not None and self.server.poll() is None:
-            self.server.send_signal(signal.SIGTERM)
-            self.server.wait(timeout=60)
+        for server in self.servers:
+            if server.poll() is None:
+                server.send_signal(signal.SIGTERM)
+                server.wait(timeout=60)
         with suppress(AssertionError):
             self.project("computes", "delete", "pool")
 
 
-def live(project, seed, database=None):
-    chaos = Chaos(project, seed, database)
-    kinds = list(KILLS)
+def live(project, seed, database=None, servers=1):
+    chaos = Chaos(project, seed, database, servers=servers)
+    kinds = list(KILLS) if servers == 1 else list(KILLS_OF_SERVERS)
     if database is not None:
         kinds[2:2] = ["database", "database"]
     chaos.random.shuffle(kinds)
@@ -216,6 +235,16 @@ def test_it_survives_the_death_of_its_database_as_well(project):
     database = Server()
     try:
         live(project, 2, database)
+    finally:
+        database.end()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(30, 36))
+def test_several_servers_on_one_database_are_killed_and_the_run_goes_on(project, seed):
+    database = Server()
+    try:
+        live(project, seed, database, servers=2 + seed % 2)
     finally:
         database.end()
 

@@ -302,6 +302,9 @@ def test_a_graph_that_is_gone_is_told():
     bench.state.documents.clear()
     with pytest.raises(NotFoundError, match="is not in the records"):
         bench.driver().drive(run)
+    found = bench.records.runs.get(run)
+    assert found.status is RunStatus.FAILED, "nobody else could drive it"
+    assert "is not in the records" in found.failure.message
 
 
 def test_events_are_complete_and_in_order():

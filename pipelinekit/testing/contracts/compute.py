@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
 from pipelinekit.domain.environments import python_identity
+from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.snapshots import Tree, TreeEntry
 from pipelinekit.domain.steps import Port, Resources
 from pipelinekit.domain.types import ANY
@@ -15,7 +16,7 @@ from pipelinekit.domain.values import plain
 from pipelinekit.ports import Blobs, Compute, Sink
 
 SOURCE = """
-import os, signal, sys, time
+import ctypes, os, signal, sys, time
 
 def double(x):
     print("doubling", x)
@@ -68,6 +69,27 @@ def forks(x):
     print("child", child, flush=True)
     time.sleep(300)
 
+def daemon(x):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.fork() == 0:
+            os.write(writing, str(os.getpid()).encode())
+            time.sleep(300)
+        os._exit(0)
+    print("daemon", os.read(reading, 20).decode(), flush=True)
+    time.sleep(x)
+    return 1
+
+def hog(x):
+    print("hogging", flush=True)
+    ctypes.PyDLL(None).sleep(x)  # which lets no other thread of the process go on
+    return x
+
+def leak(x):
+    return [os.open("/dev/null", os.O_RDONLY) for _ in range(x)][-1]
+
 def threads(x):
     return [os.environ[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")]
 
@@ -76,6 +98,14 @@ def talk(x):
         print("line", number)
     return x
 """
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, though nobody may have asked how."""
+    try:
+        return not Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return True
 
 
 class Watched:
@@ -267,6 +297,37 @@ class IsolatedContract(ComputeContract):
         failure = self.run(self.attempt("a", "sleep", 60, timeout=0.5)).ended["a"].failure
         assert failure is not None
         assert (failure.kind, failure.message) == ("timeout", "the step ran longer than its timeout of 0.5 s")
+
+    def test_a_step_that_lets_no_thread_of_its_process_go_on_is_ended_in_time_and_holds_nobody_up(self) -> None:
+        hogs = [self.attempt("late", "hog", 60, timeout=0.5), self.attempt("a", "hog", 1)]
+        ended = self.run(*hogs, self.attempt("b", "double", 4)).ended
+        assert (ended["late"].failure or Failure("", "")).kind == "timeout"
+        assert ended["a"].outputs == {"output": plain(1)}
+        assert ended["b"].outputs == {"output": plain(8)}
+
+    def test_what_a_step_has_begun_in_a_session_of_its_own_ends_with_it(self) -> None:
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            stopped = self.attempt("a", "daemon", 300)
+            compute.start([stopped, self.attempt("b", "daemon", 0)])
+            watched.until_written("daemon ", compute)
+            while not (watched.log("a", "stdout") and watched.log("b", "stdout")):
+                watched.take(compute)
+            compute.stop([stopped.id])
+            watched.until(2, compute)
+            begun = [int(watched.log(step, "stdout").split()[-1]) for step in "ab"]
+            assert is_gone(begun[0]), "its step was stopped"
+        finally:
+            compute.close()
+        deadline = time.monotonic() + 30
+        while not is_gone(begun[1]):  # its step had ended well: it ends with the step's process
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def test_a_process_in_which_many_files_were_left_open_is_not_used_again(self) -> None:
+        ended = self.run(*(self.attempt(f"n{number}", "leak", 200) for number in range(6))).ended
+        assert max(event.outputs["output"].inline for event in ended.values()) < 350, "the last of them, by its number"
 
     def test_too_much_memory_ends_the_attempt(self) -> None:
         resources = Resources(memory="150MiB")
