@@ -29,6 +29,8 @@ from pipelinekit.ports.computes import ComputeRecords, KeeperRecords
 ADAPT_SECONDS = 0.25  # between two looks at what is queued
 LOOK_SECONDS = 1.0  # between two looks at the records
 BEAT_SECONDS = 5.0  # between two signs of life, where there is nothing new to tell
+FIRST_SECONDS = 20.0  # in which an instance may have been started for something, and not be asked for it yet
+FAREWELL_SECONDS = 5.0  # between the decision to stop for want of work, and the end
 OPEN = ("queued", "no-worker", "waiting", "processing")  # states of Dask's tasks that call for nodes
 
 
@@ -97,6 +99,10 @@ class KeptCluster:
         """Whether nothing was to be done for so many seconds; never, where they are 0."""
         return patience > 0 and bool(self._cluster.sync(self._scaling.idle_seconds) >= patience)
 
+    def is_used(self) -> bool:
+        """Whether somebody is connected."""
+        return len(scheduler_of(self._cluster).clients) > 1  # one stands for what nobody waits for
+
     def said(self) -> Keeping:
         """How the cluster is now."""
         found: Keeping = self._cluster.sync(self._look)  # in the scheduler's thread: nothing changes meanwhile
@@ -130,7 +136,7 @@ class Scaling(Adaptive):
         self.definition = definition
         self.wanted = definition.min_nodes
         self._busy_at: dict[str, float] = {}
-        self._asked_at = time.monotonic()
+        self._asked_at = time.monotonic() + FIRST_SECONDS
         super().__init__(cluster, wait_count=1, **options)
 
     async def safe_target(self) -> int:
