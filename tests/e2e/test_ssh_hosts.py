@@ -9,12 +9,15 @@ import asyncssh
 import psutil
 import pytest
 from conftest import alive, wait_for
+from e2e import test_object_stores
 from e2e.test_computes import SLOW, computes_of, keeper_of
 from e2e.test_dask import PIPELINE
 from ssh_hosts import SSHHost
 
 from pipelinekit import Workspace
 from pipelinekit.domain.providers import SSHHosts
+
+place = test_object_stores.place  # a fixture
 
 
 @pytest.fixture
@@ -112,6 +115,26 @@ def test_a_keeper_that_is_killed_leaves_nothing_on_hosts(lab, hosts, tmp_path):
     wait_for(lambda: not any(alive(pid) for pid in left))
 
 
+@pytest.mark.slow
+def test_hosts_that_do_not_see_the_workspace_take_blobs_from_an_object_store(place, hosts, project, tmp_path):
+    project.write(book=test_object_stores.PIPELINE)
+    workspace = Workspace.open(project.folder)
+    workspace.secrets.set("KEY", hosts[0].key)
+    own = tmp_path / "own"
+    workspace.computes.create("pool", provider=provider(hosts, folder=str(own)))
+    try:
+        document = project.run("book.py", "--compute", "pool")
+        assert {step["status"] for step in document["steps"]} == {"Completed"}
+        assert document["outputs"] == {"output": 18_000}
+        assert [path for path in own.rglob("blob-copies/??/*") if path.is_file()], (
+            "hosts keep copies in their own folder"
+        )
+        assert not (project.home / "snapshots").exists(), "nothing was executed here"
+        assert project.executed("book.py") == []
+    finally:
+        workspace.computes.delete("pool")
+
+
 def test_what_a_host_says_when_it_can_have_no_node_is_told_with_its_name(lab, hosts):
     stranger = asyncssh.generate_private_key("ssh-ed25519")
     public = stranger.export_public_key().decode()
@@ -130,6 +153,9 @@ def test_what_a_host_says_when_it_can_have_no_node_is_told_with_its_name(lab, ho
     with pytest.raises(Exception, match="the secret 'NONE' holds no private key for SSH"):
         computes.create("keyless", provider=provider(good, key_secret="NONE"))
     computes.delete("keyless")
+    with pytest.raises(Exception, match="do not see the blobs of the workspace"):
+        computes.create("blind", provider=provider(good, folder="/tmp/own"))
+    computes.delete("blind")
     try:
         for case, (where, _) in cases.items():
             computes.create(case, provider=where, min_nodes=1)

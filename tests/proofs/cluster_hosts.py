@@ -6,6 +6,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import alive, wait_for
-from e2e.test_computes import SLOW
+from e2e.test_computes import SLOW, keeper_of
 from e2e.test_dask import PIPELINE
 
 from pipelinekit import Workspace
@@ -265,6 +266,8 @@ def test_jobs_of_slurm_come_as_work_is_queued_and_go(lab, slurm):
         command("scancel", job)
         wait_for(lambda: slurm("-o", "%A") not in ([job], []), SECONDS)
         assert computes.get("pool").wait(timeout="2m"), "a job that was ended by others is replaced"
+        os.kill(keeper_of(lab), signal.SIGKILL)
+        wait_for(lambda: slurm() == [], SECONDS)
     finally:
         computes.delete("pool")
     wait_for(lambda: slurm() == [])

@@ -25,6 +25,7 @@ from pipelinekit.compute.nodes.circumstances import (
     Circumstances,
     Made,
     address_towards,
+    refuse_folder,
     scheduler_options,
 )
 from pipelinekit.compute.nodes.hosts import Hosts
@@ -48,6 +49,7 @@ def make(definition: Cluster, around: Circumstances) -> Made:
     """A cluster whose nodes are jobs. Raises ComputeError where the system's commands are not here."""
     provider = definition.provider
     assert isinstance(provider, BatchSystem)
+    refuse_folder(provider.folder, around)
     base = CLUSTERS[provider.system]
     front = Hosts([Host(provider.system, "", 22)])
     host = provider.scheduler_host or address_towards(*ELSEWHERE)

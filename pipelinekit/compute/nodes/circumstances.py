@@ -65,6 +65,15 @@ def scheduler_options(around: Circumstances, host: str) -> dict[str, Any]:
     }
 
 
+def refuse_folder(folder: str, around: Circumstances) -> None:
+    """Refuse a folder of nodes' own where blobs are in the workspace's. Raises ComputeError."""
+    if folder and not around.shared:
+        raise ComputeError(
+            f"nodes with the folder {folder} of their own do not see the blobs of the workspace",
+            hint="keep the blobs in an object store (setting 'blobs'), or leave the folder out",
+        )
+
+
 def address_towards(host: str, port: int) -> str:
     """The address of this machine from which a host is reached; empty where none is known. Nothing is sent."""
     try:

@@ -20,7 +20,7 @@ import asyncssh
 from distributed import Status
 from distributed.deploy.spec import ProcessInterface
 
-from pipelinekit.compute.nodes.circumstances import Circumstances, Made, scheduler_host, spec_cluster
+from pipelinekit.compute.nodes.circumstances import Circumstances, Made, refuse_folder, scheduler_host, spec_cluster
 from pipelinekit.compute.nodes.hosts import STEADY_SECONDS, Hosts, Place
 from pipelinekit.compute.worker import software
 from pipelinekit.domain.computes import Cluster
@@ -39,6 +39,7 @@ def make(definition: Cluster, around: Circumstances) -> Made:
     """A cluster whose nodes run on the hosts of its provider. Raises ComputeError where it cannot be."""
     provider = definition.provider
     assert isinstance(provider, SSHHosts)
+    refuse_folder(provider.folder, around)
     reached = provider.reached()
     order = {
         "software": software(),
@@ -111,7 +112,7 @@ class HostNode(ProcessInterface):
         """End it, with the connection that it lives by."""
         if self._life is not None and not self._life.done():
             self._life.cancel()
-            await asyncio.wait([self._life])
+            await asyncio.wait([self._life], timeout=END_SECONDS)
         await super().close()
 
     async def _live(self) -> None:
