@@ -72,7 +72,8 @@ class RemoteCompute:
             except ComputeError as error:
                 why = error.message
             if time.monotonic() > until:
-                raise TimeoutError(f"compute target {self.name!r} is not ready: {why}")
+                told = [why, *(said.errors if (said := self.keeper.said) else ())]
+                raise TimeoutError(f"compute target {self.name!r} is not ready: {'; '.join(told)}")
             time.sleep(PAUSE_SECONDS)
 
     def _ask(self, path: str) -> None:

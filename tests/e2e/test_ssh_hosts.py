@@ -54,12 +54,16 @@ def shown(project):
 
 
 def test_what_hosts_computed_is_reused_here_and_the_other_way_round(project, hosts, tmp_path):
+    """The keys and the known hosts are those of the user."""
     project.write(spread=PIPELINE)
-    Workspace.open(project.folder).secrets.set("KEY", hosts[0].key)
-    (tmp_path / "known").write_text("".join(host.known for host in hosts))
+    own = tmp_path / "home" / ".ssh"
+    own.mkdir(parents=True)
+    (own / "id_ed25519").write_text(hosts[0].key)
+    (own / "known_hosts").write_text("".join(host.known for host in hosts))
+    (own / "config").write_text("Host *\n  StrictHostKeyChecking no\n")
     words = [word for host in hosts for word in ("--ssh-host", host.name)]
-    words += ["--ssh-key-secret", "KEY", "--ssh-known-hosts", str(tmp_path / "known"), "--min-nodes", "2"]
-    made = project("computes", "create", "pool", *words, "--json").json
+    environment = {"HOME": str(own.parent), "SSH_AUTH_SOCK": ""}
+    made = project("computes", "create", "pool", *words, "--min-nodes", "2", "--json", env=environment).json
     try:
         assert (made["max_nodes"], made["provider"]["hosts"]) == (2, [host.name for host in hosts])
         assert "PRIVATE" not in project("computes", "show", "pool").out
@@ -135,7 +139,10 @@ def test_hosts_that_do_not_see_the_workspace_take_blobs_from_an_object_store(pla
         workspace.computes.delete("pool")
 
 
-def test_what_a_host_says_when_it_can_have_no_node_is_told_with_its_name(lab, hosts):
+def test_what_a_host_says_when_it_can_have_no_node_is_told_with_its_name(lab, hosts, tmp_path, monkeypatch):
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host *\n  StrictHostKeyChecking no\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
     stranger = asyncssh.generate_private_key("ssh-ed25519")
     public = stranger.export_public_key().decode()
     secrets = Workspace.open(lab.folder).secrets
@@ -143,6 +150,7 @@ def test_what_a_host_says_when_it_can_have_no_node_is_told_with_its_name(lab, ho
     secrets.set("NONE", "no key")
     good, name = hosts[:1], hosts[0].name
     cases = {
+        "unknown": (provider(good, known_hosts=""), "Host key is not trusted"),
         "another": (provider(good, known_hosts=f"[127.0.0.1]:{hosts[0].port} {public}"), "Host key is not trusted"),
         "nobody": (provider(good, key_secret="WRONG"), "Permission denied"),
         "pythonless": (provider(good, python="/nowhere/python"), "could not be started (exit code 127); "),
@@ -166,6 +174,8 @@ def test_what_a_host_says_when_it_can_have_no_node_is_told_with_its_name(lab, ho
             assert words in error
         assert [computes.get(case).keeper.said.nodes for case in cases] == [[]] * len(cases)
         assert name in lab("computes", "show", "nobody").out
+        with pytest.raises(TimeoutError, match=rf"it has 0 nodes of 1; {name}: Permission denied"):
+            computes.get("nobody").wait(timeout=0)
     finally:
         for case in cases:
             computes.delete(case)
