@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo biopsies test check proof stores seeded-bugs histories clean
+.PHONY: demo biopsies test check proof stores clusters seeded-bugs histories clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/flight_delays/demo.py
@@ -35,6 +35,11 @@ stores: $(VENV)/.dev .servers/node_modules/.bin/azurite-blob
 
 .servers/node_modules/.bin/azurite-blob:
 	npm install --silent --no-audit --no-fund --prefix .servers azurite
+
+# Clusters on OpenSSH's server in networks of their own, and on SLURM. As root on Debian, whose packages it installs.
+clusters: $(VENV)/.dev
+	apt-get install --yes --quiet --no-install-recommends openssh-server openssh-client iproute2 munge slurmctld slurmd slurm-client
+	$(BIN)/python -m pytest -n 0 tests/proofs/cluster_hosts.py
 
 # Are the tests strong enough? Bugs are seeded into a copy of the package, and each must be noticed.
 seeded-bugs: $(VENV)/.dev

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pipelinekit.domain.datasets import DataPath as DataPath
     from pipelinekit.domain.datasets import Dataset as Dataset
     from pipelinekit.domain.datasets import dataset as dataset
+    from pipelinekit.domain.providers import BatchSystem as BatchSystem
+    from pipelinekit.domain.providers import KubernetesPods as KubernetesPods
+    from pipelinekit.domain.providers import SSHHosts as SSHHosts
     from pipelinekit.domain.runs import RunStatus as RunStatus
     from pipelinekit.domain.runs import StepStatus as StepStatus
     from pipelinekit.domain.steps import Canonical as Canonical
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from pipelinekit.workspace.runs import StepRun as StepRun
 
 _HOMES = {
+    "BatchSystem": "domain.providers",
     "Canonical": "domain.steps",
     "CommandStep": "authoring.scripts",
     "DataPath": "domain.datasets",
@@ -54,6 +58,7 @@ _HOMES = {
     "File": "formats.paths",
     "Folder": "formats.paths",
     "Format": "formats.registry",
+    "KubernetesPods": "domain.providers",
     "Pipeline": "authoring.pipelines",
     "PipelinekitError": "errors",
     "PythonScriptStep": "authoring.scripts",
@@ -62,6 +67,7 @@ _HOMES = {
     "Run": "workspace.runs",
     "ScriptRunConfig": "authoring.script_runs",
     "RunStatus": "domain.runs",
+    "SSHHosts": "domain.providers",
     "Step": "authoring.steps",
     "StepRun": "workspace.runs",
     "StepStatus": "domain.runs",

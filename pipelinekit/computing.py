@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         supervisor,
         watchdog,
     )
+    from pipelinekit.compute.nodes import circumstances
     from pipelinekit.domain import attempts
     from pipelinekit.domain import computes as domain
     from pipelinekit.domain.attempts import Attempt
@@ -47,6 +48,7 @@ else:
     subprocess = late("subprocess")
     certificates = late("pipelinekit.compute.certificates")
     keeper = late("pipelinekit.compute.keeper")
+    circumstances = late("pipelinekit.compute.nodes.circumstances")
     clusters = late("pipelinekit.compute.clusters")
     dask_cluster = late("pipelinekit.compute.dask_cluster")
     in_process = late("pipelinekit.compute.in_process")
@@ -100,10 +102,19 @@ class ComputeServices(upkeeping.UpkeepServices):
         """Keep a cluster in this process, until it is no longer wanted or the event is set."""
         target = self.computes.get(name).record
 
-        def make() -> Mapping[str, str]:
-            return certificates.make_certificates(self._folder_of(target))
+        keeper.keep(target, self._compute_records, self._keepers, leases.owner_id(), self._circumstances, ended)
 
-        keeper.keep(target, self._compute_records, self._keepers, leases.owner_id(), make, ended)
+    def _circumstances(self, target: ComputeTarget) -> circumstances.Circumstances:
+        assert target.cluster is not None
+        folder = self._folder_of(target)
+        return circumstances.Circumstances(
+            target.name,
+            self.home,
+            folder,
+            certificates.make_certificates(folder),
+            self.open_secrets(dict.fromkeys(target.cluster.provider.secrets, 0)),
+            bool(config.shared_settings(self.settings)),
+        )
 
     def check_computes(self, names: Sequence[str]) -> None:
         """Refuse names of compute targets that there are not; whether one can be reached is told later."""
@@ -119,18 +130,18 @@ class ComputeServices(upkeeping.UpkeepServices):
             return self._local(sink, attempts)
         found = self.computes.find(target)
         shared = config.shared_settings(self.settings)
-        if isinstance(found.definition, domain.Cluster):
+        if found.cluster is not None:
 
             def start() -> tuple[Keeping, Mapping[str, str]]:
                 return self.computes.get(target).start(), certificates.certificates_in(self._folder_of(found))
 
-            return dask_cluster.ClusterCompute(start, found.definition, sink, self.home, MAKER, shared)
+            return dask_cluster.ClusterCompute(start, found.cluster, sink, self.home, MAKER, shared)
         address, texts = self._reach(found)
         return dask_cluster.AttachedCompute(address, sink, self.home, MAKER, shared, texts)
 
     def _reach(self, target: ComputeTarget) -> tuple[str, Mapping[str, str]]:
         """The address of a target's scheduler, empty where there is none now, and the texts of its certificates."""
-        if isinstance(target.definition, domain.Cluster):
+        if not isinstance(target.definition, domain.Attached):
             said = self._keepers.state(target.name).said
             return (said.address, certificates.certificates_in(self._folder_of(target))) if said else ("", {})
         named = target.definition.secrets

@@ -6,13 +6,26 @@ import argparse
 import signal
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.datastores import pairs
 from pipelinekit.cli.output import print_json, table, time_text
+from pipelinekit.cli.providers import add_provider_arguments, provider_of, provider_rows
 from pipelinekit.cli.servers import open_services, refuse_at_server
 from pipelinekit.cli.verbs import Verb, add_verbs
-from pipelinekit.domain.computes import ATTACHED, BUILT_IN, CREDENTIALS, IDLE_SECONDS, Attached, Cluster, Node
+from pipelinekit.domain.computes import (
+    ATTACHED,
+    BUILT_IN,
+    CREDENTIALS,
+    IDLE_SECONDS,
+    INSTANCE,
+    Attached,
+    Definition,
+    Instance,
+    Node,
+)
+from pipelinekit.domain.providers import Processes
 from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.domain.texts import counted, seconds_text, size_text
 from pipelinekit.errors import ComputeError, UsageError
@@ -54,18 +67,21 @@ def _secrets(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _scale(parser: argparse.ArgumentParser, *, needed: bool) -> None:
-    parser.add_argument("--max-nodes", type=int, required=needed, metavar="COUNT", help="nodes that there may be")
+def _scale(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--max-nodes", type=int, metavar="COUNT", help="nodes that there may be; as many as SSH hosts")
     parser.add_argument("--min-nodes", type=int, metavar="COUNT", help="nodes that there are always; 0")
     parser.add_argument(
-        "--idle-time", metavar="DURATION", help="after which a node that nothing needs is given back: 90s, 30m; 30m"
+        "--idle-time",
+        metavar="DURATION",
+        help="after which a node that nothing needs is given back (90s, 30m; 30m), or an instance stops (never)",
     )
 
 
 def _create_arguments(parser: argparse.ArgumentParser) -> None:
     _name(parser)
-    _scale(parser, needed=True)
-    parser.add_argument("--cores", type=int, default=1, metavar="COUNT", help="cores of a node; 1")
+    parser.add_argument("--instance", action="store_true", help="one machine, for several steps at once")
+    _scale(parser)
+    parser.add_argument("--cores", type=int, metavar="COUNT", help="cores of a node; 1, an instance has all")
     parser.add_argument("--memory", default="0", metavar="SIZE", help="memory of a node: 4GiB; its share")
     parser.add_argument(
         "--resource",
@@ -75,20 +91,33 @@ def _create_arguments(parser: argparse.ArgumentParser) -> None:
         help="what else a node has: gpu=1",
     )
     _described(parser)
+    add_provider_arguments(parser)
 
 
 def _create(arguments: argparse.Namespace, services: Services) -> int:
-    handle = services.computes.create(
-        arguments.name,
-        max_nodes=arguments.max_nodes,
-        min_nodes=arguments.min_nodes or 0,
-        idle_seconds_before_scaledown=IDLE_SECONDS if arguments.idle_time is None else arguments.idle_time,
-        cores=arguments.cores,
-        memory=arguments.memory,
-        resources={name: _amount(name, text) for name, text in pairs(arguments.resource, "resource").items()},
-        description=arguments.description or "",
-        tags=_tags(arguments) or {},
-    )
+    common: dict[str, Any] = {
+        "memory": arguments.memory,
+        "resources": {name: _amount(name, text) for name, text in pairs(arguments.resource, "resource").items()},
+        "provider": provider_of(arguments),
+        "description": arguments.description or "",
+        "tags": _tags(arguments) or {},
+    }
+    if arguments.instance:
+        if arguments.max_nodes is not None or arguments.min_nodes is not None:
+            raise UsageError("an instance is one machine: it takes no number of nodes", hint="leave out --instance")
+        idle = arguments.idle_time or 0.0
+        handle = services.computes.create_instance(
+            arguments.name, cores=arguments.cores, idle_seconds_before_shutdown=idle, **common
+        )
+    else:
+        handle = services.computes.create(
+            arguments.name,
+            max_nodes=arguments.max_nodes,
+            min_nodes=arguments.min_nodes or 0,
+            idle_seconds_before_scaledown=IDLE_SECONDS if arguments.idle_time is None else arguments.idle_time,
+            cores=1 if arguments.cores is None else arguments.cores,
+            **common,
+        )
     return _say(arguments, handle, f"compute target {handle.name} is created; use it with --compute {handle.name}")
 
 
@@ -125,7 +154,7 @@ def _attach(arguments: argparse.Namespace, services: Services) -> int:
 
 def _update_arguments(parser: argparse.ArgumentParser) -> None:
     _name(parser)
-    _scale(parser, needed=False)
+    _scale(parser)
     parser.add_argument("--address", metavar="ADDRESS", help="another address of an attached cluster's scheduler")
     _secrets(parser)
     _described(parser)
@@ -135,6 +164,7 @@ def _update_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _update(arguments: argparse.Namespace, services: Services) -> int:
+    is_instance = arguments.idle_time is not None and services.computes.get(arguments.name).kind == INSTANCE
     handle = services.computes.update(
         arguments.name,
         description=arguments.description,
@@ -144,7 +174,8 @@ def _update(arguments: argparse.Namespace, services: Services) -> int:
         allow_plain=arguments.allow_plain,
         min_nodes=arguments.min_nodes,
         max_nodes=arguments.max_nodes,
-        idle_seconds_before_scaledown=arguments.idle_time,
+        idle_seconds_before_scaledown=None if is_instance else arguments.idle_time,
+        idle_seconds_before_shutdown=arguments.idle_time if is_instance else None,
     )
     return _say(arguments, handle, f"compute target {handle.name} is changed")
 
@@ -179,13 +210,17 @@ def state_of(handle: ComputeHandle) -> str:
     keeper = handle.keeper
     if keeper.said is None:
         return "starting" if keeper.alive else "lost" if keeper.wanted else "stopped"
+    if handle.kind == INSTANCE:
+        return "running" if keeper.said.nodes else "starting"
     return "steady" if keeper.said.is_steady else "resizing"
 
 
-def _place(definition: Attached | Cluster) -> str:
+def _place(definition: Definition) -> str:
     if isinstance(definition, Attached):
         return definition.address
-    return f"this machine, {definition.min_nodes} to {definition.max_nodes} nodes"
+    if isinstance(definition, Instance):
+        return f"{definition.provider}, {counted(definition.cores, 'core')}"
+    return f"{definition.provider}, {definition.min_nodes} to {definition.max_nodes} nodes"
 
 
 def _show(arguments: argparse.Namespace, services: Services) -> int:
@@ -212,12 +247,13 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         ("since", time_text(record.created_at)),
         *([("scheduler", f"{said.address} on {said.host}")] if said else []),
         ("nodes", problem or _counts(nodes)),
+        *(("error", text) for text in (said.errors if said else ())),
     ]
     print(table(rows))
     return 0
 
 
-def _definition_rows(definition: Attached | Cluster) -> list[tuple[str, str]]:
+def _definition_rows(definition: Definition) -> list[tuple[str, str]]:
     if isinstance(definition, Attached):
         return [
             ("address", definition.address),
@@ -225,9 +261,17 @@ def _definition_rows(definition: Attached | Cluster) -> list[tuple[str, str]]:
             *([("plain", "it may be on another machine without TLS")] if definition.allow_plain else []),
         ]
     memory = size_text(definition.memory) if definition.memory else "a share of the machine's"
+    if isinstance(definition, Instance):
+        idle = definition.idle_seconds_before_shutdown
+        scale = [("stops", f"after {seconds_text(idle)} without work" if idle else "by hand")]
+    else:
+        scale = [
+            ("scale", f"{definition.min_nodes} to {definition.max_nodes} nodes"),
+            ("idle time", seconds_text(definition.idle_seconds_before_scaledown)),
+        ]
     return [
-        ("scale", f"{definition.min_nodes} to {definition.max_nodes} nodes"),
-        ("idle time", seconds_text(definition.idle_seconds_before_scaledown)),
+        *scale,
+        *([] if definition.provider == Processes() else provider_rows(definition.provider)),
         ("node", f"{counted(definition.cores, 'core')}, memory {memory}"),
         *((f"  {name}", f"{amount:g}") for name, amount in definition.resources.items()),
     ]
@@ -305,7 +349,7 @@ def _keep(arguments: argparse.Namespace, services: Services) -> int:
 
 
 VERBS: dict[str, Verb] = {
-    "create": ("make a cluster of processes on this machine, and start it", _create_arguments, _create),
+    "create": ("make a cluster or an instance, here or on other machines, and start it", _create_arguments, _create),
     "attach": ("give a Dask cluster that runs elsewhere a name", _attach_arguments, _attach),
     "list": ("all compute targets", _none, _list),
     "show": ("one compute target, and what is seen of its cluster", _name, _show),

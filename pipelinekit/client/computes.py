@@ -8,10 +8,12 @@ from typing import Any
 
 from pipelinekit.client.connection import LONG_SECONDS, Connection, quoted
 from pipelinekit.domain.computes import BUILT_IN, IDLE_SECONDS, ComputeTarget, KeeperState, Keeping, Node
+from pipelinekit.domain.providers import Processes, Provider
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import ComputeError, UsageError
 from pipelinekit.wire.computes import compute_from_document, keeper_from_json, nodes_from_document
+from pipelinekit.wire.providers import provider_to_json
 
 PAUSE_SECONDS = 0.5
 PATIENCE_SECONDS = 25 * 60.0
@@ -33,7 +35,7 @@ class RemoteCompute:
 
     @property
     def kind(self) -> str:
-        """`attached` or `cluster`."""
+        """`attached`, `cluster` or `instance`."""
         return self.record.kind
 
     @property
@@ -70,7 +72,8 @@ class RemoteCompute:
             except ComputeError as error:
                 why = error.message
             if time.monotonic() > until:
-                raise TimeoutError(f"compute target {self.name!r} is not ready: {why}")
+                told = [why, *(said.errors if (said := self.keeper.said) else ())]
+                raise TimeoutError(f"compute target {self.name!r} is not ready: {'; '.join(told)}")
             time.sleep(PAUSE_SECONDS)
 
     def _ask(self, path: str) -> None:
@@ -91,16 +94,17 @@ class RemoteComputes:
         self,
         name: str,
         *,
-        max_nodes: int,
+        max_nodes: int | None = None,
         min_nodes: int = 0,
         idle_seconds_before_scaledown: float | str = IDLE_SECONDS,
         cores: int = 1,
         memory: int | str = 0,
         resources: Mapping[str, float] | None = None,
+        provider: Provider | None = None,
         description: str = "",
         tags: Mapping[str, object] | None = None,
     ) -> RemoteCompute:
-        """Make a cluster of processes on the server's machine, and start its keeper."""
+        """Make a cluster, of processes on the server's machine unless the provider says otherwise, and start it."""
         body = {
             "name": name,
             "max_nodes": max_nodes,
@@ -109,10 +113,36 @@ class RemoteComputes:
             "cores": cores,
             "memory": memory,
             "resources": dict(resources or {}),
+            "provider": provider_to_json(provider or Processes()),
             "description": description,
             "tags": _texts(tags or {}),
         }
         return self._made("POST", "/computes", body)
+
+    def create_instance(
+        self,
+        name: str,
+        *,
+        cores: int | None = None,
+        memory: int | str = 0,
+        resources: Mapping[str, float] | None = None,
+        idle_seconds_before_shutdown: float | str = 0.0,
+        provider: Provider | None = None,
+        description: str = "",
+        tags: Mapping[str, object] | None = None,
+    ) -> RemoteCompute:
+        """Register one machine for several steps at once, and start it: the server's, or one host by SSH."""
+        body = {
+            "name": name,
+            "cores": cores,
+            "memory": memory,
+            "resources": dict(resources or {}),
+            "idle_seconds_before_shutdown": idle_seconds_before_shutdown,
+            "provider": provider_to_json(provider or Processes()),
+            "description": description,
+            "tags": _texts(tags or {}),
+        }
+        return self._made("POST", "/computes/instances", body)
 
     def attach(
         self,

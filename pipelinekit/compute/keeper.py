@@ -11,16 +11,17 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import dask
-from distributed import LocalCluster, Scheduler, Status
+from distributed import Scheduler, Status
 from distributed.deploy.adaptive import Adaptive
 
-from pipelinekit.compute.clusters import security_of
+from pipelinekit.compute.nodes.circumstances import Circumstances
+from pipelinekit.compute.nodes.making import make_cluster
 from pipelinekit.compute.worker import software
-from pipelinekit.domain.computes import Cluster, ComputeTarget, Keeping
+from pipelinekit.domain.computes import Cluster, ComputeTarget, Instance, Keeping
 from pipelinekit.engine.scaling import NodeUse, nodes_needed, nodes_to_give_back, target_nodes
 from pipelinekit.errors import NotFoundError
 from pipelinekit.ports.computes import ComputeRecords, KeeperRecords
@@ -29,7 +30,8 @@ ADAPT_SECONDS = 0.25  # between two looks at what is queued
 LOOK_SECONDS = 1.0  # between two looks at the records
 BEAT_SECONDS = 5.0  # between two signs of life, where there is nothing new to tell
 SILENT_SECONDS = 30.0  # after which a node that says nothing is ended, and what it had is done again
-LOOPBACK = "127.0.0.1:0"
+FIRST_SECONDS = 20.0  # in which an instance may have been started for something, and not be asked for it yet
+FAREWELL_SECONDS = 5.0  # between the decision to stop for want of work, and the end
 OPEN = ("queued", "no-worker", "waiting", "processing")  # states of Dask's tasks that call for nodes
 
 
@@ -38,20 +40,25 @@ def keep(
     computes: ComputeRecords,
     keepers: KeeperRecords,
     owner: str,
-    certificates: Callable[[], Mapping[str, str]],
+    look: Callable[[ComputeTarget], Circumstances],
     ended: threading.Event,
 ) -> None:
     """Keep a cluster until it is no longer wanted, or `ended` is set. Raises LeaseLostError when another does."""
-    assert isinstance(target.definition, Cluster)
+    assert target.cluster is not None
     epoch = keepers.take(target.name, owner)
     try:
-        with KeptCluster(target.definition, certificates()) as cluster:  # which nobody else makes meanwhile
+        with KeptCluster(target.cluster, look(target)) as cluster:  # whose certificates nobody else makes meanwhile
             told, until = None, 0.0
             while not ended.wait(LOOK_SECONDS if told else 0):
-                definition = _definition(target.name, computes)
-                if definition is None or not keepers.state(target.name).wanted:
+                now = _now(target.name, computes)
+                if now is None or now.cluster is None or not keepers.state(target.name).wanted:
                     break
-                cluster.follow(definition)
+                if isinstance(now.definition, Instance) and cluster.is_idle(
+                    now.definition.idle_seconds_before_shutdown
+                ):
+                    keepers.want(target.name, wanted=False)
+                    break
+                cluster.follow(now.cluster)
                 if (said := cluster.said()) != told or time.monotonic() > until:
                     keepers.renew(target.name, epoch, said)
                     told, until = said, time.monotonic() + BEAT_SECONDS
@@ -59,19 +66,18 @@ def keep(
         keepers.release(target.name, epoch)
 
 
-def _definition(name: str, computes: ComputeRecords) -> Cluster | None:
+def _now(name: str, computes: ComputeRecords) -> ComputeTarget | None:
     """What the cluster is to be now; None where it is no more."""
     try:
-        definition = computes.get(name).definition
+        return computes.get(name)
     except NotFoundError:
         return None
-    return definition if isinstance(definition, Cluster) else None
 
 
 class KeptCluster:
-    """A scheduler in this process, and nodes as processes of this machine."""
+    """A scheduler in this process, and nodes where the definition's provider has them."""
 
-    def __init__(self, definition: Cluster, certificates: Mapping[str, str]) -> None:
+    def __init__(self, definition: Cluster, around: Circumstances) -> None:
         logging.getLogger("distributed").setLevel(logging.ERROR)
         dask.config.set(
             {
@@ -79,20 +85,8 @@ class KeptCluster:
                 "distributed.scheduler.worker-ttl": SILENT_SECONDS,
             }
         )
-        self._cluster = LocalCluster(
-            n_workers=0,
-            threads_per_worker=definition.cores,
-            processes=True,
-            memory_limit=definition.memory or "auto",
-            resources=definition.node_resources,
-            host="127.0.0.1",
-            protocol="tls://",
-            security=security_of(certificates),
-            dashboard_address=LOOPBACK,  # None would be every address of the machine, for what else is told by HTTP
-            worker_dashboard_address=LOOPBACK,
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.ERROR,
-        )
+        made = make_cluster(definition, around)
+        self._cluster, self._troubles = made.cluster, made.troubles
         scaling = self._cluster.adapt(Adaptive=Scaling, definition=definition, interval=ADAPT_SECONDS)
         assert isinstance(scaling, Scaling)
         self._scaling = scaling
@@ -106,6 +100,14 @@ class KeptCluster:
     def follow(self, definition: Cluster) -> None:
         """Go by another definition from now on; nodes that are there stay as they are."""
         self._scaling.definition = definition
+
+    def is_idle(self, patience: float) -> bool:
+        """Whether nothing was to be done for so many seconds; never, where they are 0."""
+        return patience > 0 and bool(self._cluster.sync(self._scaling.idle_seconds) >= patience)
+
+    def is_used(self) -> bool:
+        """Whether somebody is connected."""
+        return len(scheduler_of(self._cluster).clients) > 1  # one stands for what nobody waits for
 
     def said(self) -> Keeping:
         """How the cluster is now."""
@@ -123,7 +125,14 @@ class KeptCluster:
             }
             for item in workers
         ]
-        return Keeping(self._cluster.scheduler_address, software(), self._scaling.wanted, nodes, os.uname().nodename)
+        return Keeping(
+            self._cluster.scheduler_address,
+            software(),
+            self._scaling.wanted,
+            nodes,
+            os.uname().nodename,
+            errors=self._troubles(),
+        )
 
 
 class Scaling(Adaptive):
@@ -133,6 +142,7 @@ class Scaling(Adaptive):
         self.definition = definition
         self.wanted = definition.min_nodes
         self._busy_at: dict[str, float] = {}
+        self._asked_at = time.monotonic() + FIRST_SECONDS
         super().__init__(cluster, wait_count=1, **options)
 
     async def safe_target(self) -> int:
@@ -143,11 +153,17 @@ class Scaling(Adaptive):
             for task in scheduler_of(self.cluster).tasks.values()
             if task.state in OPEN
         )
+        if asked:
+            self._asked_at = time.monotonic()
         cluster = self.definition
         needed = nodes_needed(asked, cluster.node_resources)
         patience = cluster.idle_seconds_before_scaledown
         self.wanted = target_nodes(needed, self._uses(), cluster.min_nodes, cluster.max_nodes, patience)
         return self.wanted
+
+    async def idle_seconds(self) -> float:
+        """For how long nothing was to be done."""
+        return time.monotonic() - self._asked_at
 
     def _forget_failed(self) -> None:
         """Dask counts nodes that died while they were started as if they were there, for good."""
@@ -156,6 +172,9 @@ class Scaling(Adaptive):
             if node.status in (Status.failed, Status.closed):
                 cluster.workers.pop(name)
                 cluster.worker_spec.pop(name, None)
+        if cluster._correct_state_waiting is None and not cluster._lock.locked():  # noqa: SLF001 - none are being made
+            for name in set(cluster.worker_spec) - set(cluster.workers):
+                cluster.worker_spec.pop(name)  # Dask has closed what was lost, and still plans with it
 
     async def workers_to_close(self, target: int) -> list[Any]:
         """Which nodes are to go: none of them is given any more work from now on."""

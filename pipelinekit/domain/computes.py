@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.names import IN_PROCESS, LOCAL, check_name
+from pipelinekit.domain.providers import BATCH, Processes, Provider, SSHHosts
 from pipelinekit.errors import UsageError
 
 BUILT_IN = (LOCAL, IN_PROCESS)
-ATTACHED, CLUSTER = "attached", "cluster"
+ATTACHED, CLUSTER, INSTANCE = "attached", "cluster", "instance"
 ADDRESSES = ("tcp://", "tls://", "inproc://")  # of Dask schedulers
 CREDENTIALS = ("ca", "cert", "key")  # what a connection with TLS takes from secrets, each as PEM text
 IDLE_SECONDS = 1800.0  # after which a node that nothing needs is given back, unless a cluster says otherwise
@@ -40,8 +41,8 @@ class Attached:
 class Cluster:
     """A Dask cluster of the workspace's own, which grows from `min_nodes` to `max_nodes` as work is queued.
 
-    A node is a process on this machine with so many `cores`, at most so many bytes of `memory` (0 for its share of the
-    machine), and named `resources`, such as `{"gpu": 1}`. One that nothing needs is given back after
+    A node is a process with so many `cores`, at most so many bytes of `memory` (0 for its share of the machine), and
+    named `resources`, such as `{"gpu": 1}`; the `provider` says where. One that nothing needs is given back after
     `idle_seconds_before_scaledown`.
     """
 
@@ -51,14 +52,13 @@ class Cluster:
     cores: int = 1
     memory: int = 0
     resources: Mapping[str, float] = field(default_factory=dict)
+    provider: Provider = Processes()
 
     def __post_init__(self) -> None:
         wrong = [
             *([f"max_nodes {self.max_nodes!r} is no number of nodes"] if not _is_count(self.max_nodes, 1) else []),
             *([f"min_nodes {self.min_nodes!r} is no number of nodes"] if not _is_count(self.min_nodes, 0) else []),
-            *([f"cores {self.cores!r} is no number of cores"] if not _is_count(self.cores, 1) else []),
-            *(f"{name} {amount!r} is no amount" for name, amount in self.resources.items() if not amount > 0),
-            *(f"resource {name!r} follows from cores and memory" for name in self.resources if name in RESERVED),
+            *_node_faults(self),
         ]
         if not wrong and self.min_nodes > self.max_nodes:
             wrong.append(f"min_nodes {self.min_nodes} is more than max_nodes {self.max_nodes}")
@@ -75,22 +75,80 @@ class Cluster:
 
 
 @frozen
+class Instance:
+    """One machine, for several steps at once: this one, or one that is reached by SSH.
+
+    It is started and stopped by hand. With `idle_seconds_before_shutdown` it stops by itself once it has had nothing to
+    do for so long; 0 is never. A run that uses it starts it again.
+    """
+
+    cores: int
+    memory: int = 0
+    resources: Mapping[str, float] = field(default_factory=dict)
+    idle_seconds_before_shutdown: float = 0.0
+    provider: Provider = Processes()
+
+    def __post_init__(self) -> None:
+        wrong = _node_faults(self)
+        if self.idle_seconds_before_shutdown < 0:
+            wrong.append(f"idle_seconds_before_shutdown {self.idle_seconds_before_shutdown:g} is less than 0")
+        if isinstance(self.provider, SSHHosts):
+            wrong += ["an instance is one host"] if len(self.provider.hosts) > 1 else []
+        elif not isinstance(self.provider, Processes):
+            wrong.append(f"it cannot be provided by {self.provider}: it is this machine, or a host by SSH")
+        if wrong:
+            raise UsageError("such an instance there cannot be: " + "; ".join(wrong))
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster of one node that it is while it is started."""
+        return Cluster(1, 1, 0.0, self.cores, self.memory, self.resources, self.provider)
+
+
+def _node_faults(defined: Cluster | Instance) -> list[str]:
+    return [
+        *([f"cores {defined.cores!r} is no number of cores"] if not _is_count(defined.cores, 1) else []),
+        *(f"{name} {amount!r} is no amount" for name, amount in defined.resources.items() if not amount > 0),
+        *(f"resource {name!r} follows from cores and memory" for name in defined.resources if name in RESERVED),
+        *(
+            []
+            if defined.memory or defined.provider.kind != BATCH
+            else ["a batch system must be told the memory of a node"]
+        ),
+        *defined.provider.faults(),
+    ]
+
+
+Definition = Attached | Cluster | Instance
+
+
+@frozen
 class ComputeTarget:
     """A registered compute target."""
 
     name: str
-    definition: Attached | Cluster
+    definition: Definition
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     created_at: float = 0.0
 
     @property
     def kind(self) -> str:
-        """`attached` or `cluster`."""
-        return ATTACHED if isinstance(self.definition, Attached) else CLUSTER
+        """`attached`, `cluster` or `instance`."""
+        return _KINDS[type(self.definition)]
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """What the workspace itself keeps of it; None where it is attached."""
+        if isinstance(self.definition, Instance):
+            return self.definition.cluster
+        return self.definition if isinstance(self.definition, Cluster) else None
 
     def __post_init__(self) -> None:
         check_compute_name(self.name)
+
+
+_KINDS: dict[type[Definition], str] = {Attached: ATTACHED, Cluster: CLUSTER, Instance: INSTANCE}
 
 
 @frozen

@@ -340,16 +340,84 @@ class ComputeDescription(Body):
     tags: dict[str, str] = {}
 
 
-class NewCluster(ComputeDescription):
-    """A cluster of processes on the server's machine, which is to be made and started."""
+class OnProcesses(Body):
+    """Nodes are processes on the server's machine."""
+
+    kind: Literal["processes"] = "processes"
+
+
+class OnHosts(Body):
+    """Nodes are processes on hosts that are reached by SSH."""
+
+    kind: Literal["ssh"]
+    hosts: list[str] = Field(max_length=1000, description="each as [USER@]HOST[:PORT]")
+    user: str = ""
+    port: int = 22
+    key_secret: str = Field("", description="the secret that holds the private key")
+    known_hosts: str = Field("", max_length=1_000_000, description="the text of such a file")
+    python: str = ""
+    folder: str = ""
+    scheduler_host: str = ""
+
+
+class OnBatchSystem(Body):
+    """Nodes are jobs of a batch system."""
+
+    kind: Literal["batch"]
+    system: str
+    queue: str = ""
+    account: str = ""
+    walltime: str = ""
+    directives: list[str] = []
+    prologue: list[str] = []
+    python: str = ""
+    folder: str = ""
+    shared_folder: str = ""
+    log_folder: str = ""
+    scheduler_host: str = ""
+
+
+class OnKubernetes(Body):
+    """Nodes are pods."""
+
+    kind: Literal["kubernetes"]
+    image: str
+    scheduler_host: str
+    namespace: str = "default"
+    context: str = ""
+    python: str = ""
+    folder: str = ""
+    pod: dict[str, Any] = {}
+
+
+NodeProvider = Annotated[
+    OnProcesses | OnHosts | OnBatchSystem | OnKubernetes,
+    Field(discriminator="kind", description="where nodes run; on the server's machine by default"),
+]
+
+
+class NewInstance(ComputeDescription):
+    """One machine for several steps at once, which is to be registered and started."""
 
     name: str
-    max_nodes: int
+    cores: int | None = None
+    memory: int | str = 0
+    resources: dict[str, float] = {}
+    idle_seconds_before_shutdown: float | str = 0.0
+    provider: NodeProvider = OnProcesses()
+
+
+class NewCluster(ComputeDescription):
+    """A cluster, which is to be made and started."""
+
+    name: str
+    max_nodes: int | None = Field(None, description="by default as many as there are hosts by SSH")
     min_nodes: int = 0
     idle_seconds_before_scaledown: float | str = 1800.0
     cores: int = 1
     memory: int | str = 0
     resources: dict[str, float] = {}
+    provider: NodeProvider = OnProcesses()
 
 
 class NewAttachment(ComputeDescription):
@@ -373,6 +441,7 @@ class ComputeChange(Body):
     min_nodes: int | None = None
     max_nodes: int | None = None
     idle_seconds_before_scaledown: float | str | None = None
+    idle_seconds_before_shutdown: float | str | None = None
 
 
 class SecretValue(Body):

@@ -18,6 +18,7 @@ from pipelinekit.rest.changes import change
 from pipelinekit.rest.desk import Asked, Needs
 from pipelinekit.rest.routing import Route
 from pipelinekit.wire.computes import compute_document, keeper_to_json, nodes_document
+from pipelinekit.wire.providers import provider_from_json
 from pipelinekit.workspace.computes import ComputeHandle
 
 T = TypeVar("T")
@@ -41,13 +42,28 @@ async def list_computes(asked: Viewing) -> dict[str, Any]:
 
 @router.post("", operation_id="create_compute", status_code=201)
 async def create_compute(asked: Administering, body: bodies.NewCluster) -> dict[str, Any]:
-    """Make a cluster of processes on the server's machine, and start it."""
+    """Make a cluster, of processes on the server's machine unless the provider says otherwise, and start it."""
 
     def how(services: Services) -> tuple[str, dict[str, Any]]:
-        made = services.computes.create(**body.model_dump())
+        made = services.computes.create(**_given(body))
         return made.name, _shown(made)
 
     return await _outside(asked, "create", body.name, how)
+
+
+@router.post("/instances", operation_id="create_compute_instance", status_code=201)
+async def create_instance(asked: Administering, body: bodies.NewInstance) -> dict[str, Any]:
+    """Register one machine for several steps at once, and start it: the server's, or a host by SSH."""
+
+    def how(services: Services) -> tuple[str, dict[str, Any]]:
+        made = services.computes.create_instance(**_given(body))
+        return made.name, _shown(made)
+
+    return await _outside(asked, "create", body.name, how)
+
+
+def _given(body: bodies.NewCluster | bodies.NewInstance) -> dict[str, Any]:
+    return {**body.model_dump(), "provider": provider_from_json(body.provider.model_dump())}
 
 
 @router.post("/attachments", operation_id="attach_compute", status_code=201)

@@ -5,30 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelinekit.domain.computes import ATTACHED, Attached, Cluster, ComputeTarget, KeeperState, Keeping, Node
+from pipelinekit.domain.computes import (
+    ATTACHED,
+    CLUSTER,
+    INSTANCE,
+    Attached,
+    Cluster,
+    ComputeTarget,
+    Definition,
+    Instance,
+    KeeperState,
+    Keeping,
+    Node,
+)
+from pipelinekit.domain.providers import Processes, Provider
+from pipelinekit.wire.providers import provider_from_json, provider_to_json
 
 
-def definition_to_json(definition: Attached | Cluster) -> dict[str, Any]:
-    """A definition as JSON data; of credentials only the names of the secrets."""
+def definition_to_json(definition: Definition) -> dict[str, Any]:
+    """A definition as JSON data; of credentials only the names of the secrets. This machine as provider is left out."""
     if isinstance(definition, Attached):
         return {
             "address": definition.address,
             "secrets": dict(definition.secrets),
             "allow_plain": definition.allow_plain,
         }
+    node = {"cores": definition.cores, "memory": definition.memory, "resources": dict(definition.resources)}
+    if isinstance(definition, Instance):
+        idle = {"idle_seconds_before_shutdown": definition.idle_seconds_before_shutdown}
+        return {**idle, **node, **_place(definition.provider)}
     return {
         "min_nodes": definition.min_nodes,
         "max_nodes": definition.max_nodes,
         "idle_seconds_before_scaledown": definition.idle_seconds_before_scaledown,
-        "cores": definition.cores,
-        "memory": definition.memory,
-        "resources": dict(definition.resources),
+        **node,
+        **_place(definition.provider),
     }
 
 
-def definition_from_json(kind: str, document: Mapping[str, Any]) -> Attached | Cluster:
+def _place(provider: Provider) -> dict[str, Any]:
+    return {} if provider == Processes() else {"provider": provider_to_json(provider)}
+
+
+def definition_from_json(kind: str, document: Mapping[str, Any]) -> Definition:
     """The definition of a target of this kind."""
-    return Attached(**document) if kind == ATTACHED else Cluster(**document)
+    if kind == ATTACHED:
+        return Attached(**document)
+    provider = {"provider": provider_from_json(document["provider"])} if "provider" in document else {}
+    made: type[Cluster | Instance] = Instance if kind == INSTANCE else Cluster
+    return made(**{**document, **provider})
 
 
 def compute_document(target: ComputeTarget) -> dict[str, Any]:
@@ -79,8 +104,7 @@ def keeping_from_json(document: Mapping[str, Any]) -> Keeping:
 def compute_from_document(document: Mapping[str, Any]) -> ComputeTarget:
     """A registered target from its document."""
     kind = document["kind"]
-    fields = ATTACHED_FIELDS if kind == ATTACHED else CLUSTER_FIELDS
-    definition = definition_from_json(kind, {name: document[name] for name in fields})
+    definition = definition_from_json(kind, {name: document[name] for name in FIELDS[kind] if name in document})
     return ComputeTarget(
         document["name"], definition, document["description"], document["tags"], document["created_at"]
     )
@@ -103,5 +127,9 @@ def keeper_from_json(document: Mapping[str, Any]) -> KeeperState:
     return KeeperState(document["wanted"], document["alive"], None if said is None else keeping_from_json(said))
 
 
-ATTACHED_FIELDS = ("address", "secrets", "allow_plain")
-CLUSTER_FIELDS = ("min_nodes", "max_nodes", "idle_seconds_before_scaledown", "cores", "memory", "resources")
+NODE_FIELDS = ("cores", "memory", "resources", "provider")
+FIELDS = {
+    ATTACHED: ("address", "secrets", "allow_plain"),
+    CLUSTER: ("min_nodes", "max_nodes", "idle_seconds_before_scaledown", *NODE_FIELDS),
+    INSTANCE: ("idle_seconds_before_shutdown", *NODE_FIELDS),
+}

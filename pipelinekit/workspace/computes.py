@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -12,15 +13,19 @@ from pipelinekit.domain.computes import (
     BUILT_IN,
     CLUSTER,
     IDLE_SECONDS,
+    INSTANCE,
     Attached,
     Cluster,
     ComputeTarget,
+    Definition,
+    Instance,
     KeeperState,
     Keeping,
     Node,
     check_address,
     is_address,
 )
+from pipelinekit.domain.providers import Processes, Provider, SSHHosts
 from pipelinekit.domain.steps import parse_duration, parse_size
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import ComputeError, NotFoundError, UsageError
@@ -74,7 +79,7 @@ class ComputeHandle:
 
     @property
     def kind(self) -> str:
-        """`attached` or `cluster`."""
+        """`attached`, `cluster` or `instance`."""
         return self.record.kind
 
     @property
@@ -135,7 +140,8 @@ class ComputeHandle:
             except ComputeError as error:
                 why = error.message
             if time.monotonic() > until:
-                raise TimeoutError(f"compute target {self.name!r} is not ready: {why}")
+                told = [why, *(said.errors if (said := self.keeper.said) else ())]
+                raise TimeoutError(f"compute target {self.name!r} is not ready: {'; '.join(told)}")
             time.sleep(PAUSE_SECONDS)
 
     def _refuse_attached(self, what: str) -> None:
@@ -157,21 +163,28 @@ class ComputeCollection:
         self,
         name: str,
         *,
-        max_nodes: int,
+        max_nodes: int | None = None,
         min_nodes: int = 0,
         idle_seconds_before_scaledown: float | str = IDLE_SECONDS,
         cores: int = 1,
         memory: int | str = 0,
         resources: Mapping[str, float] | None = None,
+        provider: Provider | None = None,
         description: str = "",
         tags: Mapping[str, object] | None = None,
     ) -> ComputeHandle:
-        """Make a cluster of the workspace's own, of processes on this machine, and start its keeper.
+        """Make a cluster of the workspace's own, and start its keeper.
 
         It has from `min_nodes` to `max_nodes` nodes, each with so many cores, so much memory and named resources. It
-        grows when work is queued; nodes that have been idle for long enough are given back. Raises ConflictError where
-        the name is taken.
+        grows when work is queued; nodes that have been idle for long enough are given back. The `provider` says where
+        they run, by default on this machine; on hosts by SSH there may be as many as hosts, unless `max_nodes` says
+        otherwise. Raises ConflictError where the name is taken.
         """
+        place = provider or Processes()
+        if max_nodes is None and isinstance(place, SSHHosts):
+            max_nodes = max(len(place.hosts), 1)
+        if max_nodes is None:
+            raise UsageError("a cluster must be told its max_nodes", hint="how many nodes may it have?")
         cluster = Cluster(
             max_nodes,
             min_nodes,
@@ -179,8 +192,45 @@ class ComputeCollection:
             cores,
             parse_size(memory),
             dict(resources or {}),
+            place,
         )
-        self._stores.records.add(ComputeTarget(name, cluster, description, checked_tags(tags or {}), self._clock.now()))
+        return self._start_new(name, cluster, description, tags)
+
+    def create_instance(
+        self,
+        name: str,
+        *,
+        cores: int | None = None,
+        memory: int | str = 0,
+        resources: Mapping[str, float] | None = None,
+        idle_seconds_before_shutdown: float | str = 0.0,
+        provider: Provider | None = None,
+        description: str = "",
+        tags: Mapping[str, object] | None = None,
+    ) -> ComputeHandle:
+        """Register one machine for several steps at once, and start it: this one, or one host by SSH.
+
+        `cores` are by default all that this machine has; of another host they must be said. It is stopped by hand, or
+        once nothing was to be done for `idle_seconds_before_shutdown`, if that is more than 0; a run that uses it
+        starts it again. Raises ConflictError where the name is taken.
+        """
+        place = provider or Processes()
+        if cores is None and not isinstance(place, Processes):
+            raise UsageError(f"how many cores does {place} have?", hint="say it with cores (--cores)")
+        instance = Instance(
+            (os.cpu_count() or 1) if cores is None else cores,
+            parse_size(memory),
+            dict(resources or {}),
+            parse_duration(idle_seconds_before_shutdown),
+            place,
+        )
+        return self._start_new(name, instance, description, tags)
+
+    def _start_new(
+        self, name: str, definition: Definition, description: str, tags: Mapping[str, object] | None
+    ) -> ComputeHandle:
+        target = ComputeTarget(name, definition, description, checked_tags(tags or {}), self._clock.now())
+        self._stores.records.add(target)
         handle = self.get(name)
         handle.start()
         return handle
@@ -229,8 +279,9 @@ class ComputeCollection:
     ) -> ComputeHandle:
         """Change description, tags (all of them), and what else may change of the definition.
 
-        That is `address`, `secrets` and `allow_plain` of an attached target, and `min_nodes`, `max_nodes` and
-        `idle_seconds_before_scaledown` of a cluster, which takes them over within seconds. None leaves as it is.
+        That is `address`, `secrets` and `allow_plain` of an attached target, `idle_seconds_before_shutdown` of an
+        instance, and `min_nodes`, `max_nodes` and `idle_seconds_before_scaledown` of a cluster. What is kept takes them
+        over within seconds. None leaves as it is.
         """
         record = self.get(name).record
         given = {key: value for key, value in changes.items() if value is not None}
@@ -239,8 +290,7 @@ class ComputeCollection:
                 f"{', '.join(odd)} of compute target {record.name!r} cannot be changed",
                 hint=f"of kind {record.kind} it can be: {', '.join(_CHANGEABLE[record.kind])}",
             )
-        if "idle_seconds_before_scaledown" in given:
-            given["idle_seconds_before_scaledown"] = parse_duration(given["idle_seconds_before_scaledown"])
+        given |= {key: parse_duration(value) for key, value in given.items() if key.startswith("idle_seconds_")}
         changed = replace(
             record,
             definition=replace(record.definition, **given),
@@ -284,4 +334,5 @@ class ComputeCollection:
 _CHANGEABLE = {
     ATTACHED: ("address", "secrets", "allow_plain"),
     CLUSTER: ("min_nodes", "max_nodes", "idle_seconds_before_scaledown"),
+    INSTANCE: ("idle_seconds_before_shutdown",),
 }

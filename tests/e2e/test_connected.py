@@ -11,10 +11,11 @@ import pyarrow
 import pytest
 from conftest import Project, wait_for
 
-from pipelinekit import Dataset, Environment, RunStatus, Workspace
+from pipelinekit import Dataset, Environment, RunStatus, SSHHosts, Workspace
 from pipelinekit.classes import replace
 from pipelinekit.client.blobs import RemoteBlobs
 from pipelinekit.client.connection import Connection
+from pipelinekit.domain.computes import Instance
 from pipelinekit.domain.schedules import Policies, Recurrence
 from pipelinekit.errors import (
     ConflictError,
@@ -436,6 +437,12 @@ def test_a_folder_of_many_files_is_fetched_though_a_server_lets_nobody_ask_so_of
 
 def test_a_cluster_is_made_stopped_started_and_deleted_at_a_server(served):
     workspace = Workspace.connect(served.url, served.tokens["owner"])
+    hosts = SSHHosts(("127.0.0.1:9",), "me", known_hosts="farm ssh-ed25519 AAAA", python="/opt/python")
+    lab = workspace.computes.create_instance("lab", cores=2, provider=hosts, idle_seconds_before_shutdown="1h")
+    assert lab.record.definition == Instance(2, 0, {}, 3600.0, hosts)
+    workspace.computes.delete("lab")
+    with pytest.raises(UsageError, match="'a b' is not written as"):
+        workspace.computes.create("bad", provider=SSHHosts(("a b",)))
     made = workspace.computes.create("own", max_nodes=1, min_nodes=1, memory="200MiB")
     try:
         assert made.keeper.said.address.startswith("tls://")
