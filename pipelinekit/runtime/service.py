@@ -20,6 +20,7 @@ from pipelinekit.ports import DriverRecords, RunRecords
 from pipelinekit.ports.servers import ServerRecords
 
 LOOK_SECONDS = 0.05  # between two looks at what is queued
+SHARE = 4  # times longer than a look took, it is waited for the next: thousands of runs may wait
 FULL_SECONDS = 1.0  # between two looks where nothing more can be taken: only for runs of dead drivers
 BEAT_SECONDS = 5.0  # between two signs of life, where there is nothing new to tell
 _WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
@@ -76,8 +77,11 @@ class Service:
         That is no longer than `patience` seconds, and ends when `hurried` is set.
         """
         try:
-            while not ended.wait(LOOK_SECONDS):
+            took = 0.0
+            while not ended.wait(max(LOOK_SECONDS, SHARE * took)):
+                began = time.monotonic()
                 self.turn()
+                took = time.monotonic() - began
             self._drain(hurried, time.monotonic() + patience)
         finally:
             for process in self._spare:
