@@ -131,6 +131,23 @@ def test_a_pipeline_is_published_and_runs_with_its_author_gone(author, server):
     assert ("contributor", "pipelines.publish") in rows
 
 
+def test_a_pipeline_becomes_a_draft_at_the_server(author, server):
+    made = author.say(
+        """
+        import json
+        made = ws.pipeline_drafts.create(retrain, name="sent", parameters={"rate": 5.0}, tags={"a": 1})
+        made.update(parameters={"rate": 6.0}, version=1)
+        print(json.dumps(made.document()))
+        """
+    )
+    assert (made["name"], made["version"], made["tags"], made["last_run"]) == ("sent", 2, {"a": "1"}, None)
+    workspace = Workspace.connect(server.url, server.tokens["contributor"])
+    run = workspace.pipeline_drafts.get(made["id"]).submit().wait(60)
+    assert (run.outputs["sum"].load(), run.properties["draft_version"]) == (18.0, "2")
+    rows = [(row.event.origin.actor, row.event.action) for row in Workspace.open(server.folder).audit.list(20)]
+    assert {("contributor", "pipeline-drafts.create"), ("contributor", "pipeline-drafts.change")} <= {*rows}
+
+
 def test_only_what_the_server_has_not_goes_over_the_wire(author, server):
     counted = """
     import json
