@@ -4,6 +4,7 @@ import http.server
 import json
 import re
 import threading
+import urllib.parse
 from contextlib import contextmanager
 
 import pytest
@@ -153,6 +154,9 @@ class _Answers(http.server.BaseHTTPRequestHandler):
             kube.objects[kind, document["metadata"]["name"]] = document
             return self.send(201, document)
         key = kind, path.rpartition("/")[2]
+        if self.command == "GET" and path.endswith(kind):
+            asked = urllib.parse.parse_qs(self.path.partition("?")[2])["labelSelector"][0].split(",")
+            return self.send(200, {"kind": "List", "items": [item for item in made_of(kube, kind) if has(item, asked)]})
         if key not in kube.objects:
             return self.send(404, {"kind": "Status", "message": "not found", "code": 404})
         if self.command == "DELETE":
@@ -191,16 +195,27 @@ def kube(tmp_path, monkeypatch):
     server.server_close()
 
 
+def has(document, labels):
+    return all(document["metadata"]["labels"].get(text.partition("=")[0]) == text.partition("=")[2] for text in labels)
+
+
 def made_of(kube, kind):
     return [document for (found, _), document in list(kube.objects.items()) if found == kind]
 
 
 def test_a_node_is_a_pod_that_is_made_and_deleted_with_it(around, kube):
-    with kept(Cluster(2, cores=2, memory=2**30, resources={"gpu": 1}, provider=PODS), around) as made:
+    definition = Cluster(2, cores=2, memory=2**30, resources={"gpu": 1}, provider=PODS)
+    others = Circumstances("p-ool", around.home, around.folder, around.certificates, shared=True)
+    for name, whose in (("left", around), ("other", others)):
+        document = kubernetes.pod_document(definition, whose, "tls://gone:1", 0)
+        document["metadata"]["labels"]["pipelinekit/keeper"] = "one that was killed"
+        kube.objects["pods", name] = {**document, "metadata": {**document["metadata"], "name": name}}
+    with kept(definition, around) as made:
         address = made.cluster.scheduler_address
         made.cluster.scale(1)
-        wait_for(lambda: made_of(kube, "pods"))
-        (pod,), (secret,) = made_of(kube, "pods"), made_of(kube, "secrets")
+        wait_for(lambda: ("pods", "left") not in kube.objects and len(made_of(kube, "pods")) == 2)
+        pod = next(item for item in made_of(kube, "pods") if item["metadata"]["name"] != "other")
+        (secret,) = made_of(kube, "secrets")
         kube.status = {
             "phase": "Pending",
             "containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}],
@@ -208,10 +223,11 @@ def test_a_node_is_a_pod_that_is_made_and_deleted_with_it(around, kube):
         wait_for(made.troubles)
         assert made.troubles() == ["namespace ml: a pod waits: ErrImagePull: no such image"]
         made.cluster.scale(0)
-        wait_for(lambda: not made_of(kube, "pods"))
+        wait_for(lambda: [item["metadata"]["name"] for item in made_of(kube, "pods")] == ["other"])
     assert set(secret["stringData"]) == {"ca.pem", "cert.pem", "key.pem"}
-    assert pod["metadata"]["labels"] == secret["metadata"]["labels"]
-    assert pod["metadata"]["labels"]["pipelinekit/cluster"] == "pool"
+    assert secret["metadata"]["labels"].items() <= pod["metadata"]["labels"].items()
+    assert pod["metadata"]["labels"]["pipelinekit/cluster"] == secret["metadata"]["name"]
+    assert secret["metadata"]["name"].startswith("pipelinekit-pool-")
     (container,) = pod["spec"]["containers"]
     assert container["command"][:4] == ["python", "-m", "distributed.cli.dask_worker", address]
     assert "/run/pipelinekit/key.pem" in container["command"]

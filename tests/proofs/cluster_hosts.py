@@ -167,13 +167,13 @@ def test_openssh_on_loopback(lab, room, tmp_path):
 def test_a_host_whose_network_is_cut_is_waited_for_and_its_steps_are_done_elsewhere(lab, room, tmp_path):
     computes = Workspace.open(lab.folder).computes
     computes.create("pool", provider=provider(room), min_nodes=3)
+    first = room[0]
     try:
-        computes.get("pool").wait(3)
+        nodes = computes.get("pool").wait(3)
         assert [host.nodes() for host in room] == [1, 1, 1]
         said = computes.get("pool").keeper.said
         assert said.address.startswith(f"tls://{NETWORK}.1:"), "it listens where hosts reach this machine"
-        assert {node["address"].split(":")[1] for node in said.nodes} == {f"//{host.address}" for host in room}
-        first = room[0]
+        assert {node.address.split(":")[1] for node in nodes} == {f"//{host.address}" for host in room}
         lost = [pid for pid in first.processes() if b"sshd" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
         assert len(lost) >= 2
         first.cut()

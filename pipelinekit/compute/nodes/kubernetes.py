@@ -29,6 +29,8 @@ from pipelinekit.errors import ComputeError
 
 LOOK_SECONDS = 2.0  # between two looks at a pod
 KEYS = "/run/pipelinekit"  # where a pod has the certificates
+CLUSTER_LABEL, KEEPER_LABEL = "pipelinekit/cluster", "pipelinekit/keeper"
+KEEPER = secrets.token_hex(8)  # this process, among those that keep the cluster one after another
 GPU = "nvidia.com/gpu"
 TROUBLE = (httpx.HTTPError, kr8s.ServerError, kr8s.NotFoundError, kr8s.APITimeoutError, OSError, ValueError)
 WIDTH = 500
@@ -47,20 +49,16 @@ def make(definition: Cluster, around: Circumstances) -> Made:
     return Made(spec_cluster(around, provider.scheduler_host, PodNode, options), front.troubles)
 
 
+def base_name(around: Circumstances) -> str:
+    """What the names of a cluster's objects begin with; no other cluster's do."""
+    plain = re.sub(r"[^a-z0-9]+", "-", around.name.lower()).strip("-")[:30].rstrip("-")
+    own = digest([str(around.home), around.name.lower()]).removeprefix(PREFIX)[:8]
+    return "-".join(filter(None, ("pipelinekit", plain, own)))
+
+
 def labels_of(around: Circumstances) -> dict[str, str]:
     """By what the objects of a cluster are known."""
-    workspace = digest(str(around.home)).removeprefix(PREFIX)[:16]
-    return {
-        "app.kubernetes.io/managed-by": "pipelinekit",
-        "pipelinekit/workspace": workspace,
-        "pipelinekit/cluster": around.name,
-    }
-
-
-def base_name(around: Circumstances) -> str:
-    """What the names of a cluster's objects begin with."""
-    plain = re.sub(r"[^a-z0-9]+", "-", around.name.lower()).strip("-")[:30]
-    return f"pipelinekit-{plain}-{labels_of(around)['pipelinekit/workspace'][:8]}"
+    return {"app.kubernetes.io/managed-by": "pipelinekit", CLUSTER_LABEL: base_name(around)}
 
 
 def secret_document(around: Circumstances) -> dict[str, Any]:
@@ -85,7 +83,10 @@ def pod_document(definition: Cluster, around: Circumstances, scheduler: str, nam
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": f"{base_name(around)}-{name}-{secrets.token_hex(3)}", "labels": labels_of(around)},
+        "metadata": {
+            "name": f"{base_name(around)}-{name}-{secrets.token_hex(3)}",
+            "labels": {**labels_of(around), KEEPER_LABEL: KEEPER},
+        },
         "spec": {
             **provider.pod,
             "restartPolicy": "Never",
@@ -179,6 +180,7 @@ class PodNode(ProcessInterface):
     async def _run(self, place: Place) -> str:
         api = await kr8s.asyncio.api(namespace=self._provider.namespace, context=self._provider.context or None)
         await self._put_secret(api)
+        await self._delete_left(api)
         pod = await Pod(self._document, namespace=self._provider.namespace, api=api)
         await pod.create()
         lived = 0.0
@@ -202,3 +204,10 @@ class PodNode(ProcessInterface):
             await found.patch({"stringData": document["stringData"]})
         else:
             await found.create()
+
+    async def _delete_left(self, api: Any) -> None:
+        """Delete pods of an earlier keeper, which was killed."""
+        async for pod in api.async_get(Pod, namespace=self._provider.namespace, label_selector=labels_of(self._around)):
+            if pod.labels.get(KEEPER_LABEL) != KEEPER:
+                with suppress(kr8s.NotFoundError):
+                    await pod.delete()

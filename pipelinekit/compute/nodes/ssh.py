@@ -150,9 +150,8 @@ class HostNode(ProcessInterface):
                 place.failures = 0
             if refused:
                 return refused
-            how = f"signal {process.exit_signal[0]}" if process.exit_signal else f"exit code {process.exit_status}"
             what = "has ended" if has_begun else "could not be started"
-            return "; ".join([f"its node {what} ({how})", *lines])
+            return "; ".join([f"its node {what} ({_how(process)})", *lines])
 
 
 def _told(line: str) -> Mapping[str, Any]:
@@ -164,10 +163,17 @@ def _told(line: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _how(process: Any) -> str:
+    if process.exit_signal:
+        return f"signal {process.exit_signal[0]}"
+    return "the connection was lost" if process.exit_status is None else f"exit code {process.exit_status}"
+
+
 async def _read_into(lines: deque[str], stream: Any) -> None:
-    async for line in stream:
-        if text := line.strip():
-            lines.append(text[:WIDTH])
+    with contextlib.suppress(OSError, asyncssh.Error):  # which whoever reads what it tells of itself hears of, too
+        async for line in stream:
+            if text := line.strip():
+                lines.append(text[:WIDTH])
 
 
 def _said(error: Exception) -> str:
