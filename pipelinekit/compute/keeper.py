@@ -176,6 +176,17 @@ class Scaling(Adaptive):
             for name in set(cluster.worker_spec) - set(cluster.workers):
                 cluster.worker_spec.pop(name)  # Dask has closed what was lost, and still plans with it
 
+    async def recommendations(self, target: int) -> dict[str, Any]:
+        """As Dask's, which would first send away nodes that are being started, though they take work once they come.
+
+        One that died and is started again would go whenever nothing is queued until its driver knows of it.
+        """
+        plan = len(self.plan)
+        if target > plan:
+            return {"status": "up", "n": target}
+        going = await self.workers_to_close(target) if target < plan else []
+        return {"status": "down", "workers": going} if going else {"status": "same"}
+
     async def workers_to_close(self, target: int) -> list[Any]:
         """Which nodes are to go: none of them is given any more work from now on."""
         going = set(nodes_to_give_back(self._uses(), target))
@@ -193,8 +204,11 @@ class Scaling(Adaptive):
                 self._busy_at[name] = now
         self._busy_at = {name: at for name, at in self._busy_at.items() if name in workers}
         return [
-            NodeUse(name, 0.0 if item.processing else max(now - self._busy_at[name], 1e-9))
-            for name, item in workers.items()
+            *(NodeUse(str(name), 0.0) for name in self.plan if str(name) not in workers),  # being started
+            *(
+                NodeUse(name, 0.0 if item.processing else max(now - self._busy_at[name], 1e-9))
+                for name, item in workers.items()
+            ),
         ]
 
 

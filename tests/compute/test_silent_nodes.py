@@ -5,7 +5,7 @@ import signal
 
 import psutil
 import pytest
-from compute.test_contract import WithHome
+from compute.test_contract import WithHome, own_children
 from conftest import alive, wait_for
 
 from pipelinekit.compute import keeper
@@ -48,11 +48,7 @@ class TestSilentNodes(WithHome):
         compute = self.make(watched.events.put)
         compute.start([self.attempt("a", "sleep", seconds)])
         watched.until_written("sleeping", compute)
-        step = next(
-            item
-            for item in psutil.Process().children(recursive=True)
-            if "pipelinekit.harness" in " ".join(item.cmdline())
-        )
+        (step,) = (psutil.Process(pid) for pid in own_children())
         node = step.parent()
         os.kill(node.pid, signal.SIGSTOP)
         return watched, compute, step.pid, node.pid

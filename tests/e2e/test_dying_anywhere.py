@@ -126,7 +126,7 @@ def make_site(project, tmp_path, monkeypatch):
 
 
 KINDS = [("drive", "local"), ("node", "pool"), ("keep", "pool")]
-FEW = {"drive": (1, 4), "node": (2,), "keep": (1,)}
+FEW = {"drive": (1, 4), "node": (9,), "keep": (1,)}
 
 
 @pytest.mark.long
