@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.ports import Compute, Sink
     from pipelinekit.storage import computes as compute_records
+    from pipelinekit.storage import queueing
     from pipelinekit.workspace import computes
     from pipelinekit.workspace.computes import LastWords
 else:
@@ -47,6 +48,7 @@ else:
     domain = late("pipelinekit.domain.computes")
     own_process = late("pipelinekit.harness.in_process")
     compute_records = late("pipelinekit.storage.computes")
+    queueing = late("pipelinekit.storage.queueing")
     computes = late("pipelinekit.workspace.computes")
 
 _launched: list[subprocess.Popen[bytes]] = []  # by this process; whoever lets go of one is warned that it goes on
@@ -68,13 +70,17 @@ class ComputeServices(upkeeping.UpkeepServices):
             shutil.rmtree(self._folder_of(target), ignore_errors=True)
 
         stores = computes.ComputeStores(
-            self._compute_records, self._keepers, find_clusters, self._launch_keeper, forget
+            self._compute_records, self._keepers, find_clusters, self._launch_keeper, forget, self._run_limits
         )
         return computes.ComputeCollection(stores, self.clock)
 
     @property
     def _compute_records(self) -> compute_records.SQLComputes:
         return compute_records.SQLComputes(self.database)
+
+    @property
+    def _run_limits(self) -> queueing.SQLRunLimits:
+        return queueing.SQLRunLimits(self.database)
 
     @property
     def _keepers(self) -> compute_records.SQLKeepers:

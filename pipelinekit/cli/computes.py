@@ -132,9 +132,17 @@ def _update_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-plain", action=argparse.BooleanOptionalAction, help="whether it may be elsewhere without TLS"
     )
+    parser.add_argument(
+        "--max-runs", type=int, metavar="COUNT", help="runs that may be under way on it at once; 0 for no limit"
+    )
 
 
 def _update(arguments: argparse.Namespace, services: Services) -> int:
+    if arguments.name in BUILT_IN and arguments.max_runs is not None:
+        services.computes.limit_runs(arguments.name, arguments.max_runs)
+        document = {"name": arguments.name, "max_runs": arguments.max_runs}
+        print_json(document) if arguments.json else print(f"compute target {arguments.name} is changed")
+        return 0
     handle = services.computes.update(
         arguments.name,
         description=arguments.description,
@@ -145,6 +153,7 @@ def _update(arguments: argparse.Namespace, services: Services) -> int:
         min_nodes=arguments.min_nodes,
         max_nodes=arguments.max_nodes,
         idle_seconds_before_scaledown=arguments.idle_time,
+        max_runs=arguments.max_runs,
     )
     return _say(arguments, handle, f"compute target {handle.name} is changed")
 
@@ -159,16 +168,20 @@ def _say(arguments: argparse.Namespace, handle: ComputeHandle, words: str) -> in
 
 
 def _list(arguments: argparse.Namespace, services: Services) -> int:
-    found = services.computes.list()
+    found, limits = services.computes.list(), services.computes.limits()
     if arguments.json:
-        print_json({"computes": [{**compute_document(item.record), "state": state_of(item)} for item in found]})
+        computes = [{**compute_document(item.record), "state": state_of(item)} for item in found]
+        print_json({"computes": computes, "limits": dict(limits)})
         return 0
     rows = [(name, "built in", "this machine", "", "") for name in BUILT_IN]
     rows += [
         (item.name, item.kind, _place(item.record.definition), state_of(item), time_text(item.record.created_at))
         for item in found
     ]
-    print(table(rows, ("compute target", "kind", "where", "state", "since")))
+    if limits:
+        most = [str(limits.get(row[0].lower(), "")) for row in rows]
+        rows = [(*row, count) for row, count in zip(rows, most, strict=True)]  # type: ignore[misc]
+    print(table(rows, ("compute target", "kind", "where", "state", "since", *(["runs at most"] if limits else []))))
     return 0
 
 
@@ -199,7 +212,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.json:
         kept = None if said is None else keeping_to_json(said)
         document = {**compute_document(handle.record), "state": state, "keeper": kept, "nodes": nodes_document(nodes)}
-        print_json({**document, "error": problem or None})
+        print_json({**document, "max_runs": _limit(handle, services), "error": problem or None})
         return 0
     record = handle.record
     rows = [
@@ -210,11 +223,16 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         *([("description", record.description)] if record.description else []),
         *((f"  {key}", value) for key, value in record.tags.items()),
         ("since", time_text(record.created_at)),
+        *([("at once", f"at most {counted(limit, 'run')}")] if (limit := _limit(handle, services)) else []),
         *([("scheduler", f"{said.address} on {said.host}")] if said else []),
         ("nodes", problem or _counts(nodes)),
     ]
     print(table(rows))
     return 0
+
+
+def _limit(handle: ComputeHandle, services: Services) -> int:
+    return services.computes.limits().get(handle.name.lower(), 0)
 
 
 def _definition_rows(definition: Attached | Cluster) -> list[tuple[str, str]]:

@@ -141,7 +141,7 @@ def _summary_lines(run: RunRecord, steps: Sequence[StepRecord], carried: Carried
     saved = carried.seconds + sum(step.seconds for step in steps if step.status is StepStatus.REUSED)
     took = (run.ended_at or run.created_at) - run.created_at
     words = [f"{count} {str(status).lower()}" for status, count in counts.items() if count]
-    lines = [f"run {run.id} {run.status} in {seconds_text(took)}: {counted(number, 'step')}, {', '.join(words)}"]
+    lines = [f"run {run.id} {run.status} in {seconds_text(took)}: {', '.join([counted(number, 'step'), *words])}"]
     if counts[StepStatus.REUSED]:
         everything = counts[StepStatus.REUSED] == number
         lines.append(f"{'everything was reused; ' if everything else ''}reuse saved {seconds_text(saved)} of work")

@@ -58,6 +58,7 @@ def show(arguments: argparse.Namespace, services: Services) -> int:
         ("source", record.source or "-"),
         *([("graph", record.graph)] if record.graph else []),
         *([("compute", record.options.compute)] if record.graph else []),
+        *([("priority", str(record.options.priority))] if record.options.priority else []),
         *(("git", line) for line in git_lines(record, changes)),
         *([("pinned", "clean-up keeps this run")] if record.pinned else []),
         *_marks(run),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipelinekit.bootstrap import sending
 from pipelinekit.cli.datastores import show_progress
 from pipelinekit.cli.output import print_json
+from pipelinekit.cli.parameters import queue_seconds
 from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.servers import connect
 from pipelinekit.cli.targets import load_target, show_hints, show_warnings
@@ -45,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
             "regenerate": regenerate_words(arguments.regenerate or ()),
             "continue_on_step_failure": arguments.continue_on_step_failure,
             "max_seconds": longest if arguments.max_duration is None else parse_duration(arguments.max_duration),
+            "priority": arguments.priority,
+            "max_queue_seconds": queue_seconds(arguments),
             "tags": _tags(arguments),
             "display_name": arguments.name,
         }

@@ -160,6 +160,14 @@ class RemoteComputes:
         body = {key: value for key, value in words.items() if value is not None}
         return self._made("PATCH", f"/computes/{quoted(name)}", body)
 
+    def limit_runs(self, name: str, most: int) -> None:
+        """Have at most so many runs under way at once whose compute target it is; 0 is for no limit."""
+        self._connection.ask("PATCH", f"/computes/{quoted(name)}", {"max_runs": most}, again=True)
+
+    def limits(self) -> Mapping[str, int]:
+        """How many runs may be under way at once, by the name of a target (in lower case) that has a limit."""
+        return dict(self._connection.get("/computes")["limits"])
+
     def delete(self, name: str) -> None:
         """End a cluster of the workspace's own, and forget it."""
         self._connection.ask("DELETE", f"/computes/{quoted(name)}", seconds=LONG_SECONDS)

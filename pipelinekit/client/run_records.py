@@ -65,6 +65,10 @@ class RemoteRunRecords:
             self.steps(run)
         return [(at, [(name, status) for name, status in told]) for at, told in self._changes[1]]
 
+    def waits(self, run: str = "") -> Mapping[str, str]:  # noqa: ARG002 - drivers ask for one of their own
+        """Why runs wait that limits hold back."""
+        return dict(self._connection.get("/runs/waiting")["waits"])
+
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the run's driver to end it."""
         self._connection.ask("POST", f"/runs/{quoted(run)}/cancel", again=True)

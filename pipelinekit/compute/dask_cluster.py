@@ -23,7 +23,7 @@ from pipelinekit.compute import worker
 from pipelinekit.compute.clusters import CONNECT_SECONDS, check_workers, connect, refuse_software
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted
 from pipelinekit.domain.computes import Cluster, Keeping
-from pipelinekit.domain.runs import Failure
+from pipelinekit.domain.runs import MOST_PRIORITY, Failure
 from pipelinekit.domain.steps import Resources
 from pipelinekit.errors import ComputeError
 from pipelinekit.ports import Sink
@@ -34,6 +34,7 @@ BUNDLE_TARGET = 0.15  # seconds of execution that one message is worth
 BUNDLE_MAX = 256
 RETURNS = 2  # how often an attempt goes back into the queue that was on a node which died, and had told of no beginning
 IN_FLIGHT = 2  # bundles on their way for each slot
+STEP = 1_000_000  # by which priorities of runs differ for Dask: more than a driver has bundles on their way
 _numbers = itertools.count()
 
 # `cpu`, `gpu`, `memory` and what else there is -> Dask's name for it, and how much the largest worker has
@@ -90,6 +91,8 @@ class DaskCompute:
             for attempt in attempts:
                 self._open[attempt.id] = attempt
                 self._pending.append(attempt)
+            if any(attempt.idle for attempt in self._pending):
+                self._pending = deque(sorted(self._pending, key=lambda attempt: attempt.idle))
         for attempt in attempts:
             if why := self._unfit(attempt.task.resources):
                 self._end(attempt.id, Failure("compute", f"step {attempt.step!r} can never run here: {why}"))
@@ -162,6 +165,8 @@ class DaskCompute:
             following = self._pending[0]
             if (following.task.resources, following.task.snapshot) != (first.task.resources, first.task.snapshot):
                 break
+            if following.idle is not first.idle:
+                break
             if following.id in self._alone or following.task.dask_client:
                 break
             bundle.append(self._pending.popleft())
@@ -193,7 +198,7 @@ class DaskCompute:
                 payload,
                 key=key,
                 pure=False,
-                priority=-len(self._bundles),  # drivers take turns: who has little on its way goes first
+                priority=_urgency(bundle[0]) * STEP - len(self._bundles),  # drivers take turns, see below
                 resources=self._request(bundle[0].task.resources),
                 retries=0,
             )
@@ -347,6 +352,14 @@ class ClusterCompute(DaskCompute):
         limits = {name: (name, amount) for name, amount in cluster.node_resources.items()}
         slots = cluster.max_nodes * cluster.cores
         super().__init__(open_client(), open_client, sink, home, maker, slots=slots, limits=limits, settings=settings)
+
+
+def _urgency(attempt: Attempt) -> int:
+    """What goes first on a cluster that several drivers share: by the priority of their runs, idle attempts last.
+
+    Of equals, who has little on its way goes first.
+    """
+    return -MOST_PRIORITY - 1 if attempt.idle else attempt.priority
 
 
 def _declared(workers: list[dict[str, Any]]) -> Limits:

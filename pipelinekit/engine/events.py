@@ -115,13 +115,17 @@ class Observed:
 
 @frozen
 class Start:
-    """Execute an attempt of a step with these inputs. `position` is the step's place in the graph's steps."""
+    """Execute an attempt of a step with these inputs. `position` is the step's place in the graph's steps.
+
+    An `idle` attempt only shows whether a result comes out again, and leaves room to all others.
+    """
 
     step: str
     attempt: int
     position: int
     key: str
     inputs: Mapping[str, StoredValue]
+    idle: bool = False
 
 
 @frozen

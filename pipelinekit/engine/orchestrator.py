@@ -305,7 +305,8 @@ class Orchestrator:
         work.attempt += 1
         self._attempts[attempt_id(self.run, work.name, work.attempt)] = work
         self._show(work, StepStatus.QUEUED, "")
-        self._out.ask(Start(work.name, work.attempt, work.node.step, work.key, work.inputs))
+        idle = work.expected is not None
+        self._out.ask(Start(work.name, work.attempt, work.node.step, work.key, work.inputs, idle))
 
     def _started(self, event: AttemptStarted) -> None:
         if (work := self._attempts.get(event.attempt)) is not None:

@@ -43,6 +43,12 @@ class Started(Body):
         False, description="execute whatever was kept: all, or steps by pattern"
     )
     compute: str = Field("", description="where steps run")
+    priority: int | None = Field(
+        None, description="of runs that wait, one with a higher priority goes first; 0 is usual"
+    )
+    max_queue_seconds: float | None = Field(
+        None, ge=0, description="the run is canceled when nobody has taken it for so long; 0 for never"
+    )
     callback: str = Field("", max_length=2000, description="an address that is told of the end of the run")
 
 
@@ -144,6 +150,7 @@ class ScheduleBody(Body):
     parameters: dict[str, Any] = Field({}, description="values; texts may hold {{due}}, {{due_date}} and others")
     continue_on_step_failure: bool = Field(False, description="after a failure skip only what depends on it")
     notify: list[str] = Field([], description="who is told of runs that failed")
+    priority: int = Field(0, description="of runs that wait, one with a higher priority goes first")
     description: str = ""
     tags: dict[str, str] = {}
 
@@ -215,6 +222,7 @@ class ExperimentChange(TagChange):
     """What is to change of an experiment; what is not given stays."""
 
     description: str | None = Field(None, max_length=10_000)
+    max_runs: int | None = Field(None, ge=0, description="so many of its runs are under way at once; 0 for no limit")
 
 
 class NewDatastore(Body):
@@ -325,6 +333,7 @@ class ComputeChange(Body):
     min_nodes: int | None = None
     max_nodes: int | None = None
     idle_seconds_before_scaledown: float | str | None = None
+    max_runs: int | None = Field(None, ge=0, description="so many runs are under way on it at once; 0 for no limit")
 
 
 class SecretValue(Body):

@@ -234,6 +234,8 @@ def _call_of(body: bodies.Call, principal: Principal, source: str, trace: str, p
         body.tags,
         body.display_name,
         details=details,
+        priority=body.priority,
+        max_queue_seconds=body.max_queue_seconds,
     )
 
 

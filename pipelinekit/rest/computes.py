@@ -10,6 +10,7 @@ from fastapi import Path as InPath
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.domain.audit import DONE, FAILED
+from pipelinekit.domain.computes import BUILT_IN
 from pipelinekit.domain.limits import READ
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.errors import PipelinekitError
@@ -34,7 +35,8 @@ async def list_computes(asked: Viewing) -> dict[str, Any]:
     """Those that are registered, by name, with who keeps each; `local` and `in-process` are always there."""
 
     def work(services: Services, _: Principal) -> dict[str, Any]:
-        return {"computes": [_shown(item) for item in services.computes.list()]}
+        found = services.computes
+        return {"computes": [_shown(item) for item in found.list()], "limits": dict(found.limits())}
 
     return await asked.do(work)
 
@@ -75,9 +77,12 @@ async def list_nodes(asked: Viewing, compute: Name) -> dict[str, Any]:
 
 @router.patch("/{compute}", operation_id="update_compute")
 async def update_compute(asked: Administering, compute: Name, body: bodies.ComputeChange) -> dict[str, Any]:
-    """Change what may change of it."""
+    """Change what may change of it; of `local` and `in-process` how many runs may be under way at once."""
 
     def how(services: Services) -> tuple[str, dict[str, Any]]:
+        if compute in BUILT_IN and body.max_runs is not None and len(body.model_fields_set) == 1:
+            services.computes.limit_runs(compute, body.max_runs)
+            return compute, {"name": compute, "max_runs": body.max_runs}
         changed = services.computes.update(compute, **body.model_dump())
         return changed.name, _shown(changed)
 

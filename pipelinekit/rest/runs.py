@@ -12,6 +12,7 @@ from pipelinekit.bootstrap import Services
 from pipelinekit.domain.limits import READ, TRIGGER
 from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.run_queries import parse_tag
+from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.formats.paths import value_of_blob
 from pipelinekit.rest import bodies, calls
@@ -72,9 +73,17 @@ async def list_runs(
             until=until,
             children=children,
         )
-        return {"runs": [calls.run_shown(run, whole=records) for run in found]}
+        waits = services.runs.waits() if any(run.record.status is RunStatus.QUEUED for run in found) else {}
+        more = {run.id: {"waits": waits[run.id]} for run in found if run.id in waits and not records}
+        return {"runs": [{**calls.run_shown(run, whole=records), **more.get(run.id, {})} for run in found]}
 
     return await asked.do(work)
+
+
+@router.get("/waiting", operation_id="list_waiting_runs")
+async def list_waiting(asked: Viewing) -> dict[str, Any]:
+    """Which runs are queued that limits hold back, each with the reason."""
+    return await asked.do(lambda services, _: {"waits": dict(services.records.runs.waits())})
 
 
 @router.get("/{run}", operation_id="show_run")

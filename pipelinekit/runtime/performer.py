@@ -111,7 +111,8 @@ class Performer:
         """The attempt that a start instruction asks for."""
         if start.position not in self._tasks:
             self._tasks[start.position] = self._task(self._graph.steps[start.position], variables)
-        return Attempt(self._run.id, start.step, start.attempt, self._tasks[start.position], start.inputs)
+        about = self._run.id, start.step, start.attempt, self._tasks[start.position], start.inputs
+        return Attempt(*about, priority=self._run.options.priority, idle=start.idle)
 
     def _task(self, step: CompiledStep, variables: Mapping[str, str]) -> Task:
         definition, options = step.definition, step.options

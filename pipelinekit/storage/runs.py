@@ -28,9 +28,10 @@ from pipelinekit.wire.values import dumps, loads, plain_to_json, values_from_jso
 
 if TYPE_CHECKING:
     from pipelinekit.ports import Clock
-    from pipelinekit.storage import outbox, recovery
+    from pipelinekit.storage import outbox, queueing, recovery
 else:
     outbox = late("pipelinekit.storage.outbox")
+    queueing = late("pipelinekit.storage.queueing")
     recovery = late("pipelinekit.storage.recovery")
 
 LATEST = "latest"
@@ -102,6 +103,10 @@ class SQLRuns:
             (row["at"], loads(row["body"]).get("steps", ())) for row in self._database.read("events_of_run", (run,))
         ]
         return [(at, [(name, status) for name, status in steps]) for at, steps in told if steps]
+
+    def waits(self, run: str = "") -> Mapping[str, str]:
+        """Why runs wait that limits hold back."""
+        return queueing.waits(self._database, self._clock, run)
 
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the driver to end the run, or cancel it where there is none."""
@@ -212,6 +217,22 @@ class SQLDriving:
             tell_ended(self._database, run, now)
         self._events.pop(run, None)
         self._fruitful.discard(run)
+
+    def hold(self, run: str, owner: str) -> bool:
+        """Keep a place among the runs that wait."""
+        lease = (leases.deadline(), leases.seen_at(self._database, self._clock))
+        rows = self._database.write_returning("hold_place", (owner, *lease, run, owner))
+        if not rows:
+            raise LeaseLostError(f"run {run} has ended, or is driven by another process")
+        return bool(rows[0]["cancel_requested"])
+
+    def leave(self, run: str, owner: str) -> None:
+        """Give the place back."""
+        self._database.write("leave_place", (run, owner))
+
+    def put_back(self, run: str, epoch: int) -> None:
+        """Queue a run again that was taken before its turn."""
+        self._database.write("put_back_run", (run, epoch))
 
     def hand_back(self, run: str, epoch: int) -> None:
         """Queue a detached run again."""

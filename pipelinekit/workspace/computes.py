@@ -21,11 +21,13 @@ from pipelinekit.domain.computes import (
     check_address,
     is_address,
 )
+from pipelinekit.domain.queueing import COMPUTE
 from pipelinekit.domain.steps import parse_duration, parse_size
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import ComputeError, NotFoundError, UsageError
 from pipelinekit.ports import Clock
 from pipelinekit.ports.computes import Clusters, ComputeRecords, KeeperRecords
+from pipelinekit.ports.queueing import RunLimits
 from pipelinekit.workspace.runs import checked_tags
 
 PAUSE_SECONDS = 0.1
@@ -51,12 +53,14 @@ class ComputeStores:
         clusters: Callable[[], Clusters],
         launch: Callable[[str], LastWords],
         forget: Callable[[ComputeTarget], None],
+        limits: RunLimits,
     ) -> None:
         self.records = records
         self.keepers = keepers
         self.clusters = clusters
         self.launch = launch
         self.forget = forget
+        self.limits = limits
 
 
 class ComputeHandle:
@@ -220,12 +224,14 @@ class ComputeCollection:
         *,
         description: str | None = None,
         tags: Mapping[str, object] | None = None,
+        max_runs: int | None = None,
         **changes: Any,
     ) -> ComputeHandle:
         """Change description, tags (all of them), and what else may change of the definition.
 
         That is `address`, `secrets` and `allow_plain` of an attached target, and `min_nodes`, `max_nodes` and
-        `idle_seconds_before_scaledown` of a cluster, which takes them over within seconds. None leaves as it is.
+        `idle_seconds_before_scaledown` of a cluster, which takes them over within seconds. For `max_runs` see
+        `limit_runs`. None leaves as it is.
         """
         record = self.get(name).record
         given = {key: value for key, value in changes.items() if value is not None}
@@ -243,7 +249,22 @@ class ComputeCollection:
             tags=record.tags if tags is None else checked_tags(tags),
         )
         self._stores.records.replace(changed)
+        if max_runs is not None:
+            self.limit_runs(name, max_runs)
         return self.get(name)
+
+    def limit_runs(self, name: str, most: int) -> None:
+        """Have at most so many runs under way at once whose compute target it is, also `local`; 0 is for no limit.
+
+        Others wait for their turn. Steps that name another target than their run do not count there.
+        """
+        if name not in BUILT_IN:
+            name = self.get(name).name
+        self._stores.limits.set(COMPUTE, name, most)
+
+    def limits(self) -> Mapping[str, int]:
+        """How many runs may be under way at once, by the name of a target (in lower case) that has a limit."""
+        return {name: most for (kind, name), most in self._stores.limits.all().items() if kind == COMPUTE}
 
     def delete(self, name: str) -> None:
         """End a cluster of the workspace's own, and forget it."""
@@ -255,6 +276,7 @@ class ComputeCollection:
             )
         handle.stop()
         self._stores.records.remove(name)
+        self._stores.limits.set(COMPUTE, name, 0)
         self._stores.forget(handle.record)
 
     def detach(self, name: str) -> None:
@@ -265,6 +287,7 @@ class ComputeCollection:
                 hint=f"end it with 'pipelinekit computes delete {name}'",
             )
         self._stores.records.remove(name)
+        self._stores.limits.set(COMPUTE, name, 0)
 
     def find(self, target: str) -> ComputeTarget:
         """The target of a name, or at an address that was given instead. Raises UsageError for what is neither."""

@@ -332,7 +332,11 @@ class Run(Told):
     def standing(self) -> str:
         """How the run stands, in words: what waits for what, or why it ended as it did."""
         record = self.record
-        return states.standing(record, self._stores.runs.steps(self.id) if record.graph else ())
+        return states.standing(record, self._stores.runs.steps(self.id) if record.graph else (), self._waits(record))
+
+    def _waits(self, record: RunRecord) -> str:
+        """Why limits hold the run back; empty when they do not."""
+        return self._stores.runs.waits().get(self.id, "") if record.status is RunStatus.QUEUED else ""
 
     def durations(self) -> Mapping[str, phases.Durations]:
         """Where the time went: of the run under an empty name, and of the steps that it executed by name."""
@@ -345,8 +349,9 @@ class Run(Told):
 
     def document(self) -> dict[str, Any]:
         """The run and its steps as JSON data."""
-        steps = self._stores.runs.steps(self.id)
-        return whole_document(self.record, steps, self._durations(steps))
+        steps, record = self._stores.runs.steps(self.id), self.record
+        document = whole_document(record, steps, self._durations(steps))
+        return {**document, "waits": why} if (why := self._waits(record)) else document
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.record.pipeline!r}, {self.record.status})"
@@ -363,6 +368,10 @@ class RunCollection:
         if not isinstance(run, str):
             raise UsageError(f"{run!r} is not the id of a run", hint="give its id, or the beginning of it, as text")
         return self.handle(self._stores.runs.get(run))
+
+    def waits(self) -> Mapping[str, str]:
+        """Which runs are queued that limits hold back, each with the reason."""
+        return self._stores.runs.waits()
 
     def status_of(self, run: str) -> RunStatus:
         """Where a run stands in the records; its driver is not looked for. Raises NotFoundError."""
