@@ -51,6 +51,7 @@ class Woken:
     """The time that `Sleep` asked for has passed."""
 
     step: str
+    attempt: int = 0
 
 
 @frozen
@@ -138,10 +139,11 @@ class Stop:
 
 @frozen
 class Sleep:
-    """Send `Woken` for this step after so many seconds."""
+    """Send `Woken` for this step after so many seconds; with the `attempt`, where it is one that waits for room."""
 
     step: str
     seconds: float
+    attempt: int = 0
 
 
 @frozen

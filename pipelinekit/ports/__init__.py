@@ -74,6 +74,9 @@ class DriverRecords(Protocol):
         A completion becomes reusable only if its key is claimed by this run under this epoch; the claim ends with it.
         """
 
+    def failed(self, run: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """How attempts of steps failed that were recorded as queued again: by step, kind and words of each."""
+
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
     ) -> None:

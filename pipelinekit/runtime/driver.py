@@ -7,9 +7,9 @@ or that can be told to be lost, and completions that the next run reuses.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from pipelinekit.classes import frozen
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import LeaseLostError, NotFoundError
@@ -42,6 +42,7 @@ class Begun:
     graph: Graph
     carried: Carried
     recorded: Sequence[StepRecord] = ()
+    failed: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
 class SomethingNewError(Exception):
@@ -146,7 +147,7 @@ class Driver:
         records = self._records
         if run.epoch > 1 and (recorded := records.runs.steps(run.id)):
             self._refuse_early(run)
-            return Begun(run, graph, _standing(recorded), recorded)
+            return Begun(run, graph, _standing(recorded), recorded, records.driving.failed(run.id))
         with records.batch():
             carried = carry_over(run, graph, records.carrying, records.reuse, records.documents, self._blobs)
             if is_same and not carried.is_same:
@@ -176,7 +177,7 @@ class Driver:
         return turns.Turns(
             run,
             orchestrator.Orchestrator(
-                run.id, graph, run.arguments, run.options, run.paths, carried.steps, begun.recorded
+                run.id, graph, run.arguments, run.options, run.paths, carried.steps, begun.recorded, begun.failed
             ),
             self._performer(run, graph),
             self._records,

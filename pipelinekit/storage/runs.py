@@ -35,6 +35,7 @@ else:
     recovery = late("pipelinekit.storage.recovery")
 
 LATEST = "latest"
+WORDS_OF_FAILED = 500  # of an attempt that another follows
 _GATHERED = ("gather_tags", "gather_properties", "gather_files", "gather_metrics", "gather_own_metrics")
 
 
@@ -177,7 +178,10 @@ class SQLDriving:
             self._seen.note(*self._taken)
             self._taken = None
         with self._database.transaction():
-            event = self._event(run, epoch, {"steps": [[change.name, str(change.status)] for change in changes]})
+            body: dict[str, Any] = {"steps": [[change.name, str(change.status)] for change in changes]}
+            if failed := [_failed(change) for change in changes if change.failure and not change.status.final]:
+                body["failed"] = failed
+            event = self._event(run, epoch, body)
             if event <= self._events.get(run, 0):
                 raise LeaseLostError(
                     f"run {run}: the records were put back to an earlier state while it went on",
@@ -198,6 +202,14 @@ class SQLDriving:
         self._events[run] = event
         if completions:
             self._fruitful.add(run)
+
+    def failed(self, run: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """How attempts failed, from the events."""
+        found: dict[str, dict[int, tuple[str, str]]] = {}
+        for row in self._database.read("events_of_run", (run,)):
+            for step, attempt, kind, message in loads(row["body"]).get("failed", ()):
+                found.setdefault(step, {})[attempt] = kind, message
+        return {step: list(attempts.values()) for step, attempts in found.items()}
 
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
@@ -338,6 +350,12 @@ def add_event(database: Database, run: str, epoch: int, at: float, body: Mapping
     number: int = rows[0]["events"]
     database.write("add_event", (run, number, at, dumps(body)))
     return number
+
+
+def _failed(step: StepRecord) -> list[Any]:
+    """What an event keeps of an attempt that failed, and that another follows: the next driver goes on counting."""
+    assert step.failure is not None
+    return [step.name, step.attempt, step.failure.kind, step.failure.message[:WORDS_OF_FAILED]]
 
 
 def _step_row(step: StepRecord, pipeline: str, now: float) -> tuple[Any, ...]:

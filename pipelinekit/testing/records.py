@@ -67,6 +67,7 @@ class MemoryState:
     offered: dict[str, float] = field(default_factory=dict)
     totals: dict[tuple[str, str], float] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
+    failed: dict[tuple[str, str, int], tuple[str, str]] = field(default_factory=dict)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -234,6 +235,9 @@ class MemoryDriving(queueing.MemoryQueueing):
             self._event(run, [(change.name, str(change.status)) for change in changes])
             steps = self._state.steps.setdefault(run, {})
             for change in changes:
+                if change.failure and not change.status.final:
+                    told = change.failure.kind, change.failure.message
+                    self._state.failed = {**self._state.failed, (run, change.name, change.attempt): told}
                 before = steps.get(change.name)
                 if before is not None and before.status.final:
                     healing = before.status.good and change.status is StepStatus.QUEUED
@@ -249,6 +253,14 @@ class MemoryDriving(queueing.MemoryQueueing):
             for completion in completions:
                 self._accept(run, epoch, completion)
                 self._state.fruitless = {**self._state.fruitless, run: 0}
+
+    def failed(self, run: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """How attempts failed."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for (of, step, _), told in self._state.failed.items():
+            if of == run:
+                found.setdefault(step, []).append(told)
+        return found
 
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None

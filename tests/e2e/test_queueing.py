@@ -22,6 +22,14 @@ STEPS = """
             time.sleep(0.01)
         return n
 
+    @step(queue_timeout=1)
+    def impatient(n: int) -> int:
+        return n
+
+    @pipeline
+    def crowded(folder: str):
+        return work(1, folder), impatient(2)
+
     @pipeline
     def one(folder: str, n: int = 1):
         return work(n, folder)
@@ -38,7 +46,7 @@ def lab(project, tmp_path):
 
 
 def words(lab, n):
-    return ("lab.py", "-p", f"folder={lab.marks}", "-p", f"n={n}", "--experiment", "lab")
+    return ("lab.py:one", "-p", f"folder={lab.marks}", "-p", f"n={n}", "--experiment", "lab")
 
 
 def begun(lab):
@@ -157,3 +165,23 @@ def test_submitted_runs_without_a_server_wait_in_processes_of_their_own(lab):
     go(lab, 1)
     wait_for(lambda: all(workspace.runs.get(run).status.final for run in runs))
     assert begun(lab) == ["1", "2", "3"]
+
+
+def test_a_step_that_waited_too_long_for_room_fails_and_says_so(lab):
+    process = lab.start(
+        "run", "lab.py:crowded", "--json", "-p", f"folder={lab.marks}", "--continue-on-step-failure",
+        env={"PIPELINEKIT_CORES": "1"},
+    )  # fmt: skip
+    wait_for(
+        lambda: (
+            any(step["status"] == "Failed" for step in lab("runs", "show", "--json").json["steps"])
+            if begun(lab)
+            else False
+        )
+    )
+    go(lab, 1)
+    out, err = process.communicate(timeout=60)
+    steps = {step["name"]: step for step in json.loads(out)["steps"]}
+    assert steps["work"]["status"] == "Completed", err
+    assert steps["impatient"]["error"]["kind"] == "queue"
+    assert steps["impatient"]["error"]["message"] == "attempt 1 had waited 1.0 s for room, as long as it may"
