@@ -236,6 +236,7 @@ class Services(scheduling.ScheduleServices):
                 records.facts,
                 lambda: self.metrics,
                 lambda: run_queries.SQLRunQueries(self.database),
+                self.estimate,
             )
         )
 

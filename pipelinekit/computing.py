@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelinekit import config, upkeeping
 from pipelinekit.domain.names import IN_PROCESS, LOCAL
+from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.typed import TYPE_CHECKING
@@ -123,6 +124,16 @@ class ComputeServices(upkeeping.UpkeepServices):
             return dask_cluster.ClusterCompute(start, found.definition, sink, self.home, MAKER, shared)
         address, texts = self._reach(found)
         return dask_cluster.AttachedCompute(address, sink, self.home, MAKER, shared, texts)
+
+    def slots_of(self, target: str) -> float:
+        """How many cores a target has for steps; 0 where nobody here knows."""
+        if target in (LOCAL, IN_PROCESS):
+            return 1.0 if target == IN_PROCESS else float(self.settings.cores or os.cpu_count() or 1)
+        try:
+            definition = self.computes.find(target).definition
+        except UsageError:
+            return 0.0
+        return float(definition.max_nodes * definition.cores) if isinstance(definition, domain.Cluster) else 0.0
 
     def _reach(self, target: ComputeTarget) -> tuple[str, Mapping[str, str]]:
         """The address of a target's scheduler, empty where there is none now, and the texts of its certificates."""

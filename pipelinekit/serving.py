@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,18 +20,21 @@ if TYPE_CHECKING:
     from pipelinekit.compute import local
     from pipelinekit.domain import servers as server_nouns
     from pipelinekit.domain import traces
+    from pipelinekit.domain.runs import RunRecord, StepRecord
     from pipelinekit.domain.sign_in import SignInPolicy
     from pipelinekit.domain.vitals import Waits
     from pipelinekit.engine import orchestrator
     from pipelinekit.engine import traces as run_traces
+    from pipelinekit.engine.estimating import Estimate
     from pipelinekit.ports.traces import Tracing
     from pipelinekit.runtime import performer, service, telemetry, turns
     from pipelinekit.storage import issuers, servers, vitals, waiting
     from pipelinekit.storage import uploads as upload_parts
-    from pipelinekit.workspace import sign_in, uploads
+    from pipelinekit.workspace import estimating, sign_in, uploads
     from pipelinekit.workspace.compiling import Compiler
 else:
     issuers = late("pipelinekit.storage.issuers")
+    estimating = late("pipelinekit.workspace.estimating")
     sign_in = late("pipelinekit.workspace.sign_in")  # an extra
     local = late("pipelinekit.compute.local")
     traces = late("pipelinekit.domain.traces")
@@ -91,6 +94,15 @@ class ServeServices(computing.ComputeServices):
     def vitals(self) -> vitals.SQLVitals:
         """How the workspace is, in numbers."""
         return vitals.SQLVitals(self.database, self.servers, self.clock)
+
+    @cached_property
+    def _estimator(self) -> estimating.Estimator:
+        records = self.records
+        return estimating.Estimator(records.documents, records.reuse, self.clock, self.slots_of)
+
+    def estimate(self, run: RunRecord, steps: Sequence[StepRecord]) -> Estimate | None:
+        """How long a run will still take, from earlier executions."""
+        return self._estimator.estimate(run, steps)
 
     def lock_waits(self) -> Waits:
         """How often this process has waited for others that write to the records."""

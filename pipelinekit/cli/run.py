@@ -139,7 +139,11 @@ def drive(
 
     Where it must wait for its turn, `record` gives the run that waits. With `quiet` its document is not printed either.
     """
-    observer = Quiet() if as_json else Progress(services.settings.progress)
+
+    def left(run: str) -> str:
+        return str(services.runs.get(run).estimate or "")
+
+    observer = Quiet() if as_json else Progress(services.settings.progress, left)
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()  # the document stands alone on standard output
     with aside:
         driver = services.driver(observer)

@@ -52,6 +52,7 @@ def show(arguments: argparse.Namespace, services: Services) -> int:
         ("run", record.id),
         *_kind_rows(record),
         ("status", f"{record.status}  {run.standing}".rstrip()),
+        *([("left", str(left))] if (left := run.estimate) else []),
         ("created", f"{time_text(record.created_at)}  took {took(record) or '-'}"),
         *_who(record),
         *([("phases", _phases(durations[""]))] if len(durations) > 1 else []),

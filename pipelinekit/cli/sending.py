@@ -120,7 +120,7 @@ def _tags(arguments: argparse.Namespace) -> Mapping[str, str]:
 
 def _follow(handle: Run, graph: Graph, *, as_json: bool) -> int:
     """Show how a run goes until it has ended; ctrl-C asks for it to be canceled, and a second one leaves it alone."""
-    observer = Quiet() if as_json else Progress(Settings().progress)
+    observer = Quiet() if as_json else Progress(Settings().progress, lambda _: str(handle.estimate or ""))
     shown: dict[str, StepRecord] = {}
     record, pressed = handle.record, 0
     observer.begun(record, graph)

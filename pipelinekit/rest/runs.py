@@ -96,6 +96,21 @@ async def show_run(asked: Viewing, run: Id) -> dict[str, Any]:
     return await asked.do(work)
 
 
+@router.get("/{run}/estimate", operation_id="estimate_run")
+async def estimate_run(asked: Viewing, run: Id) -> dict[str, Any]:
+    """How long it will still take, from earlier executions; null where nothing is known, or it does not run."""
+
+    def work(services: Services, _: Principal) -> dict[str, Any]:
+        found = services.runs.get(run).estimate
+        return {
+            "estimated_seconds_left": None if found is None else round(found.seconds, 1),
+            "whole": found is not None and found.whole,
+            "estimate": "" if found is None else str(found),
+        }
+
+    return await asked.do(work)
+
+
 @router.get("/{run}/logs", operation_id="show_run_logs")
 async def show_logs(
     asked: Viewing, run: Id, step: Text = "", after: Annotated[int, Query(ge=0, le=1 << 53)] = 0

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain import metrics as points
     from pipelinekit.domain import run_queries
     from pipelinekit.domain import standing as states
+    from pipelinekit.engine.estimating import Estimate
     from pipelinekit.formats import telling
     from pipelinekit.ports import Blobs, LogRecords, RunRecords
     from pipelinekit.ports.facts import FactRecords, MetricRecords, RunQueries
@@ -47,7 +48,7 @@ LONGEST_WAIT = 0.5
 
 @frozen
 class RunStores:
-    """What runs are shown from. `recover` sees to runs that nobody drives; the last three are opened if needed."""
+    """What runs are shown from. `recover` sees to runs that nobody drives; the last four are opened if needed."""
 
     runs: RunRecords
     logs: LogRecords
@@ -56,6 +57,7 @@ class RunStores:
     facts: Callable[[], FactRecords]
     metrics: Callable[[], MetricRecords]
     queries: Callable[[], RunQueries]
+    estimate: Callable[[RunRecord, Sequence[StepRecord]], Estimate | None]
 
 
 class Told:
@@ -351,7 +353,20 @@ class Run(Told):
         """The run and its steps as JSON data."""
         steps, record = self._stores.runs.steps(self.id), self.record
         document = whole_document(record, steps, self._durations(steps))
-        return {**document, "waits": why} if (why := self._waits(record)) else document
+        if why := self._waits(record):
+            document["waits"] = why
+        if found := self._estimate(record, steps):
+            document.update(estimated_seconds_left=round(found.seconds, 1), estimate=str(found))
+        return document
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """How long the run will still take, from earlier executions; None where nothing is known of that."""
+        record = self.record
+        return self._estimate(record, self._stores.runs.steps(self.id)) if not record.status.final else None
+
+    def _estimate(self, record: RunRecord, steps: Sequence[StepRecord]) -> Estimate | None:
+        return self._stores.estimate(record, steps) if record.status is RunStatus.RUNNING else None
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.record.pipeline!r}, {self.record.status})"

@@ -30,6 +30,15 @@ STEPS = """
     def crowded(folder: str):
         return work(1, folder), impatient(2)
 
+    @step(allow_reuse=False)
+    def then(n: int) -> int:
+        time.sleep(0.3)
+        return n
+
+    @pipeline
+    def two(folder: str, n: int = 1):
+        return then(work(n, folder))
+
     @pipeline
     def one(folder: str, n: int = 1):
         return work(n, folder)
@@ -185,3 +194,21 @@ def test_a_step_that_waited_too_long_for_room_fails_and_says_so(lab):
     assert steps["work"]["status"] == "Completed", err
     assert steps["impatient"]["error"]["kind"] == "queue"
     assert steps["impatient"]["error"]["message"] == "attempt 1 had waited 1.0 s for room, as long as it may"
+
+
+def test_what_earlier_executions_took_tells_how_long_a_run_will_still_take(lab):
+    words = ("lab.py:two", "-p", f"folder={lab.marks}")
+    first = lab.start("run", *words)
+    wait_for(lambda: begun(lab) == ["1"])
+    assert "estimated_seconds_left" not in lab("runs", "show", "--json").json, "nothing is known yet"
+    go(lab, 1)
+    first.communicate(timeout=60)
+    second = lab.start("run", *words, "-p", "n=2")
+    wait_for(lambda: begun(lab) == ["1", "2"])
+    shown = lab("runs", "show", "--json").json
+    assert shown["estimated_seconds_left"] >= 0.3
+    assert shown["estimate"].endswith(" s left")
+    assert "s left" in lab("runs", "show").out
+    go(lab, 2)
+    second.communicate(timeout=60)
+    assert "estimated_seconds_left" not in lab("runs", "show", "--json").json
