@@ -74,6 +74,7 @@ def _create_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=AMOUNT",
         help="what else a node has: gpu=1",
     )
+    parser.add_argument("--dashboard", action="store_true", help="serve Dask's own pages, to this machine")
     _described(parser)
 
 
@@ -86,6 +87,7 @@ def _create(arguments: argparse.Namespace, services: Services) -> int:
         cores=arguments.cores,
         memory=arguments.memory,
         resources={name: _amount(name, text) for name, text in pairs(arguments.resource, "resource").items()},
+        dashboard=arguments.dashboard,
         description=arguments.description or "",
         tags=_tags(arguments) or {},
     )
@@ -133,6 +135,9 @@ def _update_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-plain", action=argparse.BooleanOptionalAction, help="whether it may be elsewhere without TLS"
     )
     parser.add_argument(
+        "--dashboard", action=argparse.BooleanOptionalAction, help="Dask's own pages, from its next start on"
+    )
+    parser.add_argument(
         "--max-runs", type=int, metavar="COUNT", help="runs that may be under way on it at once; 0 for no limit"
     )
 
@@ -153,6 +158,7 @@ def _update(arguments: argparse.Namespace, services: Services) -> int:
         min_nodes=arguments.min_nodes,
         max_nodes=arguments.max_nodes,
         idle_seconds_before_scaledown=arguments.idle_time,
+        dashboard=arguments.dashboard,
         max_runs=arguments.max_runs,
     )
     return _say(arguments, handle, f"compute target {handle.name} is changed")
@@ -225,6 +231,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         ("since", time_text(record.created_at)),
         *([("at once", f"at most {counted(limit, 'run')}")] if (limit := _limit(handle, services)) else []),
         *([("scheduler", f"{said.address} on {said.host}")] if said else []),
+        *([("dashboard", f"{said.dashboard} on {said.host}")] if said and said.dashboard else []),
         ("nodes", problem or _counts(nodes)),
     ]
     print(table(rows))

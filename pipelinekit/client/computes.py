@@ -97,6 +97,7 @@ class RemoteComputes:
         cores: int = 1,
         memory: int | str = 0,
         resources: Mapping[str, float] | None = None,
+        dashboard: bool = False,
         description: str = "",
         tags: Mapping[str, object] | None = None,
     ) -> RemoteCompute:
@@ -109,6 +110,7 @@ class RemoteComputes:
             "cores": cores,
             "memory": memory,
             "resources": dict(resources or {}),
+            "dashboard": dashboard,
             "description": description,
             "tags": _texts(tags or {}),
         }

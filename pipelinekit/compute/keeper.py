@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import dask
@@ -22,7 +23,7 @@ from pipelinekit.compute.clusters import security_of
 from pipelinekit.compute.worker import software
 from pipelinekit.domain.computes import Cluster, ComputeTarget, Keeping
 from pipelinekit.engine.scaling import NodeUse, nodes_needed, nodes_to_give_back, target_nodes
-from pipelinekit.errors import NotFoundError
+from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.ports.computes import ComputeRecords, KeeperRecords
 
 ADAPT_SECONDS = 0.25  # between two looks at what is queued
@@ -73,6 +74,8 @@ class KeptCluster:
     def __init__(self, definition: Cluster, certificates: Mapping[str, str]) -> None:
         logging.getLogger("distributed").setLevel(logging.ERROR)
         dask.config.set({"distributed.scheduler.allowed-failures": 0})  # drivers decide what is done again
+        if definition.dashboard:
+            _prepare_dashboard()
         self._cluster = LocalCluster(
             n_workers=0,
             threads_per_worker=definition.cores,
@@ -84,9 +87,10 @@ class KeptCluster:
             security=security_of(certificates),
             dashboard_address=LOOPBACK,  # None would be every address of the machine, for what else is told by HTTP
             worker_dashboard_address=LOOPBACK,
-            scheduler_kwargs={"dashboard": False},
+            scheduler_kwargs={"dashboard": definition.dashboard},
             silence_logs=logging.ERROR,
         )
+        self._has_dashboard = definition.dashboard
         scaling = self._cluster.adapt(Adaptive=Scaling, definition=definition, interval=ADAPT_SECONDS)
         assert isinstance(scaling, Scaling)
         self._scaling = scaling
@@ -117,7 +121,30 @@ class KeptCluster:
             }
             for item in workers
         ]
-        return Keeping(self._cluster.scheduler_address, software(), self._scaling.wanted, nodes, os.uname().nodename)
+        return Keeping(
+            self._cluster.scheduler_address,
+            software(),
+            self._scaling.wanted,
+            nodes,
+            os.uname().nodename,
+            self._dashboard(),
+        )
+
+    def _dashboard(self) -> str:
+        """Where the dashboard is; empty where there is none."""
+        if not self._has_dashboard:
+            return ""
+        port = scheduler_of(self._cluster).services["dashboard"].port
+        return f"http://{LOOPBACK.partition(':')[0]}:{port}/status"
+
+
+def _prepare_dashboard() -> None:
+    """Refuse a dashboard without its library, and leave out its pages that ask other servers."""
+    if find_spec("bokeh") is None:
+        raise UsageError("a dashboard needs bokeh, which is not installed", hint="install pipelinekit[dashboard]")
+    routes = dask.config.get("distributed.scheduler.http.routes")
+    kept = [route for route in routes if route != "distributed.http.proxy"]
+    dask.config.set({"distributed.scheduler.http.routes": kept})
 
 
 class Scaling(Adaptive):

@@ -42,7 +42,7 @@ class Cluster:
 
     A node is a process on this machine with so many `cores`, at most so many bytes of `memory` (0 for its share of the
     machine), and named `resources`, such as `{"gpu": 1}`. One that nothing needs is given back after
-    `idle_seconds_before_scaledown`.
+    `idle_seconds_before_scaledown`. With `dashboard` Dask's own pages are served on this machine, to this machine.
     """
 
     max_nodes: int
@@ -51,6 +51,7 @@ class Cluster:
     cores: int = 1
     memory: int = 0
     resources: Mapping[str, float] = field(default_factory=dict)
+    dashboard: bool = False
 
     def __post_init__(self) -> None:
         wrong = [

@@ -310,6 +310,7 @@ class NewCluster(ComputeDescription):
     cores: int = 1
     memory: int | str = 0
     resources: dict[str, float] = {}
+    dashboard: bool = Field(False, description="serve Dask's own pages on the server's machine, to that machine")
 
 
 class NewAttachment(ComputeDescription):
@@ -333,6 +334,7 @@ class ComputeChange(Body):
     min_nodes: int | None = None
     max_nodes: int | None = None
     idle_seconds_before_scaledown: float | str | None = None
+    dashboard: bool | None = None
     max_runs: int | None = Field(None, ge=0, description="so many runs are under way on it at once; 0 for no limit")
 
 

@@ -23,6 +23,7 @@ def definition_to_json(definition: Attached | Cluster) -> dict[str, Any]:
         "cores": definition.cores,
         "memory": definition.memory,
         "resources": dict(definition.resources),
+        "dashboard": definition.dashboard,
     }
 
 
@@ -104,4 +105,12 @@ def keeper_from_json(document: Mapping[str, Any]) -> KeeperState:
 
 
 ATTACHED_FIELDS = ("address", "secrets", "allow_plain")
-CLUSTER_FIELDS = ("min_nodes", "max_nodes", "idle_seconds_before_scaledown", "cores", "memory", "resources")
+CLUSTER_FIELDS = (
+    "min_nodes",
+    "max_nodes",
+    "idle_seconds_before_scaledown",
+    "cores",
+    "memory",
+    "resources",
+    "dashboard",
+)

@@ -162,14 +162,15 @@ class ComputeCollection:
         cores: int = 1,
         memory: int | str = 0,
         resources: Mapping[str, float] | None = None,
+        dashboard: bool = False,
         description: str = "",
         tags: Mapping[str, object] | None = None,
     ) -> ComputeHandle:
         """Make a cluster of the workspace's own, of processes on this machine, and start its keeper.
 
         It has from `min_nodes` to `max_nodes` nodes, each with so many cores, so much memory and named resources. It
-        grows when work is queued; nodes that have been idle for long enough are given back. Raises ConflictError where
-        the name is taken.
+        grows when work is queued; nodes that have been idle for long enough are given back. With `dashboard` Dask's own
+        pages are served to this machine. Raises ConflictError where the name is taken.
         """
         cluster = Cluster(
             max_nodes,
@@ -178,6 +179,7 @@ class ComputeCollection:
             cores,
             parse_size(memory),
             dict(resources or {}),
+            dashboard,
         )
         self._stores.records.add(ComputeTarget(name, cluster, description, checked_tags(tags or {}), self._clock.now()))
         handle = self.get(name)
@@ -230,7 +232,8 @@ class ComputeCollection:
         """Change description, tags (all of them), and what else may change of the definition.
 
         That is `address`, `secrets` and `allow_plain` of an attached target, and `min_nodes`, `max_nodes` and
-        `idle_seconds_before_scaledown` of a cluster, which takes them over within seconds. For `max_runs` see
+        `idle_seconds_before_scaledown` of a cluster, which takes them over within seconds, and `dashboard`, which it
+        does when it is started again. For `max_runs` see
         `limit_runs`. None leaves as it is.
         """
         record = self.get(name).record
@@ -301,5 +304,5 @@ class ComputeCollection:
 
 _CHANGEABLE = {
     ATTACHED: ("address", "secrets", "allow_plain"),
-    CLUSTER: ("min_nodes", "max_nodes", "idle_seconds_before_scaledown"),
+    CLUSTER: ("min_nodes", "max_nodes", "idle_seconds_before_scaledown", "dashboard"),
 }
