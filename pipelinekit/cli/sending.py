@@ -122,7 +122,7 @@ def _follow(handle: Run, graph: Graph, *, as_json: bool) -> int:
     """Show how a run goes until it has ended; ctrl-C asks for it to be canceled, and a second one leaves it alone."""
     observer = Quiet() if as_json else Progress(Settings().progress, lambda _: str(handle.estimate or ""))
     shown: dict[str, StepRecord] = {}
-    record, pressed = handle.record, 0
+    record, pressed, told = handle.record, 0, ""
     observer.begun(record, graph)
     while True:
         try:
@@ -132,6 +132,9 @@ def _follow(handle: Run, graph: Graph, *, as_json: bool) -> int:
             observer.changed(changes)
             if record.status.final:
                 break
+            if (why := handle.waits) and why != told:
+                print(f"run {handle.id} waits: {why}", file=sys.stderr)
+            told = why
             observer.waiting()
             time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from pipelinekit.domain.queueing import Limits, OpenRun, check_limit, limited
 from pipelinekit.domain.runs import PIPELINE, RunStatus
@@ -76,7 +77,13 @@ def _line(rows: Sequence[Row], limits: Limits, now: float, asked: str = "") -> l
 def _options(row: Row, limits: Limits) -> tuple[str, int]:
     if not limits and '"priority"' not in row["options"]:
         return "", 0
-    options = loads(row["options"])
+    return _parsed(row["options"])
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> tuple[str, int]:
+    """Compute target and priority from options, which many runs have alike, and a server looks at all the time."""
+    options = loads(text)
     return options["compute"], options.get("priority", 0)
 
 

@@ -334,11 +334,12 @@ class Run(Told):
     def standing(self) -> str:
         """How the run stands, in words: what waits for what, or why it ended as it did."""
         record = self.record
-        return states.standing(record, self._stores.runs.steps(self.id) if record.graph else (), self._waits(record))
+        return states.standing(record, self._stores.runs.steps(self.id) if record.graph else (), self.waits)
 
-    def _waits(self, record: RunRecord) -> str:
-        """Why limits hold the run back; empty when they do not."""
-        return self._stores.runs.waits().get(self.id, "") if record.status is RunStatus.QUEUED else ""
+    @property
+    def waits(self) -> str:
+        """Why limits hold the run back, which is queued; empty when they do not."""
+        return self._stores.runs.waits().get(self.id, "") if self._record.status is RunStatus.QUEUED else ""
 
     def durations(self) -> Mapping[str, phases.Durations]:
         """Where the time went: of the run under an empty name, and of the steps that it executed by name."""
@@ -353,7 +354,7 @@ class Run(Told):
         """The run and its steps as JSON data."""
         steps, record = self._stores.runs.steps(self.id), self.record
         document = whole_document(record, steps, self._durations(steps))
-        if why := self._waits(record):
+        if record.status is RunStatus.QUEUED and (why := self.waits):
             document["waits"] = why
         if found := self._estimate(record, steps):
             document.update(estimated_seconds_left=round(found.seconds, 1), estimate=str(found))
