@@ -39,7 +39,7 @@ class RemoteExperiments:
 
     def limit(self, name: str, most: int) -> None:
         """Limit how many of its runs are under way at once; 0 for no limit."""
-        self._change(name, {"max_runs": most})
+        self._connection.ask("PUT", f"{_path(name)}/limits", {"max_runs": most}, again=True)
 
     def set_tags(self, name: str, tags: Mapping[str, str | None]) -> None:
         """Set tags; others stay."""

@@ -222,7 +222,12 @@ class ExperimentChange(TagChange):
     """What is to change of an experiment; what is not given stays."""
 
     description: str | None = Field(None, max_length=10_000)
-    max_runs: int | None = Field(None, ge=0, description="so many of its runs are under way at once; 0 for no limit")
+
+
+class RunLimits(Body):
+    """How many runs may be under way at once."""
+
+    max_runs: int = Field(ge=0, le=1_000_000, description="so many at once; 0 for no limit")
 
 
 class NewDatastore(Body):

@@ -63,19 +63,28 @@ async def show_experiment(asked: Viewing, experiment: Name) -> dict[str, Any]:
 
 @router.patch("/{experiment}", operation_id="change_experiment")
 async def change_experiment(asked: Submitting, experiment: Name, body: bodies.ExperimentChange) -> dict[str, Any]:
-    """Change its description and how many runs may be under way at once; set tags, and remove others."""
+    """Change its description, set tags, and remove others."""
 
     def how(services: Services) -> tuple[str, dict[str, Any]]:
         records: ExperimentRecords = services.experiments
         if body.description is not None:
             records.describe(experiment, body.description)
-        if body.max_runs is not None:
-            records.limit(experiment, body.max_runs)
         records.set_tags(experiment, dict(check_text("tag", *pair) for pair in body.set.items()))
         records.remove_tags(experiment, body.remove)
         return _shown(services, experiment)
 
     return await change(asked, "experiments.change", how)
+
+
+@router.put("/{experiment}/limits", operation_id="limit_experiment")
+async def limit_experiment(asked: Administering, experiment: Name, body: bodies.RunLimits) -> dict[str, Any]:
+    """Limit how many of its runs are under way at once; others wait in their turn."""
+
+    def how(services: Services) -> tuple[str, dict[str, Any]]:
+        services.experiments.limit(experiment, body.max_runs)
+        return _shown(services, experiment)
+
+    return await change(asked, "experiments.limit", how)
 
 
 @router.post("/{experiment}/archive", operation_id="archive_experiment")
