@@ -354,6 +354,11 @@ class ClusterCompute(DaskCompute):
         super().__init__(open_client(), open_client, sink, home, maker, slots=slots, limits=limits, settings=settings)
 
 
+def is_idle(priority: Sequence[float] | None) -> bool:
+    """Whether a task with this priority, as Dask's scheduler has it, is a bundle of idle attempts."""
+    return priority is not None and priority[0] > (MOST_PRIORITY + 0.5) * STEP
+
+
 def _urgency(attempt: Attempt) -> int:
     """What goes first on a cluster that several drivers share: by the priority of their runs, idle attempts last.
 

@@ -20,9 +20,10 @@ from distributed import LocalCluster, Scheduler, Status
 from distributed.deploy.adaptive import Adaptive
 
 from pipelinekit.compute.clusters import security_of
+from pipelinekit.compute.dask_cluster import is_idle
 from pipelinekit.compute.worker import software
 from pipelinekit.domain.computes import Cluster, ComputeTarget, Keeping
-from pipelinekit.engine.scaling import NodeUse, nodes_needed, nodes_to_give_back, target_nodes
+from pipelinekit.engine.scaling import Needs, NodeUse, nodes_needed, nodes_to_give_back, target_nodes
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.ports.computes import ComputeRecords, KeeperRecords
 
@@ -159,13 +160,15 @@ class Scaling(Adaptive):
     async def safe_target(self) -> int:
         """How many nodes there are to be."""
         self._forget_failed()
-        asked = Counter(
-            tuple(sorted((task.resource_restrictions or {"cpu": 1.0}).items()))
-            for task in scheduler_of(self.cluster).tasks.values()
-            if task.state in OPEN
-        )
+        asked: dict[bool, Counter[Needs]] = {False: Counter(), True: Counter()}
+        for task in scheduler_of(self.cluster).tasks.values():
+            if task.state in OPEN:
+                needs = tuple(sorted((task.resource_restrictions or {"cpu": 1.0}).items()))
+                asked[is_idle(task.priority)][needs] += 1
         cluster = self.definition
-        needed = nodes_needed(asked, cluster.node_resources)
+        # what is idle waits for room, and calls for a node only where there would be none
+        needed = nodes_needed(asked[False], cluster.node_resources)
+        needed = needed or min(nodes_needed(asked[True], cluster.node_resources), 1)
         patience = cluster.idle_seconds_before_scaledown
         self.wanted = target_nodes(needed, self._uses(), cluster.min_nodes, cluster.max_nodes, patience)
         return self.wanted

@@ -218,6 +218,24 @@ class TestCluster(WithHome, IsolatedContract):
             ClusterCompute(lambda: (said, self.certificates), self.cluster, print, self.home, MAKER)
 
 
+class TestIdleWorkOnACluster(WithHome):
+    attempt = ComputeContract.attempt
+
+    def test_it_waits_for_room_and_calls_for_no_more_than_a_node(self, tmp_path):
+        certificates, cluster = make_certificates(tmp_path), Cluster(3, idle_seconds_before_scaledown=600.0)
+        watched = Watched()
+        with KeptCluster(cluster, certificates) as running:
+            compute = ClusterCompute(
+                lambda: (running.said(), certificates), cluster, watched.events.put, self.home, MAKER
+            )
+            try:
+                compute.start([replace(self.attempt(f"n{number}", "sleep", 0.3), idle=True) for number in range(6)])
+                watched.until(6, compute)
+                assert len(running.said().nodes) == running.said().target == 1
+            finally:
+                compute.close()
+
+
 def test_a_scheduler_that_is_not_there_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("pipelinekit.compute.clusters.CONNECT_SECONDS", 1.0)
     with pytest.raises(ComputeError, match="cannot be used") as error:
