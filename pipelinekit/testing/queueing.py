@@ -148,4 +148,4 @@ def _was_told(state: MemoryState, record: RunRecord) -> bool:
 def _is_overdue(state: MemoryState, record: RunRecord) -> bool:
     longest = record.options.max_queue_seconds
     waits = record.status in _WAITING and record.started_at is None
-    return waits and 0 < longest <= abs(state.clock.now() - record.created_at)
+    return waits and 0 < longest <= state.clock.now() - record.created_at

@@ -154,7 +154,9 @@ class QueueingContract:
         records.experiments.limit("exp", 1)
         records.clock.turn(59)
         assert not records.driving.unattended(1000)
-        records.clock.turn(1)
+        records.clock.turn(-3600)
+        assert not records.driving.unattended(10_000), "a clock that is set back cancels nothing"
+        records.clock.turn(3601)
         assert records.driving.unattended(1000, 0)
         records.driving.recover(1000, 0)
         found = [records.runs.get(run) for run in (late, patient, held, begun.id)]
