@@ -91,6 +91,8 @@ class KeptCluster:
             scheduler_kwargs={"dashboard": definition.dashboard},
             silence_logs=logging.ERROR,
         )
+        options = self._cluster.new_spec["options"]
+        options["dashboard"] = False  # else nodes have one each where bokeh is installed, which takes their memory
         self._has_dashboard = definition.dashboard
         scaling = self._cluster.adapt(Adaptive=Scaling, definition=definition, interval=ADAPT_SECONDS)
         assert isinstance(scaling, Scaling)
