@@ -227,7 +227,7 @@ class ExperimentChange(TagChange):
 class RunLimits(Body):
     """How many runs may be under way at once."""
 
-    max_runs: int = Field(ge=0, le=1_000_000, description="so many at once; 0 for no limit")
+    max_runs: int = Field(description="so many at once; 0 for no limit")
 
 
 class NewDatastore(Body):
@@ -340,7 +340,7 @@ class ComputeChange(Body):
     max_nodes: int | None = None
     idle_seconds_before_scaledown: float | str | None = None
     dashboard: bool | None = None
-    max_runs: int | None = Field(None, ge=0, description="so many runs are under way on it at once; 0 for no limit")
+    max_runs: int | None = Field(None, description="so many runs are under way on it at once; 0 for no limit")
 
 
 class SecretValue(Body):
