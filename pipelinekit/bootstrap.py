@@ -45,13 +45,10 @@ if TYPE_CHECKING:
     from pipelinekit.compute import supervisor
     from pipelinekit.domain import addresses
     from pipelinekit.domain import secrets as secret_rules
-    from pipelinekit.domain.graphs import Graph
-    from pipelinekit.domain.runs import RunOptions
     from pipelinekit.domain.uploads import Upload
     from pipelinekit.engine.code import modules
     from pipelinekit.ports import Blobs, DriverRecords
     from pipelinekit.runtime import observer as observing_runs
-    from pipelinekit.runtime import planner
     from pipelinekit.runtime.observer import Observer
     from pipelinekit.storage import (
         facts,
@@ -83,7 +80,6 @@ if TYPE_CHECKING:
     from pipelinekit.workspace import webhooks as webhook_collection
     from pipelinekit.workspace.compiling import LockEnvironment
     from pipelinekit.workspace.experiments import ExperimentCollection
-    from pipelinekit.workspace.pipelines import Arguments
 else:
     tempfile = late("tempfile")
     secret_rules = late("pipelinekit.domain.secrets")
@@ -96,7 +92,6 @@ else:
     facts = late("pipelinekit.storage.facts")
     run_queries = late("pipelinekit.storage.run_queries")
     observing_runs = late("pipelinekit.runtime.observer")
-    planner = late("pipelinekit.runtime.planner")
     postgres = late("pipelinekit.storage.postgres")
     object_stores = late("pipelinekit.storage.object_stores")
     ignore_patterns = late("pipelinekit.workspace.ignore_patterns")
@@ -220,15 +215,6 @@ class Services(scheduling.ScheduleServices):
             self.dataset_inputs,
         )
 
-    def expected(self, graph: Graph, given: Arguments, options: RunOptions) -> Mapping[str, int]:
-        """How many steps of a run with these arguments are expected to be reused, to run, or to depend on others."""
-        records = self.records
-        stores = records.reuse, records.documents, self.blobs, self.clock, self.files()
-        steps = planner.plan(
-            self.compiler.bind_secrets(graph), given.values, given.paths, options, *stores, explained=False
-        )
-        return {name: sum(step.decision == name for step in steps) for name in ("reuse", "run", "maybe", "skip")}
-
     @cached_property
     def runs(self) -> RunCollection:
         """The runs."""
@@ -242,6 +228,7 @@ class Services(scheduling.ScheduleServices):
                 records.facts,
                 lambda: self.metrics,
                 lambda: run_queries.SQLRunQueries(self.database),
+                self.estimate,
             )
         )
 

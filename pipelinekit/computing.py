@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelinekit import config, upkeeping
 from pipelinekit.domain.names import IN_PROCESS, LOCAL
+from pipelinekit.errors import UsageError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
 from pipelinekit.typed import TYPE_CHECKING
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pipelinekit.harness import in_process as own_process
     from pipelinekit.ports import Compute, Sink
     from pipelinekit.storage import computes as compute_records
+    from pipelinekit.storage import queueing
     from pipelinekit.workspace import computes
     from pipelinekit.workspace.computes import LastWords
 else:
@@ -59,6 +61,7 @@ else:
     domain = late("pipelinekit.domain.computes")
     own_process = late("pipelinekit.harness.in_process")
     compute_records = late("pipelinekit.storage.computes")
+    queueing = late("pipelinekit.storage.queueing")
     computes = late("pipelinekit.workspace.computes")
 
 _launched: list[subprocess.Popen[bytes]] = []  # by this process; whoever lets go of one is warned that it goes on
@@ -80,13 +83,22 @@ class ComputeServices(upkeeping.UpkeepServices):
             shutil.rmtree(self._folder_of(target), ignore_errors=True)
 
         stores = computes.ComputeStores(
-            self.noted("computes", self._compute_records), self._keepers, find_clusters, self._launch_keeper, forget
+            self.noted("computes", self._compute_records),
+            self._keepers,
+            find_clusters,
+            self._launch_keeper,
+            forget,
+            self._run_limits,
         )
         return computes.ComputeCollection(stores, self.clock)
 
     @property
     def _compute_records(self) -> compute_records.SQLComputes:
         return compute_records.SQLComputes(self.database)
+
+    @property
+    def _run_limits(self) -> queueing.SQLRunLimits:
+        return queueing.SQLRunLimits(self.database)
 
     @property
     def _keepers(self) -> compute_records.SQLKeepers:
@@ -138,6 +150,16 @@ class ComputeServices(upkeeping.UpkeepServices):
             return dask_cluster.ClusterCompute(start, found.cluster, sink, self.home, MAKER, shared)
         address, texts = self._reach(found)
         return dask_cluster.AttachedCompute(address, sink, self.home, MAKER, shared, texts)
+
+    def slots_of(self, target: str) -> float:
+        """How many cores a target has for steps; 0 where nobody here knows."""
+        if target in (LOCAL, IN_PROCESS):
+            return 1.0 if target == IN_PROCESS else float(self.settings.cores or os.cpu_count() or 1)
+        try:
+            definition = self.computes.find(target).definition
+        except UsageError:
+            return 0.0
+        return float(definition.max_nodes * definition.cores) if isinstance(definition, domain.Cluster) else 0.0
 
     def _reach(self, target: ComputeTarget) -> tuple[str, Mapping[str, str]]:
         """The address of a target's scheduler, empty where there is none now, and the texts of its certificates."""

@@ -75,6 +75,7 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
                 lambda: records.facts,
                 lambda: records.metrics,
                 lambda: records.runs,
+                records.runs.estimate,
             )
         )
         super().__init__(connection, self.runs, pack)

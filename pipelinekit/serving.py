@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,18 +20,25 @@ if TYPE_CHECKING:
     from pipelinekit.compute import local
     from pipelinekit.domain import servers as server_nouns
     from pipelinekit.domain import traces
+    from pipelinekit.domain.graphs import Graph
+    from pipelinekit.domain.runs import RunOptions, RunRecord, StepRecord
     from pipelinekit.domain.sign_in import SignInPolicy
     from pipelinekit.domain.vitals import Waits
     from pipelinekit.engine import orchestrator
     from pipelinekit.engine import traces as run_traces
+    from pipelinekit.engine.estimating import Estimate
+    from pipelinekit.ports import Files
     from pipelinekit.ports.traces import Tracing
-    from pipelinekit.runtime import performer, service, telemetry, turns
+    from pipelinekit.runtime import performer, planner, service, telemetry, turns
     from pipelinekit.storage import issuers, servers, vitals, waiting
     from pipelinekit.storage import uploads as upload_parts
-    from pipelinekit.workspace import sign_in, uploads
+    from pipelinekit.workspace import estimating, sign_in, uploads
     from pipelinekit.workspace.compiling import Compiler
+    from pipelinekit.workspace.pipelines import Arguments
 else:
+    planner = late("pipelinekit.runtime.planner")
     issuers = late("pipelinekit.storage.issuers")
+    estimating = late("pipelinekit.workspace.estimating")
     sign_in = late("pipelinekit.workspace.sign_in")  # an extra
     local = late("pipelinekit.compute.local")
     traces = late("pipelinekit.domain.traces")
@@ -61,6 +68,7 @@ class ServeServices(computing.ComputeServices):
 
         @property
         def compiler(self) -> Compiler: ...  # noqa: D102 - see `bootstrap.Services`
+        def files(self) -> Files: ...  # noqa: D102
 
     @cached_property
     def _launched(self) -> dict[str, tuple[DriverProcess, int]]:
@@ -92,6 +100,15 @@ class ServeServices(computing.ComputeServices):
         """How the workspace is, in numbers."""
         return vitals.SQLVitals(self.database, self.servers, self.clock)
 
+    @cached_property
+    def _estimator(self) -> estimating.Estimator:
+        records = self.records
+        return estimating.Estimator(records.documents, records.reuse, self.clock, self.slots_of)
+
+    def estimate(self, run: RunRecord, steps: Sequence[StepRecord]) -> Estimate | None:
+        """How long a run will still take, from earlier executions."""
+        return self._estimator.estimate(run, steps)
+
     def lock_waits(self) -> Waits:
         """How often this process has waited for others that write to the records."""
         return waiting.waits()
@@ -99,6 +116,15 @@ class ServeServices(computing.ComputeServices):
     def sign_in(self, policy: SignInPolicy) -> sign_in.SignIn:
         """What knows who shows a token of an issuer. Raises ImportError where the extra is not installed."""
         return sign_in.SignIn(policy, issuers.WebIssuer(policy.issuer), self.clock)
+
+    def expected(self, graph: Graph, given: Arguments, options: RunOptions) -> Mapping[str, int]:
+        """How many steps of a run with these arguments are expected to be reused, to run, or to depend on others."""
+        records = self.records
+        stores = records.reuse, records.documents, self.blobs, self.clock, self.files()
+        steps = planner.plan(
+            self.compiler.bind_secrets(graph), given.values, given.paths, options, *stores, explained=False
+        )
+        return {name: sum(step.decision == name for step in steps) for name in ("reuse", "run", "maybe", "skip")}
 
     def recover(self) -> None:
         """See to runs that nobody drives: have those that go on driven, end the others.

@@ -185,7 +185,8 @@ def step(
     compute: str = "",
     resources: Resources | Mapping[str, Any] | None = None,
     retries: Retry | int = 0,
-    timeout: float = 0.0,
+    timeout: float | str | timedelta = 0.0,
+    queue_timeout: float | str | timedelta = 0.0,
     allow_reuse: bool = True,
     cache_version: str = "",
     max_age: float | str | timedelta = 0.0,
@@ -203,7 +204,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     `name` is shown instead of the function's. `environment` is what must be installed for it: an `Environment`,
     or the name of a registered one (`"training"`, `"training:3"`). `compute` names where it
     runs. `resources` are `Resources(cpu=…, gpu=…, memory=…)`. `retries` is a number or a `Retry`. `timeout` is in
-    seconds for one attempt. With `allow_reuse=False` it runs every time. Changing `cache_version` makes earlier results
+    seconds for one attempt, `queue_timeout` for how long one may wait until it begins.
+    With `allow_reuse=False` it runs every time. Changing `cache_version` makes earlier results
     unusable; results older than `max_age` (seconds, a timedelta, or text such as `"7d"`) are not reused. `not_keyed`
     names inputs and secrets that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with
     its runs. `register` names by output the dataset that it becomes a new version of, when the run has ended and the
@@ -230,6 +232,7 @@ _OPTION_NAMES = (
     "resources",
     "retries",
     "timeout",
+    "queue_timeout",
     "allow_reuse",
     "cache_version",
     "max_age",
@@ -293,7 +296,7 @@ def _option(name: str, value: Any) -> Any:
         case "register":
             named = {WHOLE_OUTPUT: value} if value and isinstance(value, str) else dict(value or {})
             return {str(output): check_name("dataset", dataset) for output, dataset in named.items()}
-        case "timeout" | "max_age":
+        case "timeout" | "queue_timeout" | "max_age":
             return parse_duration(value or 0)
         case "compute" | "cache_version":
             return str(value or "")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelinekit.cli.output import print_json, table, time_text
-from pipelinekit.cli.parameters import parse_parameters, split_parameters
+from pipelinekit.cli.parameters import add_queue_arguments, parse_parameters, queue_seconds, split_parameters
 from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.run_queries import parse_tag
 from pipelinekit.domain.types import shorten
@@ -29,6 +29,7 @@ def add_call_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--experiment", default="", help="the experiment that the run belongs to")
     parser.add_argument("--name", default="", help="what the run is shown as")
     parser.add_argument("--tag", action="append", metavar="KEY[=VALUE]", help="a tag of the run; again for more")
+    add_queue_arguments(parser)
     parser.add_argument("--compute", default="", help="where steps run, instead of where it was published for")
     parser.add_argument(
         "--regenerate",
@@ -56,6 +57,8 @@ def call_words(arguments: argparse.Namespace, parameters: Sequence[Parameter]) -
         "compute": arguments.compute,
         "regenerate": arguments.regenerate or (),
         "continue_on_step_failure": arguments.continue_on_step_failure,
+        "priority": arguments.priority,
+        "max_queue_duration_seconds": queue_seconds(arguments),
     }
 
 

@@ -90,6 +90,7 @@ def _create_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=AMOUNT",
         help="what else a node has: gpu=1",
     )
+    parser.add_argument("--dashboard", action="store_true", help="serve Dask's own pages, to this machine")
     _described(parser)
     add_provider_arguments(parser)
 
@@ -105,6 +106,8 @@ def _create(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.instance:
         if arguments.max_nodes is not None or arguments.min_nodes is not None:
             raise UsageError("an instance is one machine: it takes no number of nodes", hint="leave out --instance")
+        if arguments.dashboard:
+            raise UsageError("an instance has no dashboard", hint="leave out --instance, or --dashboard")
         idle = arguments.idle_time or 0.0
         handle = services.computes.create_instance(
             arguments.name, cores=arguments.cores, idle_seconds_before_shutdown=idle, **common
@@ -116,6 +119,7 @@ def _create(arguments: argparse.Namespace, services: Services) -> int:
             min_nodes=arguments.min_nodes or 0,
             idle_seconds_before_scaledown=IDLE_SECONDS if arguments.idle_time is None else arguments.idle_time,
             cores=1 if arguments.cores is None else arguments.cores,
+            dashboard=arguments.dashboard,
             **common,
         )
     return _say(arguments, handle, f"compute target {handle.name} is created; use it with --compute {handle.name}")
@@ -161,9 +165,20 @@ def _update_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-plain", action=argparse.BooleanOptionalAction, help="whether it may be elsewhere without TLS"
     )
+    parser.add_argument(
+        "--dashboard", action=argparse.BooleanOptionalAction, help="Dask's own pages, from its next start on"
+    )
+    parser.add_argument(
+        "--max-runs", type=int, metavar="COUNT", help="runs that may be under way on it at once; 0 for no limit"
+    )
 
 
 def _update(arguments: argparse.Namespace, services: Services) -> int:
+    if arguments.name in BUILT_IN and arguments.max_runs is not None:
+        services.computes.limit_runs(arguments.name, arguments.max_runs)
+        document = {"name": arguments.name, "max_runs": arguments.max_runs}
+        print_json(document) if arguments.json else print(f"compute target {arguments.name} is changed")
+        return 0
     is_instance = arguments.idle_time is not None and services.computes.get(arguments.name).kind == INSTANCE
     handle = services.computes.update(
         arguments.name,
@@ -176,6 +191,8 @@ def _update(arguments: argparse.Namespace, services: Services) -> int:
         max_nodes=arguments.max_nodes,
         idle_seconds_before_scaledown=None if is_instance else arguments.idle_time,
         idle_seconds_before_shutdown=arguments.idle_time if is_instance else None,
+        dashboard=arguments.dashboard,
+        max_runs=arguments.max_runs,
     )
     return _say(arguments, handle, f"compute target {handle.name} is changed")
 
@@ -190,16 +207,20 @@ def _say(arguments: argparse.Namespace, handle: ComputeHandle, words: str) -> in
 
 
 def _list(arguments: argparse.Namespace, services: Services) -> int:
-    found = services.computes.list()
+    found, limits = services.computes.list(), services.computes.limits()
     if arguments.json:
-        print_json({"computes": [{**compute_document(item.record), "state": state_of(item)} for item in found]})
+        computes = [{**compute_document(item.record), "state": state_of(item)} for item in found]
+        print_json({"computes": computes, "limits": dict(limits)})
         return 0
     rows = [(name, "built in", "this machine", "", "") for name in BUILT_IN]
     rows += [
         (item.name, item.kind, _place(item.record.definition), state_of(item), time_text(item.record.created_at))
         for item in found
     ]
-    print(table(rows, ("compute target", "kind", "where", "state", "since")))
+    if limits:
+        most = [str(limits.get(row[0].lower(), "")) for row in rows]
+        rows = [(*row, count) for row, count in zip(rows, most, strict=True)]  # type: ignore[misc]
+    print(table(rows, ("compute target", "kind", "where", "state", "since", *(["runs at most"] if limits else []))))
     return 0
 
 
@@ -234,7 +255,7 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.json:
         kept = None if said is None else keeping_to_json(said)
         document = {**compute_document(handle.record), "state": state, "keeper": kept, "nodes": nodes_document(nodes)}
-        print_json({**document, "error": problem or None})
+        print_json({**document, "max_runs": _limit(handle, services), "error": problem or None})
         return 0
     record = handle.record
     rows = [
@@ -245,12 +266,18 @@ def _show(arguments: argparse.Namespace, services: Services) -> int:
         *([("description", record.description)] if record.description else []),
         *((f"  {key}", value) for key, value in record.tags.items()),
         ("since", time_text(record.created_at)),
+        *([("at once", f"at most {counted(limit, 'run')}")] if (limit := _limit(handle, services)) else []),
         *([("scheduler", f"{said.address} on {said.host}")] if said else []),
+        *([("dashboard", f"{said.dashboard} on {said.host}")] if said and said.dashboard else []),
         ("nodes", problem or _counts(nodes)),
         *(("error", text) for text in (said.errors if said else ())),
     ]
     print(table(rows))
     return 0
+
+
+def _limit(handle: ComputeHandle, services: Services) -> int:
+    return services.computes.limits().get(handle.name.lower(), 0)
 
 
 def _definition_rows(definition: Definition) -> list[tuple[str, str]]:

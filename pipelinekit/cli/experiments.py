@@ -1,4 +1,4 @@
-"""`pipelinekit experiments`: list, show, tag, describe, archive, reactivate, delete."""
+"""`pipelinekit experiments`: list, show, tag, describe, update, archive, reactivate, delete."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.experiments import Experiment, with_tags
 from pipelinekit.domain.metrics import check_text
 from pipelinekit.domain.run_queries import parse_tag
+from pipelinekit.domain.texts import counted
 from pipelinekit.ports.facts import ExperimentRecords
 from pipelinekit.wire.experiments import experiment_document
 
@@ -27,6 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tag.add_argument("--remove", action="append", metavar="KEY", help="remove a tag; again for more")
     describe = _verb(verbs, "describe", "say what an experiment is for", named=True)
     describe.add_argument("description", metavar="TEXT")
+    update = _verb(verbs, "update", "change what may change of an experiment", named=True)
+    update.add_argument(
+        "--max-runs",
+        type=int,
+        required=True,
+        metavar="COUNT",
+        help="runs that may be under way at once; 0 for no limit",
+    )
     _verb(verbs, "archive", "leave an experiment out of lists, until a new run of it", named=True)
     _verb(verbs, "reactivate", "have an experiment in lists again", named=True)
     _verb(verbs, "delete", "delete an experiment that has no runs", named=True)
@@ -51,6 +60,8 @@ def execute(arguments: argparse.Namespace) -> int:
         records.remove_tags(name, arguments.remove or ())
     elif arguments.verb == "describe":
         records.describe(name, arguments.description)
+    elif arguments.verb == "update":
+        records.limit(name, arguments.max_runs)
     elif arguments.verb in ("archive", "reactivate"):
         records.archive(name, archived=arguments.verb == "archive")
     elif arguments.verb == "delete":
@@ -81,6 +92,7 @@ def _show(arguments: argparse.Namespace, experiment: Experiment) -> int:
     rows = [
         ("experiment", experiment.name),
         ("runs", f"{experiment.runs}, the newest {time_text(experiment.newest)}"),
+        *([("at once", f"at most {counted(experiment.max_runs, 'run')}")] if experiment.max_runs else []),
         ("created", time_text(experiment.created_at)),
         ("archived", time_text(experiment.archived_at)),
         ("description", experiment.description or "-"),

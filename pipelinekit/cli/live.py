@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -17,6 +17,7 @@ from pipelinekit.domain.runs import StepRecord, StepStatus
 from pipelinekit.domain.texts import STATUS_MARKS, seconds_text
 
 SHOWN = 24  # lines of steps at once
+LOOK_SECONDS, LOOK_SHARE = 2.0, 50.0  # between two looks at the time left; and how much longer than one takes
 STYLES = {
     StepStatus.COMPLETED: "green",
     StepStatus.REUSED: "cyan",
@@ -32,8 +33,12 @@ STYLES = {
 class LiveProgress:
     """Redraws a table of steps on standard error, four times a second at most."""
 
-    def __init__(self, graph: Graph, earlier: Sequence[StepRecord]) -> None:
+    def __init__(
+        self, graph: Graph, earlier: Sequence[StepRecord], run: str = "", left: Callable[[str], str] | None = None
+    ) -> None:
         self._graph = graph
+        self._run, self._ask_left = run, left
+        self._left, self._ask_at = "", 0.0
         self._began = time.monotonic()
         self._steps: dict[int, dict[str, StepRecord]] = {position: {} for position in range(len(graph.nodes))}
         self._running: dict[str, float] = {}
@@ -49,9 +54,16 @@ class LiveProgress:
                 self._running.setdefault(change.name, time.monotonic())
             else:
                 self._running.pop(change.name, None)
+        self.tick()
 
     def tick(self) -> None:
-        """Nothing to do: the display redraws itself."""
+        """Look now and then how much time is left; for the rest the display redraws itself."""
+        begun = time.monotonic()
+        if self._ask_left is None or begun < self._ask_at:
+            return
+        self._left = self._ask_left(self._run)
+        took = time.monotonic() - begun
+        self._ask_at = begun + max(LOOK_SECONDS, took * LOOK_SHARE)
 
     def close(self) -> None:
         """Leave the final state on the screen."""
@@ -117,7 +129,6 @@ class LiveProgress:
     def _footer(self) -> Text:
         everything = [step for steps in self._steps.values() for step in steps.values()]
         done = sum(step.status.final for step in everything)
-        text = (
-            f"{done} of {max(len(everything), len(self._steps))} done, {seconds_text(time.monotonic() - self._began)}"
-        )
-        return Text(text, style="bold")
+        total = max(len(everything), len(self._steps))
+        text = f"{done} of {total} done, {seconds_text(time.monotonic() - self._began)}"
+        return Text(f"{text}, {self._left}" if self._left and done < total else text, style="bold")

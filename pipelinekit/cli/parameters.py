@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelinekit.domain.parameters import Parameter, read_values
+from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.types import parse_text
 from pipelinekit.errors import UsageError
 from pipelinekit.typed import TYPE_CHECKING, Any
@@ -34,6 +35,23 @@ def add_parameter_arguments(
         "dataset:NAME[@VERSION], datastore:NAME/PATH",
     )
     parser.add_argument("--json", action="store_true", help=document)
+
+
+def add_queue_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is said of how long a run waits, and before whom it goes."""
+    parser.add_argument(
+        "--priority", type=int, metavar="NUMBER", help="of runs that wait, one with a higher priority goes first; 0"
+    )
+    parser.add_argument(
+        "--max-queue-duration",
+        metavar="TIME",
+        help="cancel the run when it has waited so long for its turn: '90s', '2h'",
+    )
+
+
+def queue_seconds(arguments: argparse.Namespace) -> float | None:
+    """How long the run may wait, where that is said."""
+    return None if arguments.max_queue_duration is None else parse_duration(arguments.max_queue_duration)
 
 
 def split_parameters(texts: Sequence[str]) -> dict[str, str]:

@@ -38,7 +38,9 @@ class Quiet:
 class Progress:
     """Chooses how to show progress: live once a step must execute and standard error is a terminal, else by lines."""
 
-    def __init__(self, wants_live: bool) -> None:
+    def __init__(self, wants_live: bool, left: Callable[[str], str] | None = None) -> None:
+        """`left` says how long the run of an id will still take."""
+        self._left = left
         self._wants_live = wants_live and sys.stderr.isatty()
         self._live: live.LiveProgress | None = None
         self._run: RunRecord | None = None
@@ -67,7 +69,8 @@ class Progress:
         self._steps.update((change.name, change) for change in changes)
         if self._live is None and self._wants_live and self._graph is not None:
             if any(change.status is StepStatus.QUEUED for change in changes):
-                self._live = live.LiveProgress(self._graph, [*self._read_carried(), *self._earlier])
+                earlier = [*self._read_carried(), *self._earlier]
+                self._live = live.LiveProgress(self._graph, earlier, self._run.id if self._run else "", self._left)
             else:
                 self._earlier.extend(changes)
                 return
@@ -141,7 +144,7 @@ def _summary_lines(run: RunRecord, steps: Sequence[StepRecord], carried: Carried
     saved = carried.seconds + sum(step.seconds for step in steps if step.status is StepStatus.REUSED)
     took = (run.ended_at or run.created_at) - run.created_at
     words = [f"{count} {str(status).lower()}" for status, count in counts.items() if count]
-    lines = [f"run {run.id} {run.status} in {seconds_text(took)}: {counted(number, 'step')}, {', '.join(words)}"]
+    lines = [f"run {run.id} {run.status} in {seconds_text(took)}: {', '.join([counted(number, 'step'), *words])}"]
     if counts[StepStatus.REUSED]:
         everything = counts[StepStatus.REUSED] == number
         lines.append(f"{'everything was reused; ' if everything else ''}reuse saved {seconds_text(saved)} of work")

@@ -69,12 +69,15 @@ def _reproduce(arguments: argparse.Namespace, services: Services | None, folder:
         bundle = _bundle(services, arguments.run)
         copy_blobs(bundle, services.blobs, place.blobs)
 
+    def record() -> str:
+        return _submit(bundle, place)
+
     def begin(driver: Driver) -> Begun:
-        return driver.begin(_submit(bundle, place))
+        return driver.begin(record())
 
     print_as_json = arguments.json
     with lent(_secrets_of(bundle, services or _nearest()), place.secrets) if _named(bundle) else nullcontext():
-        code = drive(place, begin, as_json=print_as_json, quiet=print_as_json)
+        code = drive(place, begin, record, as_json=print_as_json, quiet=print_as_json)
     done = place.runs.get().record
     old = services.blobs if services else place.blobs
     compared = [

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from types import FrameType
 
 from pipelinekit.bootstrap import Services, Workspace, open_services
-from pipelinekit.cli.parameters import add_parameter_arguments, keep_target
+from pipelinekit.cli.parameters import add_parameter_arguments, add_queue_arguments, keep_target, queue_seconds
 from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.targets import Target, load_target, show_warnings
 from pipelinekit.domain.names import IN_PROCESS
@@ -17,19 +17,20 @@ from pipelinekit.domain.runs import DIFFERENT, RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.errors import UsageError
 from pipelinekit.late import late
-from pipelinekit.runtime.driver import Begun, Driver, SomethingNewError
+from pipelinekit.runtime.driver import Begun, Driver, MustWaitError, SomethingNewError
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
     import signal
 
-    from pipelinekit.cli import output, sending
+    from pipelinekit.cli import output, queueing, sending
     from pipelinekit.domain import run_queries
     from pipelinekit.runtime.turns import Turns
 else:
     signal = late("signal")
     output = late("pipelinekit.cli.output")
+    queueing = late("pipelinekit.cli.queueing")
     sending = late("pipelinekit.cli.sending")  # to a server
     run_queries = late("pipelinekit.domain.run_queries")
 
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-duration", metavar="TIME", help="cancel the run when it has taken so long: seconds, or '90s', '2h', '1d'"
     )
+    add_queue_arguments(parser)
     parser.add_argument(
         "--compute", help="where steps run: local, in-process, a target's name, or tcp://HOST:PORT or tls://HOST:PORT"
     )
@@ -88,6 +90,8 @@ def execute(arguments: argparse.Namespace) -> int:
         services.settings.verify,
         arguments.check,
         target.max_seconds if arguments.max_duration is None else parse_duration(arguments.max_duration),
+        arguments.priority or 0,
+        queue_seconds(arguments) or 0.0,
     )
     tags = {key: value or "" for key, value in map(run_queries.parse_tag, arguments.tag)} if arguments.tag else {}
     experiment = arguments.experiment or services.settings.experiment
@@ -98,11 +102,14 @@ def execute(arguments: argparse.Namespace) -> int:
         output.print_json(run.document()) if arguments.json else print(run.id)
         return 0
 
+    def record(*, keep: bool = True) -> str:
+        made = target.record(workspace, experiment, options, keep=keep)
+        services.runs.handle(made).mark(tags, arguments.name)
+        return made.id
+
     def begin_as(driver: Driver, *, is_same: bool) -> Begun:
         with services.records.batch():  # a run that is recorded is driven
-            record = target.record(workspace, experiment, options, keep=not is_same)
-            services.runs.handle(record).mark(tags, arguments.name)
-            return driver.begin(record.id, target.graph, is_same=is_same)
+            return driver.begin(record(keep=not is_same), target.graph, is_same=is_same)
 
     def begin(driver: Driver) -> Begun:
         if services.settings.blobs and target.compilation is not None:
@@ -110,7 +117,7 @@ def execute(arguments: argparse.Namespace) -> int:
                 return begin_as(driver, is_same=True)
         return begin_as(driver, is_same=False)
 
-    return drive(services, begin, as_json=arguments.json)
+    return drive(services, begin, record, as_json=arguments.json)
 
 
 def _detach(target: Target, workspace: Workspace, experiment: str, options: RunOptions) -> RunRecord:
@@ -120,20 +127,40 @@ def _detach(target: Target, workspace: Workspace, experiment: str, options: RunO
     return target.record(workspace, experiment, options, detached=True)
 
 
-def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool, quiet: bool = False) -> int:
+def drive(
+    services: Services,
+    begin: Callable[[Driver], Begun],
+    record: Callable[[], str],
+    *,
+    as_json: bool,
+    quiet: bool = False,
+) -> int:
     """Drive the run that `begin` has a driver begin, in this process, and show how it goes; its exit code.
 
-    With `quiet` the run's document is not printed either.
+    Where it must wait for its turn, `record` gives the run that waits. With `quiet` its document is not printed either.
     """
-    observer = Quiet() if as_json else Progress(services.settings.progress)
+
+    def left(run: str) -> str:
+        return str(services.runs.get(run).estimate or "")
+
+    observer = Quiet() if as_json else Progress(services.settings.progress, left)
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()  # the document stands alone on standard output
     with aside:
         driver = services.driver(observer)
-        begun = begin(driver)
-        turns = driver.turns(begun)
-        status = _drive(turns, begun.run) if turns else RunStatus.COMPLETED
+        begun: Begun | None
+        try:
+            begun = begin(driver)
+            run = begun.run.id
+        except MustWaitError:
+            with services.records.batch():
+                driver.hold(run := record())
+            begun = queueing.begin_in_turn(driver, run, services)
+        turns = driver.turns(begun) if begun else None
+        status = _drive(turns, begun.run) if begun and turns else RunStatus.COMPLETED
     observer.close()
-    handle = services.runs.get(begun.run.id)
+    handle = services.runs.get(run)
+    if begun is None:
+        status = handle.record.status
     if as_json:
         document = handle.document()
         if not quiet:
@@ -143,7 +170,7 @@ def drive(services: Services, begin: Callable[[Driver], Begun], *, as_json: bool
         assert isinstance(observer, Progress)
         print("\n".join(observer.summary(handle.record)))
         verified = [step.verified for step in observer.steps]
-    services.trace_run(begun.run.id)
+    services.trace_run(run)
     options = handle.record.options
     if DIFFERENT in verified and (options.check or options.verify == 1.0):
         return 1

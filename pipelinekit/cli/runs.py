@@ -17,7 +17,7 @@ from pipelinekit.domain.runs import KINDS, RunStatus
 from pipelinekit.domain.servers import UNREACHABLE
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import StorageError, UsageError
-from pipelinekit.runtime.driver import Begun, Driver
+from pipelinekit.runtime.driver import Begun, Driver, MustWaitError
 from pipelinekit.serving import WAITS
 from pipelinekit.wire.runs import run_document
 from pipelinekit.workspace.outputs import below
@@ -190,10 +190,13 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
         limit=arguments.limit,
     )
     runs = [run.seen for run in services.runs.find(query)]
+    waits = services.runs.waits() if any(run.status is RunStatus.QUEUED for run in runs) else {}
     if arguments.json:
-        print_json({"runs": [run_document(run) for run in runs]})
+        more = {run.id: {"waits": waits[run.id]} for run in runs if run.id in waits}
+        print_json({"runs": [{**run_document(run), **more.get(run.id, {})} for run in runs]})
         return 0
     asked = run_facts.asked_values(query, runs, services)
+    is_urgent = any(run.options.priority for run in runs)
     rows = [
         (
             run.id,
@@ -202,13 +205,16 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
             str(run.status),
             time_text(run.created_at),
             run_showing.took(run),
+            *([str(run.options.priority or "")] if is_urgent else []),
             *(values[place] for values in asked.values()),
             run.display_name,
         )
         for place, run in enumerate(runs)
     ]
-    header = ("run", "experiment", "no", "status", "created", "took", *asked, "name")
+    urgent = ["priority"] if is_urgent else []
+    header = ("run", "experiment", "no", "status", "created", "took", *urgent, *asked, "name")
     print(table(rows, header) if rows else "no runs")
+    print("".join(f"run {run.id} waits: {waits[run.id]}\n" for run in runs if run.id in waits), end="")
     return 0
 
 
@@ -273,23 +279,36 @@ def _again(arguments: argparse.Namespace, services: Services, *, verify: bool) -
     repetition = services.repetition(old)
     options = verifying(old.options) if verify else old.options
 
+    def record() -> str:
+        return repetition.record(options, services.records.batch).id
+
     def begin(driver: Driver) -> Begun:
         with services.records.batch():  # a run that is recorded is driven
-            return driver.begin(repetition.record(options, services.records.batch).id, repetition.graph)
+            return driver.begin(record(), repetition.graph)
 
-    return drive(services, begin, as_json=arguments.json)
+    return drive(services, begin, record, as_json=arguments.json)
 
 
 def _drive(arguments: argparse.Namespace, services: Services) -> int:
     """Drive a run that is queued; a server says which one to a process that it has started ahead of need."""
-    if arguments.run == WAITS:
+    if is_told := arguments.run == WAITS:
         services.warm_up()
         arguments.run = sys.stdin.readline().strip()
         if not arguments.run:
             return 0
     try:
         run = services.records.runs.get(arguments.run).id
-        return drive(services, lambda driver: driver.begin(run), as_json=arguments.json)
+
+        def begin(driver: Driver) -> Begun:
+            try:
+                return driver.begin(run)
+            except MustWaitError:
+                if is_told:  # whoever told it has others that may go
+                    driver.leave(run)
+                    raise StorageError(f"it is not the turn of run {run} any more") from None
+                raise
+
+        return drive(services, begin, lambda: run, as_json=arguments.json)
     except StorageError as error:
         print_error(error, as_json=arguments.json)
         return UNREACHABLE

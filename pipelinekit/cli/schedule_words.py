@@ -76,6 +76,9 @@ def _add_policies(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--continue-on-step-failure", action="store_true", help="after a failure skip only what depends on it"
     )
+    parser.add_argument(
+        "--priority", type=int, default=0, metavar="NUMBER", help="of runs that wait, one with a higher goes first; 0"
+    )
 
 
 def schedule_words(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -94,6 +97,7 @@ def schedule_words(arguments: argparse.Namespace) -> dict[str, Any]:
         "parameters": split_parameters(arguments.parameter),
         "continue_on_step_failure": arguments.continue_on_step_failure,
         "notify": tuple(arguments.notify),
+        "priority": arguments.priority,
         "description": arguments.description,
         "tags": {key: value or "" for key, value in map(parse_tag, arguments.tag or ())},
         "enabled": not arguments.disabled,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipelinekit.bootstrap import sending
 from pipelinekit.cli.datastores import show_progress
 from pipelinekit.cli.output import print_json
+from pipelinekit.cli.parameters import queue_seconds
 from pipelinekit.cli.progress import Progress, Quiet
 from pipelinekit.cli.servers import connect
 from pipelinekit.cli.targets import load_target, show_hints, show_warnings
@@ -45,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
             "regenerate": regenerate_words(arguments.regenerate or ()),
             "continue_on_step_failure": arguments.continue_on_step_failure,
             "max_seconds": longest if arguments.max_duration is None else parse_duration(arguments.max_duration),
+            "priority": arguments.priority,
+            "max_queue_seconds": queue_seconds(arguments),
             "tags": _tags(arguments),
             "display_name": arguments.name,
         }
@@ -134,9 +137,9 @@ def _tags(arguments: argparse.Namespace) -> Mapping[str, str]:
 
 def _follow(handle: Run, graph: Graph, *, as_json: bool) -> int:
     """Show how a run goes until it has ended; ctrl-C asks for it to be canceled, and a second one leaves it alone."""
-    observer = Quiet() if as_json else Progress(Settings().progress)
+    observer = Quiet() if as_json else Progress(Settings().progress, lambda _: str(handle.estimate or ""))
     shown: dict[str, StepRecord] = {}
-    record, pressed = handle.record, 0
+    record, pressed, told = handle.record, 0, ""
     observer.begun(record, graph)
     while True:
         try:
@@ -146,6 +149,9 @@ def _follow(handle: Run, graph: Graph, *, as_json: bool) -> int:
             observer.changed(changes)
             if record.status.final:
                 break
+            if (why := handle.waits) and why != told:
+                print(f"run {handle.id} waits: {why}", file=sys.stderr)
+            told = why
             observer.waiting()
             time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:

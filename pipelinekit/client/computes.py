@@ -101,6 +101,7 @@ class RemoteComputes:
         memory: int | str = 0,
         resources: Mapping[str, float] | None = None,
         provider: Provider | None = None,
+        dashboard: bool = False,
         description: str = "",
         tags: Mapping[str, object] | None = None,
     ) -> RemoteCompute:
@@ -114,6 +115,7 @@ class RemoteComputes:
             "memory": memory,
             "resources": dict(resources or {}),
             "provider": provider_to_json(provider or Processes()),
+            "dashboard": dashboard,
             "description": description,
             "tags": _texts(tags or {}),
         }
@@ -189,6 +191,14 @@ class RemoteComputes:
         words = {"description": description, "tags": None if tags is None else _texts(tags), **changes}
         body = {key: value for key, value in words.items() if value is not None}
         return self._made("PATCH", f"/computes/{quoted(name)}", body)
+
+    def limit_runs(self, name: str, most: int) -> None:
+        """Have at most so many runs under way at once whose compute target it is; 0 is for no limit."""
+        self._connection.ask("PATCH", f"/computes/{quoted(name)}", {"max_runs": most}, again=True)
+
+    def limits(self) -> Mapping[str, int]:
+        """How many runs may be under way at once, by the name of a target (in lower case) that has a limit."""
+        return dict(self._connection.get("/computes")["limits"])
 
     def delete(self, name: str) -> None:
         """End a cluster of the workspace's own, and forget it."""

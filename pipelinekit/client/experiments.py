@@ -37,6 +37,10 @@ class RemoteExperiments:
         """Say what an experiment is for."""
         self._change(name, {"description": description})
 
+    def limit(self, name: str, most: int) -> None:
+        """Limit how many of its runs are under way at once; 0 for no limit."""
+        self._connection.ask("PUT", f"{_path(name)}/limits", {"max_runs": most}, again=True)
+
     def set_tags(self, name: str, tags: Mapping[str, str | None]) -> None:
         """Set tags; others stay."""
         self._change(name, {"set": {key: value or "" for key, value in tags.items()}})

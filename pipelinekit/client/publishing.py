@@ -12,6 +12,7 @@ from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.parameters import Parameter
 from pipelinekit.domain.pipeline_endpoints import EndpointStatus, EndpointVersion, PipelineEndpoint
 from pipelinekit.domain.published_pipelines import PublishedPipeline, PublishedStatus
+from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.version_differences import VersionDifference
 from pipelinekit.wire.graphs import parse_graph
 from pipelinekit.wire.publishing import endpoint_from_document, published_from_document
@@ -36,6 +37,10 @@ def call_remote(
     run = runs.get(made["id"])
     run.callback_secret = made.get("callback_secret", "")
     return run
+
+
+def _seconds(duration: float | str | None) -> float | None:
+    return None if duration is None else parse_duration(duration)
 
 
 def regenerate_words(wanted: bool | str | Sequence[str]) -> bool | list[str]:
@@ -91,6 +96,8 @@ class RemotePipeline(Generic[RunT]):
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
+        priority: int | None = None,
+        max_queue_duration_seconds: float | str | None = None,
         callback: str = "",
         idempotency_key: str = "",
     ) -> RunT:
@@ -110,6 +117,8 @@ class RemotePipeline(Generic[RunT]):
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
+            priority=priority,
+            max_queue_seconds=_seconds(max_queue_duration_seconds),
             callback=callback,
         )
 
@@ -209,6 +218,8 @@ class RemoteEndpoint(Generic[RunT]):
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
+        priority: int | None = None,
+        max_queue_duration_seconds: float | str | None = None,
         callback: str = "",
         idempotency_key: str = "",
     ) -> RunT:
@@ -229,6 +240,8 @@ class RemoteEndpoint(Generic[RunT]):
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
+            priority=priority,
+            max_queue_seconds=_seconds(max_queue_duration_seconds),
             callback=callback,
         )
 

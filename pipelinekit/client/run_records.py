@@ -13,6 +13,7 @@ from pipelinekit.domain.metrics import Metric, Series
 from pipelinekit.domain.run_queries import METRIC, RunQuery
 from pipelinekit.domain.runs import RunRecord, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
+from pipelinekit.engine.estimating import Estimate
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.wire.run_records import (
     columns_from_json,
@@ -64,6 +65,16 @@ class RemoteRunRecords:
         if self._changes[0] != run:
             self.steps(run)
         return [(at, [(name, status) for name, status in told]) for at, told in self._changes[1]]
+
+    def waits(self, run: str = "") -> Mapping[str, str]:  # noqa: ARG002 - drivers ask for one of their own
+        """Why runs wait that limits hold back."""
+        return dict(self._connection.get("/runs/waiting")["waits"])
+
+    def estimate(self, run: RunRecord, steps: Sequence[StepRecord]) -> Estimate | None:  # noqa: ARG002 - it knows them
+        """How long the run will still take, as the server reckons."""
+        found = self._connection.get(f"/runs/{quoted(run.id)}/estimate")
+        seconds = found["estimated_seconds_left"]
+        return None if seconds is None else Estimate(seconds, found["whole"])
 
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the run's driver to end it."""

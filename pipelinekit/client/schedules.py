@@ -121,6 +121,7 @@ class RemoteSchedules:
         parameters: Mapping[str, Any] | None = None,
         continue_on_step_failure: bool = False,
         notify: Sequence[str] = (),
+        priority: int = 0,
         description: str = "",
         tags: Mapping[str, object] | None = None,
         enabled: bool = True,
@@ -133,7 +134,7 @@ class RemoteSchedules:
             "name": name, "trigger": trigger, "endpoint": endpoint, "pipeline": pipeline, "experiment": experiment,
             "zone": zone, "start": start, "end": end, "policies": policies, "parameters": parameters,
             "continue_on_step_failure": continue_on_step_failure, "notify": notify, "description": description,
-            "tags": tags, "enabled": enabled,
+            "tags": tags, "enabled": enabled, "priority": priority,
         }  # fmt: skip
         return self._handle(self._connection.ask("POST", "/schedules", new_document(given)).document)
 

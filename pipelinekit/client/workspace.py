@@ -53,6 +53,8 @@ class RemoteWorkspace(Generic[RunT]):
         regenerate: bool | str | Sequence[str] = False,
         continue_on_step_failure: bool = False,
         max_run_duration_seconds: float | None = None,
+        max_queue_duration_seconds: float | str = 0.0,
+        priority: int = 0,
         tags: Mapping[str, object] | None = None,
         display_name: str = "",
     ) -> RunT:
@@ -65,6 +67,8 @@ class RemoteWorkspace(Generic[RunT]):
             "regenerate": regenerate_words(regenerate),
             "continue_on_step_failure": continue_on_step_failure,
             "max_seconds": parse_duration(longest),
+            "max_queue_seconds": parse_duration(max_queue_duration_seconds),
+            "priority": priority,
             "tags": _texts(tags),
             "display_name": display_name,
         }

@@ -22,7 +22,7 @@ from pipelinekit.compute import worker
 from pipelinekit.compute.clusters import CONNECT_SECONDS, check_workers, connect, refuse_software
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted
 from pipelinekit.domain.computes import Cluster, Keeping
-from pipelinekit.domain.runs import Failure
+from pipelinekit.domain.runs import MOST_PRIORITY, Failure
 from pipelinekit.domain.steps import Resources
 from pipelinekit.engine.placing import Placing
 from pipelinekit.errors import ComputeError
@@ -30,6 +30,7 @@ from pipelinekit.ports import Sink
 from pipelinekit.wire.attempts import attempts_to_json, event_from_json
 from pipelinekit.wire.values import dumps, loads
 
+STEP = 1_000_000  # by which priorities of runs differ for Dask: more than a driver has bundles on their way
 _numbers = itertools.count()
 
 # `cpu`, `gpu`, `memory` and what else there is -> Dask's name for it, and how much the largest worker has
@@ -157,7 +158,7 @@ class DaskCompute:
                 payload,
                 key=key,
                 pure=False,
-                priority=-self._placing.on_their_way,  # drivers take turns: who has little on its way goes first
+                priority=_urgency(bundle[0]) * STEP - self._placing.on_their_way,  # drivers take turns, see below
                 resources=self._request(bundle[0].task.resources),
                 retries=0,
             )
@@ -302,6 +303,19 @@ class ClusterCompute(DaskCompute):
         limits = {name: (name, amount) for name, amount in cluster.node_resources.items()}
         slots = cluster.max_nodes * cluster.cores
         super().__init__(open_client(), open_client, sink, home, maker, slots=slots, limits=limits, settings=settings)
+
+
+def is_idle(priority: Sequence[float] | None) -> bool:
+    """Whether a task with this priority, as Dask's scheduler has it, is a bundle of idle attempts."""
+    return priority is not None and priority[0] > (MOST_PRIORITY + 0.5) * STEP
+
+
+def _urgency(attempt: Attempt) -> int:
+    """What goes first on a cluster that several drivers share: by the priority of their runs, idle attempts last.
+
+    Of equals, who has little on its way goes first.
+    """
+    return -MOST_PRIORITY - 1 if attempt.idle else attempt.priority
 
 
 def _declared(workers: list[dict[str, Any]]) -> Limits:

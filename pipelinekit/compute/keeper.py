@@ -12,18 +12,20 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import dask
 from distributed import Scheduler, Status
 from distributed.deploy.adaptive import Adaptive
 
-from pipelinekit.compute.nodes.circumstances import Circumstances
+from pipelinekit.compute.dask_cluster import is_idle
+from pipelinekit.compute.nodes.circumstances import LOOPBACK, Circumstances
 from pipelinekit.compute.nodes.making import make_cluster
 from pipelinekit.compute.worker import software
 from pipelinekit.domain.computes import Cluster, ComputeTarget, Instance, Keeping
-from pipelinekit.engine.scaling import NodeUse, nodes_needed, nodes_to_give_back, target_nodes
-from pipelinekit.errors import NotFoundError
+from pipelinekit.engine.scaling import Needs, NodeUse, nodes_needed, nodes_to_give_back, target_nodes
+from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.ports.computes import ComputeRecords, KeeperRecords
 
 ADAPT_SECONDS = 0.25  # between two looks at what is queued
@@ -85,6 +87,9 @@ class KeptCluster:
                 "distributed.scheduler.worker-ttl": SILENT_SECONDS,
             }
         )
+        if definition.dashboard:
+            _prepare_dashboard()
+        self._has_dashboard = definition.dashboard
         made = make_cluster(definition, around)
         self._cluster, self._troubles = made.cluster, made.troubles
         scaling = self._cluster.adapt(Adaptive=Scaling, definition=definition, interval=ADAPT_SECONDS)
@@ -131,8 +136,25 @@ class KeptCluster:
             self._scaling.wanted,
             nodes,
             os.uname().nodename,
-            errors=self._troubles(),
+            self._dashboard(),
+            self._troubles(),
         )
+
+    def _dashboard(self) -> str:
+        """Where the dashboard is; empty where there is none."""
+        if not self._has_dashboard:
+            return ""
+        port = scheduler_of(self._cluster).services["dashboard"].port
+        return f"http://{LOOPBACK}:{port}/status"
+
+
+def _prepare_dashboard() -> None:
+    """Refuse a dashboard without its library, and leave out its pages that ask other servers."""
+    if find_spec("bokeh") is None:
+        raise UsageError("a dashboard needs bokeh, which is not installed", hint="install pipelinekit[dashboard]")
+    routes = dask.config.get("distributed.scheduler.http.routes")
+    kept = [route for route in routes if route != "distributed.http.proxy"]
+    dask.config.set({"distributed.scheduler.http.routes": kept})
 
 
 class Scaling(Adaptive):
@@ -148,15 +170,17 @@ class Scaling(Adaptive):
     async def safe_target(self) -> int:
         """How many nodes there are to be."""
         self._forget_failed()
-        asked = Counter(
-            tuple(sorted((task.resource_restrictions or {"cpu": 1.0}).items()))
-            for task in scheduler_of(self.cluster).tasks.values()
-            if task.state in OPEN
-        )
-        if asked:
+        asked: dict[bool, Counter[Needs]] = {False: Counter(), True: Counter()}
+        for task in scheduler_of(self.cluster).tasks.values():
+            if task.state in OPEN:
+                needs = tuple(sorted((task.resource_restrictions or {"cpu": 1.0}).items()))
+                asked[is_idle(task.priority)][needs] += 1
+        if any(asked.values()):
             self._asked_at = time.monotonic()
         cluster = self.definition
-        needed = nodes_needed(asked, cluster.node_resources)
+        # what is idle waits for room, and calls for a node only where there would be none
+        needed = nodes_needed(asked[False], cluster.node_resources)
+        needed = needed or min(nodes_needed(asked[True], cluster.node_resources), 1)
         patience = cluster.idle_seconds_before_scaledown
         self.wanted = target_nodes(needed, self._uses(), cluster.min_nodes, cluster.max_nodes, patience)
         return self.wanted

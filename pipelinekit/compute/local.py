@@ -22,6 +22,8 @@ THREADS_PER_CORE = 4  # steps may ask for parts of a core
 IDLE_SECONDS = 10.0  # after so long a thread that has nothing to do ends
 ROUNDING = 1e-9
 
+Queue = tuple[bool, Resources]  # attempts that ask for the same, and whether they are idle ones
+
 
 class LocalCompute:
     """Implements `ports.Compute`. `cores` and `memory` (bytes) are what the attempts that run at once share."""
@@ -33,7 +35,7 @@ class LocalCompute:
         self._free_cores, self._free_memory = cores, memory
         self._most_threads = max(int(cores) * THREADS_PER_CORE, 8)
         self._changed = threading.Condition()
-        self._queues: dict[Resources, deque[tuple[int, Attempt]]] = {}
+        self._queues: dict[Queue, deque[tuple[int, Attempt]]] = {}
         self._open: dict[str, Attempt] = {}
         self._queued = 0
         self._number = 0
@@ -53,7 +55,8 @@ class LocalCompute:
                     unfit.append((attempt, why))
                     continue
                 self._number += 1
-                self._queues.setdefault(attempt.task.resources, deque()).append((self._number, attempt))
+                place = attempt.idle, attempt.task.resources
+                self._queues.setdefault(place, deque()).append((self._number, attempt))
                 self._queued += 1
             self._rouse()
         for attempt, why in unfit:
@@ -64,9 +67,9 @@ class LocalCompute:
         wanted = set(attempts)
         canceled = []
         with self._changed:
-            for resources, queue in list(self._queues.items()):
+            for place, queue in list(self._queues.items()):
                 canceled += [attempt for _, attempt in queue if attempt.id in wanted]
-                self._queues[resources] = deque(item for item in queue if item[1].id not in wanted)
+                self._queues[place] = deque(item for item in queue if item[1].id not in wanted)
             self._queued -= len(canceled)
             running = wanted.intersection(self._open) - {attempt.id for attempt in canceled}
         for attempt in canceled:
@@ -113,29 +116,33 @@ class LocalCompute:
     def _next(self) -> Attempt | None:
         """The next attempt for which there is room, when there is one; None when this thread is to end."""
         with self._changed:
-            while (resources := self._head()) is None:
+            while (place := self._head()) is None:
                 self._idle += 1
                 roused = not self._closed and self._changed.wait(IDLE_SECONDS)
                 self._idle -= 1
                 if self._closed or not roused:
                     self._threads -= 1
                     return None
+            _, resources = place
             self._free_cores -= self._cores_for(resources)
             self._free_memory -= resources.memory_bytes
             self._queued -= 1
-            attempt = self._queues[resources].popleft()[1]
+            attempt = self._queues[place].popleft()[1]
             self._rouse()
             return attempt
 
-    def _head(self) -> Resources | None:
-        """The resources of the oldest queued attempt for which there is room."""
+    def _head(self) -> Queue | None:
+        """Where the oldest queued attempt stands for which there is room; idle ones come last."""
         heads = [
-            (queue[0][0], resources)
-            for resources, queue in self._queues.items()
+            (idle, queue[0][0], resources)
+            for (idle, resources), queue in self._queues.items()
             if queue and self._cores_for(resources) <= self._free_cores + ROUNDING
             if resources.memory_bytes <= self._free_memory
         ]
-        return min(heads, key=itemgetter(0))[1] if heads else None
+        if not heads:
+            return None
+        idle, _, resources = min(heads, key=itemgetter(0, 1))
+        return idle, resources
 
     # -- events ------------------------------------------------------------------------------------------------------
 

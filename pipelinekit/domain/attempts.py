@@ -55,13 +55,19 @@ class Task:
 
 @frozen
 class Attempt:
-    """Everything that a worker needs to execute a step once; it carries digests, never data or code."""
+    """Everything that a worker needs to execute a step once; it carries digests, never data or code.
+
+    Of what waits for room, attempts of a run with a higher `priority` go first; `idle` ones, which only execute again
+    what there is already, go last.
+    """
 
     run: str
     step: str
     number: int
     task: Task
     inputs: Mapping[str, StoredValue]
+    priority: int = 0
+    idle: bool = False
 
     @property
     def id(self) -> str:

@@ -43,7 +43,7 @@ class Cluster:
 
     A node is a process with so many `cores`, at most so many bytes of `memory` (0 for its share of the machine), and
     named `resources`, such as `{"gpu": 1}`; the `provider` says where. One that nothing needs is given back after
-    `idle_seconds_before_scaledown`.
+    `idle_seconds_before_scaledown`. With `dashboard` Dask's own pages are served on this machine, to this machine.
     """
 
     max_nodes: int
@@ -53,6 +53,7 @@ class Cluster:
     memory: int = 0
     resources: Mapping[str, float] = field(default_factory=dict)
     provider: Provider = Processes()
+    dashboard: bool = False
 
     def __post_init__(self) -> None:
         wrong = [

@@ -12,7 +12,8 @@ from pipelinekit.domain.run_queries import has_tags
 class Experiment:
     """An experiment as it stands. `runs` counts all runs that there ever were; `newest` is when the last one was made.
 
-    An archived experiment is left out of lists, until a run is submitted to it again.
+    An archived experiment is left out of lists, until a run is submitted to it again. At most `max_runs` of its runs
+    are under way at once; 0 is for no limit.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Experiment:
     archived_at: float | None = None
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    max_runs: int = 0
 
 
 def with_tags(found: Iterable[Experiment], tags: Mapping[str, str | None]) -> list[Experiment]:

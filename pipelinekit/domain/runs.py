@@ -63,6 +63,7 @@ PIPELINE, INTERACTIVE, CHILD = "pipeline", "interactive", "child"  # kinds of ru
 KINDS = (PIPELINE, INTERACTIVE, CHILD)
 EQUAL = "equal"  # what a repeated execution showed
 DIFFERENT = "different"
+MOST_PRIORITY = 1000  # and least, below 0
 FINAL_STEPS = frozenset(
     {StepStatus.COMPLETED, StepStatus.REUSED, StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED}
 )
@@ -81,7 +82,8 @@ class RunOptions:
     `regenerate` holds patterns of step names that must execute whatever was kept (`*` for all). `compute` names where
     steps run unless a step says otherwise: `local`, `in-process` or the address of a Dask scheduler. `verify` is the
     share of hits, 0 to 1, that are executed again and compared; with `check` every step is executed twice. A run that
-    has taken `max_seconds` is canceled; 0 means that it may take as long as it takes.
+    has taken `max_seconds` is canceled, as is one that has waited for its turn for `max_queue_seconds`; 0 means that it
+    may take as long as it takes. Of runs that wait, one with a higher `priority` goes first.
     """
 
     regenerate: tuple[str, ...] = ()
@@ -90,10 +92,16 @@ class RunOptions:
     verify: float = 0.0
     check: bool = False
     max_seconds: float = 0.0
+    priority: int = 0
+    max_queue_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.max_seconds < 0:
             raise UsageError(f"a run cannot take {self.max_seconds:g} seconds at most", hint="give seconds > 0")
+        if self.max_queue_seconds < 0:
+            words = f"a run cannot be queued for {self.max_queue_seconds:g} seconds at most"
+            raise UsageError(words, hint="give seconds > 0")
+        check_priority(self.priority)
         if not 0.0 <= self.verify <= 1.0:
             raise UsageError(f"a share of {self.verify} cannot be verified", hint="give a number from 0 to 1")
 
@@ -102,12 +110,23 @@ class RunOptions:
         return any(fnmatchcase(step, pattern) or fnmatchcase(node, pattern) for pattern in self.regenerate)
 
 
+def check_priority(priority: int) -> int:
+    """The priority of a run, if it may be one. Raises UsageError."""
+    if type(priority) is not int or abs(priority) > MOST_PRIORITY:
+        raise UsageError(
+            f"{priority!r} is not the priority of a run",
+            hint=f"give a whole number from {-MOST_PRIORITY} to {MOST_PRIORITY}; 0 is usual, a higher one goes first",
+        )
+    return priority
+
+
 @frozen
 class Failure:
     """Why a step or a run did not complete.
 
     `kind` is `user` (the step's own code), `timeout`, `memory`, `lost` (its process or worker vanished), `node` (its
-    node died while it was executed), `poison` (so many nodes did that it must be the reason),
+    node died while it was executed), `queue` (it waited for room as long as it might),
+    `poison` (so many nodes did that it must be the reason),
     `storage` (the store is full, away or read-only), `input`, `environment`, `output` or `internal`. `types` are the
     class names of the exception, most derived first.
     `traceback` has the frames of the author's code only.

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.data_changes import Cursor, DataChange, data_change_faults
 from pipelinekit.domain.names import check_name
-from pipelinekit.domain.runs import RunStatus
+from pipelinekit.domain.runs import RunStatus, check_priority
 from pipelinekit.domain.templates import template_faults
 from pipelinekit.errors import Fault, UsageError
 from pipelinekit.typed import Any
@@ -138,7 +138,8 @@ class ScheduleSpec:
     """What a schedule says. A change of it is a new version, and what the old one has still pending is void.
 
     `start` and `end` are instants; the latter is not due any more. `parameters` may hold templates, see
-    `domain.templates`. `notify` says who is told of a run that failed.
+    `domain.templates`. `notify` says who is told of a run that failed. Of runs that wait, one with a higher `priority`
+    goes first.
     """
 
     trigger: Trigger
@@ -151,6 +152,10 @@ class ScheduleSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     continue_on_step_failure: bool = False
     notify: tuple[str, ...] = ()
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        check_priority(self.priority)
 
 
 @frozen

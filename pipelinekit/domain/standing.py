@@ -10,15 +10,16 @@ from pipelinekit.domain.texts import counted
 NAMED = 3  # steps of one kind that are named
 
 
-def standing(run: RunRecord, steps: Sequence[StepRecord]) -> str:
-    """How a run stands, in one line."""
+def standing(run: RunRecord, steps: Sequence[StepRecord], waits: str = "") -> str:
+    """How a run stands, in one line; `waits` is why limits hold it back, if they do."""
     if run.failure is not None:
         return run.failure.message.partition("\n")[0]
     ended = sum(step.status.final for step in steps)
     if run.status in (RunStatus.NOT_STARTED, RunStatus.QUEUED):
         if run.started_at is None:
-            return "no driver has taken it yet"
-        return f"it has lost its driver, and waits for another; {ended} of {counted(len(steps), 'known step')} ended"
+            return f"waits: {waits}" if waits else "no driver has taken it yet"
+        words = f"it has lost its driver, and waits for another; {ended} of {counted(len(steps), 'known step')} ended"
+        return f"{words}; {waits}" if waits else words
     if run.status is RunStatus.CANCELED:
         return "it was canceled"
     if not run.graph:

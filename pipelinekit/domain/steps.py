@@ -106,6 +106,10 @@ class Retry:
     `attempts` counts retries after the first try. The delay before the n-th is `delay * backoff ** (n - 1)` seconds, at
     most `max_delay`, shortened by a random share of up to `jitter` (0 to 1). `on` names exception classes (or holds the
     classes themselves; a base class matches what derives from it); empty means every error of the step's own.
+
+    Other causes have budgets of their own: attempts that took longer than their timeout (`timeouts`; by default as many
+    as `attempts`), that their process, node or disk was lost for (`lost`; 3), and inputs that were damaged and are made
+    again (`damaged`; 5).
     """
 
     attempts: int = 1
@@ -114,6 +118,9 @@ class Retry:
     max_delay: float = 300.0
     jitter: float = 0.5
     on: tuple[str | type[BaseException], ...] = ()
+    timeouts: int | None = None
+    lost: int | None = None
+    damaged: int | None = None
 
     def __post_init__(self) -> None:
         names = tuple(item if isinstance(item, str) else class_name(item) for item in _as_tuple(self.on))
@@ -124,6 +131,9 @@ class Retry:
                 "not allowed",
                 hint="attempts and delay >= 0, backoff >= 1, jitter between 0 and 1",
             )
+        budgets = {"timeouts": self.timeouts, "lost": self.lost, "damaged": self.damaged}
+        if wrong := [f"{name}={count}" for name, count in budgets.items() if count is not None and count < 0]:
+            raise UsageError(f"retry {', '.join(wrong)} is not allowed", hint="give 0 or more, or None for the default")
 
 
 @frozen
@@ -131,7 +141,8 @@ class StepOptions:
     """How a step is run and whether its result may be reused. None of this enters the key, except `cache_version`.
 
     `variables` are set in the step's process; what they say enters the key with the step's software. `timeout` is in
-    seconds for one attempt; 0 means none. `compute` names a compute target; empty means the run's own. A result that
+    seconds for one attempt, `queue_timeout` for how long one may wait until it begins; 0 means none.
+    `compute` names a compute target; empty means the run's own. A result that
     is older than `max_age` seconds is not reused; 0 means that age does not matter. `register` names, by output, the
     dataset that the output becomes a version of when the run ends. `secrets` are names of the secrets that are given to
     it, each with whether its version enters the key, with the step's definition. With `dask_client` its code gets a
@@ -150,9 +161,10 @@ class StepOptions:
     register: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, bool] = field(default_factory=dict)
     dask_client: bool = False
+    queue_timeout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("timeout", "max_age"):
+        for name in ("timeout", "queue_timeout", "max_age"):
             if (value := getattr(self, name)) < 0:
                 raise UsageError(f"{name} {value} is not allowed", hint="give seconds > 0, or 0 for none")
 

@@ -51,6 +51,7 @@ class Woken:
     """The time that `Sleep` asked for has passed."""
 
     step: str
+    attempt: int = 0
 
 
 @frozen
@@ -115,13 +116,17 @@ class Observed:
 
 @frozen
 class Start:
-    """Execute an attempt of a step with these inputs. `position` is the step's place in the graph's steps."""
+    """Execute an attempt of a step with these inputs. `position` is the step's place in the graph's steps.
+
+    An `idle` attempt only shows whether a result comes out again, and leaves room to all others.
+    """
 
     step: str
     attempt: int
     position: int
     key: str
     inputs: Mapping[str, StoredValue]
+    idle: bool = False
 
 
 @frozen
@@ -134,10 +139,11 @@ class Stop:
 
 @frozen
 class Sleep:
-    """Send `Woken` for this step after so many seconds."""
+    """Send `Woken` for this step after so many seconds; with the `attempt`, where it is one that waits for room."""
 
     step: str
     seconds: float
+    attempt: int = 0
 
 
 @frozen

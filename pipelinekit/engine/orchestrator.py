@@ -8,7 +8,7 @@ join the works when their lists are known.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.domain.attempts import AttemptEnded, AttemptStarted, attempt_id
 from pipelinekit.domain.graphs import Graph
@@ -35,11 +35,10 @@ from pipelinekit.engine.expansion import Elements, elements_of, has_lists, make_
 from pipelinekit.engine.fingerprint import Fingerprint, observed_key
 from pipelinekit.engine.outbox import Outbox
 from pipelinekit.engine.resuming import Recorded
-from pipelinekit.engine.retries import after_failure
+from pipelinekit.engine.retries import after_damage, after_failure, never_began
 from pipelinekit.engine.verification import Expected, is_chosen, undeclared, verdict
-from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, makers_of, of_step, take_over
+from pipelinekit.engine.work import Resolver, State, Work, broken_cause, link, makers_of, of_step, reopen, take_over
 
-MAX_REWINDS = 5
 HELD_POLL = 0.5  # seconds between two looks at a key that another run executes
 
 
@@ -48,7 +47,8 @@ class Orchestrator:
 
     `arguments` are the values of the pipeline's parameters, `paths` those of the paths written in the graph, `carried`
     the nodes by position that were carried over from an earlier run, `recorded` the step runs of this very run, where
-    an earlier driver died. Call `start` once, then `handle` for every event, and carry out what they return in its
+    an earlier driver died, with their attempts that had
+    `failed`. Call `start` once, then `handle` for every event, and carry out what they return in its
     order.
     """
 
@@ -61,6 +61,7 @@ class Orchestrator:
         paths: Mapping[PathRef, StoredValue] | None = None,
         carried: Mapping[int, CarriedStep] | None = None,
         recorded: Iterable[StepRecord] = (),
+        failed: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> None:
         self.run = run
         self.graph = graph
@@ -83,7 +84,7 @@ class Orchestrator:
         self._shared: dict[str, list[Work]] = {}
         self._ready: deque[Work] = deque()
         self._out = Outbox(run)
-        self._recorded = Recorded(recorded, self.works)
+        self._recorded = Recorded(recorded, self.works, failed or {})
         take_over(self.works, carried or {})
         self.open = sum(not (work.state is State.DONE or self._stands(work)) for work in self.works)
         link(self.works)
@@ -112,8 +113,8 @@ class Orchestrator:
                 self._started(event)
             case AttemptEnded():
                 self._ended(event)
-            case Woken(step=step):
-                self._woken(self.by_name[step])
+            case Woken(step=step, attempt=attempt):
+                self._woken(self.by_name[step], attempt)
             case CancelRequested(failure=failure):
                 self.canceled, self._ended_by = True, failure
                 self._stop_all(failure.message if failure else "the run was canceled")
@@ -281,8 +282,12 @@ class Orchestrator:
                 self._show(work, StepStatus.QUEUED, f"waits for {holder}, which executes the same key")
                 self._out.ask(Sleep(name, HELD_POLL))
 
-    def _woken(self, work: Work) -> None:
-        if work.state is State.HELD:
+    def _woken(self, work: Work, attempt: int) -> None:
+        if attempt:
+            if work.state is State.EXECUTING and work.attempt == attempt and work.status is StepStatus.QUEUED:
+                work.overdue = True
+                self._out.ask(Stop(work.name, attempt))
+        elif work.state is State.HELD:
             if work.rethinks:
                 work.forced = work.rethinks = False
                 work.expected = None
@@ -303,9 +308,13 @@ class Orchestrator:
     def _dispatch(self, work: Work) -> None:
         work.state = State.EXECUTING
         work.attempt += 1
+        work.failure, work.overdue = None, False
         self._attempts[attempt_id(self.run, work.name, work.attempt)] = work
         self._show(work, StepStatus.QUEUED, "")
-        self._out.ask(Start(work.name, work.attempt, work.node.step, work.key, work.inputs))
+        idle = work.expected is not None
+        self._out.ask(Start(work.name, work.attempt, work.node.step, work.key, work.inputs, idle))
+        if longest := work.step.options.queue_timeout:
+            self._out.ask(Sleep(work.name, longest, work.attempt))
 
     def _started(self, event: AttemptStarted) -> None:
         if (work := self._attempts.get(event.attempt)) is not None:
@@ -322,9 +331,9 @@ class Orchestrator:
         elif work.stopping or self.stopping:
             work.failure = event.failure
             self._end(work, StepStatus.CANCELED)
-        elif event.damaged and work.rewinds < MAX_REWINDS and self._rewind(work, event.damaged):
-            return
-        else:
+        elif work.overdue and event.failure.kind == "canceled":
+            self._fail(work, never_began(work))
+        elif not self._rewind(work, event):
             self._retry_or_fail(work, event.failure)
 
     def _succeeded(self, work: Work, event: AttemptEnded) -> None:
@@ -348,21 +357,27 @@ class Orchestrator:
         self._end(work, StepStatus.COMPLETED, "; ".join(notes))
 
     def _retry_or_fail(self, work: Work, failure: Failure) -> None:
-        delay, failure = after_failure(work, failure, self.run)
+        delay, failure, note = after_failure(work, failure, self.run)
         if delay is None:
-            self._fail(work, failure)
+            self._fail(work, failure, note)
             return
         work.state = State.SLEEPING
         work.failure = failure
         self._show(work, StepStatus.QUEUED, f"attempt {work.attempt} failed, the next one starts in {delay:.1f} s")
         self._out.ask(Sleep(work.name, delay))
 
-    def _rewind(self, work: Work, damaged: Iterable[str]) -> bool:
-        """Make damaged inputs again: their producers execute anew, unless they do already, and this work waits."""
-        makers = makers_of(work, self.works, set(damaged))
-        if not makers:
+    def _rewind(self, work: Work, event: AttemptEnded) -> bool:
+        """Make damaged inputs again: their producers execute anew, unless they do already, and this work waits.
+
+        False when there are none, or nobody can make them.
+        """
+        makers = makers_of(work, self.works, set(event.damaged)) if event.damaged else []
+        if not makers or event.failure is None:
             return False
-        work.rewinds += 1
+        if (failure := after_damage(work, event.failure)) is not None:
+            self._fail(work, failure)
+            return True
+        work.failure = event.failure
         work.state = State.WAITING
         self._drop_claim(work)
         self._show(work, StepStatus.QUEUED, "an input was damaged and is made again")
@@ -370,23 +385,10 @@ class Orchestrator:
             earlier.followers.append(work)
             work.waiting += 1
             if earlier.state is State.DONE:
-                self._reopen(earlier)
+                reopen(earlier)
+                self.open += 1
+                self._ready.append(earlier)
         return True
-
-    def _reopen(self, work: Work) -> None:
-        if work.parent is not None:
-            work.parent.outputs = {}
-            work.parent.open_children += 1
-        if work.mapped:
-            work.outputs = {}
-        self.open += 1
-        work.state = State.WAITING
-        work.status = StepStatus.NOT_STARTED
-        work.forced = True
-        work.filed_key, work.opened = "", {}
-        work.original = ("", "")
-        work.reasons = (Reason("missing output", "its stored output was damaged or missing, and is made again"),)
-        self._ready.append(work)
 
     # -- ends ------------------------------------------------------------------------------------------------------
 
@@ -394,11 +396,11 @@ class Orchestrator:
         work.status, work.note = status, note
         self._out.record(work)
 
-    def _fail(self, work: Work, failure: Failure) -> None:
+    def _fail(self, work: Work, failure: Failure, note: str = "") -> None:
         work.failure = failure
         work.broken = True
         self._note_failure(work, failure)
-        self._end(work, StepStatus.FAILED)
+        self._end(work, StepStatus.FAILED, note)
         self._stop_after_failure()
 
     def _note_failure(self, work: Work, failure: Failure) -> None:

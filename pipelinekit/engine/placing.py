@@ -57,6 +57,8 @@ class Placing:
             self._runs.add(attempt.run)
             self._pending.append(attempt)
             self._queued.add(attempt.id)
+        if any(attempt.idle for attempt in self._pending):
+            self._pending = deque(sorted(self._pending, key=lambda attempt: attempt.idle))
 
     def withdraw(self) -> list[str]:
         """Empty the queue; the ids of those that were in it. They are open still."""
@@ -103,7 +105,7 @@ class Placing:
         while len(bundle) < size and (following := self._head()) is not None:
             if (following.task.resources, following.task.snapshot) != (first.task.resources, first.task.snapshot):
                 break
-            if self._travels_alone(following):
+            if self._travels_alone(following) or following.idle is not first.idle:
                 break
             bundle.append(self._pop())
         return bundle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipelinekit.domain.graphs import predecessors
 from pipelinekit.domain.runs import StepRecord, StepStatus
@@ -10,9 +10,12 @@ from pipelinekit.engine.work import State, Work, broken_cause
 
 
 class Recorded:
-    """The step runs of a run as an earlier driver left them."""
+    """The step runs of a run as an earlier driver left them, with how attempts `failed`, by step."""
 
-    def __init__(self, records: Iterable[StepRecord], works: list[Work]) -> None:
+    def __init__(
+        self, records: Iterable[StepRecord], works: list[Work], failed: Mapping[str, Sequence[tuple[str, str]]]
+    ) -> None:
+        self._failed = failed
         self._records = {record.name: record for record in records}
         self._works = works
         self._broken = _broken_nodes(self._records.values(), works)
@@ -20,15 +23,15 @@ class Recorded:
     def stand(self, work: Work) -> bool:
         """Let a work stand as it is recorded, if it has ended; whether it has.
 
-        One that has not goes on counting: its next attempt has another number than those that were begun, and each of
-        these but the last, which the driver took with it, counts as a failure of the step's own.
+        One that has not goes on counting: its next attempt has another number than those that were begun, and what is
+        recorded of those that failed counts as before. One that the driver took with it has not failed.
         """
         record = self._records.pop(work.name, None)
         if record is None:
             return False
         work.attempt = record.attempt
         if not record.status.final:
-            work.own_failures = max(record.attempt - 1, 0)
+            work.failed = tuple(self._failed.get(work.name, ()))
             return False
         work.state, work.status, work.note = State.DONE, record.status, record.note
         work.key, work.outputs, work.original = record.key, record.outputs, (record.original_run, record.original_step)

@@ -75,10 +75,8 @@ class Work:
     outputs: Mapping[str, StoredValue] = field(default_factory=dict)
     original: tuple[str, str] = ("", "")
     attempt: int = 0
-    own_failures: int = 0
-    lost_failures: int = 0
-    deaths: tuple[str, ...] = ()  # what was told of nodes that died while they executed it
-    rewinds: int = 0
+    failed: tuple[tuple[str, str], ...] = ()  # of its failed attempts the kind of each failure, and what it said
+    overdue: bool = False  # its attempt was stopped as it had waited too long for room
     forced: bool = False
     rethinks: bool = False  # forced only because of a completion that another run may have replaced meanwhile
     expected: Expected | None = None
@@ -195,6 +193,21 @@ def makers_of(work: Work, works: list[Work], blobs: set[str]) -> list[Work]:
         for earlier in producers(work, works)
         if any(not blobs.isdisjoint(value.blobs()) for value in earlier.outputs.values())
     ]
+
+
+def reopen(work: Work) -> None:
+    """Let a work that has ended begin anew, as an output of it is to be made again."""
+    if work.parent is not None:
+        work.parent.outputs = {}
+        work.parent.open_children += 1
+    if work.mapped:
+        work.outputs = {}
+    work.state = State.WAITING
+    work.status = StepStatus.NOT_STARTED
+    work.forced = True
+    work.filed_key, work.opened = "", {}
+    work.original = ("", "")
+    work.reasons = (Reason("missing output", "its stored output was damaged or missing, and is made again"),)
 
 
 def of_step(name: str, failure: Failure) -> Failure:

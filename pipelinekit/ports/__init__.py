@@ -53,6 +53,9 @@ class RunRecords(Protocol):
     def changes(self, run: str) -> Sequence[tuple[float, Sequence[tuple[str, str]]]]:
         """When step runs changed, by name, and to which status: as it was recorded, in its order."""
 
+    def waits(self, run: str = "") -> Mapping[str, str]:
+        """Why those of the runs that are queued wait which limits hold back; `run` counts as queued, too."""
+
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the run's driver to end it; a run without a driver is canceled at once. Final runs stay as they are."""
 
@@ -74,10 +77,25 @@ class DriverRecords(Protocol):
         A completion becomes reusable only if its key is claimed by this run under this epoch; the claim ends with it.
         """
 
+    def failed(self, run: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """How attempts of steps failed that were recorded as queued again: by step, kind and words of each."""
+
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
     ) -> None:
         """End the run; its claims end with it."""
+
+    def hold(self, run: str, owner: str) -> bool:
+        """Wait with a queued run for its turn, so that nobody else drives it; whether it is to be canceled.
+
+        To be called again within the time of a lease. Raises LeaseLostError when another drives it, or it has ended.
+        """
+
+    def leave(self, run: str, owner: str) -> None:
+        """Wait with it no longer."""
+
+    def put_back(self, run: str, epoch: int) -> None:
+        """Queue a run again that was taken just now, before its turn; one that is to be canceled stays."""
 
     def hand_back(self, run: str, epoch: int) -> None:
         """Queue a detached run again, for another driver to take up; what it had claimed is free."""
@@ -90,7 +108,8 @@ class DriverRecords(Protocol):
 
         Of runs whose driver is known to be dead, a detached one is queued again, as long as one of its last few drivers
         brought a result; one that was to be canceled is; any other has failed. A detached run that was queued longer
-        than `patience` seconds ago waits for a driver, too. Of those that wait, `most` are returned, the oldest first.
+        than `patience` seconds ago waits for a driver, too. Of those that wait, `most` are returned, as far as limits
+        let them go: by priority, then the oldest first. One that has waited longer than it may is canceled.
         """
 
 

@@ -44,6 +44,9 @@ class ExperimentRecords(Protocol):
     def describe(self, name: str, description: str) -> None:
         """Say what an experiment is for."""
 
+    def limit(self, name: str, most: int) -> None:
+        """Limit how many of its runs are under way at once; 0 for no limit. Raises UsageError."""
+
     def set_tags(self, name: str, tags: Mapping[str, str]) -> None:
         """Set tags; others stay."""
 

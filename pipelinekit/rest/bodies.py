@@ -43,6 +43,12 @@ class Started(Body):
         False, description="execute whatever was kept: all, or steps by pattern"
     )
     compute: str = Field("", description="where steps run")
+    priority: int | None = Field(
+        None, description="of runs that wait, one with a higher priority goes first; 0 is usual"
+    )
+    max_queue_seconds: float | None = Field(
+        None, ge=0, description="the run is canceled when nobody has taken it for so long; 0 for never"
+    )
     callback: str = Field("", max_length=2000, description="an address that is told of the end of the run")
 
 
@@ -182,6 +188,7 @@ class ScheduleBody(Body):
     parameters: dict[str, Any] = Field({}, description="values; texts may hold {{due}}, {{due_date}} and others")
     continue_on_step_failure: bool = Field(False, description="after a failure skip only what depends on it")
     notify: list[str] = Field([], description="who is told of runs that failed")
+    priority: int = Field(0, description="of runs that wait, one with a higher priority goes first")
     description: str = ""
     tags: dict[str, str] = {}
 
@@ -265,6 +272,12 @@ class ExperimentChange(TagChange):
     description: str | None = Field(None, max_length=10_000)
 
 
+class RunLimits(Body):
+    """How many runs may be under way at once."""
+
+    max_runs: int = Field(description="so many at once; 0 for no limit")
+
+
 class NewDatastore(Body):
     """A datastore that is to be registered."""
 
@@ -331,117 +344,6 @@ class Clone(Body):
     """A copy under another name."""
 
     name: str
-
-
-class ComputeDescription(Body):
-    """What is said of a compute target."""
-
-    description: str = ""
-    tags: dict[str, str] = {}
-
-
-class OnProcesses(Body):
-    """Nodes are processes on the server's machine."""
-
-    kind: Literal["processes"] = "processes"
-
-
-class OnHosts(Body):
-    """Nodes are processes on hosts that are reached by SSH."""
-
-    kind: Literal["ssh"]
-    hosts: list[str] = Field(max_length=1000, description="each as [USER@]HOST[:PORT]")
-    user: str = ""
-    port: int = 22
-    key_secret: str = Field("", description="the secret that holds the private key")
-    known_hosts: str = Field("", max_length=1_000_000, description="the text of such a file")
-    python: str = ""
-    folder: str = ""
-    scheduler_host: str = ""
-
-
-class OnBatchSystem(Body):
-    """Nodes are jobs of a batch system."""
-
-    kind: Literal["batch"]
-    system: str
-    queue: str = ""
-    account: str = ""
-    walltime: str = ""
-    directives: list[str] = []
-    prologue: list[str] = []
-    python: str = ""
-    folder: str = ""
-    shared_folder: str = ""
-    log_folder: str = ""
-    scheduler_host: str = ""
-
-
-class OnKubernetes(Body):
-    """Nodes are pods."""
-
-    kind: Literal["kubernetes"]
-    image: str
-    scheduler_host: str
-    namespace: str = "default"
-    context: str = ""
-    python: str = ""
-    folder: str = ""
-    pod: dict[str, Any] = {}
-
-
-NodeProvider = Annotated[
-    OnProcesses | OnHosts | OnBatchSystem | OnKubernetes,
-    Field(discriminator="kind", description="where nodes run; on the server's machine by default"),
-]
-
-
-class NewInstance(ComputeDescription):
-    """One machine for several steps at once, which is to be registered and started."""
-
-    name: str
-    cores: int | None = None
-    memory: int | str = 0
-    resources: dict[str, float] = {}
-    idle_seconds_before_shutdown: float | str = 0.0
-    provider: NodeProvider = OnProcesses()
-
-
-class NewCluster(ComputeDescription):
-    """A cluster, which is to be made and started."""
-
-    name: str
-    max_nodes: int | None = Field(None, description="by default as many as there are hosts by SSH")
-    min_nodes: int = 0
-    idle_seconds_before_scaledown: float | str = 1800.0
-    cores: int = 1
-    memory: int | str = 0
-    resources: dict[str, float] = {}
-    provider: NodeProvider = OnProcesses()
-
-
-class NewAttachment(ComputeDescription):
-    """A Dask cluster that runs elsewhere, which is to be given a name."""
-
-    name: str
-    address: str
-    secrets: dict[str, str] = {}
-    allow_plain: bool = False
-    skip_validation: bool = False
-
-
-class ComputeChange(Body):
-    """What is to change of a compute target; what is not given stays."""
-
-    description: str | None = None
-    tags: dict[str, str] | None = None
-    address: str | None = None
-    secrets: dict[str, str] | None = None
-    allow_plain: bool | None = None
-    min_nodes: int | None = None
-    max_nodes: int | None = None
-    idle_seconds_before_scaledown: float | str | None = None
-    idle_seconds_before_shutdown: float | str | None = None
 
 
 class SecretValue(Body):

@@ -18,7 +18,7 @@ from pipelinekit.domain.runs import TRACEPARENT, RunOptions, RunRecord
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.errors import ConflictError, PipelinekitError, UsageError
 from pipelinekit.rest import bodies, repeats
-from pipelinekit.rest.desk import Asked, Desk
+from pipelinekit.rest.desk import Asked, Desk, check
 from pipelinekit.rest.parameters import read_parameters
 from pipelinekit.rest.problems import ANSWERS as PROBLEMS
 from pipelinekit.wire.run_records import run_to_json
@@ -216,6 +216,8 @@ def _callback_place(services: Services, principal: Principal, wanted: Wanted) ->
 def _prepared(
     asked: Asked, services: Services, principal: Principal, wanted: Wanted
 ) -> tuple[Target, Prepared, Expected, Place | None]:
+    if (wanted.body.priority or 0) > 0:
+        check(services, asked.request, principal, Permission.SUBMIT)  # a trigger may not pass others by
     target = wanted.target(services)
     place = _callback_place(services, principal, wanted)
     graph = target.graph
@@ -247,6 +249,8 @@ def _call_of(body: bodies.Call, principal: Principal, source: str, trace: str, p
         body.tags,
         body.display_name,
         details=details,
+        priority=body.priority,
+        max_queue_seconds=body.max_queue_seconds,
     )
 
 

@@ -10,10 +10,11 @@ from fastapi import Path as InPath
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.domain.audit import DONE, FAILED
+from pipelinekit.domain.computes import BUILT_IN
 from pipelinekit.domain.limits import READ
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.errors import PipelinekitError
-from pipelinekit.rest import bodies
+from pipelinekit.rest import compute_bodies
 from pipelinekit.rest.changes import change
 from pipelinekit.rest.desk import Asked, Needs
 from pipelinekit.rest.routing import Route
@@ -35,13 +36,14 @@ async def list_computes(asked: Viewing) -> dict[str, Any]:
     """Those that are registered, by name, with who keeps each; `local` and `in-process` are always there."""
 
     def work(services: Services, _: Principal) -> dict[str, Any]:
-        return {"computes": [_shown(item) for item in services.computes.list()]}
+        found = services.computes
+        return {"computes": [_shown(item) for item in found.list()], "limits": dict(found.limits())}
 
     return await asked.do(work)
 
 
 @router.post("", operation_id="create_compute", status_code=201)
-async def create_compute(asked: Administering, body: bodies.NewCluster) -> dict[str, Any]:
+async def create_compute(asked: Administering, body: compute_bodies.NewCluster) -> dict[str, Any]:
     """Make a cluster, of processes on the server's machine unless the provider says otherwise, and start it."""
 
     def how(services: Services) -> tuple[str, dict[str, Any]]:
@@ -52,7 +54,7 @@ async def create_compute(asked: Administering, body: bodies.NewCluster) -> dict[
 
 
 @router.post("/instances", operation_id="create_compute_instance", status_code=201)
-async def create_instance(asked: Administering, body: bodies.NewInstance) -> dict[str, Any]:
+async def create_instance(asked: Administering, body: compute_bodies.NewInstance) -> dict[str, Any]:
     """Register one machine for several steps at once, and start it: the server's, or a host by SSH."""
 
     def how(services: Services) -> tuple[str, dict[str, Any]]:
@@ -62,12 +64,12 @@ async def create_instance(asked: Administering, body: bodies.NewInstance) -> dic
     return await _outside(asked, "create", body.name, how)
 
 
-def _given(body: bodies.NewCluster | bodies.NewInstance) -> dict[str, Any]:
+def _given(body: compute_bodies.NewCluster | compute_bodies.NewInstance) -> dict[str, Any]:
     return {**body.model_dump(), "provider": provider_from_json(body.provider.model_dump())}
 
 
 @router.post("/attachments", operation_id="attach_compute", status_code=201)
-async def attach_compute(asked: Administering, body: bodies.NewAttachment) -> dict[str, Any]:
+async def attach_compute(asked: Administering, body: compute_bodies.NewAttachment) -> dict[str, Any]:
     """Give a Dask cluster that runs elsewhere a name."""
 
     def how(services: Services) -> tuple[str, dict[str, Any]]:
@@ -90,10 +92,13 @@ async def list_nodes(asked: Viewing, compute: Name) -> dict[str, Any]:
 
 
 @router.patch("/{compute}", operation_id="update_compute")
-async def update_compute(asked: Administering, compute: Name, body: bodies.ComputeChange) -> dict[str, Any]:
-    """Change what may change of it."""
+async def update_compute(asked: Administering, compute: Name, body: compute_bodies.ComputeChange) -> dict[str, Any]:
+    """Change what may change of it; of `local` and `in-process` how many runs may be under way at once."""
 
     def how(services: Services) -> tuple[str, dict[str, Any]]:
+        if compute in BUILT_IN and body.max_runs is not None and len(body.model_fields_set) == 1:
+            services.computes.limit_runs(compute, body.max_runs)
+            return compute, {"name": compute, "max_runs": body.max_runs}
         changed = services.computes.update(compute, **body.model_dump())
         return changed.name, _shown(changed)
 

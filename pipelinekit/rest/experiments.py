@@ -76,6 +76,17 @@ async def change_experiment(asked: Submitting, experiment: Name, body: bodies.Ex
     return await change(asked, "experiments.change", how)
 
 
+@router.put("/{experiment}/limits", operation_id="limit_experiment")
+async def limit_experiment(asked: Administering, experiment: Name, body: bodies.RunLimits) -> dict[str, Any]:
+    """Limit how many of its runs are under way at once; others wait in their turn."""
+
+    def how(services: Services) -> tuple[str, dict[str, Any]]:
+        services.experiments.limit(experiment, body.max_runs)
+        return _shown(services, experiment)
+
+    return await change(asked, "experiments.limit", how)
+
+
 @router.post("/{experiment}/archive", operation_id="archive_experiment")
 async def archive_experiment(asked: Submitting, experiment: Name) -> dict[str, Any]:
     """Leave it out of lists, until a new run of it."""

@@ -12,6 +12,7 @@ from pipelinekit.bootstrap import Services
 from pipelinekit.domain.limits import READ, TRIGGER
 from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.run_queries import parse_tag
+from pipelinekit.domain.runs import RunStatus
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.formats.paths import value_of_blob
 from pipelinekit.rest import bodies, calls
@@ -72,9 +73,17 @@ async def list_runs(
             until=until,
             children=children,
         )
-        return {"runs": [calls.run_shown(run, whole=records) for run in found]}
+        waits = services.runs.waits() if any(run.record.status is RunStatus.QUEUED for run in found) else {}
+        more = {run.id: {"waits": waits[run.id]} for run in found if run.id in waits and not records}
+        return {"runs": [{**calls.run_shown(run, whole=records), **more.get(run.id, {})} for run in found]}
 
     return await asked.do(work)
+
+
+@router.get("/waiting", operation_id="list_waiting_runs")
+async def list_waiting(asked: Viewing) -> dict[str, Any]:
+    """Which runs are queued that limits hold back, each with the reason."""
+    return await asked.do(lambda services, _: {"waits": dict(services.records.runs.waits())})
 
 
 @router.get("/{run}", operation_id="show_run")
@@ -83,6 +92,21 @@ async def show_run(asked: Viewing, run: Id) -> dict[str, Any]:
 
     def work(services: Services, _: Principal) -> dict[str, Any]:
         return _whole(services.runs.get(run))
+
+    return await asked.do(work)
+
+
+@router.get("/{run}/estimate", operation_id="estimate_run")
+async def estimate_run(asked: Viewing, run: Id) -> dict[str, Any]:
+    """How long it will still take, from earlier executions; null where nothing is known, or it does not run."""
+
+    def work(services: Services, _: Principal) -> dict[str, Any]:
+        found = services.runs.get(run).estimate
+        return {
+            "estimated_seconds_left": None if found is None else round(found.seconds, 1),
+            "whole": found is not None and found.whole,
+            "estimate": "" if found is None else str(found),
+        }
 
     return await asked.do(work)
 

@@ -7,12 +7,12 @@ or that can be told to be lost, and completions that the next run reuses.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from pipelinekit.classes import frozen
+from pipelinekit.classes import field, frozen
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus, StepRecord, StepStatus
-from pipelinekit.errors import NotFoundError, UsageError
+from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
 from pipelinekit.late import late
 from pipelinekit.runtime.carrying import Carried, carry_over
 from pipelinekit.runtime.records import Records
@@ -22,11 +22,12 @@ from pipelinekit.wire.graphs import parse_graph
 if TYPE_CHECKING:
     from pipelinekit.engine import orchestrator
     from pipelinekit.ports import Blobs, Clock
-    from pipelinekit.runtime import performer, turns
+    from pipelinekit.runtime import performer, queueing, turns
     from pipelinekit.runtime.observer import Observer
 else:
     orchestrator = late("pipelinekit.engine.orchestrator")
     performer = late("pipelinekit.runtime.performer")
+    queueing = late("pipelinekit.runtime.queueing")
     turns = late("pipelinekit.runtime.turns")
 
 
@@ -41,10 +42,15 @@ class Begun:
     graph: Graph
     carried: Carried
     recorded: Sequence[StepRecord] = ()
+    failed: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
 class SomethingNewError(Exception):
     """A run that was taken to be the same as an earlier one is not; what was begun is to be taken back."""
+
+
+class MustWaitError(Exception):
+    """It is not the run's turn yet, for this reason; it is queued as before."""
 
 
 class Driver:
@@ -83,31 +89,80 @@ class Driver:
 
     def drive(self, run_id: str, graph: Graph | None = None) -> RunStatus:
         """Take the run and drive it to its end; see `begin`."""
-        left = self.turns(self.begin(run_id, graph))
+        try:
+            begun: Begun | None = self.begin(run_id, graph)
+        except MustWaitError:
+            begun = self.begin_in_turn(run_id, graph)
+        if begun is None:
+            return self._records.runs.get(run_id).status
+        left = self.turns(begun)
         return left.drive() if left else RunStatus.COMPLETED
+
+    def hold(self, run_id: str) -> None:
+        """Keep a place for a queued run until it is its turn; nobody else drives it meanwhile."""
+        self._records.driving.hold(run_id, self._owner)
+
+    def begin_in_turn(
+        self, run_id: str, graph: Graph | None = None, tell: Callable[[str], object] = len
+    ) -> Begun | None:
+        """Take a queued run as soon as limits let it go; None when it was canceled before.
+
+        `tell` is called with what it waits for.
+        """
+        while queueing.wait_for_turn(run_id, self._owner, self._records, tell):
+            try:
+                return self.begin(run_id, graph)
+            except MustWaitError:
+                continue  # another was quicker
+            except LeaseLostError:
+                if self._records.runs.get(run_id).status is not RunStatus.CANCELED:
+                    raise
+                break
+        return None
+
+    def leave(self, run_id: str) -> None:
+        """Leave a run queued that was given to this driver, as it is not its turn any more."""
+        self._records.driving.leave(run_id, "")
 
     def begin(self, run_id: str, graph: Graph | None = None, *, is_same: bool = False) -> Begun:
         """Take the run, and take over what stands as it stood; a run in which nothing is new ends so.
 
         `graph` is the run's graph where it is at hand; else it is read from the records. Raises LeaseLostError when the
         run belongs to another driver. With `is_same` nobody has looked whether what the run names is in the store, as
-        an earlier run names it: raises SomethingNewError when none does.
+        an earlier run names it: raises SomethingNewError when none does. Raises MustWaitError when something is left to
+        do, and limits hold the run back.
         """
         records = self._records
         run = records.driving.take(run_id, self._owner)
         if graph is None or any(step.options.secrets for step in graph.steps):
             graph = self._graph(run)  # a submission binds secrets to their versions of then
+        try:
+            return self._begun(run, graph, is_same=is_same)
+        except MustWaitError:
+            records.driving.put_back(run.id, run.epoch)
+            raise
+
+    def _begun(self, run: RunRecord, graph: Graph, *, is_same: bool) -> Begun:
+        """Take over what stands."""
+        records = self._records
         if run.epoch > 1 and (recorded := records.runs.steps(run.id)):
-            return Begun(run, graph, _standing(recorded), recorded)
+            self._refuse_early(run)
+            return Begun(run, graph, _standing(recorded), recorded, records.driving.failed(run.id))
         with records.batch():
             carried = carry_over(run, graph, records.carrying, records.reuse, records.documents, self._blobs)
             if is_same and not carried.is_same:
                 raise SomethingNewError
-            if carried.outputs is not None:
+            if carried.outputs is None:
+                self._refuse_early(run)
+            else:
                 records.driving.finish(run.id, run.epoch, RunStatus.COMPLETED, carried.outputs, None)
                 if self._at_end:
                     self._at_end(run, graph)
         return Begun(run, graph, carried)
+
+    def _refuse_early(self, run: RunRecord) -> None:
+        if why := self._records.runs.waits(run.id).get(run.id):
+            raise MustWaitError(why)
 
     def turns(self, begun: Begun) -> turns.Turns | None:
         """What is left to do, once what was begun is recorded; None when nothing is."""
@@ -122,7 +177,7 @@ class Driver:
         return turns.Turns(
             run,
             orchestrator.Orchestrator(
-                run.id, graph, run.arguments, run.options, run.paths, carried.steps, begun.recorded
+                run.id, graph, run.arguments, run.options, run.paths, carried.steps, begun.recorded, begun.failed
             ),
             self._performer(run, graph),
             self._records,

@@ -33,6 +33,7 @@ from pipelinekit.engine.events import (
     Sleep,
     Start,
     Stop,
+    Woken,
 )
 from pipelinekit.engine.orchestrator import Orchestrator
 from pipelinekit.errors import IntegrityError
@@ -80,7 +81,7 @@ class Performer:
         self._changes: dict[str, StepRecord] = {}
         self._results = False  # whether a result is among the changes that are not written yet
         self._documents: dict[str, str] = {}
-        self._timers: list[tuple[float, str]] = []
+        self._timers: list[tuple[float, str, int]] = []
         self._tasks: dict[int, Task] = {}
         self.decisions = Decisions(graph, run.id, records.reuse, records.documents, blobs, clock, files)
 
@@ -96,11 +97,12 @@ class Performer:
             self._write(handover)
         return handover
 
-    def due(self, now: float) -> list[str]:
-        """Steps whose sleep is over."""
+    def due(self, now: float) -> list[Woken]:
+        """What is told of sleeps that are over."""
         found = []
         while self._timers and self._timers[0][0] <= now:
-            found.append(heapq.heappop(self._timers)[1])
+            _, step, attempt = heapq.heappop(self._timers)
+            found.append(Woken(step, attempt))
         return found
 
     def next_timer(self) -> float | None:
@@ -111,7 +113,8 @@ class Performer:
         """The attempt that a start instruction asks for."""
         if start.position not in self._tasks:
             self._tasks[start.position] = self._task(self._graph.steps[start.position], variables)
-        return Attempt(self._run.id, start.step, start.attempt, self._tasks[start.position], start.inputs)
+        about = self._run.id, start.step, start.attempt, self._tasks[start.position], start.inputs
+        return Attempt(*about, priority=self._run.options.priority, idle=start.idle)
 
     def _task(self, step: CompiledStep, variables: Mapping[str, str]) -> Task:
         definition, options = step.definition, step.options
@@ -191,8 +194,8 @@ class Performer:
                 handover.starts.append(instruction)
             case Stop():
                 handover.stops.append(instruction)
-            case Sleep(step=step, seconds=seconds):
-                heapq.heappush(self._timers, (self._clock.now() + seconds, step))
+            case Sleep(step=step, seconds=seconds, attempt=attempt):
+                heapq.heappush(self._timers, (self._clock.now() + seconds, step, attempt))
             case Finish():
                 self._finish(instruction, handover)
         return None

@@ -111,7 +111,7 @@ class Turns:
         happened += self._overdue()
         self._keep_logs([event for event in happened if isinstance(event, LogChunk)])
         self._keep_told([event for event in happened if isinstance(event, Told)])
-        woken = [events.Woken(step) for step in self._performer.due(self._clock.now())]
+        woken = self._performer.due(self._clock.now())
         instructions = self._orchestrator.handle(
             *(event for event in happened if not isinstance(event, LogChunk | Told)), *woken
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipelinekit.domain.experiments import Experiment
+from pipelinekit.domain.queueing import EXPERIMENT
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database
+from pipelinekit.storage.queueing import SQLRunLimits
 
 
 class SQLExperiments:
@@ -16,6 +18,7 @@ class SQLExperiments:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._limits = SQLRunLimits(database)
 
     def make(self, name: str) -> Experiment:
         """The experiment of this name, made when it is not there."""
@@ -45,6 +48,11 @@ class SQLExperiments:
         self.get(name)
         self._database.write("describe_experiment", (description, name))
 
+    def limit(self, name: str, most: int) -> None:
+        """Limit how many of its runs are under way at once; 0 for no limit."""
+        self.get(name)
+        self._limits.set(EXPERIMENT, name, most)
+
     def set_tags(self, name: str, tags: Mapping[str, str]) -> None:
         """Set tags; others stay."""
         self.get(name)
@@ -64,6 +72,7 @@ class SQLExperiments:
                     hint=f"archive it: 'pipelinekit experiments archive {name}'; clean-up ('gc') removes runs",
                 )
             self._database.write("delete_experiment_tags", (name,))
+            self._limits.set(EXPERIMENT, name, 0)
 
     def _find(self, name: str) -> Sequence[Experiment]:
         tags: dict[str, dict[str, str]] = {}
@@ -78,6 +87,7 @@ class SQLExperiments:
                 row["archived_at"],
                 row["description"],
                 tags.get(row["name"], {}),
+                row["most"] or 0,
             )
             for row in self._database.read("experiments_like", (name, name))
         ]

@@ -5,58 +5,65 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelinekit.domain.runs import Failure, RunStatus
+from pipelinekit.domain.texts import seconds_text
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.leases import is_held
+from pipelinekit.storage.queueing import TOLD_SECONDS, WAITING, longest_wait, passed, turns_of, waits
 from pipelinekit.storage.runs import tell_of_run
 from pipelinekit.wire.runs import failure_to_json
 from pipelinekit.wire.values import dumps
 
-AGAIN_SECONDS = 30.0  # a run is told once more when nobody has taken it for so long since it was told
 MOST_FRUITLESS = 3  # drivers in a row that a run may lose without one accepted result
 DIED = "the process that drove this run died"
+DIED_WAITING = "the process that was to drive this run died while it waited for its turn"
 AGAIN = "run the pipeline again: what was finished is reused"
 
 
 def recover(database: Database, clock: Clock, patience: float, most: int | None) -> Sequence[str]:
-    """End or queue again what dead drivers left; the runs that wait for a driver, each told to one caller only."""
-    waiting = []
+    """End or queue again what dead drivers left; the runs whose turn it is, each told to one caller only."""
     with database.transaction():
         database.lock()
-        rows = database.read("open_runs")
-        for row in unattended(database, rows, clock, patience):  # another may have been quicker, or a driver be back
-            if not row["owner"]:
-                waiting.append(row["id"])
+        for row in _lost(database, database.read("open_runs"), clock):  # another may have been quicker, or one be back
+            if _is_overdue(row, clock):
+                _end_overdue(database, clock, row)
+            elif row["detached"] and row["status"] in WAITING and not row["cancel_requested"]:
+                database.write("leave_place", (row["id"], row["owner"]))
             elif row["status"] == RunStatus.RUNNING and row["detached"] and row["fruitless"] < MOST_FRUITLESS:
                 _queue_again(database, clock, row)
-                waiting.append(row["id"])
             else:
-                _end(database, clock, row)
-        told = sorted(waiting)[:most]
+                _end_lost(database, clock, row)
+        told = _due(database, database.read("open_runs"), clock, patience)[:most]
         database.write_many("offer_run", [(clock.now(), run) for run in told])
     return told
 
 
 def has_unattended(database: Database, rows: Sequence[Row], clock: Clock, patience: float, most: int | None) -> bool:
     """Whether there is something to do about these open runs; runs that wait are none where none is to be told."""
-    return any(row["owner"] or most != 0 for row in unattended(database, rows, clock, patience))
+    return bool(_lost(database, rows, clock)) or (most != 0 and bool(_due(database, rows, clock, patience)))
 
 
-def unattended(database: Database, rows: Sequence[Row], clock: Clock, patience: float) -> Sequence[Row]:
-    """Of these open runs those whose driver is dead, and detached ones that have waited longer than `patience`."""
+def _lost(database: Database, rows: Sequence[Row], clock: Clock) -> list[Row]:
+    """Of these open runs those whose driver is dead, and those that have waited for their turn longer than they may."""
+    return [row for row in rows if _is_overdue(row, clock) or (row["owner"] and not is_held(database, row))]
+
+
+def _is_overdue(row: Row, clock: Clock) -> bool:
+    longest = longest_wait(row)
+    return longest > 0 and clock.now() - row["created_at"] >= longest  # a clock that was set back cancels nothing
+
+
+def _due(database: Database, rows: Sequence[Row], clock: Clock, patience: float) -> list[str]:
+    """Detached runs that have waited longer than `patience`, and may go, in their turn."""
     now = clock.now()
-    return [row for row in rows if (_waits(row, now, patience) if not row["owner"] else not is_held(database, row))]
+    waiting = {row["id"] for row in rows if not row["owner"] and _waits(row, now, patience)}
+    return [run for run in turns_of(database, rows, now) if run in waiting] if waiting else []
 
 
 def _waits(row: Row, now: float, patience: float) -> bool:
     told = row["renewed_at"]
-    waits = _passed(now, told, AGAIN_SECONDS) if told else row["epoch"] > 0 or _passed(now, row["created_at"], patience)
+    waits = passed(now, told, TOLD_SECONDS) if told else row["epoch"] > 0 or passed(now, row["created_at"], patience)
     return bool(row["detached"]) and waits
-
-
-def _passed(now: float, since: float, seconds: float) -> bool:
-    """Whether so much time has passed; a clock that was set back by as much is not waited for."""
-    return abs(now - since) >= seconds
 
 
 def _queue_again(database: Database, clock: Clock, row: Row) -> None:
@@ -65,12 +72,24 @@ def _queue_again(database: Database, clock: Clock, row: Row) -> None:
     database.write("drop_claims_of_run", (row["id"],))
 
 
-def _end(database: Database, clock: Clock, row: Row) -> None:
+def _end_lost(database: Database, clock: Clock, row: Row) -> None:
     """A run that was to be canceled is; another has failed."""
-    status, failure = RunStatus.CANCELED, None
-    if not row["cancel_requested"]:
-        times = f", and so did {row['fruitless'] - 1} before it" if row["detached"] else ""
-        status, failure = RunStatus.FAILED, Failure("lost", f"{DIED}{times}", hint=AGAIN)
+    if row["cancel_requested"]:
+        _end(database, clock, row, RunStatus.CANCELED, None)
+        return
+    times = f", and so did {row['fruitless'] - 1} before it" if row["detached"] else ""
+    words = DIED_WAITING if row["status"] in WAITING else f"{DIED}{times}"
+    _end(database, clock, row, RunStatus.FAILED, Failure("lost", words, hint=AGAIN))
+
+
+def _end_overdue(database: Database, clock: Clock, row: Row) -> None:
+    """A run that has waited as long as it may is canceled, and says what it waited for."""
+    why = waits(database, clock).get(row["id"], "no driver has taken it")
+    words = f"the run had waited {seconds_text(longest_wait(row))} for its turn, as long as it may: {why}"
+    _end(database, clock, row, RunStatus.CANCELED, Failure("timeout", words))
+
+
+def _end(database: Database, clock: Clock, row: Row, status: RunStatus, failure: Failure | None) -> None:
     now = clock.now()
     ended = [[step["step"], "Canceled"] for step in database.write_returning("end_lost_steps", (now, row["id"]))]
     _tell(database, clock, row, status, ended)

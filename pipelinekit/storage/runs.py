@@ -28,12 +28,14 @@ from pipelinekit.wire.values import dumps, loads, plain_to_json, values_from_jso
 
 if TYPE_CHECKING:
     from pipelinekit.ports import Clock
-    from pipelinekit.storage import outbox, recovery
+    from pipelinekit.storage import outbox, queueing, recovery
 else:
     outbox = late("pipelinekit.storage.outbox")
+    queueing = late("pipelinekit.storage.queueing")
     recovery = late("pipelinekit.storage.recovery")
 
 LATEST = "latest"
+WORDS_OF_FAILED = 500  # of an attempt that another follows
 _GATHERED = ("gather_tags", "gather_properties", "gather_files", "gather_metrics", "gather_own_metrics")
 
 
@@ -107,6 +109,10 @@ class SQLRuns:
         ]
         return [(at, [(name, status) for name, status in steps]) for at, steps in told if steps]
 
+    def waits(self, run: str = "") -> Mapping[str, str]:
+        """Why runs wait that limits hold back."""
+        return queueing.waits(self._database, self._clock, run)
+
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the driver to end the run, or cancel it where there is none."""
         found = self.get(run)
@@ -176,7 +182,10 @@ class SQLDriving:
             self._seen.note(*self._taken)
             self._taken = None
         with self._database.transaction():
-            event = self._event(run, epoch, {"steps": [[change.name, str(change.status)] for change in changes]})
+            body: dict[str, Any] = {"steps": [[change.name, str(change.status)] for change in changes]}
+            if failed := [_failed(change) for change in changes if change.failure and not change.status.final]:
+                body["failed"] = failed
+            event = self._event(run, epoch, body)
             if event <= self._events.get(run, 0):
                 raise LeaseLostError(
                     f"run {run}: the records were put back to an earlier state while it went on",
@@ -198,6 +207,14 @@ class SQLDriving:
         if completions:
             self._fruitful.add(run)
 
+    def failed(self, run: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """How attempts failed, from the events."""
+        found: dict[str, dict[int, tuple[str, str]]] = {}
+        for row in self._database.read("events_of_run", (run,)):
+            for step, attempt, kind, message in loads(row["body"]).get("failed", ()):
+                found.setdefault(step, {})[attempt] = kind, message
+        return {step: list(attempts.values()) for step, attempts in found.items()}
+
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
     ) -> None:
@@ -216,6 +233,22 @@ class SQLDriving:
             tell_of_run(self._database, run, now)
         self._events.pop(run, None)
         self._fruitful.discard(run)
+
+    def hold(self, run: str, owner: str) -> bool:
+        """Keep a place among the runs that wait."""
+        lease = (leases.deadline(), leases.seen_at(self._database, self._clock))
+        rows = self._database.write_returning("hold_place", (owner, *lease, run, owner))
+        if not rows:
+            raise LeaseLostError(f"run {run} has ended, or is driven by another process")
+        return bool(rows[0]["cancel_requested"])
+
+    def leave(self, run: str, owner: str) -> None:
+        """Give the place back."""
+        self._database.write("leave_place", (run, owner))
+
+    def put_back(self, run: str, epoch: int) -> None:
+        """Queue a run again that was taken before its turn."""
+        self._database.write("put_back_run", (run, epoch))
 
     def hand_back(self, run: str, epoch: int) -> None:
         """Queue a detached run again."""
@@ -321,6 +354,12 @@ def add_event(database: Database, run: str, epoch: int, at: float, body: Mapping
     number: int = rows[0]["events"]
     database.write("add_event", (run, number, at, dumps(body)))
     return number
+
+
+def _failed(step: StepRecord) -> list[Any]:
+    """What an event keeps of an attempt that failed, and that another follows: the next driver goes on counting."""
+    assert step.failure is not None
+    return [step.name, step.attempt, step.failure.kind, step.failure.message[:WORDS_OF_FAILED]]
 
 
 def _step_row(step: StepRecord, pipeline: str, now: float) -> tuple[Any, ...]:

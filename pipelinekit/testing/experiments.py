@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.experiments import Experiment
+from pipelinekit.domain.queueing import EXPERIMENT
 from pipelinekit.domain.run_queries import METRIC, Condition, RunQuery, has_tags, holds
 from pipelinekit.domain.runs import CHILD, RunRecord
 from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.testing.facts import MemoryMetrics
+from pipelinekit.testing.queueing import MemoryRunLimits
 from pipelinekit.testing.records import MemoryState
 from pipelinekit.wire.values import dumps, plain_to_json
 
@@ -40,6 +42,7 @@ class MemoryExperiments:
             state.archived.get(name),
             state.described.get(name, ""),
             dict(sorted(state.experiment_tags.get(name, {}).items())),
+            state.limits.get((EXPERIMENT, name), 0),
         )
 
     def list(self, *, archived: bool | None = False) -> Sequence[Experiment]:
@@ -60,6 +63,11 @@ class MemoryExperiments:
         self.get(name)
         self._state.described[name] = description
 
+    def limit(self, name: str, most: int) -> None:
+        """Limit how many of its runs are under way at once."""
+        self.get(name)
+        MemoryRunLimits(self._state).set(EXPERIMENT, name, most)
+
     def set_tags(self, name: str, tags: Mapping[str, str]) -> None:
         """Set tags."""
         self.get(name)
@@ -77,6 +85,7 @@ class MemoryExperiments:
             raise UsageError(f"experiment {name!r} has runs and cannot be deleted")
         for told in (self._state.experiments, self._state.made, self._state.archived, self._state.experiment_tags):
             told.pop(name, None)
+        MemoryRunLimits(self._state).set(EXPERIMENT, name, 0)
 
     def _runs(self, name: str) -> Sequence[RunRecord]:
         return [run for run in self._state.runs.values() if run.experiment == name]

@@ -27,6 +27,7 @@ from pipelinekit.domain.values import StoredValue
 from pipelinekit.domain.vitals import RUNS, STEP_SECONDS, STEPS
 from pipelinekit.errors import LeaseLostError, NotFoundError, UsageError
 from pipelinekit.ports import Clock
+from pipelinekit.testing import queueing
 
 
 @mutable
@@ -67,6 +68,8 @@ class MemoryState:
     fruitless: dict[str, int] = field(default_factory=dict)
     offered: dict[str, float] = field(default_factory=dict)
     totals: dict[tuple[str, str], float] = field(default_factory=dict)
+    limits: dict[tuple[str, str], int] = field(default_factory=dict)
+    failed: dict[tuple[str, str, int], tuple[str, str]] = field(default_factory=dict)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -125,8 +128,6 @@ class MemoryState:
         return not run.status.final and run.epoch == claim[1] and bool(run.owner) and run.owner not in self.dead
 
 
-AGAIN_SECONDS = 30.0
-MOST_FRUITLESS = 3
 _DRIVEN = (RunStatus.RUNNING, RunStatus.CANCEL_REQUESTED)
 _NO_STEPS = ("driver", "status")  # what else events tell
 _WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
@@ -182,6 +183,10 @@ class MemoryRuns:
         told = zip(self._state.moments.get(run, ()), self._state.events.get(run, ()), strict=True)
         return [(at, steps) for at, body in told if (steps := [item for item in body if item[0] not in _NO_STEPS])]
 
+    def waits(self, run: str = "") -> Mapping[str, str]:
+        """Why runs wait that limits hold back."""
+        return queueing.waits(self._state, run)
+
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the driver to end the run, or cancel it where there is none."""
         record = self.get(run)
@@ -197,7 +202,7 @@ class MemoryRuns:
         return record
 
 
-class MemoryDriving:
+class MemoryDriving(queueing.MemoryQueueing):
     """Twin of `storage.runs.SQLDriving`."""
 
     def __init__(self, state: MemoryState) -> None:
@@ -233,6 +238,9 @@ class MemoryDriving:
             self._event(run, [(change.name, str(change.status)) for change in changes])
             steps = self._state.steps.setdefault(run, {})
             for change in changes:
+                if change.failure and not change.status.final:
+                    told = change.failure.kind, change.failure.message
+                    self._state.failed = {**self._state.failed, (run, change.name, change.attempt): told}
                 before = steps.get(change.name)
                 if before is not None and before.status.final:
                     healing = before.status.good and change.status is StepStatus.QUEUED
@@ -248,6 +256,14 @@ class MemoryDriving:
             for completion in completions:
                 self._accept(run, epoch, completion)
                 self._state.fruitless = {**self._state.fruitless, run: 0}
+
+    def failed(self, run: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """How attempts failed."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for (of, step, _), told in self._state.failed.items():
+            if of == run:
+                found.setdefault(step, []).append(told)
+        return found
 
     def finish(
         self, run: str, epoch: int, status: RunStatus, outputs: Mapping[str, StoredValue], failure: Failure | None
@@ -274,48 +290,6 @@ class MemoryDriving:
         self._state.offered = {**self._state.offered, run: 0.0}
         self._drop_claims(run)
 
-    def unattended(self, patience: float, most: int | None = None) -> bool:
-        """Whether `recover` has something to do."""
-        for run, record in self._state.runs.items():
-            if record.status in _DRIVEN and record.owner in self._state.dead:
-                return True
-            if most != 0 and record.status is RunStatus.QUEUED and record.detached and self._waits(run, patience):
-                return True
-        return False
-
-    def _waits(self, run: str, patience: float) -> bool:
-        record, now, told = self._state.runs[run], self._state.clock.now(), self._state.offered.get(run, 0.0)
-        return (
-            abs(now - told) >= AGAIN_SECONDS if told else record.epoch > 0 or abs(now - record.created_at) >= patience
-        )
-
-    def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
-        """End or queue again what dead drivers left."""
-        now, waiting = self._state.clock.now(), []
-        for run, record in list(self._state.runs.items()):
-            if record.status in _DRIVEN and record.owner in self._state.dead:
-                fruitless = self._state.fruitless.get(run, 0)
-                if record.detached and not record.cancel_requested and fruitless < MOST_FRUITLESS:
-                    status, failure = RunStatus.QUEUED, None
-                    waiting.append(run)
-                elif record.cancel_requested:
-                    status, failure = RunStatus.CANCELED, None
-                else:
-                    status, failure = RunStatus.FAILED, Failure("lost", "the process that drove this run died")
-                self._event(run, [("status", str(status)), *(self._state.end_steps(run) if status.final else ())])
-                ended = now if status.final else None
-                self._state.runs[run] = replace(
-                    record, status=status, failure=failure, ended_at=ended, owner="", epoch=record.epoch + 1
-                )
-                if status.final:
-                    self._state.count_ended(run)
-                self._drop_claims(run)
-            elif record.status is RunStatus.QUEUED and record.detached and self._waits(run, patience):
-                waiting.append(run)
-        chosen = sorted(waiting)[:most]
-        self._state.offered = {**self._state.offered, **dict.fromkeys(waiting, 0.0), **dict.fromkeys(chosen, now)}
-        return chosen
-
     def _accept(self, run: str, epoch: int, completion: Completion) -> None:
         completion = replace(completion, created_at=self._state.clock.now())
         self._state.completions.append(completion)
@@ -324,9 +298,6 @@ class MemoryDriving:
         if claim is not None and claim[:2] == (run, epoch):
             del self._state.claims[claimed]
             self._state.reusable[completion.key] = completion
-
-    def _drop_claims(self, run: str) -> None:
-        self._state.claims = {key: claim for key, claim in self._state.claims.items() if claim[0] != run}
 
     def _event(self, run: str, body: list[tuple[str, str]]) -> None:
         self._state.tell(run, body)

@@ -40,6 +40,7 @@ def definition_to_json(definition: Definition) -> dict[str, Any]:
         "idle_seconds_before_scaledown": definition.idle_seconds_before_scaledown,
         **node,
         **_place(definition.provider),
+        **({"dashboard": True} if definition.dashboard else {}),
     }
 
 
@@ -130,6 +131,6 @@ def keeper_from_json(document: Mapping[str, Any]) -> KeeperState:
 NODE_FIELDS = ("cores", "memory", "resources", "provider")
 FIELDS = {
     ATTACHED: ("address", "secrets", "allow_plain"),
-    CLUSTER: ("min_nodes", "max_nodes", "idle_seconds_before_scaledown", *NODE_FIELDS),
+    CLUSTER: ("min_nodes", "max_nodes", "idle_seconds_before_scaledown", "dashboard", *NODE_FIELDS),
     INSTANCE: ("idle_seconds_before_shutdown", *NODE_FIELDS),
 }

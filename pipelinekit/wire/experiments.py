@@ -18,6 +18,7 @@ def experiment_document(experiment: Experiment) -> dict[str, Any]:
         "archived_at": experiment.archived_at,
         "description": experiment.description,
         "tags": dict(experiment.tags),
+        "max_runs": experiment.max_runs,
     }
 
 
@@ -31,4 +32,5 @@ def experiment_from_document(document: Mapping[str, Any]) -> Experiment:
         document["archived_at"],
         document["description"],
         document["tags"],
+        document["max_runs"],
     )

@@ -259,15 +259,16 @@ def _options_to_json(options: StepOptions) -> dict[str, Any]:
     document: dict[str, Any] = {}
     if not options.allow_reuse:
         document["allow_reuse"] = False
-    for name in ("compute", "timeout", "max_age", "dask_client"):
+    for name in ("compute", "timeout", "max_age", "dask_client", "queue_timeout"):
         if value := getattr(options, name):
             document[name] = value
     if options.resources != Resources():
         document["resources"] = options.resources.document()
-    if options.retry.attempts:
-        retry = options.retry
+    if (retry := options.retry) != Retry(attempts=0):
+        budgets = [retry.timeouts, retry.lost, retry.damaged]
         document["retry"] = [
-            retry.attempts, retry.delay, retry.backoff, retry.max_delay, retry.jitter, [str(item) for item in retry.on]
+            retry.attempts, retry.delay, retry.backoff, retry.max_delay, retry.jitter, [str(item) for item in retry.on],
+            *(budgets if any(count is not None for count in budgets) else []),
         ]  # fmt: skip
     for name in ("tags", "variables", "register", "secrets"):
         if mapping := getattr(options, name):
@@ -282,7 +283,7 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
         cache_version,
         document.get("compute", ""),
         Resources(*document["resources"]) if "resources" in document else Resources(),
-        Retry(*[*retry[:5], tuple(retry[5])]) if retry else Retry(attempts=0),
+        Retry(*[*retry[:5], tuple(retry[5]), *retry[6:]]) if retry else Retry(attempts=0),
         document.get("timeout", 0.0),
         document.get("tags", {}),
         document.get("variables", {}),
@@ -290,6 +291,7 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
         document.get("register", {}),
         {secrets.check_secret_name(name): bool(keyed) for name, keyed in document.get("secrets", {}).items()},
         document.get("dask_client", False),
+        document.get("queue_timeout", 0.0),
     )
 
 

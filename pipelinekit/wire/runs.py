@@ -48,6 +48,9 @@ def reasons_from_json(document: Iterable[Mapping[str, Any]]) -> tuple[Reason, ..
     return tuple(Reason(**item) for item in document)
 
 
+_RARE_OPTIONS = ("max_seconds", "priority", "max_queue_seconds")  # which most runs have not
+
+
 def options_to_json(options: RunOptions) -> dict[str, Any]:
     """Run options as JSON data."""
     return {
@@ -56,7 +59,7 @@ def options_to_json(options: RunOptions) -> dict[str, Any]:
         "compute": options.compute,
         "verify": options.verify,
         "check": options.check,
-        **({"max_seconds": options.max_seconds} if options.max_seconds else {}),
+        **{name: given for name in _RARE_OPTIONS if (given := getattr(options, name))},
     }
 
 
@@ -68,7 +71,7 @@ def options_from_json(document: Mapping[str, Any]) -> RunOptions:
         document["compute"],
         document.get("verify", 0.0),
         document.get("check", False),
-        document.get("max_seconds", 0.0),
+        *(document.get(name, 0) for name in _RARE_OPTIONS),
     )
 
 
@@ -115,6 +118,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "outputs": {name: show_value(value) for name, value in run.outputs.items()},
         "compute": run.options.compute,
     }
+    document.update({name: given for name in _RARE_OPTIONS if (given := getattr(run.options, name))})
     if TRACEPARENT in run.details:
         document["trace"] = str(run.details[TRACEPARENT])[3:35]
     if "git" in run.details:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelinekit.domain.data_changes import Cursor, DataChange
-from pipelinekit.domain.runs import RunStatus
+from pipelinekit.domain.runs import RunStatus, check_priority
 from pipelinekit.domain.schedules import (
     DUE,
     Backfill,
@@ -25,7 +25,7 @@ from pipelinekit.domain.schedules import (
     TickRange,
     Trigger,
 )
-from pipelinekit.errors import Fault, ScheduleError
+from pipelinekit.errors import Fault, ScheduleError, UsageError
 from pipelinekit.wire.values import plain_from_json, plain_to_json
 
 SCHEMA = 1
@@ -33,7 +33,7 @@ _TRIGGERS = ("cron", "recurrence", "data_change")
 _TARGETS = ("endpoint", "pipeline")
 _LISTS = ("hours", "minutes", "week_days", "notify")
 _KEYS = ("schema", *_TRIGGERS, *_TARGETS, "experiment", "zone", "start", "end", "policies", "parameters",
-         "continue_on_step_failure", "notify")  # fmt: skip
+         "continue_on_step_failure", "notify", "priority")  # fmt: skip
 
 
 def spec_to_json(spec: ScheduleSpec) -> dict[str, Any]:
@@ -53,6 +53,8 @@ def spec_to_json(spec: ScheduleSpec) -> dict[str, Any]:
         document["continue_on_step_failure"] = True
     if spec.notify:
         document["notify"] = list(spec.notify)
+    if spec.priority:
+        document["priority"] = spec.priority
     return document
 
 
@@ -81,6 +83,7 @@ def spec_from_json(document: Mapping[str, Any]) -> ScheduleSpec:
         {name: plain_from_json(value) for name, value in document.get("parameters", {}).items()},
         document.get("continue_on_step_failure", False),
         tuple(document.get("notify", ())),
+        document.get("priority", 0),
     )
 
 
@@ -179,6 +182,8 @@ def new_document(given: Mapping[str, Any]) -> dict[str, Any]:
         document["parameters"] = {name: plain_to_json(value) for name, value in given["parameters"].items()}
     if given.get("notify"):
         document["notify"] = list(given["notify"])
+    if given.get("priority"):
+        document["priority"] = given["priority"]
     if given.get("tags") is not None:
         document["tags"] = {key: str(value) for key, value in given["tags"].items()}
     return document
@@ -280,6 +285,10 @@ def _shape_faults(document: Mapping[str, Any]) -> list[Fault]:
             faults.append(Fault(f"{name} {document[name]!r} is no {word}", hint=f"give a {word}"))
     if not isinstance(document.get("continue_on_step_failure", False), bool):
         faults.append(Fault("continue_on_step_failure is true or false", hint="give one of them"))
+    try:
+        check_priority(document.get("priority", 0))
+    except UsageError as error:
+        faults.append(Fault(error.message, hint=error.hint))
     if isinstance(recurrence := document.get("recurrence"), Mapping):
         faults += _unknown("a recurrence", recurrence, Recurrence.__match_args__)
         if "frequency" not in recurrence:

@@ -26,11 +26,13 @@ from pipelinekit.domain.computes import (
     is_address,
 )
 from pipelinekit.domain.providers import Processes, Provider, SSHHosts
+from pipelinekit.domain.queueing import COMPUTE
 from pipelinekit.domain.steps import parse_duration, parse_size
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import ComputeError, NotFoundError, UsageError
 from pipelinekit.ports import Clock
 from pipelinekit.ports.computes import Clusters, ComputeRecords, KeeperRecords
+from pipelinekit.ports.queueing import RunLimits
 from pipelinekit.workspace.runs import checked_tags
 
 PAUSE_SECONDS = 0.1
@@ -57,12 +59,14 @@ class ComputeStores:
         clusters: Callable[[], Clusters],
         launch: Callable[[str], LastWords],
         forget: Callable[[ComputeTarget], None],
+        limits: RunLimits,
     ) -> None:
         self.records = records
         self.keepers = keepers
         self.clusters = clusters
         self.launch = launch
         self.forget = forget
+        self.limits = limits
 
 
 class ComputeHandle:
@@ -170,6 +174,7 @@ class ComputeCollection:
         memory: int | str = 0,
         resources: Mapping[str, float] | None = None,
         provider: Provider | None = None,
+        dashboard: bool = False,
         description: str = "",
         tags: Mapping[str, object] | None = None,
     ) -> ComputeHandle:
@@ -178,7 +183,8 @@ class ComputeCollection:
         It has from `min_nodes` to `max_nodes` nodes, each with so many cores, so much memory and named resources. It
         grows when work is queued; nodes that have been idle for long enough are given back. The `provider` says where
         they run, by default on this machine; on hosts by SSH there may be as many as hosts, unless `max_nodes` says
-        otherwise. Raises ConflictError where the name is taken.
+        otherwise. With `dashboard` Dask's own pages are served to this machine. Raises ConflictError where the name is
+        taken.
         """
         place = provider or Processes()
         if max_nodes is None and isinstance(place, SSHHosts):
@@ -193,6 +199,7 @@ class ComputeCollection:
             parse_size(memory),
             dict(resources or {}),
             place,
+            dashboard,
         )
         return self._start_new(name, cluster, description, tags)
 
@@ -275,13 +282,15 @@ class ComputeCollection:
         *,
         description: str | None = None,
         tags: Mapping[str, object] | None = None,
+        max_runs: int | None = None,
         **changes: Any,
     ) -> ComputeHandle:
         """Change description, tags (all of them), and what else may change of the definition.
 
         That is `address`, `secrets` and `allow_plain` of an attached target, `idle_seconds_before_shutdown` of an
-        instance, and `min_nodes`, `max_nodes` and `idle_seconds_before_scaledown` of a cluster. What is kept takes them
-        over within seconds. None leaves as it is.
+        instance, and of a cluster `min_nodes`, `max_nodes` and `idle_seconds_before_scaledown`, which are taken over
+        within seconds, and `dashboard`, which is when it is started again. For `max_runs` see `limit_runs`. None leaves
+        as it is.
         """
         record = self.get(name).record
         given = {key: value for key, value in changes.items() if value is not None}
@@ -298,7 +307,22 @@ class ComputeCollection:
             tags=record.tags if tags is None else checked_tags(tags),
         )
         self._stores.records.replace(changed)
+        if max_runs is not None:
+            self.limit_runs(name, max_runs)
         return self.get(name)
+
+    def limit_runs(self, name: str, most: int) -> None:
+        """Have at most so many runs under way at once whose compute target it is, also `local`; 0 is for no limit.
+
+        Others wait for their turn. Steps that name another target than their run do not count there.
+        """
+        if name not in BUILT_IN:
+            name = self.get(name).name
+        self._stores.limits.set(COMPUTE, name, most)
+
+    def limits(self) -> Mapping[str, int]:
+        """How many runs may be under way at once, by the name of a target (in lower case) that has a limit."""
+        return {name: most for (kind, name), most in self._stores.limits.all().items() if kind == COMPUTE}
 
     def delete(self, name: str) -> None:
         """End a cluster of the workspace's own, and forget it."""
@@ -310,6 +334,7 @@ class ComputeCollection:
             )
         handle.stop()
         self._stores.records.remove(name)
+        self._stores.limits.set(COMPUTE, name, 0)
         self._stores.forget(handle.record)
 
     def detach(self, name: str) -> None:
@@ -320,6 +345,7 @@ class ComputeCollection:
                 hint=f"end it with 'pipelinekit computes delete {name}'",
             )
         self._stores.records.remove(name)
+        self._stores.limits.set(COMPUTE, name, 0)
 
     def find(self, target: str) -> ComputeTarget:
         """The target of a name, or at an address that was given instead. Raises UsageError for what is neither."""
@@ -333,6 +359,6 @@ class ComputeCollection:
 
 _CHANGEABLE = {
     ATTACHED: ("address", "secrets", "allow_plain"),
-    CLUSTER: ("min_nodes", "max_nodes", "idle_seconds_before_scaledown"),
+    CLUSTER: ("min_nodes", "max_nodes", "idle_seconds_before_scaledown", "dashboard"),
     INSTANCE: ("idle_seconds_before_shutdown",),
 }

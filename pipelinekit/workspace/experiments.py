@@ -75,6 +75,10 @@ class Experiment:
         """Say what the experiment is for."""
         self._records.describe(self.name, description)
 
+    def limit_runs(self, most: int) -> None:
+        """Have at most so many of its runs under way at once; others wait for their turn. 0 is for no limit."""
+        self._records.limit(self.name, most)
+
     def archive(self) -> None:
         """Leave the experiment out of lists; its runs stay. A new run of it brings it back."""
         self._records.archive(self.name, archived=True)

@@ -19,6 +19,7 @@ from pipelinekit.domain.pipeline_endpoints import (
 )
 from pipelinekit.domain.published_pipelines import PUBLISHED_PIPELINE
 from pipelinekit.domain.runs import RunStatus
+from pipelinekit.domain.steps import parse_duration
 from pipelinekit.domain.version_differences import VersionDifference
 from pipelinekit.errors import ConflictError, NotFoundError
 from pipelinekit.ports.publishing import PipelineEndpointRecords
@@ -85,6 +86,8 @@ class PipelineEndpointHandle:
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, object] | None = None,
         display_name: str = "",
+        priority: int | None = None,
+        max_queue_duration_seconds: float | str | None = None,
     ) -> Run:
         """Record a run of a version and have it driven; returns the run at once.
 
@@ -92,7 +95,9 @@ class PipelineEndpointHandle:
         ConflictError when the endpoint or its version is disabled, NotFoundError for a version that there is not.
         """
         patterns = regenerate_patterns(regenerate)
-        call = Call(experiment, patterns, continue_on_step_failure, compute, tags, display_name)
+        queued = None if max_queue_duration_seconds is None else parse_duration(max_queue_duration_seconds)
+        about = experiment, patterns, continue_on_step_failure, compute, tags, display_name
+        call = Call(*about, priority=priority, max_queue_seconds=queued)
         run = self._record(version, parameters or {}, call, Path.cwd())
         self._stores.launch(run.record)
         return run

@@ -44,6 +44,8 @@ class Call:
     display_name: str = ""
     properties: Mapping[str, str] | None = None
     details: Mapping[str, Any] | None = None
+    priority: int | None = None
+    max_queue_seconds: float | None = None
 
 
 @frozen
@@ -191,6 +193,8 @@ def call_options(published: RunOptions, call: Call) -> RunOptions:
         regenerate=call.regenerate or published.regenerate,
         compute=call.compute or published.compute,
         continue_on_step_failure=published.continue_on_step_failure if goes_on is None else goes_on,
+        priority=published.priority if call.priority is None else call.priority,
+        max_queue_seconds=published.max_queue_seconds if call.max_queue_seconds is None else call.max_queue_seconds,
     )
 
 
@@ -236,13 +240,17 @@ class PublishedPipelineHandle:
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, object] | None = None,
         display_name: str = "",
+        priority: int | None = None,
+        max_queue_duration_seconds: float | str | None = None,
     ) -> Run:
         """Record a run of it and have it driven; returns the run at once.
 
         Parameters that are not given are as they were published. Raises ConflictError when it is disabled.
         """
         patterns = regenerate_patterns(regenerate)
-        call = Call(experiment, patterns, continue_on_step_failure, compute, tags, display_name)
+        queued = None if max_queue_duration_seconds is None else parse_duration(max_queue_duration_seconds)
+        about = experiment, patterns, continue_on_step_failure, compute, tags, display_name
+        call = Call(*about, priority=priority, max_queue_seconds=queued)
         return self._stores.call(self.record, parameters or {}, call, Path.cwd())
 
     def prepare(self, given: Mapping[str, Any], call: Call) -> PreparedCall:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain import metrics as points
     from pipelinekit.domain import run_queries
     from pipelinekit.domain import standing as states
+    from pipelinekit.engine.estimating import Estimate
     from pipelinekit.formats import telling
     from pipelinekit.ports import Blobs, LogRecords, RunRecords
     from pipelinekit.ports.facts import FactRecords, MetricRecords, RunQueries
@@ -47,7 +48,7 @@ LONGEST_WAIT = 0.5
 
 @frozen
 class RunStores:
-    """What runs are shown from. `recover` sees to runs that nobody drives; the last three are opened if needed."""
+    """What runs are shown from. `recover` sees to runs that nobody drives; the last four are opened if needed."""
 
     runs: RunRecords
     logs: LogRecords
@@ -56,6 +57,7 @@ class RunStores:
     facts: Callable[[], FactRecords]
     metrics: Callable[[], MetricRecords]
     queries: Callable[[], RunQueries]
+    estimate: Callable[[RunRecord, Sequence[StepRecord]], Estimate | None]
 
 
 class Told:
@@ -337,7 +339,12 @@ class Run(Told):
     def standing(self) -> str:
         """How the run stands, in words: what waits for what, or why it ended as it did."""
         record = self.record
-        return states.standing(record, self._stores.runs.steps(self.id) if record.graph else ())
+        return states.standing(record, self._stores.runs.steps(self.id) if record.graph else (), self.waits)
+
+    @property
+    def waits(self) -> str:
+        """Why limits hold the run back, which is queued; empty when they do not."""
+        return self._stores.runs.waits().get(self.id, "") if self._record.status is RunStatus.QUEUED else ""
 
     def durations(self) -> Mapping[str, phases.Durations]:
         """Where the time went: of the run under an empty name, and of the steps that it executed by name."""
@@ -350,8 +357,22 @@ class Run(Told):
 
     def document(self) -> dict[str, Any]:
         """The run and its steps as JSON data."""
-        steps = self._stores.runs.steps(self.id)
-        return whole_document(self.record, steps, self._durations(steps))
+        steps, record = self._stores.runs.steps(self.id), self.record
+        document = whole_document(record, steps, self._durations(steps))
+        if record.status is RunStatus.QUEUED and (why := self.waits):
+            document["waits"] = why
+        if found := self._estimate(record, steps):
+            document.update(estimated_seconds_left=round(found.seconds, 1), estimate=str(found))
+        return document
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """How long the run will still take, from earlier executions; None where nothing is known of that."""
+        record = self.record
+        return self._estimate(record, self._stores.runs.steps(self.id)) if not record.status.final else None
+
+    def _estimate(self, record: RunRecord, steps: Sequence[StepRecord]) -> Estimate | None:
+        return self._stores.estimate(record, steps) if record.status is RunStatus.RUNNING else None
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.record.pipeline!r}, {self.record.status})"
@@ -368,6 +389,10 @@ class RunCollection:
         if not isinstance(run, str):
             raise UsageError(f"{run!r} is not the id of a run", hint="give its id, or the beginning of it, as text")
         return self.handle(self._stores.runs.get(run))
+
+    def waits(self) -> Mapping[str, str]:
+        """Which runs are queued that limits hold back, each with the reason."""
+        return self._stores.runs.waits()
 
     def status_of(self, run: str) -> RunStatus:
         """Where a run stands in the records; its driver is not looked for. Raises NotFoundError."""

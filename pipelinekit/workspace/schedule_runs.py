@@ -87,6 +87,7 @@ class ScheduleLauncher:
         call = Call(
             spec.experiment,
             continue_on_step_failure=spec.continue_on_step_failure or None,
+            priority=spec.priority or None,
             properties={SCHEDULE: schedule.id, SCHEDULE_DUE: due},
             details={"user": f"schedule {schedule.name}", "via": "schedule", "schedule": _told(schedule, tick, due)},
         )

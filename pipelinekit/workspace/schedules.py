@@ -145,6 +145,7 @@ class ScheduleCollection:
         parameters: Mapping[str, Any] | None = None,
         continue_on_step_failure: bool = False,
         notify: Sequence[str] = (),
+        priority: int = 0,
         description: str = "",
         tags: Mapping[str, object] | None = None,
         enabled: bool = True,
@@ -159,6 +160,7 @@ class ScheduleCollection:
             "trigger": trigger, "target": Target(endpoint, pipeline), "experiment": experiment, "zone": zone,
             "start": start, "end": end, "policies": policies or Policies(), "parameters": dict(parameters or {}),
             "continue_on_step_failure": continue_on_step_failure, "notify": tuple(notify),
+            "priority": priority,
         }  # fmt: skip
         now = self._clock.now()
         faults = [*_named_faults(name, tags)]
@@ -185,7 +187,7 @@ class ScheduleCollection:
             "trigger": spec.trigger, "experiment": spec.experiment, "endpoint": spec.target.endpoint,
             "pipeline": spec.target.pipeline, "zone": spec.zone, "policies": spec.policies,
             "parameters": spec.parameters, "continue_on_step_failure": spec.continue_on_step_failure,
-            "notify": spec.notify,
+            "notify": spec.notify, "priority": spec.priority,
         }  # fmt: skip
         name = beside.pop("name")
         if replace and any(item.name.lower() == str(name).lower() for item in self.list()):
@@ -425,7 +427,7 @@ def preview_document(schedule: Schedule, coming: Sequence[Preview]) -> dict[str,
 _BESIDE = ("name", "description", "tags", "enabled", "start", "end")  # that are no data of the wire's own form
 _CHANGEABLE = (
     "trigger", "endpoint", "pipeline", "experiment", "zone", "start", "end", "policies", "parameters",
-    "continue_on_step_failure", "notify", "description", "tags",
+    "continue_on_step_failure", "notify", "priority", "description", "tags",
 )  # fmt: skip
 
 
@@ -439,7 +441,7 @@ def _merged(spec: ScheduleSpec, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _SPEC_FIELDS = ("trigger", "target", "experiment", "zone", "start", "end", "policies", "parameters",
-                "continue_on_step_failure", "notify")  # fmt: skip
+                "continue_on_step_failure", "notify", "priority")  # fmt: skip
 
 
 def _named_faults(name: str, tags: Mapping[str, object] | None) -> Iterator[Fault]:

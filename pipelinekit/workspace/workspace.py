@@ -82,6 +82,8 @@ class Workspace:
         regenerate: bool | str | Sequence[str] = False,
         continue_on_step_failure: bool = False,
         max_run_duration_seconds: float | None = None,
+        max_queue_duration_seconds: float | str = 0.0,
+        priority: int = 0,
         tags: Mapping[str, object] | None = None,
         display_name: str = "",
     ) -> Run:
@@ -90,7 +92,8 @@ class Workspace:
         `parameters` are values by name. `compute` is `local`, `in-process` or a Dask scheduler's address. `regenerate`
         executes steps whatever was kept: all of them, or those whose names match a pattern. After a failed step the
         others are canceled, or with `continue_on_step_failure` only what depends on it is skipped. A run that has taken
-        `max_run_duration_seconds` is canceled. `tags` and `display_name` are the run's.
+        `max_run_duration_seconds` is canceled, as is one that has waited for `max_queue_duration_seconds` without being
+        taken. Of runs that wait, one with a higher `priority` goes first. `tags` and `display_name` are the run's.
         """
         if not hasattr(pipeline, "trace"):
             raise UsageError(
@@ -103,7 +106,9 @@ class Workspace:
         self._defaults.check_computes([target, *(step.options.compute for step in compilation.graph.steps)])
         longest = pipeline.max_run_duration_seconds if max_run_duration_seconds is None else max_run_duration_seconds
         patterns = regenerate_patterns(regenerate)
-        options = RunOptions(patterns, continue_on_step_failure, target, max_seconds=parse_duration(longest))
+        queued = parse_duration(max_queue_duration_seconds)
+        rare = parse_duration(longest), priority, queued
+        options = RunOptions(patterns, continue_on_step_failure, target, 0.0, False, *rare)
         name = experiment or self._defaults.experiment
         detached = target != IN_PROCESS
         record = self.record(compilation, given, Path.cwd(), experiment=name, options=options, detached=detached)

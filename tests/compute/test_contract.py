@@ -163,6 +163,29 @@ class TestAttached(WithHome, IsolatedContract):
         assert failure.kind == "environment"
         assert "keyed with numpy 0.1, this worker has" in failure.message
 
+    @pytest.mark.parametrize(("late", "early"), [({"priority": 5}, {}), ({}, {"idle": True})], ids=["priority", "idle"])
+    def test_runs_of_a_higher_priority_overtake_those_that_were_first_and_idle_attempts_let_all_others_pass(
+        self, late, early
+    ):
+        watched, others = Watched(), Watched()
+        first, second = self.make(watched.events.put), self.make(others.events.put)
+        try:
+            second.start([self.attempt("warm", "double", 1)])
+            others.until(1, second)
+            slow = [replace(self.attempt(f"slow{n}", "sleep", 0.2), **early) for n in range(16)]
+            first.start(slow)
+            while not watched.ended:
+                watched.take(first)
+            second.start([replace(self.attempt(f"quick{n}", "sleep", 0.2), **late) for n in range(8)])
+            others.until(9, second)
+            while not watched.events.empty():
+                watched.take(first)
+            assert len(watched.ended) <= 6, "those that were begun or on their way, and no more"
+            watched.until(16, first)
+        finally:
+            first.close()
+            second.close()
+
     def test_idle_processes_are_given_back(self):
         watched = self.run(self.attempt("a", "where", 1))
         pid = watched.ended["a"].outputs["output"].inline[2]
@@ -180,6 +203,7 @@ def kept(tmp_path_factory):
 
 class TestCluster(WithHome, IsolatedContract):
     test_a_flood_of_output_is_cut = None  # the same supervisor as for an attached cluster, and 100 MB
+    test_idle_attempts_go_when_no_others_wait = None  # a node that comes meanwhile takes them at once
 
     @pytest.fixture(autouse=True)
     def _kept(self, kept):
@@ -192,6 +216,24 @@ class TestCluster(WithHome, IsolatedContract):
         said = replace(self.running.said(), software={"pipelinekit": "0.0.1", "python": "cpython-3.11"})
         with pytest.raises(ComputeError, match=r"the cluster at tls.* has pipelinekit 0\.0\.1, but this process has"):
             ClusterCompute(lambda: (said, self.certificates), self.cluster, print, self.home, MAKER)
+
+
+class TestIdleWorkOnACluster(WithHome):
+    attempt = ComputeContract.attempt
+
+    def test_it_waits_for_room_and_calls_for_no_more_than_a_node(self, tmp_path):
+        certificates, cluster = make_certificates(tmp_path), Cluster(3, idle_seconds_before_scaledown=600.0)
+        watched = Watched()
+        with KeptCluster(cluster, certificates) as running:
+            compute = ClusterCompute(
+                lambda: (running.said(), certificates), cluster, watched.events.put, self.home, MAKER
+            )
+            try:
+                compute.start([replace(self.attempt(f"n{number}", "sleep", 0.3), idle=True) for number in range(6)])
+                watched.until(6, compute)
+                assert len(running.said().nodes) == running.said().target == 1
+            finally:
+                compute.close()
 
 
 def test_a_scheduler_that_is_not_there_is_told(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from pipelinekit.testing.clock import HandClock
 from pipelinekit.testing.contracts.carrying import CarryingContract
 from pipelinekit.testing.contracts.experiments import ExperimentsContract
 from pipelinekit.testing.contracts.facts import FactsContract
+from pipelinekit.testing.contracts.queueing import QueueingContract
 from pipelinekit.testing.contracts.records import RecordsContract
 from pipelinekit.testing.contracts.recovery import RecoveryContract
 from pipelinekit.testing.records import MemoryState
@@ -116,4 +117,16 @@ class TestPostgresExperiments(Postgres, ExperimentsContract):
 
 
 class TestPostgresCarrying(Postgres, CarryingContract):
+    pass
+
+
+class TestMemoryQueueing(Memory, QueueingContract):
+    pass
+
+
+class TestSQLiteQueueing(SQLite, QueueingContract):
+    pass
+
+
+class TestPostgresQueueing(Postgres, QueueingContract):
     pass

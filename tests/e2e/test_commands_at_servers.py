@@ -216,6 +216,8 @@ CHANGING = """
     experiments tag NAME --set a=b --set c
     experiments tag NAME --remove c
     experiments describe NAME what it is for
+    experiments update NAME --max-runs 2
+    experiments update NAME --max-runs -1
     experiments archive NAME
     experiments reactivate NAME
     experiments delete NAME
@@ -295,6 +297,10 @@ CHANGING = """
     computes attach NAME tcp://127.0.0.1:9 --skip-validation --description text
     computes attach NAME tcp://127.0.0.1:9 --skip-validation
     computes update NAME --tag a=b
+    computes update NAME --max-runs 3
+    computes update local --max-runs 5
+    computes list
+    computes update local --max-runs 0
     computes update NAME --max-nodes 3
     computes delete NAME
     computes detach NAME

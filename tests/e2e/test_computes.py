@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import ssl
+import urllib.error
+import urllib.request
 
 import psutil
 import pytest
@@ -335,3 +337,25 @@ def test_definitions_are_refused_with_every_fault(project):
     assert not (project.home / "records.db").exists() or project("computes", "list", "--json").json["computes"] == []
     with pytest.raises(UsageError, match="is no number of nodes"):
         Cluster(0)
+
+
+def test_the_dashboard_of_dask_is_served_to_this_machine_only_where_it_is_wanted(project):
+    project.write(spread=PIPELINE)
+    computes = Workspace.open(project.folder).computes
+    pool = computes.create("pool", max_nodes=1)
+    try:
+        assert pool.keeper.said.dashboard == ""
+        assert "dashboard" not in project("computes", "show", "pool").out
+        project("computes", "update", "pool", "--dashboard")
+        pool.stop()
+        link = pool.start().dashboard
+        assert link.startswith("http://127.0.0.1:")
+        assert f"dashboard       {link} on " in project("computes", "show", "pool").out
+        with urllib.request.urlopen(link, timeout=60) as page:
+            assert b"Dask" in page.read()
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(link.replace("status", "proxy/80/127.0.0.1/x"), timeout=60)
+        assert refused.value.code == 404, "it asks no other servers for anybody"
+        refused.value.close()
+    finally:
+        computes.delete("pool")

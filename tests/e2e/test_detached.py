@@ -145,6 +145,38 @@ def test_a_run_that_kills_every_driver_fails_in_the_end(project):
     assert "and so did 2 before it" in failed["error"]["message"]
 
 
+def test_retries_are_counted_on_under_the_next_driver(project, tmp_path):
+    """The first attempt failed, the second goes with its driver, and is no failure of the step's own."""
+    project.marks = tmp_path
+    project.write(
+        flaky=f"""
+        import time
+        from pathlib import Path
+        from pipelinekit import Retry, pipeline, step
+
+        @step(retries=Retry(2, delay=0))
+        def flaky() -> int:
+            with open("{tmp_path}/begun", "a") as log:
+                log.write("attempt\\n")
+            while Path("{tmp_path}/begun").read_text().count("attempt") == 2 and not Path("{tmp_path}/go-2").exists():
+                time.sleep(0.01)
+            raise ValueError("always")
+
+        @pipeline
+        def ends():
+            return flaky()
+        """
+    )
+    run = project("run", "--detach", "flaky.py").out.strip()
+    wait_for(lambda: len(begun(project)) == 2)
+    wait_for(lambda: shown(project, run)["steps"][0]["attempts"] == 2)
+    kill_driver(project, run)
+    project("runs", "wait", run, code=1)
+    (step,) = shown(project, run)["steps"]
+    assert len(begun(project)) == step["attempts"] == 4, "one for the attempt that was lost, and two retries"
+    assert step["note"] == "2 retries after attempts that failed did not help"
+
+
 def test_a_run_in_this_process_cannot_be_detached(slow):
     refused = slow("run", "--detach", "--in-process", *slow.words, code=2)
     assert "a run in this process ends with it" in refused.err

@@ -2,7 +2,7 @@
 
 import pytest
 from graphs import Drawing
-from world import Damaged, Lost, World
+from world import Damaged, Late, Lost, World
 
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.graphs import DictOf, FirstOf, OutputRef, ParameterRef
@@ -175,6 +175,39 @@ def test_lost_workers_have_a_budget_of_their_own():
     world = World(lambda *_: (_ for _ in ()).throw(Lost()))
     assert world.run(Drawing().node("a", 1).graph()).status is RunStatus.FAILED
     assert world.changes["a"].attempt == 4
+
+
+def test_each_class_of_causes_has_a_budget_of_its_own_and_a_failure_says_which_was_used_up():
+    errors = [Lost, ValueError, Late, Lost, Late, ValueError, Lost, Late]
+    world = World(lambda step, inputs, attempt: (_ for _ in ()).throw(errors[attempt - 1]()))
+    options = StepOptions(retry=Retry(2, delay=0))
+    assert world.run(Drawing().node("a", 1, options=options).graph()).status is RunStatus.FAILED
+    assert (world.changes["a"].attempt, world.changes["a"].failure.kind) == (8, "timeout")
+    assert world.changes["a"].note == "2 retries after attempts that took too long did not help"
+
+
+def test_budgets_can_be_given_for_each_class():
+    def attempts(error, retry):
+        world = World(lambda *_: (_ for _ in ()).throw(error()))
+        world.run(Drawing().node("a", 1, options=StepOptions(retry=retry)).graph())
+        return world.changes["a"].attempt
+
+    assert attempts(Lost, Retry(2, lost=0)) == 1
+    assert attempts(Lost, Retry(0, lost=1)) == 2
+    assert attempts(Late, Retry(2, delay=0, timeouts=0)) == 1
+    assert attempts(Late, Retry(0, delay=0, timeouts=2, on=("OSError",))) == 3
+    assert attempts(Late, Retry(2, delay=0, on=("OSError",))) == 1
+
+
+def test_an_attempt_that_does_not_begin_in_time_is_stopped_and_says_so():
+    graph = Drawing().node("a", 1, options=StepOptions(queue_timeout=600, retry=Retry(3))).graph()
+    world = World()
+    assert world.run(graph).status is RunStatus.COMPLETED, "it had begun when the time was over"
+    world = World(pick=lambda count: count - 1)  # the time is over first
+    assert world.run(graph).status is RunStatus.FAILED
+    failure = world.changes["a"].failure
+    assert (failure.kind, world.changes["a"].attempt) == ("queue", 1), "waiting once more would not help"
+    assert failure.message == "attempt 1 had waited 10 min 0 s for room, as long as it may"
 
 
 # -- policies ----------------------------------------------------------------------------------------------------------
@@ -460,6 +493,11 @@ def test_endless_damage_ends_with_a_failure():
     finish = world.run(Drawing().node("a", 1).node("b", "a").graph())
     assert finish.status is RunStatus.FAILED
     assert world.executed.count("b") == 6
+    words = "an input was damaged again, after it had been made again 5 times: damaged"
+    assert (world.changes["b"].failure.kind, world.changes["b"].failure.message) == ("input", words)
+    once = Drawing().node("a", 1).node("b", "a", options=StepOptions(retry=Retry(0, damaged=1))).graph()
+    world.run(once)
+    assert world.executed.count("b") == 2
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

@@ -1,13 +1,17 @@
 """Taking a run up again: whenever its driver dies, the next one comes to the same end and does nothing twice."""
 
+from collections import Counter
+
 from graphs import Drawing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import World
+from world import Damaged, Late, Lost, World
 
+from pipelinekit.domain.digests import digest
 from pipelinekit.domain.graphs import FirstOf
 from pipelinekit.domain.runs import RunOptions, RunStatus
 from pipelinekit.domain.steps import Retry, StepOptions
+from pipelinekit.domain.values import StoredValue
 
 CONTINUE = RunOptions(continue_on_step_failure=True)
 
@@ -122,6 +126,35 @@ def test_attempts_of_a_dead_driver_count_but_the_one_that_it_took_with_it():
     assert attempts == [1, 2], "the second began, and its driver died"
     assert world.take_up(graph).status is RunStatus.FAILED
     assert attempts == [1, 2, 3, 4], "the first had failed, and so did the third and the last"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from([ValueError, Late, Lost, Damaged]), min_size=1, max_size=6),
+    st.lists(st.integers(0, 12), max_size=5),
+    st.builds(Retry, st.integers(0, 3), st.just(0.0), lost=st.integers(0, 2), damaged=st.integers(0, 2)),
+)
+def test_budgets_hold_however_many_drivers_die(errors, deaths, retry):
+    """What an attempt failed with counts once; one that a driver took with it does not."""
+    blob = digest("blob")
+
+    def function(step, inputs, attempt):
+        if step == "made":
+            return StoredValue(digest("content"), "numpy", 5, blob)
+        raise errors[attempt % len(errors)](blob)
+
+    graph = Drawing().node("made", 1).node("a", "made", options=StepOptions(retry=retry)).graph()
+    world = World(function)
+    finish = world.run(graph, die_after=deaths[0] if deaths else None)
+    for turns in [*deaths[1:], None]:
+        if finish is None:
+            finish = world.take_up(graph, die_after=turns)
+    assert finish.status is RunStatus.FAILED
+    kinds = {"user": retry.attempts, "timeout": retry.attempts, "lost": retry.lost, "input": retry.damaged}
+    failed = Counter(kind for kind, _ in world.failed.get("a", {}).values())
+    last = world.changes["a"].failure.kind
+    assert failed[last] == kinds[last], "its budget was used up"
+    assert all(failed[kind] <= most for kind, most in kinds.items())
 
 
 def test_what_was_skipped_because_of_a_failure_stays_so_for_what_comes_after_it():

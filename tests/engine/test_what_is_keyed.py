@@ -45,6 +45,7 @@ NOT_KEYED = {
         "resources": "what a step is given cannot change what it computes",
         "retry": "only a success is kept",
         "timeout": "only a success is kept",
+        "queue_timeout": "only a success is kept",
         "tags": "are for people",
         "variables": "are keyed through the software",
         "max_age": "decides whether a completion may be used",

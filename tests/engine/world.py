@@ -46,6 +46,7 @@ class World:
         self.run_name = run
         self.executed = []
         self.changes = {}
+        self.failed = {}
         self.history = []
         return self.drive(graph, options, arguments, cancel_after, die_after)
 
@@ -66,7 +67,12 @@ class World:
         self.finish = None
         self.events = deque()
         self.orchestrator = Orchestrator(
-            self.run_name, graph, arguments or {}, options or RunOptions(), recorded=recorded
+            self.run_name,
+            graph,
+            arguments or {},
+            options or RunOptions(),
+            recorded=recorded,
+            failed={step: list(told.values()) for step, told in self.failed.items()},
         )
         self.perform(self.orchestrator.start())
         turns = 0
@@ -102,6 +108,9 @@ class World:
                             f"{change.name} moved after its end"
                         )
                         self.changes[change.name] = change
+                        if change.failure and not change.status.final:
+                            told = self.failed.setdefault(change.name, {})
+                            told[change.attempt] = change.failure.kind, change.failure.message
                         if change.outputs:
                             self.results[self.run_name, change.name] = change.outputs
                         if change.outputs and change.key in self.claimed:
@@ -148,8 +157,8 @@ class World:
                             attempt_id(self.run_name, step, attempt), 2.0, 0.0, failure=Failure("canceled", "canceled")
                         )
                     )
-                case Sleep(step=step):
-                    self.events.append(Woken(step))
+                case Sleep(step=step, attempt=attempt):
+                    self.events.append(Woken(step, attempt))
                 case Finish():
                     assert not waiting, "something is asked after the end"
                     self.finish = instruction
@@ -162,6 +171,8 @@ class World:
             output = self.function(start.step, inputs, start.attempt)
         except Damaged as error:
             return AttemptEnded(attempt, 2.0, 1.0, failure=Failure("input", "damaged"), damaged=error.args)
+        except Late:
+            return AttemptEnded(attempt, 2.0, 1.0, failure=Failure("timeout", "too long"))
         except Lost:
             return AttemptEnded(attempt, 2.0, 1.0, failure=Failure("lost", "worker lost"))
         except Exception as error:
@@ -178,6 +189,10 @@ def told_of(event):
 
 class Damaged(Exception):
     """An input blob was not what its digest says."""
+
+
+class Late(Exception):
+    """The attempt took longer than its timeout."""
 
 
 class Lost(Exception):

@@ -539,10 +539,24 @@ BUGS = (
     ),
     Bug(
         "service: a clock that was set back is waited for",
-        "storage/recovery.py",
+        "storage/queueing.py",
         "    return abs(now - since) >= seconds\n",
         "    return now - since >= seconds\n",
         ("tests/contracts/test_records.py",),
+    ),
+    Bug(
+        "queueing: limits hold nobody back",
+        "engine/queueing.py",
+        "        if full:\n",
+        "        if full and False:\n",
+        ("tests/engine/test_queueing.py",),
+    ),
+    Bug(
+        "retries: a driver that takes a run up begins to count anew",
+        "engine/resuming.py",
+        "            work.failed = tuple(self._failed.get(work.name, ()))\n",
+        "",
+        ("tests/engine/test_taking_up.py",),
     ),
     Bug(
         "a lost run is not counted",

@@ -133,6 +133,7 @@ def test_each_change_is_in_the_audit_log_with_who_made_it(service):
     changes = (
         ("POST", "/experiments", {"name": "trial"}, "experiments.make"),
         ("PATCH", "/experiments/trial", {"description": "x"}, "experiments.change"),
+        ("PUT", "/experiments/trial/limits", {"max_runs": 2}, "experiments.limit"),
         ("POST", "/experiments/trial/archive", None, "experiments.archive"),
         ("DELETE", "/experiments/trial", None, "experiments.delete"),
         ("PATCH", f"/runs/{service.run}", {"display_name": "first"}, "runs.describe"),
@@ -154,7 +155,8 @@ def test_each_change_is_in_the_audit_log_with_who_made_it(service):
             {"name": "far", "address": "tcp://127.0.0.1:9", "skip_validation": True},
             "computes.attach",
         ),
-        ("PATCH", "/computes/far", {"description": "x"}, "computes.update"),
+        ("PATCH", "/computes/far", {"description": "x", "max_runs": 1}, "computes.update"),
+        ("PATCH", "/computes/local", {"max_runs": 0}, "computes.update"),
         ("POST", "/computes/far/detach", None, "computes.detach"),
         ("PUT", "/secrets/key", {"value": "the value"}, "secrets.set"),
         ("DELETE", "/secrets?name=key", None, "secrets.delete"),

@@ -84,7 +84,7 @@ MORE_THAN_LOOKING = {
         update_webhook redeliver_webhook
         test_webhook""",
     "administer": """allow_webhook_host disallow_webhook_host attach_compute create_compute create_compute_instance create_token delete_compute delete_environment delete_experiment
-        delete_secrets detach_compute invalidate_results list_secrets list_settings list_tokens pin_run
+        delete_secrets detach_compute invalidate_results limit_experiment list_secrets list_settings list_tokens pin_run
         register_datastore revoke_token set_default_datastore set_secret show_audit_log show_token start_compute
         stop_compute unpin_run unregister_dataset unregister_datastore update_compute verify_audit_log""",
 }
@@ -171,3 +171,17 @@ def test_reading_changes_nothing(service):
             service(method, address(method, path))
     assert service.services().database.read("all_events", ()) == before
     assert len(service("GET", "/api/v1/tokens/audit/log?limit=500").json()["rows"]) == rows
+
+
+def test_a_trigger_may_not_have_its_runs_pass_others_by(service, tokens):
+    def called(token, priority):
+        path = "/api/v1/pipeline-endpoints/retraining/runs"
+        return service("POST", path, token, json={"priority": priority, "max_queue_seconds": 60.0})
+
+    assert called(tokens.trigger, 1).status_code == 403
+    assert called(tokens.trigger, 0).status_code == called(tokens.trigger, -1).status_code == 202
+    made = called(tokens.contributor, 1)
+    assert made.status_code == 202, made.text
+    run = service("GET", f"/api/v1/runs/{made.json()['id']}").json()
+    assert (run["priority"], run["max_queue_seconds"]) == (1, 60.0)
+    assert called(tokens.contributor, 1001).status_code == 400

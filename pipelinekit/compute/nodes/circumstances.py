@@ -25,7 +25,8 @@ class Circumstances:
     """The workspace around a cluster of this `name`.
 
     `home` is its folder, which nodes must see unless blobs are `shared` otherwise. `certificates` are texts, and lie in
-    `folder` as files. `secrets` are the values of those that the provider names.
+    `folder` as files. `secrets` are the values of those that the provider names. With `dashboard` the scheduler shows
+    Dask's own pages to this machine.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Circumstances:
     certificates: Mapping[str, str]
     secrets: Mapping[str, str] = field(default_factory=dict)
     shared: bool = False
+    dashboard: bool = False
 
 
 @frozen
@@ -55,12 +57,12 @@ def spec_cluster(around: Circumstances, host: str, node: type[Any], options: Map
 
 
 def scheduler_options(around: Circumstances, host: str) -> dict[str, Any]:
-    """What a scheduler of ours is made with: it talks with TLS to who shows its certificate, and shows no pages."""
+    """What a scheduler of ours is made with: it talks with TLS to who shows its certificate."""
     return {
         "host": host,
         "protocol": "tls://",
         "security": security_of(around.certificates),
-        "dashboard": False,
+        "dashboard": around.dashboard,
         "dashboard_address": ANY_PORT_HERE,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelinekit.classes import replace
 from pipelinekit.compute.nodes.circumstances import Circumstances, Made
 from pipelinekit.domain import providers
 from pipelinekit.domain.computes import Cluster
@@ -31,7 +32,7 @@ def make_cluster(definition: Cluster, around: Circumstances) -> Made:
     """A cluster without nodes, of the kind that its provider gives. Raises ComputeError where that cannot be."""
     kind = definition.provider.kind
     try:
-        made: Made = MAKERS[kind].make(definition, around)
+        made: Made = MAKERS[kind].make(definition, replace(around, dashboard=definition.dashboard))
         return made
     except ImportError as error:
         raise ComputeError(

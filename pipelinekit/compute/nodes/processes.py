@@ -24,7 +24,8 @@ def make(definition: Cluster, around: Circumstances) -> Made:
         security=security_of(around.certificates),
         dashboard_address=ANY_PORT_HERE,
         worker_dashboard_address=ANY_PORT_HERE,
-        scheduler_kwargs={"dashboard": False},
+        scheduler_kwargs={"dashboard": around.dashboard},
         silence_logs=logging.ERROR,
     )
+    cluster.new_spec["options"]["dashboard"] = False  # else nodes have one each, which takes much of their memory
     return Made(cluster, lambda: ())

@@ -5,7 +5,9 @@ where exists (select 1 from runs where runs.experiment = experiments.name and ru
 -- name: experiments_like
 select experiments.*, (
     select max(runs.created_at) from runs where runs.experiment = experiments.name and runs.removed_at is null
-) as newest
+) as newest, (
+    select most from run_limits where run_limits.kind = 'experiment' and run_limits.name = experiments.name
+) as most
 from experiments where ? = '' or name = ?
 order by newest desc, name
 

@@ -94,12 +94,14 @@ delete from claims where run = ?
 update runs set fruitless = 0 where id = ?
 
 -- name: open_runs
-select id, status, owner, epoch, created_at, lease_until, renewed_at, cancel_requested, detached, fruitless from runs
+select id, status, owner, epoch, created_at, lease_until, renewed_at, cancel_requested, detached, fruitless, experiment, kind,
+    options, started_at
+from runs
 where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
 -- name: end_lost_run
 update runs set status = ?, failure = ?, ended_at = ?, owner = '', epoch = epoch + 1, lease_until = 0
-where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
+where id = ? and epoch = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
 -- name: queue_lost_run
 update runs set status = 'Queued', owner = '', epoch = epoch + 1, lease_until = 0, renewed_at = 0

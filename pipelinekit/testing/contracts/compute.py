@@ -6,6 +6,7 @@ import queue
 import time
 from pathlib import Path
 
+from pipelinekit.classes import replace
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
 from pipelinekit.domain.environments import python_identity
 from pipelinekit.domain.runs import Failure
@@ -339,6 +340,11 @@ class IsolatedContract(ComputeContract):
         watched = self.run(*(self.attempt(f"n{number}", "where", 1) for number in range(40)))
         pids = {event.outputs["output"].inline[2] for event in watched.ended.values()}
         assert len(pids) < 20
+
+    def test_idle_attempts_go_when_no_others_wait(self) -> None:
+        idle = [replace(self.attempt(f"idle{number}", "sleep", 0.05), idle=True) for number in range(3)]
+        watched = self.run(*idle, *[self.attempt(f"n{number}", "sleep", 0.05) for number in range(8)])
+        assert all(step.startswith("n") for step in list(watched.ended)[:6]), list(watched.ended)
 
     def test_a_flood_of_output_is_cut(self) -> None:
         watched = self.run(self.attempt("a", "talk", 900_000))

@@ -110,6 +110,26 @@ class RecoveryContract:
         assert records.runs.request_cancel(run.id).status is RunStatus.CANCELED
         assert [str(step.status) for step in records.runs.steps(run.id)] == ["Canceled"]
 
+    def test_how_attempts_failed_is_remembered_for_the_next_driver(self) -> None:
+        records = self.make()
+        run = self.left(records)
+        lost, own = Failure("lost", "the worker vanished"), Failure("user", "it broke")
+        for status, attempt, failure in (
+            (StepStatus.QUEUED, 1, lost),
+            (StepStatus.QUEUED, 1, lost),  # recorded again, as it still waits
+            (StepStatus.RUNNING, 2, None),
+            (StepStatus.QUEUED, 2, own),
+            (StepStatus.RUNNING, 3, None),
+        ):
+            changed = change(run.id, "a", status, attempt=attempt, failure=failure)
+            records.driving.record(run.id, run.epoch, [changed, change(run.id, "b", StepStatus.RUNNING)])
+        assert records.driving.failed(run.id) == {"a": [("lost", lost.message), ("user", own.message)]}
+        assert records.driving.failed(self.left_alone(records)) == {}
+
+    def left_alone(self, records: MadeRecords) -> str:
+        """A run that nothing is recorded of."""
+        return records.runs.create(new_run("2")).id
+
     def test_the_end_of_a_run_ends_what_an_earlier_driver_had_begun(self) -> None:
         records = self.make()
         lost = self.left(records)
