@@ -3,6 +3,8 @@
 import http.server
 import json
 import re
+import subprocess
+import sys
 import threading
 import urllib.parse
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ import pytest
 from certificates import Authority
 from conftest import wait_for
 
+from pipelinekit.compute import worker
 from pipelinekit.compute.nodes import batch, hosts, kubernetes
 from pipelinekit.compute.nodes.circumstances import Circumstances, scheduler_host
 from pipelinekit.compute.nodes.making import make_cluster
@@ -100,6 +103,24 @@ def test_an_address_that_all_hosts_see_is_found_or_asked_for():
     assert scheduler_host("", [("127.0.0.1", 22), ("localhost", 22)]) == "127.0.0.1"
     with pytest.raises(ComputeError, match="in no way that is known"):
         scheduler_host("", [("nowhere.invalid", 22)])
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_node_on_a_host_ends_when_whoever_started_it_is_gone_whether_or_not_it_is_told(around, silent):
+    order = {
+        "software": worker.software(), "silence": 1.0 if silent else 600.0, "certificates": dict(around.certificates),
+        "home": str(around.home), "mark": "computes/pool/ca.pem", "shared": False, "folder": "", "cores": 1, "memory": 0,
+        "resources": {"cpu": 1}, "scheduler": "tls://127.0.0.1:9", "name": 0,
+    }  # fmt: skip
+    words = [sys.executable, "-P", "-m", "pipelinekit.compute.nodes.host"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(words, text=True, **pipes) as process:
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+        if not silent:
+            process.stdin.close()
+        process.wait(timeout=60)
+        assert process.stdout.read() == "", "it neither lived nor was refused"
 
 
 # -- Kubernetes --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """What runs on a host that was reached by SSH: one node, for as long as the connection lasts.
 
 It is told on its standard input what to be, certificates included, so that they stand in no argument, environment or
-file. When that input ends, whoever started it is gone, and so is the node. It tells how it is in lines of JSON.
+file. When that input ends, or is silent for too long, whoever started it is gone, and so is the node: a network that is
+away need not tell. It says how it is in lines of JSON.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import json
 import logging
 import os
+import select
 import socket
 import sys
 import threading
@@ -71,7 +73,7 @@ async def _live(order: Mapping[str, Any], tell: Tell) -> None:
 
     def watch() -> None:
         with contextlib.suppress(OSError):
-            while sys.stdin.buffer.read(4096):
+            while select.select([0], [], [], order["silence"])[0] and os.read(0, 4096):
                 pass
         with contextlib.suppress(RuntimeError):  # it has ended by itself
             loop.call_soon_threadsafe(ended.set)

@@ -31,6 +31,8 @@ PROGRAM = "pipelinekit.compute.nodes.host"
 CONNECT_SECONDS = 20.0
 ALIVE_SECONDS, ALIVE_COUNT = 5, 3  # between two signs of life of a connection, and how many may be missing
 END_SECONDS = 5.0  # that a connection may take to end after its node
+PING_SECONDS = 5.0  # between two signs of life to a node
+SILENCE_SECONDS = 90.0  # after which a node that was given none is nobody's
 LINES = 5  # of what a node said last that are told when it has failed
 WIDTH = 300
 
@@ -43,6 +45,7 @@ def make(definition: Cluster, around: Circumstances) -> Made:
     reached = provider.reached()
     order = {
         "software": software(),
+        "silence": SILENCE_SECONDS,
         "certificates": dict(around.certificates),
         "home": str(around.home),
         "mark": str((around.folder / "ca.pem").relative_to(around.home)),
@@ -133,19 +136,25 @@ class HostNode(ProcessInterface):
         user = {"username": host.user} if host.user else {}
         async with asyncssh.connect(host.name, host.port, **user, **self._login) as connection:
             process = await connection.create_process(self._command, errors="replace")
-            lines: deque[str] = deque(maxlen=LINES)
-            reading = asyncio.create_task(_read_into(lines, process.stderr))
-            since, refused, has_begun = time.monotonic(), "", False
             process.stdin.write(json.dumps(self._order) + "\n")
-            async for line in process.stdout:
-                told = _told(line)
-                refused = refused or str(told.get("refused", ""))
-                if told.get("address"):
-                    has_begun = True
-                    place.well()
-            with contextlib.suppress(TimeoutError):  # what it has started may still hold its standard error
-                await asyncio.wait_for(process.wait_closed(), END_SECONDS)
-            reading.cancel()
+            lines: deque[str] = deque(maxlen=LINES)
+            beside = [
+                asyncio.create_task(_read_into(lines, process.stderr)),
+                asyncio.create_task(_give_signs(process.stdin)),
+            ]
+            since, refused, has_begun = time.monotonic(), "", False
+            try:
+                async for line in process.stdout:
+                    told = _told(line)
+                    refused = refused or str(told.get("refused", ""))
+                    if told.get("address"):
+                        has_begun = True
+                        place.well()
+                with contextlib.suppress(TimeoutError):  # what it has started may still hold its standard error
+                    await asyncio.wait_for(process.wait_closed(), END_SECONDS)
+            finally:
+                for task in beside:
+                    task.cancel()
             if has_begun and time.monotonic() - since > STEADY_SECONDS:
                 place.failures = 0
             if refused:
@@ -167,6 +176,13 @@ def _how(process: Any) -> str:
     if process.exit_signal:
         return f"signal {process.exit_signal[0]}"
     return "the connection was lost" if process.exit_status is None else f"exit code {process.exit_status}"
+
+
+async def _give_signs(stream: Any) -> None:
+    with contextlib.suppress(OSError, asyncssh.Error):
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            stream.write("\n")
 
 
 async def _read_into(lines: deque[str], stream: Any) -> None:
