@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic
 
 from pipelinekit.client.connection import Connection, quoted
-from pipelinekit.client.publishing import RemotePipeline, call_remote, regenerate_words
+from pipelinekit.client.publishing import RemotePipeline, call_remote, regenerate_words, seconds_of
 from pipelinekit.client.runs import Runs, RunT
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.parameters import Parameter
@@ -97,6 +97,8 @@ class RemotePipelineDraft(Generic[RunT]):
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, str] | None = None,
         display_name: str = "",
+        priority: int | None = None,
+        max_queue_duration_seconds: float | str | None = None,
         callback: str = "",
         idempotency_key: str = "",
     ) -> RunT:
@@ -116,6 +118,8 @@ class RemotePipelineDraft(Generic[RunT]):
             continue_on_step_failure=continue_on_step_failure,
             tags=dict(tags or {}),
             display_name=display_name,
+            priority=priority,
+            max_queue_seconds=seconds_of(max_queue_duration_seconds),
             callback=callback,
         )
 

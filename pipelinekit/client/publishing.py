@@ -39,7 +39,8 @@ def call_remote(
     return run
 
 
-def _seconds(duration: float | str | None) -> float | None:
+def seconds_of(duration: float | str | None) -> float | None:
+    """A duration as requests say it: in seconds."""
     return None if duration is None else parse_duration(duration)
 
 
@@ -118,7 +119,7 @@ class RemotePipeline(Generic[RunT]):
             tags=dict(tags or {}),
             display_name=display_name,
             priority=priority,
-            max_queue_seconds=_seconds(max_queue_duration_seconds),
+            max_queue_seconds=seconds_of(max_queue_duration_seconds),
             callback=callback,
         )
 
@@ -241,7 +242,7 @@ class RemoteEndpoint(Generic[RunT]):
             tags=dict(tags or {}),
             display_name=display_name,
             priority=priority,
-            max_queue_seconds=_seconds(max_queue_duration_seconds),
+            max_queue_seconds=seconds_of(max_queue_duration_seconds),
             callback=callback,
         )
 

@@ -186,13 +186,17 @@ class PipelineDraftHandle:
         continue_on_step_failure: bool | None = None,
         tags: Mapping[str, object] | None = None,
         display_name: str = "",
+        priority: int | None = None,
+        max_queue_duration_seconds: float | str | None = None,
     ) -> Run:
         """Record a run of it and have it driven; returns the run at once.
 
         What is given counts for this run; the draft stays as it is.
         """
         patterns = regenerate_patterns(regenerate)
-        call = Call(experiment, patterns, continue_on_step_failure, compute, tags, display_name)
+        queued = None if max_queue_duration_seconds is None else parse_duration(max_queue_duration_seconds)
+        about = experiment, patterns, continue_on_step_failure, compute, tags, display_name
+        call = Call(*about, priority=priority, max_queue_seconds=queued)
         for _ in range(MOST_TRIES):
             run = self.record_prepared(self.prepare(parameters or {}, call, Path.cwd()))
             if run is not None:
