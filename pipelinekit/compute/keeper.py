@@ -150,12 +150,18 @@ class Scaling(Adaptive):
         return self.wanted
 
     def _forget_failed(self) -> None:
-        """Dask counts nodes that died while they were started as if they were there, for good."""
+        """Dask counts nodes that died while they were started as if they were there, for good.
+
+        So it does with those that it has closed as lost: those that are away some seconds after their death, though
+        they may have been back between, and have died once more.
+        """
         cluster: Any = self.cluster
         for name, node in list(cluster.workers.items()):
             if node.status in (Status.failed, Status.closed):
                 cluster.workers.pop(name)
                 cluster.worker_spec.pop(name, None)
+        for name in set(cluster.worker_spec) - set(cluster.workers):
+            cluster.worker_spec.pop(name)
 
     async def recommendations(self, target: int) -> dict[str, Any]:
         """As Dask's, which would first send away nodes that are being started, though they take work once they come.
