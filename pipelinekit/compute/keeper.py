@@ -190,7 +190,11 @@ class Scaling(Adaptive):
         return time.monotonic() - self._asked_at
 
     def _forget_failed(self) -> None:
-        """Dask counts nodes that died while they were started as if they were there, for good."""
+        """Dask counts nodes that died while they were started as if they were there, for good.
+
+        So it does with those that it has closed as lost: those that are away some seconds after their death, though
+        they may have been back between, and have died once more.
+        """
         cluster: Any = self.cluster
         for name, node in list(cluster.workers.items()):
             if node.status in (Status.failed, Status.closed):

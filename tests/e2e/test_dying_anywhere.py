@@ -96,7 +96,7 @@ class Site:
     def check(self):
         executed = Counter((self.marks / "executed").read_text().split())
         assert len(executed) == 3 * self.number
-        assert max(executed.values()) <= 2
+        assert max(executed.values()) <= 3  # one that is lost again as its node, which Dask takes for lost, is replaced
         database = self.workspace.services.database
         assert database.read("open_runs") == []
         assert self.project("fsck").out == "no faults\n"
