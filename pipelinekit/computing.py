@@ -98,7 +98,7 @@ class ComputeServices(upkeeping.UpkeepServices):
 
     @property
     def _run_limits(self) -> queueing.SQLRunLimits:
-        return queueing.SQLRunLimits(self.database)
+        return self.noted("run-limits", queueing.SQLRunLimits(self.database))
 
     @property
     def _keepers(self) -> compute_records.SQLKeepers:

@@ -15,6 +15,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.computes import Attached
 from pipelinekit.domain.pipeline_endpoints import EndpointStatus, PipelineEndpoint
 from pipelinekit.domain.published_pipelines import PublishedPipeline, PublishedStatus
+from pipelinekit.domain.queueing import limited
 from pipelinekit.domain.schedules import MANUAL, Schedule, ScheduleState
 from pipelinekit.errors import NotFoundError
 from pipelinekit.workspace.audit import AuditLog
@@ -199,6 +200,12 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
             _found,
         ),
     },
+    "run-limits": {
+        "set": Word(
+            lambda change: [] if change.before == change.given[2] else [("computes.limit", str(change.given[1]))],
+            lambda records, kind, name, _: records.all().get(limited(kind, name), 0),
+        ),
+    },
     "secrets": {
         "put": _always("secrets.set", _first),
         "delete": _always("secrets.delete", _first),
@@ -211,6 +218,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
             lambda change: [(f"experiments.{'archive' if change.more['archived'] else 'reactivate'}", _first(change))]
         ),
         "describe": _experiment("change"),
+        "limit": _experiment("limit"),
         "set_tags": _experiment("change"),
         "remove_tags": _experiment("change"),
         "delete": _experiment("delete"),

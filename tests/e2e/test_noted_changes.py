@@ -57,6 +57,7 @@ def test_commands_on_the_folder_are_noted_with_who_gave_them(authored, monkeypat
         "datastores unregister raw",
         "computes attach far tcp://127.0.0.1:9 --skip-validation",
         "computes update far --tag a=b",
+        "computes update far --max-runs 2",
         "computes detach far",
     ):
         assert main(line.split()) == 0, line
@@ -69,7 +70,8 @@ def test_commands_on_the_folder_are_noted_with_who_gave_them(authored, monkeypat
         ("schedules.delete", "nightly"), ("pipeline-endpoints.archive", "calls"), ("datastores.register", "raw"),
         ("datastores.set-default", "raw"), ("datasets.register", "notes@1"), ("datasets.update", "notes@1"),
         ("datasets.unregister", "notes@1"), ("datastores.unregister", "raw"), ("computes.attach", "far"),
-        ("computes.update", "far"), ("computes.detach", "far"),
+        ("computes.update", "far"), ("computes.update", "far"), ("computes.limit", "far"), ("computes.detach", "far"),
+        ("computes.limit", "far"),
     ]  # fmt: skip
     assert {(row.event.origin.actor, row.event.origin.source) for row in workspace.audit.all()} == {
         (user_name(), "local")
@@ -88,13 +90,14 @@ def test_changes_in_python_are_noted_and_what_is_refused_is_not(authored):
     made = workspace.experiments.get("tries")
     workspace.experiments.get("tries")  # which is there
     made.set_tags({"a": "b"})
+    made.limit_runs(2)
     made.archive()
     made.reactivate()
     made.delete()
     known = [
         ("environments.register", "light:1"), ("environments.delete", "light:1"), ("secrets.set", "KEY"),
         ("secrets.delete", "KEY"), ("experiments.make", "tries"), ("experiments.change", "tries"),
-        ("experiments.archive", "tries"), ("experiments.reactivate", "tries"), ("experiments.delete", "tries"),
+        ("experiments.limit", "tries"), ("experiments.archive", "tries"), ("experiments.reactivate", "tries"), ("experiments.delete", "tries"),
     ]  # fmt: skip
     assert rows(workspace) == known
     with pytest.raises(NotFoundError):
