@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipelinekit.ports import Files
     from pipelinekit.ports.traces import Tracing
     from pipelinekit.runtime import performer, planner, service, telemetry, turns
-    from pipelinekit.storage import issuers, servers, vitals, waiting
+    from pipelinekit.storage import issuers, queueing, servers, vitals, waiting
     from pipelinekit.storage import uploads as upload_parts
     from pipelinekit.workspace import estimating, sign_in, uploads
     from pipelinekit.workspace.compiling import Compiler
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 else:
     planner = late("pipelinekit.runtime.planner")
     issuers = late("pipelinekit.storage.issuers")
+    queueing = late("pipelinekit.storage.queueing")
     estimating = late("pipelinekit.workspace.estimating")
     sign_in = late("pipelinekit.workspace.sign_in")  # an extra
     local = late("pipelinekit.compute.local")
@@ -55,6 +56,7 @@ else:
     vitals = late("pipelinekit.storage.vitals")
     waiting = late("pipelinekit.storage.waiting")
 
+FEWEST_DRIVERS = 4  # that there may be at once, on however small a machine
 PATIENCE_SECONDS = 30.0  # how long a queued run is left to the process that was started to drive it
 RETRY_SECONDS = 0.5  # between two tries of a server to reach the records, when it begins
 OTEL = "OTEL_EXPORTER_OTLP_"  # how variables begin that say where spans go
@@ -139,10 +141,15 @@ class ServeServices(computing.ComputeServices):
                 hint = f"it wrote to {self.home / 'cache' / 'drivers.log'}"
                 service.fail_untaken(run, epoch, code, leases.owner_id(), records.driving, records.runs, hint)
         if records.driving.unattended(PATIENCE_SECONDS):
-            most = 0 if self.servers.alive() else None
+            most = 0 if self.servers.alive() else self._room()
             for run in records.driving.recover(PATIENCE_SECONDS, most):
                 epoch = records.runs.get(run).epoch
                 self._launched[run] = DriverProcess(self.home, run), epoch
+
+    def _room(self) -> int:
+        """How many drivers more this machine takes, where no server counts them: hundreds of runs may be left over."""
+        most = max(self.settings.cores or os.cpu_count() or 1, FEWEST_DRIVERS)
+        return max(most - queueing.under_way(self.database, self.clock), 0)
 
     def launch(self, run: str) -> None:
         """Have a run driven by a process that outlives this one: of a server, or else of its own."""

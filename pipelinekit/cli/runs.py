@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +309,10 @@ def _drive(arguments: argparse.Namespace, services: Services) -> int:
                     raise StorageError(f"it is not the turn of run {run} any more") from None
                 raise
 
-        return drive(services, begin, lambda: run, as_json=arguments.json)
+        code = drive(services, begin, lambda: run, as_json=arguments.json)
     except StorageError as error:
         print_error(error, as_json=arguments.json)
         return UNREACHABLE
+    with suppress(StorageError):
+        services.recover()  # where no server is, runs that were left over are driven a few at a time
+    return code

@@ -53,6 +53,12 @@ def waits(database: Database, clock: Clock, run: str = "") -> Mapping[str, str]:
     return held_back(_line(database.read("open_runs"), limits, clock.now(), run), limits)
 
 
+def under_way(database: Database, clock: Clock) -> int:
+    """How many runs are driven, or were given to a driver just now."""
+    now = clock.now()
+    return sum(_is_under_way(row, now) for row in database.read("open_runs"))
+
+
 def longest_wait(row: Row) -> float:
     """Seconds that a run which nobody has taken yet may wait; 0 for any time."""
     if row["status"] not in WAITING or row["started_at"] is not None or '"max_queue_seconds"' not in row["options"]:

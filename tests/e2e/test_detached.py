@@ -9,6 +9,7 @@ import pytest
 from conftest import alive, wait_for
 from test_crashes import go
 
+from pipelinekit import Workspace
 from pipelinekit.storage.sqlite_library import sqlite3
 
 STEPS = """
@@ -180,3 +181,26 @@ def test_retries_are_counted_on_under_the_next_driver(project, tmp_path):
 def test_a_run_in_this_process_cannot_be_detached(slow):
     refused = slow("run", "--detach", "--in-process", *slow.words, code=2)
     assert "a run in this process ends with it" in refused.err
+
+
+def test_runs_that_a_server_left_are_driven_a_few_at_a_time_and_all_in_the_end(slow, monkeypatch):
+    """Whoever looks at them first would otherwise start a process for each of hundreds."""
+    published = slow("publish", "slow.py", "-p", f"folder={slow.marks}", "-p", "count=1", "--json").json["id"]
+    services = Workspace.open(slow.folder).services
+    monkeypatch.setattr(services, "launch", lambda run: None)
+    pipeline = services.published_pipelines.get(published)
+    left = [pipeline.submit().id for _ in range(12)]
+    with closing(sqlite3.connect(slow.home / "records.db")) as connection:  # long ago
+        connection.execute("update runs set created_at = created_at - 60 where status = 'Queued'")
+        connection.commit()
+    slow("runs", "list")
+    slow("runs", "list")
+    drivers = [process for process in psutil.process_iter(["cmdline"]) if is_driver(process, left)]
+    assert 1 <= len(drivers) <= max(os.cpu_count(), 4)
+    (slow.marks / "go-1").touch()
+    wait_for(lambda: {services.runs.status_of(run) for run in left} == {"Completed"}, 60)
+
+
+def is_driver(process, runs):
+    words = process.info["cmdline"] or []
+    return "drive" in words and words[-1] in runs
