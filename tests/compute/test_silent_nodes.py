@@ -5,7 +5,7 @@ import signal
 
 import psutil
 import pytest
-from compute.test_contract import WithHome, own_children
+from compute.test_contract import WithHome, around, own_children
 from conftest import alive, wait_for
 
 from pipelinekit.compute import keeper
@@ -26,7 +26,7 @@ def kept(tmp_path_factory):
     patch.setattr(keeper, "SILENT_SECONDS", SILENT)
     cluster = Cluster(1, min_nodes=1, idle_seconds_before_scaledown=600.0, memory=8 * 2**30)
     try:
-        with keeper.KeptCluster(cluster, certificates) as running:
+        with keeper.KeptCluster(cluster, around(certificates, tmp_path_factory.mktemp("home"))) as running:
             yield cluster, running, certificates
     finally:
         patch.undo()

@@ -71,9 +71,9 @@ def instrument(folder):
     """From now on this process dies where it is told."""
     kind = kind_of(" ".join(sys.orig_argv))
     if "serve" in sys.orig_argv:
-        from pipelinekit.storage import recovery
+        from pipelinekit.storage import queueing, recovery
 
-        recovery.AGAIN_SECONDS = AGAIN
+        recovery.TOLD_SECONDS = queueing.TOLD_SECONDS = AGAIN
     if kind is None:
         return
     counted = Counted(folder, kind)

@@ -26,7 +26,7 @@ def lines(folder):
 def instrument(folder, command):
     """From now on this process dies where it is told."""
     from pipelinekit import bootstrap
-    from pipelinekit.storage import recovery
+    from pipelinekit.storage import queueing, recovery
     from pipelinekit.storage.postgres import PostgresDatabase
     from pipelinekit.storage.sqlite import SQLiteDatabase
 
@@ -34,7 +34,8 @@ def instrument(folder, command):
         file = folder / "now"
         return float(file.read_text()) + min(time.time() - file.stat().st_mtime, BY_ITSELF)
 
-    bootstrap.SystemClock.now, recovery.AGAIN_SECONDS = now, AGAIN
+    bootstrap.SystemClock.now = now
+    recovery.TOLD_SECONDS = queueing.TOLD_SECONDS = AGAIN
     wanted = [words[1:] for words in lines(folder) if words[0] == command]
     if not wanted:
         return

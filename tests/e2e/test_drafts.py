@@ -1,6 +1,7 @@
 """Pipeline drafts: copied from what there is, changed, submitted and published, whatever becomes of their source."""
 
 import shutil
+import sys
 
 import pytest
 from upkeep.conftest import blobs_of, make_old
@@ -168,6 +169,7 @@ def test_authors_draft_in_python(authored, monkeypatch):
     monkeypatch.chdir(authored.folder)
     monkeypatch.syspath_prepend(str(authored.folder))
     workspace = Workspace.open()
+    monkeypatch.delitem(sys.modules, "retrain", raising=False)  # another test's, of another folder
     from retrain import retrain
 
     made = workspace.pipeline_drafts.create(retrain, parameters={"rate": 2.0}, name="mine", tags={"a": 1})

@@ -1,6 +1,7 @@
 """Published pipelines: they run with their source gone, and are called under names, by version."""
 
 import shutil
+import sys
 
 import pytest
 from upkeep.conftest import blobs_of, make_old
@@ -206,6 +207,7 @@ def test_authors_publish_in_python(authored, monkeypatch):
     monkeypatch.chdir(authored.folder)
     monkeypatch.syspath_prepend(str(authored.folder))
     workspace = Workspace.open()
+    monkeypatch.delitem(sys.modules, "retrain", raising=False)  # another test's, of another folder
     from retrain import retrain
 
     made = retrain.publish(workspace=workspace, parameters={"rate": 2.0}, endpoint="retraining", version="spring")

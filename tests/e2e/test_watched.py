@@ -29,6 +29,11 @@ def told(client):
     return [json.loads(line) for line in "".join(client.told).splitlines() if line.startswith("{")]
 
 
+def logged(project):
+    """The lines of the server's log."""
+    return [json.loads(line) for line in (project.home / "cache" / "server.log").read_text().splitlines()]
+
+
 def test_what_was_done_is_counted_across_a_killed_server_and_told_line_by_line(project):
     with serving(project, "--log-format", "json") as server:
         before = numbers(server)
@@ -43,6 +48,7 @@ def test_what_was_done_is_counted_across_a_killed_server_and_told_line_by_line(p
         assert after["pipelinekit_http_requests_total", route, "POST", "200"] == 2
         assert after["pipelinekit_servers",] == 1
         wait_for(lambda: any(f"run {again['id']} Completed" in line.get("message", "") for line in told(server)))
+        wait_for(lambda: len(logged(project)) == len(told(server)))  # one is written after the other
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
     lines = told(server)
@@ -58,10 +64,9 @@ def test_what_was_done_is_counted_across_a_killed_server_and_told_line_by_line(p
     assert not any("\x1b" in json.dumps(line, ensure_ascii=False) for line in requests)
     begun = [line for line in lines if line["event"] == "service" and line.get("run") == first["id"]]
     assert [line["message"].split()[-1] for line in begun] == ["begins", "Completed"]
-    written = (project.home / "cache" / "server.log").read_text()
-    for text in (written, "".join(server.told)):
+    for text in ((project.home / "cache" / "server.log").read_text(), "".join(server.told)):
         assert project.token.split("_")[2] not in text
-    assert [json.loads(line)["event"] for line in written.splitlines()].count("request") == len(requests)
+    assert [line["event"] for line in logged(project)].count("request") == len(requests)
     with serving(project) as server:
         assert numbers(server)["pipelinekit_runs_total", "Completed"] >= ended(after)
         call(server, {"number": 21})
