@@ -129,7 +129,8 @@ def _supervisor(home: str, maker: str, settings: Mapping[str, Any]) -> Superviso
     with _lock:
         if home not in _supervisors:
             module, _, name = maker.partition(":")
-            supervisor: Supervisor = getattr(importlib.import_module(module), name)(home_here(home), settings)
+            make = getattr(importlib.import_module(module), name)
+            supervisor: Supervisor = make(home_here(home), settings, apart=is_apart(home))
             atexit.register(supervisor.close, now=True)
             _supervisors[home] = supervisor
         return _supervisors[home]

@@ -161,9 +161,14 @@ def test_a_run_in_which_nothing_is_new_needs_no_connection_to_the_store(project,
 
 
 @pytest.mark.slow
-def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(project, store, tmp_path):
+def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(project, store, tmp_path, monkeypatch):
     project.write(book=PIPELINE)
     own = tmp_path / "worker"
+    monkeypatch.setenv("PIPELINEKIT_NODE_CACHE", "100")
+
+    def sources():
+        return [path for path in own.rglob("snapshots/*") if path.is_dir()]
+
     with dask_elsewhere(tmp_path / "dask", {"PIPELINEKIT_WORKER_FOLDER": str(own)}) as address:
         document = project.run("book.py", "--compute", address)
         assert {step["status"] for step in document["steps"]} == {"Completed"}
@@ -174,7 +179,14 @@ def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(
         shutil.rmtree(own)
         project.edit("book.py", "len(path.read_text())", "len(path.read_text()) + 1")
         assert project.executed("book.py", "--compute", address) == ["letters"]
-    assert project("runs", "outputs", "--json").json["output"]["value"] == 18_003
+        assert project("runs", "outputs", "--json").json["output"]["value"] == 18_003
+        assert len(sources()) == 1, "there is room for less, but a process was at work in it"
+
+        os.utime(sources()[0], (1.0, 1.0))
+        project.edit("book.py", "len(path.read_text()) + 1", "len(path.read_text()) + 2")
+        assert project.executed("book.py", "--compute", address) == ["letters"]
+        assert len(sources()) == 1, "what nobody uses any more has made room"
+    assert project("runs", "outputs", "--json").json["output"]["value"] == 18_006
 
 
 LARGE = """
