@@ -20,6 +20,7 @@ from distributed.client import ClosedClientError
 
 from pipelinekit.compute import worker
 from pipelinekit.compute.clusters import CONNECT_SECONDS, check_workers, connect, refuse_software
+from pipelinekit.compute.preferences import KEYS, can_prefer
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted
 from pipelinekit.domain.computes import Cluster, Keeping
 from pipelinekit.domain.runs import MOST_PRIORITY, Failure
@@ -75,6 +76,7 @@ class DaskCompute:
 
     def _adopt(self, client: Client) -> None:
         self._client = client
+        self._can_prefer = bool(self._settings) and can_prefer(client)  # else nodes have no folders of their own
         client.subscribe_topic(self._topic, self._topic_event)
 
     # -- ports.Compute -----------------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ class DaskCompute:
             }
         )
         number = next(_numbers)
-        key = f"pipelinekit-{bundle[0].id}-{number}"
+        key = f"{KEYS}{bundle[0].id}-{number}"
         node = self._preferred(bundle)
         try:
             future = self._client.submit(
@@ -180,11 +182,13 @@ class DaskCompute:
     def _preferred(self, bundle: list[Attempt]) -> str:
         """The node that had better take a bundle; empty for any.
 
-        Dask gives it there however much that node has to do, and where it has gone to any other, whatever that one has
+        Dask gives it there however much that node has to do; where it has gone to any other, whatever that one has
         of what the bundle asks for: so none is named that is busy, nor for what not every worker could take.
         """
         wanted = bundle[0].task.resources.amounts
-        if any(amount > self._everywhere[kind] for kind, amount in wanted.items() if kind in self._everywhere):
+        if not self._can_prefer or any(
+            amount > self._everywhere[kind] for kind, amount in wanted.items() if kind in self._everywhere
+        ):
             return ""
         return self._whereabouts.preferred(bundle, self._placing.slots)
 

@@ -86,6 +86,7 @@ DEATHS = [
         "Another takes the step, and has them brought.",
         (
             "engine/test_locality.py::test_a_node_that_is_busy_or_has_died_is_not_preferred",
+            "compute/test_preferences.py::test_a_bundle_that_came_while_no_worker_was_there_goes_to_the_first_that_comes",
             _STORES + "test_a_step_goes_to_the_node_that_holds_its_inputs_unless_that_one_is_busy",
         ),
     ),
