@@ -256,9 +256,11 @@ class Services(scheduling.ScheduleServices):
         )
 
 
-def make_supervisor(home: Path, settings: Mapping[str, Any] | None = None) -> supervisor.Supervisor:
-    """The owner of step processes in a Dask worker, for the workspace at `home`, or for one elsewhere."""
-    return Services(home, config.load_settings(home, flags=settings), guest=True).make_supervisor()
+def make_supervisor(
+    home: Path, settings: Mapping[str, Any] | None = None, *, apart: bool = False
+) -> supervisor.Supervisor:
+    """The owner of step processes in a Dask worker, for the workspace at `home`, or, `apart`, for one elsewhere."""
+    return Services(home, config.load_settings(home, flags=settings), guest=True).make_supervisor(apart=apart)
 
 
 class Workspace(workspace.Workspace):

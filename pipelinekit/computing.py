@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         in_process,
         keeper,
         local,
+        node_cache,
         supervisor,
         watchdog,
     )
@@ -55,6 +56,7 @@ else:
     dask_cluster = late("pipelinekit.compute.dask_cluster")
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
+    node_cache = late("pipelinekit.compute.node_cache")
     supervisor = late("pipelinekit.compute.supervisor")
     watchdog = late("pipelinekit.compute.watchdog")
     attempts = late("pipelinekit.domain.attempts")
@@ -208,15 +210,24 @@ class ComputeServices(upkeeping.UpkeepServices):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return local.LocalCompute(sink, owner, cores=cores, memory=memory)
 
-    def make_supervisor(self) -> supervisor.Supervisor:
-        """The owner of step processes, which know a folder only; an object store is their supervisor's."""
+    def make_supervisor(self, *, apart: bool = False) -> supervisor.Supervisor:
+        """The owner of step processes, which know a folder only; an object store is their supervisor's.
+
+        A node's folder, `apart` from the workspace's, has no records to clean up by: it is kept within its room.
+        """
         if self.objects is None:
             return supervisor.Supervisor(
                 self.home, self.blobs, self.home / "blobs", self.python_for, secrets_for=self.secrets_for
             )
         objects = self.objects.blobs
         return supervisor.Supervisor(
-            self.home, objects, objects.local.folder, self.python_for, objects, self.secrets_for
+            self.home,
+            objects,
+            objects.local.folder,
+            self.python_for,
+            objects,
+            self.secrets_for,
+            node_cache.NodeCache(self.home, config.node_cache_bytes(self.settings) if apart else 0),
         )
 
 

@@ -65,6 +65,10 @@ class Settings:
     blobs_cache: str = field(
         default="20GB", metadata={"text": "room for local copies of what lies in an object store; empty for no limit"}
     )
+    node_cache: str = field(
+        default="50GB",
+        metadata={"text": "room for source folders and environments in a folder of a node's own; empty for no limit"},
+    )
     snapshot_files: int = field(default=20_000, metadata={"text": "most files that a source folder may hold"})
     snapshot_size: str = field(default="300MiB", metadata={"text": "most that the files of a source folder may hold"})
     origins: Mapping[str, str] = field(default_factory=dict, metadata={"text": ""})
@@ -167,7 +171,18 @@ def shared_settings(settings: Settings) -> dict[str, str]:
     """What a worker elsewhere must know to reach the object store that the blobs are kept in; empty without one."""
     if not settings.blobs:
         return {}
-    return {name: getattr(settings, name) for name in names() if name.startswith("blobs")}
+    node_cache_bytes(settings)
+    return {name: getattr(settings, name) for name in names() if name.startswith("blobs") or name == "node_cache"}
+
+
+def node_cache_bytes(settings: Settings) -> int:
+    """How much source folders and environments may take in a node's own folder; 0 for no limit. Raises UsageError."""
+    try:
+        return parse_size(settings.node_cache) if settings.node_cache else 0
+    except UsageError:
+        raise UsageError(
+            f"setting 'node_cache' is no size: {settings.node_cache!r}", hint="write '50GB', or nothing"
+        ) from None
 
 
 def _read(file: Path) -> dict[str, Any]:

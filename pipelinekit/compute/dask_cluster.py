@@ -1,8 +1,8 @@
 """Attempts on a Dask cluster that runs elsewhere.
 
 Dask carries bundles of attempts to workers and their receipts back; records decide what counts, and `engine.placing`
-what travels together, when, and what becomes of it where a node dies. What workers say is taken as data: of an attempt
-that is not open here they can say nothing.
+what travels together, when, and what becomes of it where a node dies; `engine.locality` says where it had better go.
+What workers say is taken as data: of an attempt that is not open here they can say nothing.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from distributed.client import ClosedClientError
 
 from pipelinekit.compute import worker
 from pipelinekit.compute.clusters import CONNECT_SECONDS, check_workers, connect, refuse_software
+from pipelinekit.compute.preferences import KEYS, can_prefer
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted
 from pipelinekit.domain.computes import Cluster, Keeping
 from pipelinekit.domain.runs import MOST_PRIORITY, Failure
 from pipelinekit.domain.steps import Resources
+from pipelinekit.engine.locality import Whereabouts
 from pipelinekit.engine.placing import Placing
 from pipelinekit.errors import ComputeError
 from pipelinekit.ports import Sink
@@ -56,20 +58,25 @@ class DaskCompute:
         slots: int,
         limits: Limits,
         settings: Mapping[str, Any] | None = None,
+        everywhere: Mapping[str, float] | None = None,
     ) -> None:
+        """`everywhere` is how much every worker has of what is in `limits`; as much as the largest, if not given."""
         self._reconnect = reconnect
         self._sink = sink
         self._home, self._maker = str(home), maker
         self._settings = dict(settings or {})
         self._limits = limits
+        self._everywhere = dict(everywhere or {kind: amount for kind, (_, amount) in limits.items()})
         self._lock = threading.RLock()
         self._placing = Placing(slots)
+        self._whereabouts = Whereabouts()
         self._closed = False
         self._topic = f"pipelinekit-{next(_numbers)}-{id(self):x}"
         self._adopt(client)
 
     def _adopt(self, client: Client) -> None:
         self._client = client
+        self._can_prefer = bool(self._settings) and can_prefer(client)  # else nodes have no folders of their own
         client.subscribe_topic(self._topic, self._topic_event)
 
     # -- ports.Compute -----------------------------------------------------------------------------------------------
@@ -151,7 +158,8 @@ class DaskCompute:
             }
         )
         number = next(_numbers)
-        key = f"pipelinekit-{bundle[0].id}-{number}"
+        key = f"{KEYS}{bundle[0].id}-{number}"
+        node = self._preferred(bundle)
         try:
             future = self._client.submit(
                 worker.run_bundle,
@@ -161,25 +169,48 @@ class DaskCompute:
                 priority=_urgency(bundle[0]) * STEP - self._placing.on_their_way,  # drivers take turns, see below
                 resources=self._request(bundle[0].task.resources),
                 retries=0,
+                workers=[node] if node else None,
+                allow_other_workers=bool(node),
             )
         except ClosedClientError:  # meanwhile: it waits for another client
             self._placing.not_sent(bundle)
             return
         self._placing.sent(key, bundle)
+        self._whereabouts.sent(key, bundle, node)
         future.add_done_callback(self._bundle_done)
 
+    def _preferred(self, bundle: list[Attempt]) -> str:
+        """The node that had better take a bundle; empty for any.
+
+        Dask gives it there however much that node has to do; where it has gone to any other, whatever that one has
+        of what the bundle asks for: so none is named that is busy, nor for what not every worker could take.
+        """
+        wanted = bundle[0].task.resources.amounts
+        if not self._can_prefer or any(
+            amount > self._everywhere[kind] for kind, amount in wanted.items() if kind in self._everywhere
+        ):
+            return ""
+        return self._whereabouts.preferred(bundle, self._placing.slots)
+
     def _bundle_done(self, future: Future[str]) -> None:
+        key = str(future.key)
         with self._lock:
-            bundle = self._placing.came_back(str(future.key))
+            bundle = self._placing.came_back(key)
         if self._closed:
             return
         try:
-            self._take_answer(bundle, loads(future.result(timeout=CONNECT_SECONDS)))
+            answer = loads(future.result(timeout=CONNECT_SECONDS))
+            with self._lock:  # before what it says is told, as what follows is sent at once
+                self._hear(answer)
+                self._whereabouts.came_back(key)
+            self._take_answer(bundle, answer)
         except KilledWorker as error:
             self._node_died(bundle, error)
         except BaseException as error:  # of a connection, or an answer that is none
             for attempt in bundle:
                 self._end(attempt.id, Failure("lost", f"the worker was lost: {type(error).__name__}: {error}"))
+        with self._lock:
+            self._whereabouts.came_back(key)
         self._dispatch()
 
     def _take_answer(self, bundle: list[Attempt], answer: dict[str, Any]) -> None:
@@ -195,6 +226,7 @@ class DaskCompute:
 
     def _node_died(self, bundle: list[Attempt], error: KilledWorker) -> None:
         with self._lock:
+            self._whereabouts.forget(error.last_worker.address)
             guilty, unwanted = self._placing.node_died(bundle)
         self._cancel(unwanted)
         if guilty is not None:
@@ -214,7 +246,15 @@ class DaskCompute:
 
     def _topic_event(self, event: tuple[float, Any]) -> None:
         with suppress(LookupError, TypeError, ValueError):  # what cannot be read says nothing
-            self.take_events([event_from_json(item) for item in event[1]])
+            self._hear(event[1])
+            self.take_events([event_from_json(item) for item in event[1]["events"]])
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        """Note which node it is that says this."""
+        node, threads = message["node"], message["threads"]
+        if node and isinstance(node, str) and isinstance(threads, int):
+            with self._lock:
+                self._whereabouts.heard(node, threads, [event_from_json(item) for item in message["events"]])
 
     def _take_event(self, event: AttemptEvent) -> None:
         news: AttemptEvent | None = event
@@ -278,7 +318,18 @@ class AttachedCompute(DaskCompute):
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         slots = sum(item["nthreads"] for item in workers)
         limits = _declared(list(workers))
-        super().__init__(client, open_client, sink, home, maker, slots=slots, limits=limits, settings=settings)
+        least = {kind: min(item["resources"][name] for item in workers) for kind, (name, _) in limits.items()}
+        super().__init__(
+            client,
+            open_client,
+            sink,
+            home,
+            maker,
+            slots=slots,
+            limits=limits,
+            settings=settings,
+            everywhere=least,
+        )
 
 
 class ClusterCompute(DaskCompute):

@@ -1,7 +1,7 @@
 """Declared environments: resolved to exact requirements, built once into a virtual environment for each lock.
 
 Both is done by uv. A build is made under a temporary name and appears whole; whoever needs the same one waits for it.
-Before it is used, every file of it is held against what was there when it was built.
+Before it is used, every file of it is held against what was there when it was built; not again within half a minute.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from pipelinekit.errors import ComputeError
 
 FOLDER = "environments"
 CONTENTS = "pipelinekit-contents.json"  # inside of a built environment: every file with its size and time
+SOUND_SECONDS = 30.0  # for which a process takes an environment for sound that it has looked at
 HARNESS_NEEDS = ("xxhash",)  # what the step's process imports besides the standard library and ourselves
 
 
@@ -33,7 +35,7 @@ class Environments:
 
     def __init__(self, home: Path) -> None:
         self._folder = home / FOLDER
-        self._sound: set[str] = set()  # places that this process has looked at
+        self._sound: dict[str, float] = {}  # places that this process has looked at, and when
 
     def resolve(self, environment: Environment) -> Lock:
         """Exact requirements with hashes for an environment, or an image by digest."""
@@ -49,7 +51,7 @@ class Environments:
         """The interpreter of the environment with this lock; built if it is not there, or damaged."""
         folder = self._folder / lock.place
         interpreter = folder / "bin" / "python"
-        if lock.place in self._sound and interpreter.exists():
+        if self._is_known(lock.place):
             return str(interpreter)
         bad = [line for line in lock.requirements if unsafe_line(line)]
         if bad:
@@ -58,11 +60,17 @@ class Environments:
                 hint="the graph or the records were changed by hand; compile the pipeline again",
             )
         with self._alone(lock.place):  # clean-up takes it away only under the same lock
-            if not _is_sound(folder):
-                self._build(folder, lock, name)
-            os.utime(folder)
-        self._sound.add(lock.place)
+            if not self._is_known(lock.place):  # another thread has looked meanwhile
+                if not _is_sound(folder):
+                    self._build(folder, lock, name)
+                os.utime(folder)
+                self._sound[lock.place] = time.monotonic()
         return str(interpreter)
+
+    def _is_known(self, place: str) -> bool:
+        looked = self._sound.get(place)
+        known = looked is not None and time.monotonic() - looked < SOUND_SECONDS
+        return known and (self._folder / place / "bin" / "python").exists()
 
     def built(self, lock: Lock) -> str:
         """How the environment of a lock stands."""

@@ -14,14 +14,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pipelinekit.classes import frozen, replace
+from pipelinekit.compute.node_cache import Hold, NodeCache
 from pipelinekit.compute.processes import GRACE_SECONDS, Death, StepProcess, Watchdog
 from pipelinekit.compute.secrets import SecretsFor, no_secrets, read_secrets
+from pipelinekit.compute.sources import source_folder
 from pipelinekit.compute.transfers import Transfers
 from pipelinekit.compute.watchdog import end_marked
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
@@ -72,7 +74,7 @@ class Supervisor:
 
     `python_for` gives the interpreter for an attempt's environment, building the environment if needed. `transfer`
     carries blobs between `blobs_folder`, which step processes know, and a store elsewhere. `secrets_for` gives the
-    values of its secrets.
+    values of its secrets. `cache` keeps what lies below `home` within its room.
     """
 
     def __init__(
@@ -83,12 +85,15 @@ class Supervisor:
         python_for: PythonFor | None = None,
         transfer: Transfer | None = None,
         secrets_for: SecretsFor = no_secrets,
+        cache: NodeCache | None = None,
     ) -> None:
         self._home = home
         self._transfers = Transfers(blobs, transfer)
         self._blobs_folder = blobs_folder
         self._python_for = python_for or (lambda _: sys.executable)
         self._secrets_for = secrets_for
+        self._cache = cache or NodeCache(home)
+        self._holds: dict[str, Hold] = {}  # by the mark of a step process
         self._lock = threading.Lock()
         self._quiet = threading.Condition(self._lock)
         self._came = threading.Condition(self._lock)
@@ -229,7 +234,7 @@ class Supervisor:
             retired = spare[0].pop() if spare else None
         if retired is not None:
             self._retire(retired)
-        return self._start(kind, modules_of([attempt])), kind
+        return self._start(attempt, kind, modules_of([attempt])), kind
 
     def _kind(self, attempt: Attempt) -> _Kind:
         task, known = self._last_kind
@@ -240,7 +245,20 @@ class Supervisor:
             self._last_kind = (task, known)
         return known
 
-    def _start(self, kind: _Kind, modules: Sequence[str]) -> StepProcess:
+    def _start(self, attempt: Attempt, kind: _Kind, modules: Sequence[str]) -> StepProcess:
+        with ExitStack() as undo:
+            hold = self._cache.hold(source_folder(self._home, kind.snapshot), kind.python)
+            undo.callback(hold.let_go)
+            if not Path(kind.python).exists():  # another worker needed its room, before it was held here
+                self._python_for(attempt)
+            process = self._start_held(kind, modules)
+            with self._lock:
+                self._holds[process.mark] = hold
+            undo.pop_all()
+        self._cache.trim()
+        return process
+
+    def _start_held(self, kind: _Kind, modules: Sequence[str]) -> StepProcess:
         source = self._transfers.bring_source(self._home, kind.snapshot)
         self._make_scratch()
         setup = {
@@ -282,7 +300,7 @@ class Supervisor:
         process = None
         with suppress(PipelinekitError, OSError):  # whoever needs the process meets the same error, and tells it
             kind = self._kind(attempt)
-            process = self._start(kind, modules)
+            process = self._start(attempt, kind, modules)
         with self._lock:
             self._coming[_wish(attempt)] -= 1
             self._came.notify_all()
@@ -303,6 +321,8 @@ class Supervisor:
     def _forget(self, attempt: str, process: StepProcess) -> None:
         with self._lock:
             self._end_busy(attempt)
+            hold = self._holds.pop(process.mark, Hold())
+        hold.let_go()
         if self._watchdog is not None:
             self._watchdog.tell("-", process)
 
@@ -317,6 +337,10 @@ class Supervisor:
             process.close(now=now)
         if processes:
             end_marked({process.mark for process in processes})
+            with self._lock:
+                holds = [self._holds.pop(process.mark, Hold()) for process in processes]
+            for hold in holds:
+                hold.let_go()
         if self._watchdog is not None:
             for process in processes:
                 self._watchdog.tell("-", process)

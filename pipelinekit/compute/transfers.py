@@ -7,12 +7,12 @@ and takes the outputs away before it tells that the attempt has ended: what is r
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pipelinekit.classes import frozen, replace
-from pipelinekit.compute.sources import bring_snapshot
+from pipelinekit.compute.sources import Marks, alone, bring_snapshot, is_whole, marks_of, set_aside, source_folder
 from pipelinekit.domain.attempts import Attempt, AttemptEnded
-from pipelinekit.domain.digests import PREFIX
 from pipelinekit.domain.runs import Failure
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.values import StoredValue, manifests
@@ -34,6 +34,7 @@ class Transfers:
     def __init__(self, blobs: Blobs, transfer: Transfer | None = None) -> None:
         self._blobs = blobs
         self._transfer = transfer
+        self._whole: dict[Path, Marks] = {}  # source folders that were looked at, as they were then
 
     def bring_inputs(self, attempt: Attempt) -> Unavailable | None:
         """Make the inputs of an attempt lie here; why they cannot."""
@@ -59,14 +60,28 @@ class Transfers:
         return ended
 
     def bring_source(self, home: Path, snapshot: str) -> Path:
-        """The folder with a snapshot's files, which are fetched together."""
-        if (
-            self._transfer is not None
-            and snapshot
-            and not (home / "snapshots").joinpath(snapshot.removeprefix(PREFIX)).is_dir()
-        ):
-            self._bring_trees([snapshot], self._transfer)
-        return bring_snapshot(home, snapshot, self._blobs)
+        """The folder with a snapshot's files, which are fetched together; one that is damaged is brought again.
+
+        What was held against its digests is not read again while its files stay as they are.
+        """
+        if self._transfer is None or not snapshot:
+            return bring_snapshot(home, snapshot, self._blobs)
+        folder = source_folder(home, snapshot)
+        if self._is_known(folder):
+            return folder
+        with alone(home):
+            if folder.is_dir() and not is_whole(folder, parse_manifest(self._blobs.read(snapshot))):
+                set_aside(folder)
+            if not folder.is_dir():
+                self._bring_trees([snapshot], self._transfer)
+            bring_snapshot(home, snapshot, self._blobs)
+            self._whole[folder] = marks_of(folder)
+        return folder
+
+    def _is_known(self, folder: Path) -> bool:
+        with suppress(OSError):
+            return folder in self._whole and self._whole[folder] == marks_of(folder)
+        return False
 
     def _bring(self, values: Iterable[StoredValue], transfer: Transfer) -> tuple[list[str], list[str]]:
         """Bring what values name: of what cannot be had, the reasons, and the blobs and folders to be made again."""

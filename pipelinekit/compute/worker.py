@@ -46,8 +46,11 @@ def run_bundle(payload: str) -> str:
     fitting = [attempt for attempt in attempts if attempt.id not in known]
     cluster = _lent_cluster() if any(attempt.task.dask_client for attempt in fitting) else None
     with _watched(supervisor, [attempt.id for attempt in fitting]):
-        events, unstarted = supervisor.run_bundle(fitting, _emitter(message["topic"]), announce=True, cluster=cluster)
-    return dumps({"events": [event_to_json(event) for event in [*refused, *events]], "unstarted": unstarted})
+        events, unstarted = supervisor.run_bundle(
+            fitting, _emitter(message["topic"], home), announce=True, cluster=cluster
+        )
+    told = [event_to_json(event) for event in [*refused, *events]]
+    return dumps({**_where(home), "events": told, "unstarted": unstarted})
 
 
 def _lent_cluster() -> dict[str, Any]:
@@ -100,7 +103,7 @@ def facts(home: str) -> dict[str, Any]:
 
     A worker with a folder of its own, or that does not see the workspace, needs a store that it can reach from there.
     """
-    return {**software(), "sees_workspace": Path(home).is_dir() and FOLDER not in os.environ}
+    return {**software(), "sees_workspace": not is_apart(home)}
 
 
 def software() -> dict[str, str]:
@@ -108,9 +111,14 @@ def software() -> dict[str, str]:
     return {"pipelinekit": importlib.metadata.version("pipelinekit"), "python": python_identity()}
 
 
+def is_apart(home: str) -> bool:
+    """Whether this worker keeps what belongs to a workspace in a folder of its own."""
+    return FOLDER in os.environ or not Path(home).is_dir()
+
+
 def home_here(home: str) -> Path:
     """Where this worker keeps what belongs to a workspace: in its folder, or below one of the worker's own."""
-    if Path(home).is_dir() and FOLDER not in os.environ:
+    if not is_apart(home):
         return Path(home)
     own = Path(os.environ.get(FOLDER) or Path(tempfile.gettempdir(), f"pipelinekit-{os.getuid()}"))
     return own.absolute() / digest(home).removeprefix(PREFIX)[:16] / Path(home).name
@@ -121,19 +129,26 @@ def _supervisor(home: str, maker: str, settings: Mapping[str, Any]) -> Superviso
     with _lock:
         if home not in _supervisors:
             module, _, name = maker.partition(":")
-            supervisor: Supervisor = getattr(importlib.import_module(module), name)(home_here(home), settings)
+            make = getattr(importlib.import_module(module), name)
+            supervisor: Supervisor = make(home_here(home), settings, apart=is_apart(home))
             atexit.register(supervisor.close, now=True)
             _supervisors[home] = supervisor
         return _supervisors[home]
 
 
-def _emitter(topic: str) -> Emit:
-    worker = get_worker()
+def _emitter(topic: str, home: str) -> Emit:
+    worker, where = get_worker(), _where(home)
 
     def emit(events: Sequence[AttemptEvent]) -> None:
-        worker.log_event(topic, [event_to_json(event) for event in events])
+        worker.log_event(topic, {**where, "events": [event_to_json(event) for event in events]})
 
     return emit
+
+
+def _where(home: str) -> dict[str, Any]:
+    """Which node this is, and how much it does at once; without a name where it has no folder of its own."""
+    worker = get_worker()
+    return {"node": worker.address if is_apart(home) else "", "threads": worker.state.nthreads}
 
 
 def _misfit(attempt: Attempt) -> str:

@@ -30,6 +30,11 @@ class BlobCache:
         self._lock = threading.Lock()
         self._grown = budget  # what was there before is counted first
 
+    def stand(self) -> None:
+        """Copies are never the only ones: where their folder has gone, an empty one takes its place."""
+        if not self._local.folder.is_dir():
+            self._local.folder.mkdir(parents=True, exist_ok=True)
+
     def use(self, digest: str) -> bool:
         """Whether there is a whole copy, which is used now; a damaged one is set aside."""
         with suppress(IntegrityError):

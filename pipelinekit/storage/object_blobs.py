@@ -112,12 +112,17 @@ class ObjectBlobs:
 
     def bring(self, digests: Iterable[str]) -> Mapping[str, str]:
         """Fetch what is not here; of those that cannot be had, why. Raises StorageError."""
-        absent = [digest for digest in dict.fromkeys(digests) if not self._cache.use(digest)]
+        self._cache.stand()
+        wanted = list(dict.fromkeys(digests))
+        absent = [digest for digest in wanted if not self._cache.use(digest)]
         if not absent:
             return {}
-        found = dict(zip(absent, self.store.each(self._download, absent), strict=True))
+        told = dict(zip(absent, self.store.each(self._download, absent), strict=True))
+        failed = {digest: why for digest, why in told.items() if why}
         self._cache.trim()
-        return {digest: why for digest, why in found.items() if why}
+        # what was found first may have been used long ago by now, and have gone in another process's clean-up
+        gone = self.local.missing(digest for digest in wanted if digest not in failed)
+        return {**failed, **self.bring(gone)} if gone else failed
 
     # -- one blob ----------------------------------------------------------------------------------------------------
 

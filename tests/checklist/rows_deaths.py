@@ -20,6 +20,8 @@ _POISON = "e2e/test_poison.py::"
 _SILENT = "compute/test_silent_nodes.py::"
 _FORGED = "compute/test_forged.py::"
 _PLACING = "engine/test_placing.py::"
+_CACHE = "compute/test_node_cache.py::"
+_STORES = "e2e/test_object_stores.py::"
 _TARGETS = "compute/test_contract.py::"
 _EVERY_TARGET = "../pipelinekit/testing/contracts/compute.py::"
 _RECORDS = "../pipelinekit/testing/contracts/records.py::"
@@ -63,6 +65,29 @@ DEATHS = [
             EACH_EFFECT,
             MANY_NODES,
             CHAOS,
+        ),
+    ),
+    Promise(
+        "What a node keeps in its own folder is damaged, deleted, or more than there is room for",
+        "It is brought again before a step reads it; what was unused longest goes, and nothing that a step process uses.",
+        (
+            _CACHE + "test_a_source_folder_that_was_damaged_is_brought_again_before_anybody_starts_in_it",
+            _CACHE + "test_what_another_worker_holds_stays_until_he_dies",
+            _CACHE + "test_an_entry_that_is_held_again_while_it_goes_is_there_or_held_anew",
+            _CACHE + "test_copies_whose_folder_has_gone_are_brought_again",
+            "storage/test_blob_copies.py::test_a_damaged_copy_is_fetched_again",
+            "storage/test_blob_copies.py::test_copies_that_were_just_used_stay_whatever_the_budget",
+            "contracts/test_environments.py::test_a_process_that_lives_long_looks_again",
+            _STORES + "test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace",
+        ),
+    ),
+    Promise(
+        "The node that holds a step's inputs is busy, or has died",
+        "Another takes the step, and has them brought.",
+        (
+            "engine/test_locality.py::test_a_node_that_is_busy_or_has_died_is_not_preferred",
+            "compute/test_preferences.py::test_a_bundle_that_came_while_no_worker_was_there_goes_to_the_first_that_comes",
+            _STORES + "test_a_step_goes_to_the_node_that_holds_its_inputs_unless_that_one_is_busy",
         ),
     ),
     Promise(

@@ -41,6 +41,7 @@ class TestForged(WithHome):
                 AttemptEnded("run/b/1", 1.0, 1.0, {"elsewhere": plain("forged")}),
             ]
             for event in (*([event_to_json(item)] for item in foreign), [{}], [{"event": "ended"}], "forged", None, 7):
+                forger.log_event(topic, {"node": "tls://forged:1", "threads": 1, "events": event})
                 forger.log_event(topic, event)
             ended = watched.until(3, compute)
         finally:

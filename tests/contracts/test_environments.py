@@ -84,6 +84,16 @@ class TestBuilder(EnvironmentBuilderContract):
                 python.unlink()
         assert builder.built(lock) == "damaged"
 
+    def test_a_process_that_lives_long_looks_again(self, monkeypatch):
+        monkeypatch.setattr("pipelinekit.compute.environments.SOUND_SECONDS", 0.0)
+        builder = self.make()
+        lock = builder.resolve(Environment("e", ("pk-alpha==1.0",)))
+        python = builder.build(lock)
+        (module,) = self.folder.glob(f"environments/{lock.place}/lib/*/site-packages/pk_alpha.py")
+        module.write_text(module.read_text().replace("1.0", "9.9"))
+        assert builder.build(lock) == python
+        assert "9.9" not in module.read_text()
+
     def test_a_lock_that_is_more_than_requirements_is_refused(self):
         bad = Lock(python_identity(), ("--index-url http://evil", "pk-alpha==1.0 --hash=sha256:00"))
         with pytest.raises(ComputeError, match="has a line that is no requirement: '--index-url http://evil'"):

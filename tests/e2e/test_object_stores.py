@@ -8,6 +8,7 @@ import sys
 import object_servers
 import pytest
 from conftest import Project, scheduler_address
+from distributed import Client
 
 PIPELINE = """
     import os
@@ -160,9 +161,14 @@ def test_a_run_in_which_nothing_is_new_needs_no_connection_to_the_store(project,
 
 
 @pytest.mark.slow
-def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(project, store, tmp_path):
+def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(project, store, tmp_path, monkeypatch):
     project.write(book=PIPELINE)
     own = tmp_path / "worker"
+    monkeypatch.setenv("PIPELINEKIT_NODE_CACHE", "100")
+
+    def sources():
+        return [path for path in own.rglob("snapshots/*") if path.is_dir()]
+
     with dask_elsewhere(tmp_path / "dask", {"PIPELINEKIT_WORKER_FOLDER": str(own)}) as address:
         document = project.run("book.py", "--compute", address)
         assert {step["status"] for step in document["steps"]} == {"Completed"}
@@ -173,21 +179,82 @@ def test_dask_workers_with_folders_of_their_own_need_no_folder_of_the_workspace(
         shutil.rmtree(own)
         project.edit("book.py", "len(path.read_text())", "len(path.read_text()) + 1")
         assert project.executed("book.py", "--compute", address) == ["letters"]
-    assert project("runs", "outputs", "--json").json["output"]["value"] == 18_003
+        assert project("runs", "outputs", "--json").json["output"]["value"] == 18_003
+        assert len(sources()) == 1, "there is room for less, but a process was at work in it"
+
+        os.utime(sources()[0], (1.0, 1.0))
+        project.edit("book.py", "len(path.read_text()) + 1", "len(path.read_text()) + 2")
+        assert project.executed("book.py", "--compute", address) == ["letters"]
+        assert len(sources()) == 1, "what nobody uses any more has made room"
+    assert project("runs", "outputs", "--json").json["output"]["value"] == 18_006
 
 
-def dask_elsewhere(folder, environment):
-    """A Dask scheduler and a worker with an environment of its own; its address."""
-    return _Dask(folder, environment)
+LARGE = """
+    import time
+    from pathlib import Path
+    from pipelinekit import pipeline, step
+
+    GO = Path({go!r})
+
+    @step
+    def make(seed: int) -> bytes:
+        return seed.to_bytes(4, "big") * 3_000_000
+
+    @step
+    def turned(data: bytes, by: int) -> bytes:
+        return data[by:] + data[:by]
+
+    @step
+    def hold(data: bytes) -> int:
+        while not GO.exists():
+            time.sleep(0.02)
+        return len(data)
+
+    @step
+    def let_go(data: bytes) -> int:
+        GO.touch()
+        return len(data)
+
+    @pipeline
+    def chain(seed: int = 1):
+        return let_go(turned(turned(turned(make(seed), 1), 2), 3))
+
+    @pipeline
+    def busy(seed: int = 2):
+        data = make(seed)
+        return {{"held": hold(data), "let_go": let_go(data)}}
+"""
+
+
+@pytest.mark.slow
+def test_a_step_goes_to_the_node_that_holds_its_inputs_unless_that_one_is_busy(project, store, tmp_path):
+    project.write(large=LARGE.format(go=str(tmp_path / "go")))
+    nodes = [tmp_path / "one", tmp_path / "two"]
+
+    def large_copies():
+        return [sum(path.stat().st_size > 10**7 for path in node.rglob("blob-copies/??/*")) for node in nodes]
+
+    with dask_elsewhere(tmp_path / "dask", *({"PIPELINEKIT_WORKER_FOLDER": str(node)} for node in nodes)) as address:
+        assert project.run("large.py:chain", "--compute", address)["outputs"] == {"output": 12_000_000}
+        assert sorted(large_copies()) == [0, 4], "what one step has made the next one finds where it was made"
+        (tmp_path / "go").unlink()
+        document = project.run("large.py:busy", "--compute", address)
+        assert document["outputs"] == {"held": 12_000_000, "let_go": 12_000_000}, "one of them went to the other node"
+    assert sum(large_copies()) == 6, "and nothing was brought anywhere but the one input, there"
+
+
+def dask_elsewhere(folder, *environments):
+    """A Dask scheduler and workers with environments of their own; its address."""
+    return _Dask(folder, environments)
 
 
 class _Dask:
-    def __init__(self, folder, environment):
+    def __init__(self, folder, environments):
         folder.mkdir()
         self.file = folder / "scheduler.json"
         self.log = (folder / "log").open("w")
         self.options = {"stdout": self.log, "stderr": subprocess.STDOUT, "cwd": folder}
-        self.environment = {**os.environ, **environment}
+        self.environments = environments
         self.processes = []
 
     def _start(self, *words, **options):
@@ -197,11 +264,14 @@ class _Dask:
         file = str(self.file)
         self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file)
         address = scheduler_address(self.file)
-        settled = {**self.environment}
+        settled = {**os.environ}
         for name in ("PIPELINEKIT_BLOBS", "PIPELINEKIT_BLOBS_ENDPOINT", "PIPELINEKIT_BLOBS_REGION"):
             settled.pop(name)  # the driver tells where blobs are kept
         worker = ["worker", "--scheduler-file", file, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
-        self._start(*worker, env=settled)
+        for environment in self.environments:
+            self._start(*worker, env={**settled, **environment})
+        with Client(address) as client:
+            client.wait_for_workers(len(self.environments), timeout=60)
         return address
 
     def __exit__(self, *_):

@@ -57,9 +57,30 @@ BUGS = (
     Bug(
         "a damaged environment is used",
         "compute/environments.py",
-        "            if not _is_sound(folder):\n",
-        "            if not folder.exists():\n",
+        "                if not _is_sound(folder):\n",
+        "                if not folder.exists():\n",
         ("tests/contracts/test_environments.py",),
+    ),
+    Bug(
+        "a damaged source folder of a node is used",
+        "compute/transfers.py",
+        "            if folder.is_dir() and not is_whole(",
+        "            if not folder.is_dir() and not is_whole(",
+        ("tests/compute/test_node_cache.py",),
+    ),
+    Bug(
+        "a node removes what another worker has a process in",
+        "compute/node_cache.py",
+        "            fcntl.flock(handle, fcntl.LOCK_SH)\n",
+        "            pass\n",
+        ("tests/compute/test_node_cache.py",),
+    ),
+    Bug(
+        "a step waits for the node that holds its inputs",
+        "engine/locality.py",
+        "        free = [node for node in held if loads[node] + min(_cores(bundle), self._threads[node]) <= self._threads[node]]\n",
+        "        free = list(held)\n",
+        ("tests/engine/test_locality.py",),
     ),
     Bug(
         "credentials kept in the URL of a repository",
