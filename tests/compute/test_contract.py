@@ -17,6 +17,7 @@ from pipelinekit.compute.dask_cluster import AttachedCompute, ClusterCompute
 from pipelinekit.compute.in_process import InProcessCompute
 from pipelinekit.compute.keeper import KeptCluster
 from pipelinekit.compute.local import LocalCompute
+from pipelinekit.compute.nodes.circumstances import Circumstances
 from pipelinekit.computing import MAKER
 from pipelinekit.domain.computes import Cluster
 from pipelinekit.domain.digests import PREFIX, digest
@@ -195,9 +196,10 @@ class TestAttached(WithHome, IsolatedContract):
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """A cluster as its keeper has it, with its certificates; its nodes are processes."""
-    certificates = make_certificates(tmp_path_factory.mktemp("certificates"))
+    folder = tmp_path_factory.mktemp("certificates")
+    certificates = make_certificates(folder)
     cluster = Cluster(2, idle_seconds_before_scaledown=600.0, memory=8 * 2**30)
-    with KeptCluster(cluster, certificates) as running:
+    with KeptCluster(cluster, Circumstances("kept", folder, folder, certificates)) as running:
         yield cluster, running, certificates
 
 
@@ -224,7 +226,7 @@ class TestIdleWorkOnACluster(WithHome):
     def test_it_waits_for_room_and_calls_for_no_more_than_a_node(self, tmp_path):
         certificates, cluster = make_certificates(tmp_path), Cluster(3, idle_seconds_before_scaledown=600.0)
         watched = Watched()
-        with KeptCluster(cluster, certificates) as running:
+        with KeptCluster(cluster, Circumstances("kept", tmp_path, tmp_path, certificates)) as running:
             compute = ClusterCompute(
                 lambda: (running.said(), certificates), cluster, watched.events.put, self.home, MAKER
             )

@@ -11,6 +11,7 @@ from conftest import alive, wait_for
 from pipelinekit.compute import keeper
 from pipelinekit.compute.certificates import make_certificates
 from pipelinekit.compute.dask_cluster import ClusterCompute
+from pipelinekit.compute.nodes.circumstances import Circumstances
 from pipelinekit.computing import MAKER
 from pipelinekit.domain.computes import Cluster
 from pipelinekit.testing.contracts.compute import ComputeContract, Watched
@@ -21,12 +22,13 @@ SILENT = 3.0
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """A cluster of one node, which may be silent for a few seconds."""
-    certificates = make_certificates(tmp_path_factory.mktemp("certificates"))
+    folder = tmp_path_factory.mktemp("certificates")
+    certificates = make_certificates(folder)
     patch = pytest.MonkeyPatch()
     patch.setattr(keeper, "SILENT_SECONDS", SILENT)
     cluster = Cluster(1, min_nodes=1, idle_seconds_before_scaledown=600.0, memory=8 * 2**30)
     try:
-        with keeper.KeptCluster(cluster, certificates) as running:
+        with keeper.KeptCluster(cluster, Circumstances("kept", folder, folder, certificates)) as running:
             yield cluster, running, certificates
     finally:
         patch.undo()
