@@ -115,9 +115,9 @@ class DaskCompute:
 
     def close(self, *, now: bool = False) -> None:
         """Give the workers back what they hold for us, and disconnect."""
+        self._gangs.close()
         with self._lock:
             self._closed = True
-        self._gangs.close()
         with suppress(Exception):  # a cluster that is gone already needs no farewell
             if not now:
                 self._client.run(worker.release, self._home, on_error="ignore")

@@ -28,6 +28,7 @@ from pipelinekit.wire.values import loads
 
 TURN = "pipelinekit-gangs"  # what drivers take turns by
 TURN_SECONDS = 10.0  # that a driver waits for its turn at most: who holds it may have died, or wait for long itself
+CLOSE_SECONDS = 2.0
 ASK_SECONDS = 0.2  # that it is asked for at a time
 LOOK_SECONDS = 1.0  # between two looks whether nodes are there still, where nobody tells
 
@@ -102,10 +103,12 @@ class DaskGangs:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Send nothing any more."""
+        """Send nothing any more; if it was this driver's turn, it is another's."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
 
     # -- what nodes tell ---------------------------------------------------------------------------------------------
 
@@ -161,9 +164,15 @@ class DaskGangs:
                 while not self._closed and not (acts := self._due()):
                     self._changed.wait(self._patience())
                 if self._closed:
-                    return
+                    break
             for act in acts:
                 act()
+        if self._has_turn:
+            self._give_up_turn()
+        if self._turn is not None:
+            _, turn = self._turn
+            with suppress(Exception):  # a loop that has ended calls nothing any more
+                turn.loop.add_callback(turn.refresh_callback.stop)
 
     def _patience(self) -> float | None:
         """Seconds until there is something to do that nothing will tell; None if there is nothing."""

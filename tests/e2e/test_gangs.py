@@ -6,7 +6,7 @@ import signal
 
 import psutil
 import pytest
-from conftest import Project, alive, wait_for
+from conftest import Project, alive, dask_cluster, wait_for
 
 from pipelinekit import Workspace
 
@@ -212,14 +212,42 @@ def test_who_is_canceled_while_it_waits_gives_its_places_back(shared, tmp_path):
     single = shared.start("run", "steps.py:single", *words, "-p", f"folder={tmp_path}", "-p", "seconds=600")
     wait_for(lambda: (tmp_path / "0 1").exists())
     double = shared.start("run", "steps.py:pairs", *words, "-p", "first=40")
-    run = wait_for(
-        lambda: [item for item in shared("runs", "list", "--json").json["runs"] if item["pipeline"] == "pairs"]
-    )
-    wait_for(lambda: shared("computes", "nodes", "two", "--json").json["nodes"][0]["running"] > 0 and True)
+    wait_for(lambda: at_work(shared, "two") == 2)
     double.send_signal(signal.SIGINT)
-    assert json.loads(double.communicate(timeout=60)[0])["status"] == "Canceled", run
+    assert json.loads(double.communicate(timeout=60)[0])["status"] == "Canceled"
+    wait_for(lambda: at_work(shared, "two") == 1)
     single.send_signal(signal.SIGINT)
     single.communicate(timeout=60)
+
+
+def at_work(project, compute):
+    """How many nodes of a cluster have something to do."""
+    nodes = project("computes", "nodes", compute, "--json").json["nodes"]
+    return sum(node["running"] > 0 for node in nodes)
+
+
+def test_what_a_dead_driver_left_on_nodes_is_stopped(shared, tmp_path):
+    words = ("--compute", "three", "--regenerate", "-p", f"folder={tmp_path}")
+    driver = shared.start("run", "steps.py:long", *words)
+    begun = pids(tmp_path)
+    driver.kill()
+    driver.communicate()
+    wait_for(lambda: not any(alive(pid) for pid in begun), 30)
+
+
+def test_on_a_cluster_that_was_attached_a_node_that_goes_is_noticed(shared, tmp_path):
+    """Dask would have what was on it wait for its return."""
+    with dask_cluster(tmp_path, workers=3) as address:
+        words = ("--compute", address, "--regenerate", "-p", f"folder={tmp_path}", "-p", "deadly=yes")
+        process = shared.start("run", "steps.py:long", "--json", *words)
+        first = pids(tmp_path)
+        workers = {psutil.Process(pid).ppid() for pid in first}
+        assert len(workers) == 3
+        os.kill(psutil.Process(first[2]).ppid(), signal.SIGKILL)
+        out, _ = process.communicate(timeout=60)
+        error = json.loads(out)["error"]["message"]
+        assert "step 'waiting' can never run here: it asks for 3 nodes, there are never more than 2" in error
+        wait_for(lambda: not any(alive(pid) for pid in first))
 
 
 def test_more_nodes_than_there_can_be_are_refused_with_the_numbers(shared, tmp_path):
