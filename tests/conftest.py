@@ -84,6 +84,7 @@ def dask_cluster(folder, *words, workers=2):
             address = scheduler_address(file)
             worker = [*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--no-nanny"]
             processes += [subprocess.Popen([*worker, *words], **quiet) for _ in range(workers)]
+            wait_for(lambda: (folder / "log").read_text().count("Registered to:") == workers)
             yield address
         finally:
             for process in reversed(processes):  # a worker whose scheduler is gone would look for it

@@ -195,6 +195,7 @@ def step(
     register: Mapping[str, str] | str = "",
     secrets: Sequence[str] = (),
     dask_client: bool = False,
+    nodes: int = 1,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a typed function into a step.
@@ -210,8 +211,9 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     names inputs and secrets that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with
     its runs. `register` names by output the dataset that it becomes a new version of, when the run has ended and the
     step has succeeded: `register={"clean": "sales"}`, or `register="sales"` where there is one output. `secrets` names
-    those that it reads with `get_secret`. With `dask_client` its code may call `get_context().dask_client()`. Only
-    `environment`, `cache_version`, and name and version of secrets enter the key.
+    those that it reads with `get_secret`. With `dask_client` its code may call `get_context().dask_client()`. With
+    `nodes` above 1 it is called in one process on each of so many nodes, each with its rank; rank 0's outputs are the
+    step's. Only `environment`, `cache_version`, and name and version of secrets enter the key.
     """
     settings = override_settings(StepSettings(), options, getattr(function, "__name__", "step"))
     if function is None:
@@ -240,6 +242,7 @@ _OPTION_NAMES = (
     "register",
     "secrets",
     "dask_client",
+    "nodes",
 )
 
 
@@ -300,6 +303,8 @@ def _option(name: str, value: Any) -> Any:
             return parse_duration(value or 0)
         case "compute" | "cache_version":
             return str(value or "")
+        case "nodes":
+            return value
         case _:
             return bool(value)
 

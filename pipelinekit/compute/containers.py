@@ -61,16 +61,24 @@ def container_engine(name: str) -> str:
 
 
 def container_command(
-    engine: str, image: str, scratch: Path, folder: Path, variables: Iterable[str], words: Sequence[str]
+    engine: str,
+    image: str,
+    scratch: Path,
+    folder: Path,
+    variables: Iterable[str],
+    words: Sequence[str],
+    *,
+    is_reached: bool = False,
 ) -> list[str]:
     """The command line that runs these words in an image, as this user, in a folder of the step's scratch folder.
 
     Variables are named only: their values go through the engine's own environment, where no list of processes shows
     them. Inputs may not be written to. The engine passes TERM on to the container; one whose client is killed
-    may outlive it.
+    may outlive it. One that others must reach (`is_reached`), at the address of this machine, has its network.
     """
     command = [engine, "run", "--rm", "--init", "--pull", "never" if image.startswith("sha256:") else "missing"]
     command += ["--userns", "keep-id"] if engine == "podman" else ["--user", f"{os.getuid()}:{os.getgid()}"]
+    command += ["--network", "host"] if is_reached else []
     command += ["--volume", f"{scratch}:{scratch}"]
     inputs = scratch / "inputs"
     if inputs.is_dir():

@@ -20,8 +20,9 @@ from distributed.client import ClosedClientError
 
 from pipelinekit.compute import worker
 from pipelinekit.compute.clusters import CONNECT_SECONDS, check_workers, connect, refuse_software
+from pipelinekit.compute.dask_gangs import DaskGangs, Place
 from pipelinekit.compute.preferences import KEYS, can_prefer
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, Task
 from pipelinekit.domain.computes import Cluster, Keeping
 from pipelinekit.domain.runs import MOST_PRIORITY, Failure
 from pipelinekit.domain.steps import Resources
@@ -29,7 +30,7 @@ from pipelinekit.engine.locality import Whereabouts
 from pipelinekit.engine.placing import Placing
 from pipelinekit.errors import ComputeError
 from pipelinekit.ports import Sink
-from pipelinekit.wire.attempts import attempts_to_json, event_from_json
+from pipelinekit.wire.attempts import CAME, attempts_to_json, coming_from_json, event_from_json
 from pipelinekit.wire.values import dumps, loads
 
 STEP = 1_000_000  # by which priorities of runs differ for Dask: more than a driver has bundles on their way
@@ -43,8 +44,8 @@ class DaskCompute:
     """Implements `ports.Compute` on a Dask client.
 
     `home` is the workspace folder, `maker` the `module:function` that makes a supervisor for it on a worker, given the
-    `settings` that say where blobs are kept. `reconnect` gives another client when the scheduler was lost; it is called
-    in the driver's thread, since the clients' own may not wait for one.
+    `settings` that say where blobs are kept. There are at most so many `nodes`. `reconnect` gives another client when
+    the scheduler was lost; it is called in the driver's thread, since the clients' own may not wait for one.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class DaskCompute:
         maker: str,
         *,
         slots: int,
+        nodes: int,
         limits: Limits,
         settings: Mapping[str, Any] | None = None,
         everywhere: Mapping[str, float] | None = None,
@@ -66,10 +68,12 @@ class DaskCompute:
         self._home, self._maker = str(home), maker
         self._settings = dict(settings or {})
         self._limits = limits
+        self._nodes = nodes
         self._everywhere = dict(everywhere or {kind: amount for kind, (_, amount) in limits.items()})
         self._lock = threading.RLock()
         self._placing = Placing(slots)
         self._whereabouts = Whereabouts()
+        self._gangs = DaskGangs(self._live_client, self._home, self._places, self._submit_rank, sink)
         self._closed = False
         self._topic = f"pipelinekit-{next(_numbers)}-{id(self):x}"
         self._adopt(client)
@@ -83,11 +87,16 @@ class DaskCompute:
 
     def start(self, attempts: Sequence[Attempt]) -> None:
         """Queue attempts; those that no worker can ever take end at once."""
-        with self._lock:
-            self._placing.add(attempts)
+        fit = []
         for attempt in attempts:
-            if why := self._unfit(attempt.task.resources):
-                self._end(attempt.id, Failure("compute", f"step {attempt.step!r} can never run here: {why}"))
+            if why := self._unfit(attempt.task):
+                failure = Failure("compute", f"step {attempt.step!r} can never run here: {why}")
+                self._sink(AttemptEnded(attempt.id, time.time(), 0.0, failure=failure))
+            else:
+                fit.append(attempt)
+        with self._lock:
+            self._placing.add([attempt for attempt in fit if attempt.task.nodes == 1])
+        self._gangs.start([attempt for attempt in fit if attempt.task.nodes > 1])
         if not self._mend():
             self._dispatch()
 
@@ -96,6 +105,7 @@ class DaskCompute:
         with self._lock:
             queued, sent = self._placing.stop(attempts)
         self._cancel(queued)
+        self._gangs.stop(attempts)
         if sent:
             with suppress(OSError, TimeoutError):
                 self._client.run(worker.cancel, self._home, sent, on_error="ignore")
@@ -108,10 +118,11 @@ class DaskCompute:
 
     def waiting(self) -> int:
         """How many attempts are queued here."""
-        return self._placing.waiting
+        return self._placing.waiting + self._gangs.waiting
 
     def close(self, *, now: bool = False) -> None:
         """Give the workers back what they hold for us, and disconnect."""
+        self._gangs.close()
         with self._lock:
             self._closed = True
         with suppress(Exception):  # a cluster that is gone already needs no farewell
@@ -130,6 +141,9 @@ class DaskCompute:
     def _is_connected(self) -> bool:
         return not self._closed and self._client.status == "running"
 
+    def _live_client(self) -> Client | None:
+        return self._client if self._is_connected() else None
+
     def _mend(self) -> bool:
         """Connect anew where that is needed and possible, and go on with what is queued; whether it was tried."""
         if not self.waiting() or self._closed or self._is_connected():
@@ -141,13 +155,31 @@ class DaskCompute:
         except ComputeError as error:
             with self._lock:
                 queued = self._placing.withdraw()
+            failure = Failure("compute", error.message, hint=error.hint)
             for attempt in queued:
-                self._end(attempt, Failure("compute", error.message, hint=error.hint))
+                self._end(attempt, failure)
+            self._gangs.withdraw(failure)
         else:
             self._dispatch()
+            self._gangs.look()
         return True
 
     def _send(self, bundle: list[Attempt]) -> None:
+        node = self._preferred(bundle)
+        try:
+            future = self._submit(bundle, (node, self._request(bundle[0].task.resources)))
+        except ClosedClientError:  # meanwhile: it waits for another client
+            self._placing.not_sent(bundle)
+            return
+        self._placing.sent(str(future.key), bundle)
+        self._whereabouts.sent(str(future.key), bundle, node)
+        future.add_done_callback(self._bundle_done)
+
+    def _submit(self, bundle: list[Attempt], place: Place, *, must: bool = False) -> Future[str]:
+        """Have Dask bring a bundle to a worker that has what it asks for: to the one that is named if that can be.
+
+        Where it `must`, to no other.
+        """
         payload = dumps(
             {
                 "home": self._home,
@@ -157,27 +189,30 @@ class DaskCompute:
                 **attempts_to_json(bundle),
             }
         )
-        number = next(_numbers)
-        key = f"{KEYS}{bundle[0].id}-{number}"
-        node = self._preferred(bundle)
-        try:
-            future = self._client.submit(
-                worker.run_bundle,
-                payload,
-                key=key,
-                pure=False,
-                priority=_urgency(bundle[0]) * STEP - self._placing.on_their_way,  # drivers take turns, see below
-                resources=self._request(bundle[0].task.resources),
-                retries=0,
-                workers=[node] if node else None,
-                allow_other_workers=bool(node),
-            )
-        except ClosedClientError:  # meanwhile: it waits for another client
-            self._placing.not_sent(bundle)
-            return
-        self._placing.sent(key, bundle)
-        self._whereabouts.sent(key, bundle, node)
-        future.add_done_callback(self._bundle_done)
+        where, request = place
+        return self._client.submit(
+            worker.run_bundle,
+            payload,
+            key=f"{KEYS}{bundle[0].id}-{next(_numbers)}",
+            pure=False,
+            priority=_urgency(bundle[0]) * STEP - self._placing.on_their_way,  # drivers take turns, see below
+            resources=request,
+            retries=0,
+            workers=[where] if where else None,
+            allow_other_workers=bool(where) and not must,
+        )
+
+    def _submit_rank(self, rank: Attempt, place: Place) -> Future[str]:
+        return self._submit([rank], place, must=True)
+
+    def _most_nodes(self) -> int:
+        return self._nodes
+
+    def _places(self, attempt: Attempt) -> list[Place]:
+        """What each rank of an attempt asks of its node: all cores, so that they come to different ones."""
+        request = self._request(attempt.task.resources)
+        name, cores = self._limits["cpu"]
+        return [("", {**request, name: cores})] * attempt.task.nodes
 
     def _preferred(self, bundle: list[Attempt]) -> str:
         """The node that had better take a bundle; empty for any.
@@ -246,6 +281,9 @@ class DaskCompute:
 
     def _topic_event(self, event: tuple[float, Any]) -> None:
         with suppress(LookupError, TypeError, ValueError):  # what cannot be read says nothing
+            if event[1]["events"][0]["event"] == CAME:
+                self._gangs.came(coming_from_json(event[1]["events"][0]))
+                return
             self._hear(event[1])
             self.take_events([event_from_json(item) for item in event[1]["events"]])
 
@@ -257,6 +295,8 @@ class DaskCompute:
                 self._whereabouts.heard(node, threads, [event_from_json(item) for item in message["events"]])
 
     def _take_event(self, event: AttemptEvent) -> None:
+        if self._gangs.take(event):
+            return
         news: AttemptEvent | None = event
         with self._lock:
             if isinstance(event, AttemptEnded):
@@ -281,8 +321,11 @@ class DaskCompute:
         found = ((self._limits[kind], amount) for kind, amount in wanted.amounts.items() if kind in self._limits)
         return {name: min(amount, limit) for (name, limit), amount in found if amount > 0}
 
-    def _unfit(self, wanted: Resources) -> str:
-        """Why no worker can ever take an attempt with these resources; empty when one can."""
+    def _unfit(self, task: Task) -> str:
+        """Why no worker, or not as many as it asks for, can ever take an attempt; empty when they can."""
+        if task.nodes > 1 and task.nodes > (nodes := self._most_nodes()):
+            return f"it asks for {task.nodes} nodes, there are never more than {nodes}"
+        wanted = task.resources
         _, memory = self._limits.get("memory", ("", 0.0))
         if memory and wanted.memory_bytes > memory:
             asked = wanted.memory_bytes / 2**30
@@ -316,20 +359,44 @@ class AttachedCompute(DaskCompute):
 
         client = open_client()
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        slots = sum(item["nthreads"] for item in workers)
         limits = _declared(list(workers))
-        least = {kind: min(item["resources"][name] for item in workers) for kind, (name, _) in limits.items()}
         super().__init__(
             client,
             open_client,
             sink,
             home,
             maker,
-            slots=slots,
+            slots=sum(item["nthreads"] for item in workers),
+            nodes=len(workers),
             limits=limits,
             settings=settings,
-            everywhere=least,
+            everywhere={kind: min(item["resources"][name] for item in workers) for kind, (name, _) in limits.items()},
         )
+
+    def _most_nodes(self) -> int:
+        """As many as there are now: nobody here knows whether more will come."""
+        return len(self._client.scheduler_info(n_workers=-1)["workers"]) if self._is_connected() else self._nodes
+
+    def _places(self, attempt: Attempt) -> list[Place]:
+        """Different workers, chosen here: they need not declare their cores, nor have the same number of them."""
+        wanted = attempt.task
+        at_work = self._client.processing()
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        asked = self._request(wanted.resources)
+        fitting = [
+            address
+            for address, item in workers.items()
+            if all(item["resources"].get(name, 0.0) >= amount for name, amount in asked.items())
+        ]
+        if len(fitting) < wanted.nodes:
+            words = f"step {attempt.step!r} asks for {wanted.nodes} nodes, there are {len(fitting)} that fit it now"
+            raise ComputeError(words, hint="start more workers")
+        fitting.sort(key=lambda address: len(at_work.get(address, ())))
+        name, _ = self._limits.get("cpu", ("", 0.0))
+        return [
+            (address, {**asked, name: workers[address]["resources"][name]} if name else asked)
+            for address in fitting[: wanted.nodes]
+        ]
 
 
 class ClusterCompute(DaskCompute):
@@ -352,8 +419,17 @@ class ClusterCompute(DaskCompute):
             return connect(said.address, credentials)
 
         limits = {name: (name, amount) for name, amount in cluster.node_resources.items()}
-        slots = cluster.max_nodes * cluster.cores
-        super().__init__(open_client(), open_client, sink, home, maker, slots=slots, limits=limits, settings=settings)
+        super().__init__(
+            open_client(),
+            open_client,
+            sink,
+            home,
+            maker,
+            slots=cluster.max_nodes * cluster.cores,
+            nodes=cluster.max_nodes,
+            limits=limits,
+            settings=settings,
+        )
 
 
 def is_idle(priority: Sequence[float] | None) -> bool:

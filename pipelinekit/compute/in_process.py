@@ -47,8 +47,15 @@ class InProcessCompute:
         self._queue: deque[Attempt] = deque()
 
     def start(self, attempts: Sequence[Attempt]) -> None:
-        """Queue attempts; `advance` runs them."""
-        self._queue.extend(attempts)
+        """Queue attempts; `advance` runs them. Those that need several processes end at once."""
+        for attempt in attempts:
+            if attempt.task.nodes == 1:
+                self._queue.append(attempt)
+                continue
+            why = f"it asks for {attempt.task.nodes} nodes, and in-process there is one process"
+            words = f"step {attempt.step!r} can never run here: {why}"
+            failure = Failure("compute", words, hint="run it with --compute local, or on a cluster")
+            self._sink(AttemptEnded(attempt.id, time.time(), 0.0, failure=failure))
 
     def stop(self, attempts: Sequence[str]) -> None:
         """Take attempts out of the queue."""

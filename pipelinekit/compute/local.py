@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from operator import itemgetter
 
+from pipelinekit.compute.ranks import RanksHere
 from pipelinekit.compute.supervisor import Supervisor
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent
 from pipelinekit.domain.runs import Failure
@@ -22,11 +23,14 @@ THREADS_PER_CORE = 4  # steps may ask for parts of a core
 IDLE_SECONDS = 10.0  # after so long a thread that has nothing to do ends
 ROUNDING = 1e-9
 
-Queue = tuple[bool, Resources]  # attempts that ask for the same, and whether they are idle ones
+Queue = tuple[bool, Resources, int]  # attempts that ask for the same, on as many nodes; whether they are idle ones
 
 
 class LocalCompute:
-    """Implements `ports.Compute`. `cores` and `memory` (bytes) are what the attempts that run at once share."""
+    """Implements `ports.Compute`. `cores` and `memory` (bytes) are what the attempts that run at once share.
+
+    One that asks for several nodes is so many processes here, which need as many times the room of one.
+    """
 
     def __init__(self, sink: Sink, supervisor: Supervisor, *, cores: float, memory: int) -> None:
         self._sink = sink
@@ -37,6 +41,7 @@ class LocalCompute:
         self._changed = threading.Condition()
         self._queues: dict[Queue, deque[tuple[int, Attempt]]] = {}
         self._open: dict[str, Attempt] = {}
+        self._ranks: dict[str, RanksHere] = {}  # of those attempts that run and have several
         self._queued = 0
         self._number = 0
         self._threads = 0
@@ -51,11 +56,11 @@ class LocalCompute:
         with self._changed:
             for attempt in attempts:
                 self._open[attempt.id] = attempt
-                if why := self._unfit(attempt.task.resources):
+                if why := self._unfit(attempt.task.resources, attempt.task.nodes):
                     unfit.append((attempt, why))
                     continue
                 self._number += 1
-                place = attempt.idle, attempt.task.resources
+                place = attempt.idle, attempt.task.resources, attempt.task.nodes
                 self._queues.setdefault(place, deque()).append((self._number, attempt))
                 self._queued += 1
             self._rouse()
@@ -72,8 +77,11 @@ class LocalCompute:
                 self._queues[place] = deque(item for item in queue if item[1].id not in wanted)
             self._queued -= len(canceled)
             running = wanted.intersection(self._open) - {attempt.id for attempt in canceled}
+            several = [self._ranks[attempt] for attempt in running if attempt in self._ranks]
         for attempt in canceled:
             self._end(attempt, Failure("canceled", "the attempt was canceled before it began"))
+        for ranks in several:
+            ranks.stop()
         if running:
             self._supervisor.cancel(sorted(running))
 
@@ -108,10 +116,18 @@ class LocalCompute:
     def _work(self) -> None:
         """Carry one attempt after another."""
         while (attempt := self._next()) is not None:
-            self._supervisor.run(attempt, self._take_events)
+            self._run(attempt)
             with self._changed:
-                self._free_cores += self._cores_for(attempt.task.resources)
-                self._free_memory += attempt.task.resources.memory_bytes
+                self._free_cores += self._cores_for(attempt.task.resources, attempt.task.nodes)
+                self._free_memory += attempt.task.resources.memory_bytes * attempt.task.nodes
+
+    def _run(self, attempt: Attempt) -> None:
+        if attempt.task.nodes == 1:
+            self._supervisor.run(attempt, self._take_events)
+        else:
+            self._ranks[attempt.id].run()
+            with self._changed:
+                del self._ranks[attempt.id]
 
     def _next(self) -> Attempt | None:
         """The next attempt for which there is room, when there is one; None when this thread is to end."""
@@ -123,26 +139,28 @@ class LocalCompute:
                 if self._closed or not roused:
                     self._threads -= 1
                     return None
-            _, resources = place
-            self._free_cores -= self._cores_for(resources)
-            self._free_memory -= resources.memory_bytes
+            _, resources, nodes = place
+            self._free_cores -= self._cores_for(resources, nodes)
+            self._free_memory -= resources.memory_bytes * nodes
             self._queued -= 1
             attempt = self._queues[place].popleft()[1]
+            if nodes > 1:
+                self._ranks[attempt.id] = RanksHere(self._supervisor, attempt, self._take_events)
             self._rouse()
             return attempt
 
     def _head(self) -> Queue | None:
         """Where the oldest queued attempt stands for which there is room; idle ones come last."""
         heads = [
-            (idle, queue[0][0], resources)
-            for (idle, resources), queue in self._queues.items()
-            if queue and self._cores_for(resources) <= self._free_cores + ROUNDING
-            if resources.memory_bytes <= self._free_memory
+            (idle, queue[0][0], resources, nodes)
+            for (idle, resources, nodes), queue in self._queues.items()
+            if queue and self._cores_for(resources, nodes) <= self._free_cores + ROUNDING
+            if resources.memory_bytes * nodes <= self._free_memory
         ]
         if not heads:
             return None
-        idle, _, resources = min(heads, key=itemgetter(0, 1))
-        return idle, resources
+        idle, _, resources, nodes = min(heads, key=itemgetter(0, 1))
+        return idle, resources, nodes
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -159,15 +177,16 @@ class LocalCompute:
 
     # -- resources ---------------------------------------------------------------------------------------------------
 
-    def _cores_for(self, resources: Resources) -> float:
+    def _cores_for(self, resources: Resources, nodes: int) -> float:
         """More cores than there are means all of them."""
-        return min(resources.cpu, self._cores)
+        return min(resources.cpu * nodes, self._cores)
 
-    def _unfit(self, wanted: Resources) -> str:
+    def _unfit(self, wanted: Resources, nodes: int) -> str:
         """Why an attempt with these resources can never run here; empty when it can."""
-        if wanted.memory_bytes > self._memory:
-            asked = wanted.memory_bytes / 2**30
-            return f"it asks for {asked:.1f} GiB of memory, this machine has {self._memory / 2**30:.1f}"
+        if wanted.memory_bytes * nodes > self._memory:
+            asked = f"{nodes} times " if nodes > 1 else ""
+            asked += f"{wanted.memory_bytes / 2**30:.1f}"
+            return f"it asks for {asked} GiB of memory, this machine has {self._memory / 2**30:.1f}"
         if wanted.gpu:
             return f"it asks for {wanted.gpu} GPUs, and local steps get none"
         if wanted.named:

@@ -48,6 +48,7 @@ THREAD_VARIABLES = (
 
 Emit = Callable[[Sequence[AttemptEvent]], None]
 PythonFor = Callable[[Attempt], str]
+Meet = Callable[[Attempt, Callable[[], bool]], Attempt | None]  # a rank, and whether it is wanted: as it may begin
 
 
 @frozen
@@ -122,13 +123,15 @@ class Supervisor:
         *,
         announce: bool = False,
         cluster: Mapping[str, Any] | None = None,
+        meet: Meet | None = None,
     ) -> tuple[list[AttemptEvent], list[str]]:
         """Execute attempts one after another: the events not yet emitted, and the ids of those that were not begun.
 
-        With `announce` the beginning of the first is emitted at once. `cluster` is where their code may be a client.
+        With `announce` the beginning of the first is emitted at once. `cluster` is where their code may be a client. Of
+        an attempt on several nodes this is one rank: `meet` lets it wait for the others once it is ready.
         """
         report = _Report(emit, announce=announce)
-        report.cluster = cluster
+        report.cluster, report.meet = cluster, meet
         began = time.monotonic()
         for position, attempt in enumerate(attempts):
             if position and time.monotonic() - began > BUNDLE_SECONDS:
@@ -196,6 +199,12 @@ class Supervisor:
         if refused is not None:
             self._release(identity, process, kind)
             return _ended(attempt, began, refused)
+        if report.meet is not None:
+            met = report.meet(attempt, lambda: not (identity in self._canceled or self._closed))
+            if met is None:
+                self._release(identity, process, kind, spoiled=True)
+                return _ended(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
+            attempt, began = met, time.time()
         report.add(AttemptStarted(identity, began))
         outcome = process.run(
             attempt,
@@ -374,6 +383,7 @@ class _Report:
         self._emit = emit
         self._announce = announce
         self.cluster: Mapping[str, Any] | None = None
+        self.meet: Meet | None = None
         self._events: list[AttemptEvent] = []
         self._since = time.monotonic()
 

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from distributed import get_worker, secede
+from distributed.comm.addressing import get_address_host
 
+from pipelinekit.compute.meeting import Meeting
 from pipelinekit.compute.supervisor import Emit, Supervisor
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, RankCame
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.environments import python_identity
 from pipelinekit.domain.runs import Failure
-from pipelinekit.wire.attempts import attempts_from_json, event_to_json
+from pipelinekit.wire.attempts import attempts_from_json, coming_to_json, event_to_json
 from pipelinekit.wire.values import dumps, loads
 
 FOLDER = "PIPELINEKIT_WORKER_FOLDER"  # a folder of the worker's own, for its copies of blobs and sources
@@ -45,10 +47,9 @@ def run_bundle(payload: str) -> str:
     known = {event.attempt for event in refused}
     fitting = [attempt for attempt in attempts if attempt.id not in known]
     cluster = _lent_cluster() if any(attempt.task.dask_client for attempt in fitting) else None
+    emit, meet = _emitter(message["topic"], home), _meeting(message["topic"], fitting)
     with _watched(supervisor, [attempt.id for attempt in fitting]):
-        events, unstarted = supervisor.run_bundle(
-            fitting, _emitter(message["topic"], home), announce=True, cluster=cluster
-        )
+        events, unstarted = supervisor.run_bundle(fitting, emit, announce=True, cluster=cluster, meet=meet)
     told = [event_to_json(event) for event in [*refused, *events]]
     return dumps({**_where(home), "events": told, "unstarted": unstarted})
 
@@ -149,6 +150,20 @@ def _where(home: str) -> dict[str, Any]:
     """Which node this is, and how much it does at once; without a name where it has no folder of its own."""
     worker = get_worker()
     return {"node": worker.address if is_apart(home) else "", "threads": worker.state.nthreads}
+
+
+def _meeting(topic: str, attempts: Sequence[Attempt]) -> Meeting | None:
+    """Where a rank, which travels alone, waits for the others; its driver is told that it has a place."""
+    if not any(attempt.rank for attempt in attempts):
+        return None
+    worker = get_worker()
+
+    def tell(event: RankCame) -> None:
+        worker.log_event(topic, {"node": "", "threads": 0, "events": [coming_to_json(event)]})
+
+    meeting = Meeting(worker.address, get_address_host(worker.address), tell)
+    meeting.place(attempts[0])
+    return meeting
 
 
 def _misfit(attempt: Attempt) -> str:

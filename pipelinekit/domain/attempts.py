@@ -25,7 +25,8 @@ class Task:
     the code was keyed with, and that the worker must have. `variables` are set in the step's process. `known` are the
     files of the snapshot that the key takes care of, `*` for all. `secrets` are names of those that it is given, with
     the versions that it was keyed with, `ANY_VERSION` for what is not keyed; values are never in here. With
-    `dask_client` its code gets a client of the cluster that it runs on.
+    `dask_client` its code gets a client of the cluster that it runs on. It is executed by one process on each of so
+    many `nodes`.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Task:
     environment: str = ""
     secrets: Mapping[str, int] = field(default_factory=dict)
     dask_client: bool = False
+    nodes: int = 1
 
     @property
     def has_environment(self) -> bool:
@@ -54,11 +56,39 @@ class Task:
 
 
 @frozen
+class Rank:
+    """Which process this is of an attempt that has `count` of them, and where they find that of number 0.
+
+    `address` is of its node, `port` free there; they are empty until all have a place. An attempt whose processes did
+    not come together is sent again, for another `round`.
+    """
+
+    number: int
+    count: int
+    round: int = 0
+    address: str = ""
+    port: int = 0
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What is set in its process, by the names that PyTorch and others go by."""
+        return {
+            "RANK": str(self.number),
+            "WORLD_SIZE": str(self.count),
+            "LOCAL_RANK": "0",
+            "LOCAL_WORLD_SIZE": "1",
+            "NODE_RANK": str(self.number),
+            "MASTER_ADDR": self.address,
+            "MASTER_PORT": str(self.port),
+        }
+
+
+@frozen
 class Attempt:
     """Everything that a worker needs to execute a step once; it carries digests, never data or code.
 
     Of what waits for room, attempts of a run with a higher `priority` go first; `idle` ones, which only execute again
-    what there is already, go last.
+    what there is already, go last. One on several nodes is executed as so many attempts, each with its `rank`.
     """
 
     run: str
@@ -68,11 +98,18 @@ class Attempt:
     inputs: Mapping[str, StoredValue]
     priority: int = 0
     idle: bool = False
+    rank: Rank | None = None
 
     @property
     def id(self) -> str:
-        """Unique in the workspace."""
-        return attempt_id(self.run, self.step, self.number)
+        """Unique in the workspace; what has a rank is known to compute targets only."""
+        whole = attempt_id(self.run, self.step, self.number)
+        return whole if self.rank is None else f"{whole}#{self.rank.round}.{self.rank.number}"
+
+    @property
+    def is_helper(self) -> bool:
+        """Whether its outputs are nobody's: those of rank 0 are the step's."""
+        return self.rank is not None and self.rank.number > 0
 
 
 @frozen
@@ -118,12 +155,27 @@ class Told:
     entries: tuple[Entry, ...]
 
 
+@frozen
+class RankCame:
+    """A rank has a place on a node; with an address and a port that is free there, it is ready to begin."""
+
+    attempt: str
+    node: str
+    address: str = ""
+    port: int = 0
+
+
 AttemptEvent = AttemptStarted | AttemptEnded | LogChunk | Told
 
 
 def attempt_id(run: str, step: str, number: int) -> str:
     """The id of an attempt."""
     return f"{run}/{step}/{number}"
+
+
+def is_rank(attempt: str) -> bool:
+    """Whether an id is that of one rank of an attempt."""
+    return "#" in attempt.rpartition("/")[2]
 
 
 def split_id(attempt: str) -> tuple[str, str, int]:

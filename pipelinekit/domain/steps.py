@@ -146,7 +146,7 @@ class StepOptions:
     is older than `max_age` seconds is not reused; 0 means that age does not matter. `register` names, by output, the
     dataset that the output becomes a version of when the run ends. `secrets` are names of the secrets that are given to
     it, each with whether its version enters the key, with the step's definition. With `dask_client` its code gets a
-    client of the Dask cluster that it runs on.
+    client of the Dask cluster that it runs on. It is executed by one process on each of so many `nodes` at once.
     """
 
     allow_reuse: bool = True
@@ -162,8 +162,14 @@ class StepOptions:
     secrets: Mapping[str, bool] = field(default_factory=dict)
     dask_client: bool = False
     queue_timeout: float = 0.0
+    nodes: int = 1
 
     def __post_init__(self) -> None:
+        if type(self.nodes) is not int or self.nodes < 1:
+            raise UsageError(f"nodes {self.nodes!r} is not allowed", hint="give a whole number of nodes, 1 or more")
+        if self.nodes > 1 and self.dask_client:
+            hint = "a step on several nodes keeps them to itself: leave one of the two out"
+            raise UsageError(f"nodes {self.nodes} and dask_client are not allowed together", hint=hint)
         for name in ("timeout", "queue_timeout", "max_age"):
             if (value := getattr(self, name)) < 0:
                 raise UsageError(f"{name} {value} is not allowed", hint="give seconds > 0, or 0 for none")

@@ -72,7 +72,8 @@ def what_is_left(
         times = tuple(seconds for seconds in expected if seconds is not None)
         unknown = len(expected) - len(times) + (bool(node.each) and not told)  # nobody knows how many there will be
         before = tuple(sorted(predecessors(node)))
-        found[position] = Left(times, unknown, before, graph.steps[node.step].options.resources.cpu)
+        options = graph.steps[node.step].options
+        found[position] = Left(times, unknown, before, options.resources.cpu * options.nodes)
     return found
 
 

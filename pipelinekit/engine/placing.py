@@ -178,11 +178,7 @@ class Placing:
             return None
         known = self._durations.get(found.task.entry, event.seconds)
         self._durations[found.task.entry] = 0.5 * known + 0.5 * event.seconds
-        declared = {port.name for port in found.task.outputs}
-        if event.failure is not None or set(event.outputs) == declared:
-            return event
-        words = f"its node says that it gave {_listed(event.outputs)}, but the step declares {_listed(declared)}"
-        return AttemptEnded(event.attempt, event.at, event.seconds, failure=Failure("output", words))
+        return checked_outputs(found, event)
 
     def drop(self, attempt: str) -> bool:
         """An attempt ends without having been executed, as far as is known: whether that is to be told."""
@@ -193,6 +189,15 @@ class Placing:
             marked.discard(attempt)
         self._returned.pop(attempt, None)
         return self._open.pop(attempt, None)
+
+
+def checked_outputs(attempt: Attempt, event: AttemptEnded) -> AttemptEnded:
+    """How an attempt has ended, once its outputs were compared with those that its step declares."""
+    declared = {port.name for port in attempt.task.outputs}
+    if event.failure is not None or set(event.outputs) == declared:
+        return event
+    words = f"its node says that it gave {_listed(event.outputs)}, but the step declares {_listed(declared)}"
+    return AttemptEnded(event.attempt, event.at, event.seconds, failure=Failure("output", words))
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -42,17 +42,26 @@ class ParentRun(Telling):
 class RunContext(Telling):
     """The step run that this code is part of. Outside of a run `id` is empty, and everything told is dropped.
 
-    `parameters` are the plain values that the step was given by name: exactly those that its key takes care of.
+    `parameters` are the plain values that the step was given by name: exactly those that its key takes care of. A step
+    on several nodes runs `world_size` times at once, each time with a `rank` from 0 on.
     """
 
     def __init__(
-        self, run: str = "", step: str = "", number: int = 0, parameters: Mapping[str, Any] | None = None
+        self,
+        run: str = "",
+        step: str = "",
+        number: int = 0,
+        parameters: Mapping[str, Any] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         super().__init__(_teller)
         self.id = run
         self.step = step
         self.attempt = number
         self.parameters = dict(parameters or {})
+        self.rank = rank
+        self.world_size = world_size
 
     @property
     def parent(self) -> ParentRun:
@@ -116,9 +125,10 @@ def get_context(*, allow_offline: bool = True) -> RunContext:
     attempt = CURRENT.attempt
     if attempt is not None:
         values = {name: value.inline for name, value in attempt.inputs.items() if value.is_inline}
-        return RunContext(attempt.run, attempt.step, attempt.number, values)
+        ranked = (attempt.rank.number, attempt.rank.count) if attempt.rank is not None else ()
+        return RunContext(attempt.run, attempt.step, attempt.number, values, *ranked)
     if script_telling.is_script():
-        return RunContext(*script_telling.names(), script_telling.parameters())
+        return RunContext(*script_telling.names(), script_telling.parameters(), *script_telling.rank())
     if not allow_offline:
         raise UsageError("this code is not part of a run", hint="run it as a step, or call it without allow_offline")
     _say_once("pipelinekit: this code is not part of a run; what it logs is not kept")

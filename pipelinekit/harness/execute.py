@@ -105,7 +105,9 @@ class Executor:
         damaged: tuple[str, ...] = ()
         self._enter()
         self._name(attempt)
-        replaced = _put(attempt.task.variables) if attempt.task.variables else {}
+        rank = attempt.rank
+        variables = attempt.task.variables if rank is None else {**attempt.task.variables, **rank.variables}
+        replaced = _put(variables) if variables else {}
         observation = self._observation
         before = begin_observation(observation, attempt.task.known)
         hidden = secrets.MaskedEntries(masks) if masks is not None and self._send is not None else None
@@ -225,6 +227,8 @@ def run_python(attempt: Attempt, place: Place, find: Callable[[str], Any] | None
             arguments[name] = revive(value.inline, hints.get(name, Any))
     links = {} if inline else _links(place.scratch / "inputs")
     result = call(function, arguments)
+    if attempt.is_helper:
+        return {}
     try:
         outputs = {
             port.name: store_value(_canonical(value, port), port.type, place.blobs, place.scratch)

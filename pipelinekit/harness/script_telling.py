@@ -45,6 +45,12 @@ def names() -> tuple[str, str, int]:
     return get("PIPELINEKIT_RUN", ""), get("PIPELINEKIT_STEP", ""), int(get("PIPELINEKIT_ATTEMPT", "0"))
 
 
+def rank() -> tuple[int, int]:
+    """Which of the processes of its step this is, and how many there are."""
+    number, count = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+    return (int(number), int(count)) if number.isdigit() and count.isdigit() else (0, 1)
+
+
 def parameters() -> Mapping[str, str]:
     """What the script was given, as the texts of its command line."""
     return {name.removeprefix(INPUT): text for name, text in os.environ.items() if name.startswith(INPUT)}

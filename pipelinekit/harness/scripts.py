@@ -60,12 +60,17 @@ def run_command(attempt: Attempt, place: Place, *, relay: bool = False) -> Mappi
         texts.update((f"secrets.{name}", path) for name, path in places.items())
         command = _command(attempt, texts, paths)
         if image := Lock("", (), attempt.task.base).image:
-            seen = [*given, *attempt.task.variables]
+            seen = [*given, *attempt.task.variables, *(attempt.rank.variables if attempt.rank is not None else ())]
             engine = containers.container_engine(attempt.task.environment)
-            command = containers.container_command(engine, image, place.scratch, folder, seen, command)
+            is_reached = attempt.rank is not None
+            command = containers.container_command(
+                engine, image, place.scratch, folder, seen, command, is_reached=is_reached
+            )
         with listening(attempt.id, place.blobs, place.scratch / "told", CURRENT.send) as (pipe, told):
             environment = {**os.environ, **given, **variables, **told}
             _carry_out(command, folder, environment, (*handles, pipe), relay=relay)
+    if attempt.is_helper:
+        return {}
     return {port.name: _store_output(port, paths[port.name], place) for port in attempt.task.outputs}
 
 

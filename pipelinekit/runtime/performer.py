@@ -140,6 +140,7 @@ class Performer:
             step.environment,
             {**dict.fromkeys(options.secrets, ANY_VERSION), **dict(definition.secrets)} if options.secrets else {},
             options.dask_client,
+            options.nodes,
         )
 
     def variable_problem(self, start: Start, variables: Mapping[str, str]) -> str:

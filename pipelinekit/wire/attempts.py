@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task, Told
+from pipelinekit.domain.attempts import (
+    Attempt,
+    AttemptEnded,
+    AttemptEvent,
+    AttemptStarted,
+    LogChunk,
+    Rank,
+    RankCame,
+    Task,
+    Told,
+)
 from pipelinekit.domain.steps import Resources
 from pipelinekit.late import late
 from pipelinekit.wire.graphs import ports_from_json, ports_to_json
@@ -16,6 +26,9 @@ if TYPE_CHECKING:
     from pipelinekit.wire import metrics
 else:
     metrics = late("pipelinekit.wire.metrics")
+
+
+CAME = "came"  # how what tells that a rank has come is told from events of attempts
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
@@ -42,6 +55,8 @@ def task_to_json(task: Task) -> dict[str, Any]:
         document["secrets"] = dict(task.secrets)
     if task.dask_client:
         document["dask_client"] = True
+    if task.nodes > 1:
+        document["nodes"] = task.nodes
     return document
 
 
@@ -66,23 +81,28 @@ def task_from_json(document: Mapping[str, Any]) -> Task:
         document["environment"],
         document.get("secrets", {}),
         document.get("dask_client", False),
+        document.get("nodes", 1),
     )
 
 
 def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
     """An attempt as JSON data, without its task."""
-    return {
+    document: dict[str, Any] = {
         "run": attempt.run,
         "step": attempt.step,
         "number": attempt.number,
         "inputs": values_to_json(attempt.inputs),
     }
+    if (rank := attempt.rank) is not None:
+        document["rank"] = [rank.number, rank.count, rank.round, rank.address, rank.port]
+    return document
 
 
 def attempt_from_json(document: Mapping[str, Any], task: Task) -> Attempt:
     """An attempt of a task from JSON data."""
     inputs = values_from_json(document["inputs"])
-    return Attempt(document["run"], document["step"], document["number"], task, inputs)
+    rank = Rank(*document["rank"]) if "rank" in document else None
+    return Attempt(document["run"], document["step"], document["number"], task, inputs, rank=rank)
 
 
 def attempts_to_json(attempts: Sequence[Attempt]) -> dict[str, Any]:
@@ -116,6 +136,22 @@ def event_to_json(event: AttemptEvent) -> dict[str, Any]:
             return {"event": "told", "attempt": event.attempt, "entries": metrics.entries_to_json(event.entries)}
         case AttemptEnded():
             return _ended_to_json(event)
+
+
+def coming_to_json(event: RankCame) -> dict[str, Any]:
+    """That a rank has come, as JSON data; it is no event of an attempt."""
+    return {
+        "event": CAME,
+        "attempt": event.attempt,
+        "node": event.node,
+        "address": event.address,
+        "port": event.port,
+    }
+
+
+def coming_from_json(document: Mapping[str, Any]) -> RankCame:
+    """That a rank has come, from JSON data."""
+    return RankCame(document["attempt"], document["node"], document["address"], document["port"])
 
 
 def _ended_to_json(event: AttemptEnded) -> dict[str, Any]:

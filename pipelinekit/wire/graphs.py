@@ -262,6 +262,8 @@ def _options_to_json(options: StepOptions) -> dict[str, Any]:
     for name in ("compute", "timeout", "max_age", "dask_client", "queue_timeout"):
         if value := getattr(options, name):
             document[name] = value
+    if options.nodes > 1:
+        document["nodes"] = options.nodes
     if options.resources != Resources():
         document["resources"] = options.resources.document()
     if (retry := options.retry) != Retry(attempts=0):
@@ -292,6 +294,7 @@ def _options_from_json(document: Mapping[str, Any], cache_version: str) -> StepO
         {secrets.check_secret_name(name): bool(keyed) for name, keyed in document.get("secrets", {}).items()},
         document.get("dask_client", False),
         document.get("queue_timeout", 0.0),
+        document.get("nodes", 1),
     )
 
 

@@ -52,6 +52,7 @@ NOT_KEYED = {
         "register": "says what becomes of an output when the run has ended",
         "secrets": "are keyed through the definition, by version, unless their author says that they cannot matter",
         "dask_client": "where a step computes cannot change what it computes",
+        "nodes": "on how many nodes a step computes cannot change what it computes",
     },
 }
 

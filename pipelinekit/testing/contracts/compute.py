@@ -94,6 +94,16 @@ def leak(x):
 def threads(x):
     return [os.environ[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")]
 
+def ranked(x):
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK")
+    rank = int(os.environ["RANK"])
+    print("rank", rank, "of", os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), flush=True)
+    if rank == x:
+        raise ConnectionResetError("no more") if x == 0 else ValueError("no more")
+    if x >= 0:
+        time.sleep(600)
+    return [os.environ[name] for name in names]
+
 def talk(x):
     for number in range(x):
         print("line", number)
@@ -293,6 +303,42 @@ class IsolatedContract(ComputeContract):
         ended = self.run(self.attempt("one", "threads", 0), wide).ended
         assert ended["one"].outputs["output"].inline == ["1", "1", "1"]
         assert ended["wide"].outputs["output"].inline == ["2", "2", "2"]
+
+    def test_one_on_several_nodes_is_that_of_rank_0_and_all_tell_what_they_write(self) -> None:
+        watched = self.run(self.attempt("a", "ranked", -1, nodes=2), self.attempt("b", "double", 4))
+        assert watched.ended["a"].outputs == {"output": plain(["0", "2", "0", "1", "0"])}, watched.ended["a"].failure
+        first, second = sorted(watched.log("a", "stdout").splitlines(), key=len)
+        assert second == f"[rank 1] {first.replace('rank 0', 'rank 1')}"
+        assert watched.ended["b"].outputs == {"output": plain(8)}
+        assert [event.attempt for event in watched.seen if isinstance(event, AttemptStarted)].count("run/a/1") == 1
+
+    def test_the_rank_that_fails_ends_the_others_and_is_told(self) -> None:
+        attempts = [self.attempt(f"n{rank}", "ranked", rank, nodes=2) for rank in range(2)]
+        failures = [event.failure or Failure("", "") for _, event in sorted(self.run(*attempts).ended.items())]
+        assert [failure.kind for failure in failures] == ["user", "user"]
+        assert [failure.message for failure in failures] == [
+            "rank 0: ConnectionResetError: no more",
+            "rank 1: ValueError: no more",
+        ]
+
+    def test_one_on_several_nodes_is_canceled_as_a_whole(self) -> None:
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            attempt = self.attempt("a", "ranked", 9, nodes=2)
+            compute.start([attempt])
+            watched.until_written("[rank 1] rank 1 of", compute)
+            compute.stop([attempt.id])
+            failure = watched.until(1, compute)["a"].failure
+        finally:
+            compute.close()
+        assert failure is not None
+        assert (failure.kind, failure.message) == ("canceled", "the attempt was canceled")
+
+    def test_more_nodes_than_there_can_be_are_refused_or_are_processes_here(self) -> None:
+        failure = self.run(self.attempt("a", "ranked", -1, nodes=3)).ended["a"].failure
+        words = "step 'a' can never run here: it asks for 3 nodes, there are never more than 2"
+        assert failure is None or (failure.kind, failure.message) == ("compute", words)
 
     def test_a_timeout_ends_the_attempt(self) -> None:
         failure = self.run(self.attempt("a", "sleep", 60, timeout=0.5)).ended["a"].failure
