@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     import threading
 
     from pipelinekit.compute import local
+    from pipelinekit.domain import planning, traces
     from pipelinekit.domain import servers as server_nouns
-    from pipelinekit.domain import traces
     from pipelinekit.domain.graphs import Graph
     from pipelinekit.domain.runs import RunOptions, RunRecord, StepRecord
     from pipelinekit.domain.sign_in import SignInPolicy
+    from pipelinekit.domain.snapshots import Tree
     from pipelinekit.domain.vitals import Waits
     from pipelinekit.engine import orchestrator
     from pipelinekit.engine import traces as run_traces
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pipelinekit.workspace.pipelines import Arguments
 else:
     planner = late("pipelinekit.runtime.planner")
+    planning = late("pipelinekit.domain.planning")
     issuers = late("pipelinekit.storage.issuers")
     queueing = late("pipelinekit.storage.queueing")
     estimating = late("pipelinekit.workspace.estimating")
@@ -70,7 +72,7 @@ class ServeServices(computing.ComputeServices):
 
         @property
         def compiler(self) -> Compiler: ...  # noqa: D102 - see `bootstrap.Services`
-        def files(self) -> Files: ...  # noqa: D102
+        def files(self, trees: Sequence[Tree] = ()) -> Files: ...  # noqa: D102
 
     @cached_property
     def _launched(self) -> dict[str, tuple[DriverProcess, int]]:
@@ -121,12 +123,23 @@ class ServeServices(computing.ComputeServices):
 
     def expected(self, graph: Graph, given: Arguments, options: RunOptions) -> Mapping[str, int]:
         """How many steps of a run with these arguments are expected to be reused, to run, or to depend on others."""
+        steps = self.planned(graph, given, options, explained=False)
+        return {name: sum(step.decision == name for step in steps) for name in planning.DECISIONS}
+
+    def planned(
+        self,
+        graph: Graph,
+        given: Arguments,
+        options: RunOptions,
+        trees: Sequence[Tree] = (),
+        *,
+        explained: bool = True,
+    ) -> list[planning.PlannedStep]:
+        """What would become of each step of a run with these arguments; `trees` are snapshots not in the store."""
         records = self.records
-        stores = records.reuse, records.documents, self.blobs, self.clock, self.files()
-        steps = planner.plan(
-            self.compiler.bind_secrets(graph), given.values, given.paths, options, *stores, explained=False
-        )
-        return {name: sum(step.decision == name for step in steps) for name in ("reuse", "run", "maybe", "skip")}
+        stores = records.reuse, records.documents, self.blobs, self.clock, self.files(trees)
+        bound = self.compiler.bind_secrets(graph)
+        return planner.plan(bound, given.values, given.paths, options, *stores, explained=explained)
 
     def recover(self) -> None:
         """See to runs that nobody drives: have those that go on driven, end the others.

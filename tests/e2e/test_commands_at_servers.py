@@ -139,6 +139,11 @@ LOOKING = """
     runs show zzzz
     explain RUN
     explain RUN scale
+    plan retrain.py
+    plan retrain.py -p rate=4.0
+    plan retrain.py -p rate=3 --regenerate scale
+    plan retrain.py -p rte=3
+    plan nothing.py
     graph RUN
     experiments list
     experiments list --all
@@ -399,7 +404,6 @@ REFUSED = """
     fsck
     serve
     run retrain.py --in-process
-    plan retrain.py
     compile retrain.py
     workspace show
     runs export latest

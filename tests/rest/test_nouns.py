@@ -128,6 +128,22 @@ def test_views_of_a_run_are_what_the_commands_print(service):
     assert api(service, "GET", f"/runs/{service.run}/children").json() == {"run": service.run, "children": []}
 
 
+def test_a_plan_tells_every_step_and_records_nothing(service):
+    project = Project(service.home.parent)
+    made = project("publish", "pages.py", "--endpoint", "paging", "--json").json
+    before = (service.services().database.read("all_events", ()), rows(service))
+    same = api(service, "POST", f"/pipelines/{made['id']}/plan").json()
+    assert same == project("plan", "pages.py", "--json").json
+    assert same["summary"] == {"reuse": 3, "run": 0, "maybe": 0, "skip": 0}
+    call = {"parameters": {"text": "new"}, "version": 0}
+    other = api(service, "POST", "/pipeline-endpoints/paging/plan", service.contributor, json=call).json()
+    assert {step["decision"] for step in other["steps"]} == {"run"}
+    assert "'text' changed" in other["steps"][0]["reasons"][0]["message"]
+    assert api(service, "POST", "/pipeline-endpoints/paging/plan", json={"parameters": {"txt": 1}}).status_code == 400
+    assert api(service, "POST", "/plans", json={"upload": "xxh3:" + "0" * 32}).status_code == 404
+    assert (service.services().database.read("all_events", ()), rows(service)) == before
+
+
 def test_each_change_is_in_the_audit_log_with_who_made_it(service):
     blob, _ = service.services().blobs.put(b"a text")
     changes = (

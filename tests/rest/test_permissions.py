@@ -72,7 +72,7 @@ MORE_THAN_LOOKING = {
         preview_dataset read_dataset_head show_dataset_value""",
     "call": "call_pipeline_endpoint",
     "submit": """change_pipeline_draft create_pipeline_draft delete_pipeline_draft submit_pipeline_draft
-        add_run_properties archive_experiment build_environment call_pipeline cancel_run change_experiment
+        add_run_properties archive_experiment build_environment plan_pipeline plan_pipeline_endpoint plan_upload call_pipeline cancel_run change_experiment
         clone_environment describe_run find_missing_blobs keep_run_file lock_environment lock_registered_environment
         make_experiment reactivate_experiment register_dataset register_environment repeat_run store_blob store_blobs
         store_datastore_file submit_run tag_run update_dataset""",
