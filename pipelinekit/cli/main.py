@@ -64,7 +64,7 @@ COMMANDS = {
 AT_SERVERS = frozenset(
     ("run", "plan", "publish", "runs", "explain", "experiments", "graph", "pipelines", "pipeline-endpoints",
      "schedules", "datasets", "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens",
-     "settings", "webhooks", "pipeline-drafts")
+     "settings", "webhooks", "pipeline-drafts", "fsck", "gc")
 )  # fmt: skip
 
 EXIT_FAILED = 1

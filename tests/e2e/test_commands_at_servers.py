@@ -195,6 +195,11 @@ LOOKING = """
     reuse invalidate --step scale --dry-run
     reuse invalidate
     settings
+    fsck
+    fsck --quick
+    gc --dry-run
+    gc --dry-run --keep-runs 1 --unused-days 0.5 --max-size 1MB --grace 2
+    gc --keep-runs -1
 """
 
 
@@ -329,6 +334,9 @@ CHANGING = """
     webhooks disallow NAME.example:8080
     webhooks delete NAME
     webhooks list
+    fsck --repair
+    fsck --repair --quick
+    gc
     secrets set NAME
     secrets set NAME=value
     secrets delete NAME
@@ -400,8 +408,6 @@ def test_what_is_changed_is_told_the_same(served, monkeypatch, form):
 
 
 REFUSED = """
-    gc --dry-run
-    fsck
     serve
     run retrain.py --in-process
     compile retrain.py
@@ -427,7 +433,7 @@ def test_what_works_beside_the_folder_is_refused_at_a_server(served, monkeypatch
 def test_a_server_is_asked_with_a_token_and_one_workspace_is_named(served, monkeypatch):
     code, _, err = said(served, ["runs", "list"], monkeypatch, server=True, token="nonsense")
     assert (code, "no valid access token" in err or "token" in err) == (1, True)
-    code, _, err = said(served, ["gc", "--workspace", "."], monkeypatch, server=True)
+    code, _, err = said(served, ["runs", "list", "--workspace", "."], monkeypatch, server=True)
     assert (code, "not both" in err) == (2, True)
     code, _, err = said(served, ["secrets", "list"], monkeypatch, server=True, token=served.reader)
     assert (code, "takes the role owner" in err) == (1, True)

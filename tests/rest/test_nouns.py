@@ -144,6 +144,35 @@ def test_a_plan_tells_every_step_and_records_nothing(service):
     assert (service.services().database.read("all_events", ()), rows(service)) == before
 
 
+def test_a_clean_up_that_is_tried_says_what_the_command_says_and_removes_nothing(service):
+    project = Project(service.home.parent)
+    before = rows(service)
+    body = {"dry_run": True, "keep_runs": 0, "max_bytes": 0, "grace_seconds": 7200.0}
+    found = api(service, "POST", "/clean-ups", json=body).json()
+    words = ("gc", "--dry-run", "--keep-runs", "0", "--max-size", "0", "--grace", "2", "--json")
+    assert found == project(*words).json
+    assert service.run in found["runs"]
+    for wrong in ({"grace_seconds": 60.0}, {"keep_runs": -1}, {"keep_days": "1"}, {"keep": 1}):
+        assert api(service, "POST", "/clean-ups", json=wrong).status_code == 400, wrong
+    assert api(service, "GET", f"/runs/{service.run}").status_code == 200
+    assert rows(service) == before
+
+
+def test_a_damaged_blob_is_told_and_set_aside(service):
+    project = Project(service.home.parent)
+    run = project.run("pages.py", "-p", "text=to be damaged")["id"]
+    content = api(service, "GET", f"/runs/{run}/outputs/page/content").content
+    (blob,) = [path for path in (service.home / "blobs").rglob("*") if path.is_file() and path.read_bytes() == content]
+    blob.chmod(0o600)
+    blob.write_bytes(b"damaged")
+    found = api(service, "GET", "/checks").json()
+    assert found == project("fsck", "--json", code=1).json
+    assert (found["clean"], found["repaired"]) == (False, False)
+    repaired = api(service, "POST", "/checks/repairs").json()
+    assert (repaired["clean"], repaired["repaired"]) == (True, True)
+    assert not blob.exists()
+
+
 def test_each_change_is_in_the_audit_log_with_who_made_it(service):
     blob, _ = service.services().blobs.put(b"a text")
     changes = (
@@ -179,6 +208,8 @@ def test_each_change_is_in_the_audit_log_with_who_made_it(service):
         ("POST", f"/runs/{service.run}/files", {"name": "kept", "blob": blob, "suffix": ".txt"}, "runs.keep-file"),
         ("PUT", "/datastores/raw/content/new.txt", {"blob": blob}, "datastores.write"),
         ("POST", "/reuse/invalidations", {"step": "number"}, "reuse.invalidate"),
+        ("POST", "/checks/repairs", {"quick": True}, "workspace.repair"),
+        ("POST", "/clean-ups", {"keep_days": 1.0}, "workspace.clean-up"),
     )
     for method, path, body, action in changes:
         answer = api(service, method, path, json=body)
