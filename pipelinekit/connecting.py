@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+from pipelinekit.classes import replace
 from pipelinekit.client.blobs import RemoteBlobs
 from pipelinekit.client.connection import LONG_SECONDS, Connection, quoted
 from pipelinekit.client.datasets import RemoteDatasets
@@ -35,6 +37,7 @@ from pipelinekit.wire.accounting import use_from_document as step_use_from_docum
 from pipelinekit.wire.datasets import use_from_document
 from pipelinekit.wire.runs import reasons_from_json
 from pipelinekit.wire.upkeep import clean_up_from_document, faults_from_document, policy_to_json
+from pipelinekit.workspace.bundles import Exported, export_file, exported
 from pipelinekit.workspace.datasets import RegisteredDataset
 from pipelinekit.workspace.datastores import DatastoreHandle
 from pipelinekit.workspace.experiments import ExperimentCollection
@@ -203,6 +206,20 @@ class RemoteServices:
         """Remove what a policy lets go, and what nothing refers to; with `dry` only say what that would be."""
         body = {**policy_to_json(policy), "dry_run": dry}
         return clean_up_from_document(self.connection.ask("POST", "/clean-ups", body, seconds=LONG_SECONDS).document)
+
+    def export(self, run: str, output: str = "", *, with_outputs: bool = False) -> Exported:
+        """Write a run to a file of this machine, whole or not at all."""
+        name = self.records.runs.get(run).id
+        target = export_file(name, output)
+        staged = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            with staged.open("wb") as stream:
+                self.connection.fetch(f"/runs/{quoted(name)}/export", stream, LONG_SECONDS, with_outputs=with_outputs)
+            made = exported(staged)
+            os.replace(staged, target)
+        finally:
+            staged.unlink(missing_ok=True)
+        return replace(made, file=target)
 
     def _step_uses(self, since: float) -> Sequence[StepUse]:
         return [step_use_from_document(item) for item in self.connection.get("/reuse/uses", since=since)["uses"]]

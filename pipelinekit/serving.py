@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pipelinekit.runtime import performer, planner, service, telemetry, turns
     from pipelinekit.storage import issuers, queueing, servers, vitals, waiting
     from pipelinekit.storage import uploads as upload_parts
-    from pipelinekit.workspace import estimating, sign_in, uploads
+    from pipelinekit.workspace import bundles, estimating, sign_in, uploads
     from pipelinekit.workspace.compiling import Compiler
     from pipelinekit.workspace.pipelines import Arguments
 else:
@@ -41,6 +41,7 @@ else:
     planning = late("pipelinekit.domain.planning")
     issuers = late("pipelinekit.storage.issuers")
     queueing = late("pipelinekit.storage.queueing")
+    bundles = late("pipelinekit.workspace.bundles")
     estimating = late("pipelinekit.workspace.estimating")
     sign_in = late("pipelinekit.workspace.sign_in")  # an extra
     local = late("pipelinekit.compute.local")
@@ -140,6 +141,19 @@ class ServeServices(computing.ComputeServices):
         stores = records.reuse, records.documents, self.blobs, self.clock, self.files(trees)
         bound = self.compiler.bind_secrets(graph)
         return planner.plan(bound, given.values, given.paths, options, *stores, explained=explained)
+
+    def bundle(self, run: str) -> bundles.Bundle:
+        """What a run was made of, and what its steps gave. Raises what keeps it from being done again."""
+        records = self.records
+        found = records.runs.get(run)
+        return bundles.bundle_of_run(found, records.documents, records.runs.steps(found.id), self.blobs)
+
+    def export(self, run: str, output: str = "", *, with_outputs: bool = False) -> bundles.Exported:
+        """Write a run to a file, which is named after it where none is said."""
+        bundle = self.bundle(run)
+        target = bundles.export_file(bundle.run, output)
+        bundles.write_bundle(bundle, self.blobs, target, with_outputs=with_outputs)
+        return bundles.exported(target)
 
     def recover(self) -> None:
         """See to runs that nobody drives: have those that go on driven, end the others.

@@ -350,6 +350,9 @@ CHANGING = """
     datasets download sales --to out-NAME
     datastores download raw *.csv --to other-NAME
     datastores download raw *.csv --to other-NAME
+    runs export RUN -o run-NAME.zip
+    runs export RUN -o all-NAME.zip --with-outputs
+    runs export nothing
     snapshots download RUN -o snap-NAME.zip
     snapshots download RUN -o snap-NAME
     runs outputs RUN --save outputs-NAME
@@ -412,7 +415,6 @@ REFUSED = """
     run retrain.py --in-process
     compile retrain.py
     workspace show
-    runs export latest
     runs reproduce latest
     computes keep far
     secrets rotate-key

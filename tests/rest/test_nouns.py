@@ -70,6 +70,7 @@ def rows(service, count=1):
         ("/runs/{run}/outputs/number/content", "number.json"),
         ("/runs/{run}/outputs/output/content?step=page", "output.html"),
         ("/runs/{run}/graph.svg", "{run}.svg"),
+        ("/runs/{run}/export", "run-{run}.zip"),
         ("/datastores/raw/content/sales.csv", "sales.csv"),
         ("/datasets/sales/content/sales.csv", "sales.csv"),
         ("/datasets/sales/head", "head.arrows"),
@@ -142,6 +143,18 @@ def test_a_plan_tells_every_step_and_records_nothing(service):
     assert api(service, "POST", "/pipeline-endpoints/paging/plan", json={"parameters": {"txt": 1}}).status_code == 400
     assert api(service, "POST", "/plans", json={"upload": "xxh3:" + "0" * 32}).status_code == 404
     assert (service.services().database.read("all_events", ()), rows(service)) == before
+
+
+def test_a_run_that_was_exported_over_http_is_done_again_elsewhere(service, tmp_path):
+    (tmp_path / "run.zip").write_bytes(api(service, "GET", f"/runs/{service.run}/export").content)
+    (tmp_path / "elsewhere").mkdir()
+    again = Project(tmp_path / "elsewhere")("runs", "reproduce", str(tmp_path / "run.zip"), "--json").json
+    assert again["run"] == service.run
+    assert [item["identical"] for item in again["outputs"]] == [True] * 3
+    more = api(service, "GET", f"/runs/{service.run}/export?with_outputs=true").content
+    names = [set(zipfile.ZipFile(io.BytesIO(data)).namelist()) for data in ((tmp_path / "run.zip").read_bytes(), more)]
+    assert names[0] < names[1]
+    assert api(service, "GET", "/runs/nothing/export").status_code == 404
 
 
 def test_a_clean_up_that_is_tried_says_what_the_command_says_and_removes_nothing(service):

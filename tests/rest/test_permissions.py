@@ -68,7 +68,7 @@ def test_a_route_declares_exactly_one_permission(method, path, route):
 
 
 MORE_THAN_LOOKING = {
-    "download": """download_blob download_dataset_file download_datastore_file download_run_file download_run_output
+    "download": """export_run download_blob download_dataset_file download_datastore_file download_run_file download_run_output
         preview_dataset read_dataset_head show_dataset_value""",
     "call": "call_pipeline_endpoint",
     "submit": """change_pipeline_draft create_pipeline_draft delete_pipeline_draft submit_pipeline_draft
