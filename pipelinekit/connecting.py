@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -9,8 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+from pipelinekit.classes import replace
 from pipelinekit.client.blobs import RemoteBlobs
-from pipelinekit.client.connection import Connection, quoted
+from pipelinekit.client.connection import LONG_SECONDS, Connection, quoted
 from pipelinekit.client.datasets import RemoteDatasets
 from pipelinekit.client.datastores import RemoteDatastores, RemoteStore
 from pipelinekit.client.experiments import RemoteExperiments
@@ -28,11 +30,14 @@ from pipelinekit.domain.accounting import Kept, StepUse
 from pipelinekit.domain.datasets import DatasetUse
 from pipelinekit.domain.datastores import Datastore
 from pipelinekit.domain.runs import RunRecord, StepRecord, StepStatus
+from pipelinekit.domain.upkeep import Collection, RetentionPolicy, StoreFault
 from pipelinekit.storage.zones import InstalledZones
 from pipelinekit.wire.accounting import kept_from_document
 from pipelinekit.wire.accounting import use_from_document as step_use_from_document
 from pipelinekit.wire.datasets import use_from_document
 from pipelinekit.wire.runs import reasons_from_json
+from pipelinekit.wire.upkeep import clean_up_from_document, faults_from_document, policy_to_json
+from pipelinekit.workspace.bundles import Exported, export_file, exported
 from pipelinekit.workspace.datasets import RegisteredDataset
 from pipelinekit.workspace.datastores import DatastoreHandle
 from pipelinekit.workspace.experiments import ExperimentCollection
@@ -188,6 +193,33 @@ class RemoteServices:
         body = {name: getattr(criteria, name) for name in criteria.__match_args__}
         made = self.connection.ask("POST", "/reuse/invalidations", {**body, "why": why, "dry_run": dry_run}).document
         return [kept_from_document(item) for item in made["results"]]
+
+    def check(self, *, quick: bool = False, repair: bool = False, **_: object) -> list[StoreFault]:
+        """What is wrong in the workspace. Nobody is told how far the server is."""
+        if repair:
+            found = self.connection.ask("POST", "/checks/repairs", {"quick": quick}, seconds=LONG_SECONDS)
+        else:
+            found = self.connection.ask("GET", "/checks", query={"quick": quick}, seconds=LONG_SECONDS)
+        return faults_from_document(found.document)
+
+    def clean_up(self, policy: RetentionPolicy, *, dry: bool = False) -> Collection:
+        """Remove what a policy lets go, and what nothing refers to; with `dry` only say what that would be."""
+        body = {**policy_to_json(policy), "dry_run": dry}
+        return clean_up_from_document(self.connection.ask("POST", "/clean-ups", body, seconds=LONG_SECONDS).document)
+
+    def export(self, run: str, output: str = "", *, with_outputs: bool = False) -> Exported:
+        """Write a run to a file of this machine, whole or not at all."""
+        name = self.records.runs.get(run).id
+        target = export_file(name, output)
+        staged = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            with staged.open("wb") as stream:
+                self.connection.fetch(f"/runs/{quoted(name)}/export", stream, LONG_SECONDS, with_outputs=with_outputs)
+            made = exported(staged)
+            os.replace(staged, target)
+        finally:
+            staged.unlink(missing_ok=True)
+        return replace(made, file=target)
 
     def _step_uses(self, since: float) -> Sequence[StepUse]:
         return [step_use_from_document(item) for item in self.connection.get("/reuse/uses", since=since)["uses"]]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipelinekit.domain import run_queries
     from pipelinekit.domain import schedules as schedule_nouns
+    from pipelinekit.domain import upkeep as upkeep_nouns
     from pipelinekit.domain.upkeep import StoreFault
     from pipelinekit.domain.values import StoredValue
     from pipelinekit.runtime import sender, ticker
@@ -25,9 +26,20 @@ if TYPE_CHECKING:
     from pipelinekit.storage import schedules as schedule_records
     from pipelinekit.storage import secrets as secret_records
     from pipelinekit.storage import webhooks as webhook_records
-    from pipelinekit.workspace import schedule_checking, schedule_runs, schedule_watching, schedules, webhooks
+    from pipelinekit.workspace import (
+        checking,
+        schedule_checking,
+        schedule_runs,
+        schedule_watching,
+        schedules,
+        webhooks,
+    )
+    from pipelinekit.workspace import upkeep as cleaning
 else:
     run_queries = late("pipelinekit.domain.run_queries")
+    upkeep_nouns = late("pipelinekit.domain.upkeep")
+    checking = late("pipelinekit.workspace.checking")
+    cleaning = late("pipelinekit.workspace.upkeep")
     schedule_checking = late("pipelinekit.workspace.schedule_checking")
     schedule_nouns = late("pipelinekit.domain.schedules")
     posting = late("pipelinekit.storage.posting")
@@ -172,6 +184,24 @@ class ScheduleServices(serving.ServeServices):
     @cached_property
     def _webhook_records(self) -> webhook_records.SQLWebhooks:
         return webhook_records.SQLWebhooks(self.database, self.clock)
+
+    # -- the workspace as a whole ------------------------------------------------------------------------------------
+
+    def check(
+        self, *, quick: bool = False, repair: bool = False, progress: checking.Progress | None = None
+    ) -> list[StoreFault]:
+        """What is wrong in the workspace. With `quick` less is read; with `repair` what can be mended is."""
+        found = checking.Checker(self.upkeep, upkeep_nouns.GRACE_SECONDS).check(
+            quick=quick, repair=repair, progress=progress
+        )
+        found += self.secret_faults(quick=quick)
+        if not quick:
+            found += [*self.access_faults(), *self.schedule_faults(), *self.webhook_faults()]
+        return found
+
+    def clean_up(self, policy: upkeep_nouns.RetentionPolicy, *, dry: bool = False) -> upkeep_nouns.Collection:
+        """Remove what a policy lets go, and what nothing refers to; with `dry` only say what that would be."""
+        return cleaning.Collector(self.upkeep).collect(policy, dry=dry)
 
     # -- what both stand on ------------------------------------------------------------------------------------------
 

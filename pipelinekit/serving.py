@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     import threading
 
     from pipelinekit.compute import local
+    from pipelinekit.domain import planning, traces
     from pipelinekit.domain import servers as server_nouns
-    from pipelinekit.domain import traces
     from pipelinekit.domain.graphs import Graph
     from pipelinekit.domain.runs import RunOptions, RunRecord, StepRecord
     from pipelinekit.domain.sign_in import SignInPolicy
+    from pipelinekit.domain.snapshots import Tree
     from pipelinekit.domain.vitals import Waits
     from pipelinekit.engine import orchestrator
     from pipelinekit.engine import traces as run_traces
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
     from pipelinekit.runtime import performer, planner, service, telemetry, turns
     from pipelinekit.storage import issuers, queueing, servers, vitals, waiting
     from pipelinekit.storage import uploads as upload_parts
-    from pipelinekit.workspace import estimating, sign_in, uploads
+    from pipelinekit.workspace import bundles, estimating, sign_in, uploads
     from pipelinekit.workspace.compiling import Compiler
     from pipelinekit.workspace.pipelines import Arguments
 else:
     planner = late("pipelinekit.runtime.planner")
+    planning = late("pipelinekit.domain.planning")
     issuers = late("pipelinekit.storage.issuers")
     queueing = late("pipelinekit.storage.queueing")
+    bundles = late("pipelinekit.workspace.bundles")
     estimating = late("pipelinekit.workspace.estimating")
     sign_in = late("pipelinekit.workspace.sign_in")  # an extra
     local = late("pipelinekit.compute.local")
@@ -70,7 +73,7 @@ class ServeServices(computing.ComputeServices):
 
         @property
         def compiler(self) -> Compiler: ...  # noqa: D102 - see `bootstrap.Services`
-        def files(self) -> Files: ...  # noqa: D102
+        def files(self, trees: Sequence[Tree] = ()) -> Files: ...  # noqa: D102
 
     @cached_property
     def _launched(self) -> dict[str, tuple[DriverProcess, int]]:
@@ -121,12 +124,36 @@ class ServeServices(computing.ComputeServices):
 
     def expected(self, graph: Graph, given: Arguments, options: RunOptions) -> Mapping[str, int]:
         """How many steps of a run with these arguments are expected to be reused, to run, or to depend on others."""
+        steps = self.planned(graph, given, options, explained=False)
+        return {name: sum(step.decision == name for step in steps) for name in planning.DECISIONS}
+
+    def planned(
+        self,
+        graph: Graph,
+        given: Arguments,
+        options: RunOptions,
+        trees: Sequence[Tree] = (),
+        *,
+        explained: bool = True,
+    ) -> list[planning.PlannedStep]:
+        """What would become of each step of a run with these arguments; `trees` are snapshots not in the store."""
         records = self.records
-        stores = records.reuse, records.documents, self.blobs, self.clock, self.files()
-        steps = planner.plan(
-            self.compiler.bind_secrets(graph), given.values, given.paths, options, *stores, explained=False
-        )
-        return {name: sum(step.decision == name for step in steps) for name in ("reuse", "run", "maybe", "skip")}
+        stores = records.reuse, records.documents, self.blobs, self.clock, self.files(trees)
+        bound = self.compiler.bind_secrets(graph)
+        return planner.plan(bound, given.values, given.paths, options, *stores, explained=explained)
+
+    def bundle(self, run: str) -> bundles.Bundle:
+        """What a run was made of, and what its steps gave. Raises what keeps it from being done again."""
+        records = self.records
+        found = records.runs.get(run)
+        return bundles.bundle_of_run(found, records.documents, records.runs.steps(found.id), self.blobs)
+
+    def export(self, run: str, output: str = "", *, with_outputs: bool = False) -> bundles.Exported:
+        """Write a run to a file, which is named after it where none is said."""
+        bundle = self.bundle(run)
+        target = bundles.export_file(bundle.run, output)
+        bundles.write_bundle(bundle, self.blobs, target, with_outputs=with_outputs)
+        return bundles.exported(target)
 
     def recover(self) -> None:
         """See to runs that nobody drives: have those that go on driven, end the others.

@@ -6,13 +6,12 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 
-from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.output import print_json
+from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.texts import counted, size_text
-from pipelinekit.domain.upkeep import GRACE_SECONDS, StoreFault
-from pipelinekit.workspace.checking import Checker
+from pipelinekit.domain.upkeep import StoreFault
+from pipelinekit.wire.upkeep import faults_document
 
 EVERY_SECONDS = 0.5
 
@@ -32,22 +31,15 @@ def execute(arguments: argparse.Namespace) -> int:
     """Check, and print what is wrong; 0 when nothing is, or all of it was repaired."""
     services = open_services(create=False)
     shown = _Progress() if sys.stderr.isatty() and not arguments.json else None
-    found = Checker(services.upkeep, GRACE_SECONDS).check(
-        quick=arguments.quick, repair=arguments.repair, progress=shown
-    )
-    found += services.secret_faults(quick=arguments.quick)
-    found += (
-        [] if arguments.quick else [*services.access_faults(), *services.schedule_faults(), *services.webhook_faults()]
-    )
+    found = services.check(quick=arguments.quick, repair=arguments.repair, progress=shown)
     if shown:
         shown.clear()
-    faults = [item for item in found if not item.note]
-    left = [item for item in faults if not (arguments.repair and item.repair)]
+    document = faults_document(found, repaired=arguments.repair)
     if arguments.json:
-        print_json({"repaired": arguments.repair, "clean": not left, "faults": [asdict(item) for item in found]})
+        print_json(document)
     else:
         print("\n".join(_lines(found, repaired=arguments.repair)))
-    return 1 if left else 0
+    return 0 if document["clean"] else 1
 
 
 def _lines(found: Sequence[StoreFault], *, repaired: bool) -> list[str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
-from pipelinekit.bootstrap import open_services
 from pipelinekit.cli.output import print_json, table
+from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.steps import parse_size
 from pipelinekit.domain.texts import counted, seconds_text, size_text
-from pipelinekit.domain.upkeep import GRACE_SECONDS, SHORTEST_GRACE, RetentionPolicy
+from pipelinekit.domain.upkeep import GRACE_SECONDS, SHORTEST_GRACE, Collection, Freed, RetentionPolicy
 from pipelinekit.errors import UsageError
-from pipelinekit.workspace.upkeep import Collection, Collector, Freed
+from pipelinekit.wire.upkeep import clean_up_document
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Clean up, and say what went."""
     policy = _policy(arguments)
-    found = Collector(open_services(create=False).upkeep).collect(policy, dry=arguments.dry_run)
+    found = open_services(create=False).clean_up(policy, dry=arguments.dry_run)
     if arguments.json:
-        print_json({"dry_run": arguments.dry_run, **asdict(found)})
+        print_json(clean_up_document(found, dry=arguments.dry_run))
     else:
         print("\n".join(_lines(found, policy, dry=arguments.dry_run)))
     return 0

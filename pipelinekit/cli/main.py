@@ -62,9 +62,9 @@ COMMANDS = {
 }
 
 AT_SERVERS = frozenset(
-    ("run", "publish", "runs", "explain", "experiments", "graph", "pipelines", "pipeline-endpoints", "schedules",
-     "datasets", "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens", "settings",
-     "webhooks", "pipeline-drafts")
+    ("run", "plan", "publish", "runs", "explain", "experiments", "graph", "pipelines", "pipeline-endpoints",
+     "schedules", "datasets", "datastores", "computes", "reuse", "environments", "snapshots", "secrets", "tokens",
+     "settings", "webhooks", "pipeline-drafts", "fsck", "gc")
 )  # fmt: skip
 
 EXIT_FAILED = 1

@@ -24,29 +24,23 @@ from pipelinekit.workspace.bundles import (
     Bundle,
     BundleFile,
     Comparison,
-    bundle_of,
     compare_outputs,
     copy_blobs,
-    write_bundle,
 )
 from pipelinekit.workspace.differences import first_difference
 from pipelinekit.workspace.pipelines import Arguments
-from pipelinekit.workspace.runs import refuse_without_graph
 from pipelinekit.workspace.secrets import lent
-
-EXPORTED = ".zip"
 
 
 def export(arguments: argparse.Namespace, services: Services) -> int:
     """Write a run to a file."""
-    bundle = _bundle(services, arguments.run)
-    target = Path(arguments.output or f"run-{bundle.run}{EXPORTED}")
-    size = write_bundle(bundle, services.blobs, target, with_outputs=arguments.with_outputs)
+    made = services.export(arguments.run, arguments.output, with_outputs=arguments.with_outputs)
     if arguments.json:
-        print_json({"run": bundle.run, "file": str(target), "bytes": size, "blobs": len(bundle.blobs)})
+        print_json({"run": made.run, "file": str(made.file), "bytes": made.size, "blobs": made.blobs})
     else:
         print(
-            f"run {bundle.run} is in {target} ({size_text(size)}); 'pipelinekit runs reproduce {target}' does it again"
+            f"run {made.run} is in {made.file} ({size_text(made.size)}); "
+            f"'pipelinekit runs reproduce {made.file}' does it again"
         )
     return 0
 
@@ -66,7 +60,7 @@ def _reproduce(arguments: argparse.Namespace, services: Services | None, folder:
     if services is None:
         bundle = _unpacked(Path(arguments.run), place)
     else:
-        bundle = _bundle(services, arguments.run)
+        bundle = services.bundle(arguments.run)
         copy_blobs(bundle, services.blobs, place.blobs)
 
     def record() -> str:
@@ -147,15 +141,6 @@ def _submit(bundle: Bundle, place: Services) -> str:
         batch=place.records.batch,
     )
     return record.id
-
-
-def _bundle(services: Services, name: str) -> Bundle:
-    run = services.records.runs.get(name)
-    refuse_without_graph(run)
-    texts = services.records.documents.get([run.graph])
-    if run.removed or run.graph not in texts:
-        raise NotFoundError(f"run {run.id} was removed by clean-up", hint="choose a run that 'runs list' shows")
-    return bundle_of(run, texts[run.graph], services.records.runs.steps(run.id), services.blobs)
 
 
 def _explained(item: Comparison, old: Any, new: Any, folder: Path) -> Comparison:

@@ -21,6 +21,7 @@ from pipelinekit.errors import StorageError, UsageError
 from pipelinekit.runtime.driver import Begun, Driver, MustWaitError
 from pipelinekit.serving import WAITS
 from pipelinekit.wire.runs import run_document
+from pipelinekit.workspace.bundles import EXPORTED
 from pipelinekit.workspace.outputs import below
 from pipelinekit.workspace.repeating import verifying
 
@@ -141,9 +142,9 @@ def _run_argument(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
-    if arguments.verb in ("reproduce", "export", "drive"):
+    if arguments.verb in ("reproduce", "drive"):
         refuse_at_server(f"runs {arguments.verb}")
-    if arguments.verb == "reproduce" and arguments.run.endswith(reproducing.EXPORTED):
+    if arguments.verb == "reproduce" and arguments.run.endswith(EXPORTED):
         return reproducing.reproduce(arguments, None)
     services = open_services(create=False)
     if arguments.verb != "drive":

@@ -1,4 +1,4 @@
-"""`run FILE` and `publish FILE` at a server: what the pipeline consists of is sent to it, and runs there."""
+"""`run FILE`, `plan FILE` and `publish FILE` at a server: what the pipeline consists of is sent to it."""
 
 from __future__ import annotations
 
@@ -56,6 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(handle.document()) if arguments.json else print(handle.id)
         return 0
     return _follow(handle, graph, as_json=arguments.json)
+
+
+def plan(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What a run of a pipeline of this machine would do at the server, and why."""
+    workspace = connect()
+    with _sent(arguments.target, arguments.parameter, workspace, hints=True) as (document, _, longest):
+        regenerate = regenerate_words(arguments.regenerate or ())
+        return workspace.plan_upload({"upload": document, "regenerate": regenerate, "max_seconds": longest})
 
 
 def publish(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Connection:
                 _pause(number)
         raise AssertionError("there is at least one try")
 
-    def fetch(self, path: str, target: BinaryIO, **query: Any) -> None:
+    def fetch(self, path: str, target: BinaryIO, seconds: float = SECONDS, /, **query: Any) -> None:
         """Write the bytes at a path to a file, from its beginning; tried again as other questions are.
 
         Raises what went wrong at the server, and StorageError.
@@ -110,7 +110,7 @@ class Connection:
             target.seek(0)
             target.truncate()
             try:
-                with self._answered(request, SECONDS) as answer:
+                with self._answered(request, seconds) as answer:
                     shutil.copyfileobj(answer, target, PIECE_BYTES)
                     if answer.length:  # what is to come and did not
                         raise http.client.IncompleteRead(b"", answer.length)

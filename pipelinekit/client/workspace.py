@@ -7,7 +7,7 @@ from typing import Any, Generic
 
 from pipelinekit.client.access import RemoteAudit, RemoteSecrets, RemoteTokens
 from pipelinekit.client.computes import RemoteComputes
-from pipelinekit.client.connection import Connection
+from pipelinekit.client.connection import LONG_SECONDS, Connection
 from pipelinekit.client.environments import RemoteEnvironments
 from pipelinekit.client.pipeline_drafts import RemotePipelineDrafts, once
 from pipelinekit.client.publishing import RemoteEndpoints, RemotePipeline, RemotePipelines, regenerate_words
@@ -77,6 +77,10 @@ class RemoteWorkspace(Generic[RunT]):
     def submit_upload(self, body: Mapping[str, Any]) -> RunT:
         """Have a run driven of a pipeline that was sent; `body` is what a request says."""
         return self._runs.get(once(self.connection, "/runs", body)["id"])
+
+    def plan_upload(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What a run of a pipeline that was sent would do, and why; `body` is what a request for it says."""
+        return dict(self.connection.ask("POST", "/plans", body, again=True, seconds=LONG_SECONDS).document)
 
     def publish(
         self,

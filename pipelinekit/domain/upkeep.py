@@ -175,3 +175,29 @@ class StoreFault:
     hint: str = ""
     repair: str = ""
     note: bool = False
+
+
+@frozen
+class Freed:
+    """One kind of thing that went, or would go. `seconds` is what it took to compute it."""
+
+    kind: str
+    count: int
+    size: int = 0
+    seconds: float = 0.0
+
+
+@frozen
+class Collection:
+    """What a clean-up did, or would do.
+
+    `kept` and `young` count blobs: those that are needed, and those that nothing names but that were used too lately.
+    `over` is by how many bytes the store exceeds its budget; `waits_for` is the open run that keeps younger things.
+    """
+
+    freed: tuple[Freed, ...]
+    kept: Freed
+    young: Freed
+    runs: tuple[str, ...] = ()
+    over: int = 0
+    waits_for: str = ""

@@ -19,6 +19,7 @@ from pipelinekit.rest import (
     pipeline_drafts,
     pipeline_endpoints,
     pipelines,
+    plans,
     problems,
     run_events,
     run_records,
@@ -28,6 +29,7 @@ from pipelinekit.rest import (
     secrets,
     submissions,
     tokens,
+    upkeep,
     uploads,
     vitals,
     webhooks,
@@ -38,6 +40,7 @@ from pipelinekit.rest.guard import LOOPBACK, PREFIX, Guard
 NOUNS = (
     pipeline_endpoints, pipelines, runs, run_events, run_records, run_views, experiments, pipeline_drafts, schedules,
     datasets, datastores, environments, computes, secrets, accounts, webhooks, tokens, uploads,
+    plans, upkeep,
 )  # fmt: skip
 # They are tried in this order, and the first are called most: behind all others they would cost a tenth more.
 OPEN = ("/health", "/ready", "/openapi.json")  # what anybody may ask for

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from pipelinekit.domain.upkeep import GRACE_SECONDS, SHORTEST_GRACE
+
 SHOWN_KEYS = 20  # of those that are not known
 Pattern = Annotated[str, Field(max_length=255)]
 
@@ -385,3 +387,20 @@ class NewFile(Blob):
     name: str
     folder: bool = Field(False, description="the bytes are the manifest of a folder, whose files were sent, too")
     suffix: str = Field("", max_length=20, description="of the file's name, as .csv")
+
+
+class Repair(Body):
+    """A check that mends."""
+
+    quick: bool = Field(False, description="look whether blobs are there, without reading them")
+
+
+class CleanUp(Body):
+    """A clean-up. Without any key only what nothing refers to goes."""
+
+    dry_run: bool = Field(False, description="only tell what would go")
+    keep_days: float | None = Field(None, ge=0, description="remove runs that are older")
+    keep_runs: int | None = Field(None, ge=0, description="remove runs beyond the newest of each pipeline")
+    unused_days: float | None = Field(None, ge=0, description="give up results that nobody has used for so long")
+    max_bytes: int | None = Field(None, ge=0, description="give up results until the store is no larger")
+    grace_seconds: float = Field(GRACE_SECONDS, ge=SHORTEST_GRACE, description="keep files that were used so lately")

@@ -176,7 +176,8 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
     """
     failure, ready = None, None
     try:
-        ready = _prepared(asked, services, principal, wanted)
+        target, prepared, place = prepare(asked, services, principal, wanted)
+        ready = target, prepared, Expected(**_expected(services, target, prepared)), place
     except PipelinekitError as error:
         if not wanted.key:
             raise
@@ -213,9 +214,10 @@ def _callback_place(services: Services, principal: Principal, wanted: Wanted) ->
     return services.webhooks.check_callback(wanted.body.callback, anywhere=anywhere)
 
 
-def _prepared(
+def prepare(
     asked: Asked, services: Services, principal: Principal, wanted: Wanted
-) -> tuple[Target, Prepared, Expected, Place | None]:
+) -> tuple[Target, Prepared, Place | None]:
+    """What a request asks for, with all that is looked up before anything is recorded. Raises what is wrong with it."""
     if (wanted.body.priority or 0) > 0:
         check(services, asked.request, principal, Permission.SUBMIT)  # a trigger may not pass others by
     target = wanted.target(services)
@@ -223,8 +225,11 @@ def _prepared(
     graph = target.graph
     given = wanted.read(graph) if wanted.read else read_parameters(graph.parameters, wanted.body.parameters)
     call = _call_of(wanted.body, principal, wanted.source, asked.trace, place)
-    prepared = target.prepare(given, call)
-    return target, prepared, Expected(**services.expected(graph, prepared.arguments, prepared.options)), place
+    return target, target.prepare(given, call), place
+
+
+def _expected(services: Services, target: Target, prepared: Prepared) -> Mapping[str, int]:
+    return services.expected(target.graph, prepared.arguments, prepared.options)
 
 
 def _replayed(services: Services, wanted: Wanted, response: str) -> Called:

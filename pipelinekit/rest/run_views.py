@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -18,6 +20,7 @@ from pipelinekit.rest.desk import Asked, Needs
 from pipelinekit.rest.routing import Route
 from pipelinekit.wire.runs import run_document
 from pipelinekit.wire.values import loads
+from pipelinekit.workspace.bundles import EXPORTED, export_file
 from pipelinekit.workspace.comparing import Comparison
 from pipelinekit.workspace.drawings import pictures, plans, svg
 from pipelinekit.workspace.run_children import children_of
@@ -157,6 +160,23 @@ async def download_file(asked: Downloading, run: Id, name: Name, step: Text = ""
             there = ", ".join(kept) or "none"
             raise NotFoundError(f"there is no file {name!r} with run {found}", hint=f"there are: {there}")
         return value_answer(kept[name], name.rpartition("/")[2], services.blobs)
+
+    return await asked.do(work)
+
+
+@router.get("/runs/{run}/export", operation_id="export_run", response_class=Response, responses=DESCRIBED)
+async def export_run(
+    asked: Downloading,
+    run: Id,
+    with_outputs: Annotated[bool, Query(description="what the steps gave as well, to be looked into")] = False,
+) -> Response:
+    """A run as one file, a zip, from which it can be done again elsewhere."""
+
+    def work(services: Services, _: Principal) -> Response:
+        with tempfile.TemporaryDirectory(prefix="pipelinekit-") as folder:
+            place = Path(folder, EXPORTED)
+            made = services.export(run, str(place), with_outputs=with_outputs)
+            return file_answer(place, export_file(made.run, "").name)
 
     return await asked.do(work)
 

@@ -100,13 +100,8 @@ async def submit_run(
     """Have a run of a pipeline driven that was uploaded. The answer comes before any step starts."""
     fields = body.model_dump(exclude={"upload", "max_seconds"})
     said = {"upload": body.upload, "max_seconds": body.max_seconds, **fields}
-    wanted = calls.Wanted(
-        lambda services: _target(services, body.upload, body.max_seconds),
-        bodies.Call.model_validate(fields),
-        said,
-        idempotency_key,
-        prefer,
-    )
+    call = bodies.Call.model_validate(fields)
+    wanted = calls.Wanted(lambda services: upload_target(services, body), call, said, idempotency_key, prefer)
     return await calls.call(asked, response, wanted)
 
 
@@ -176,11 +171,12 @@ def _items(environment: Mapping[str, Any]) -> list[Any]:
     return [*environment.get("packages", ()), *environment.get("variables", {}).values()]
 
 
-def _target(services: Services, document: str, max_seconds: float) -> calls.Target:
-    upload = services.uploads.get(document)
+def upload_target(services: Services, body: bodies.Submission) -> calls.Target:
+    """A pipeline that was uploaded as what is called."""
+    upload = services.uploads.get(body.upload)
 
     def prepare(_: Mapping[str, Any], call: Call) -> calls.Prepared:
-        arguments, options = upload.prepare(call, max_seconds)
+        arguments, options = upload.prepare(call, body.max_seconds)
         return calls.Prepared(arguments, options, lambda: upload.record(arguments, options, call))
 
     return calls.Target(f"uploads/{upload.graph.name}", upload.graph, prepare)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.graphs import Graph, predecessors, sources
+from pipelinekit.domain.planning import PlannedStep
 from pipelinekit.domain.runs import Reason, RunOptions, StepRecord, StepStatus
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, plain
@@ -19,22 +20,6 @@ from pipelinekit.engine.work import State, Work
 from pipelinekit.formats.loading import load_plain
 from pipelinekit.ports import Blobs, Clock, Documents, Files, ReuseRecords
 from pipelinekit.runtime.decisions import Decisions
-
-
-@frozen
-class PlannedStep:
-    """What would become of one step.
-
-    `decision` is `reuse`, `run`, `maybe` (it depends on what steps before it leave) or `skip`. `seconds` is what its
-    code took before, else what the step took before its code changed; None when it never ran. `original` is the run and
-    step that would be reused.
-    """
-
-    name: str
-    decision: str
-    reasons: tuple[Reason, ...] = ()
-    seconds: float | None = None
-    original: tuple[str, str] | None = None
 
 
 def plan(

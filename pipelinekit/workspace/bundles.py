@@ -21,15 +21,17 @@ from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, manifests
-from pipelinekit.errors import IntegrityError, UsageError
-from pipelinekit.ports import Blobs
+from pipelinekit.errors import IntegrityError, NotFoundError, UsageError
+from pipelinekit.ports import Blobs, Documents
 from pipelinekit.wire.graphs import graph_digest, parse_graph
 from pipelinekit.wire.runs import paths_from_json, paths_to_json
 from pipelinekit.wire.values import values_from_json, values_to_json
 from pipelinekit.workspace.archives import Archive, is_swollen
+from pipelinekit.workspace.runs import refuse_without_graph
 
 SCHEMA = "pipelinekit run 1"
 PARTS = ("run.json", "graph.json")
+EXPORTED = ".zip"
 
 
 @frozen
@@ -49,6 +51,30 @@ class Bundle:
     def graph(self) -> Graph:
         """The run's graph."""
         return parse_graph(self.text, f"the graph of run {self.run}")
+
+
+@frozen
+class Exported:
+    """A run that is in a file of so many bytes, with so many blobs."""
+
+    run: str
+    file: Path
+    size: int
+    blobs: int
+
+
+def export_file(run: str, output: str) -> Path:
+    """The file that a run is written to, where none is named."""
+    return Path(output or f"run-{run}{EXPORTED}")
+
+
+def bundle_of_run(run: RunRecord, documents: Documents, steps: Iterable[StepRecord], blobs: Blobs) -> Bundle:
+    """What a run was made of, by its record. Raises NotFoundError for one that clean-up removed."""
+    refuse_without_graph(run)
+    texts = documents.get([run.graph])
+    if run.removed or run.graph not in texts:
+        raise NotFoundError(f"run {run.id} was removed by clean-up", hint="choose a run that 'runs list' shows")
+    return bundle_of(run, texts[run.graph], steps, blobs)
 
 
 def bundle_of(run: RunRecord, text: str, steps: Iterable[StepRecord], blobs: Blobs) -> Bundle:
@@ -133,6 +159,13 @@ class BundleFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def exported(path: Path) -> Exported:
+    """What is in a file that was written. Raises IntegrityError for one that is not whole."""
+    file = BundleFile(path)
+    file.close()
+    return Exported(file.bundle.run, path, path.stat().st_size, len(file.bundle.blobs))
 
 
 def copy_blobs(bundle: Bundle, source: Blobs, target: Blobs) -> None:

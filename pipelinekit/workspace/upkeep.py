@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import AbstractContextManager
 
 from pipelinekit.classes import frozen
-from pipelinekit.domain.upkeep import Inventory, Leftover, Removal, RetentionPolicy, RunEntry
+from pipelinekit.domain.upkeep import Collection, Freed, Inventory, Leftover, Removal, RetentionPolicy, RunEntry
 from pipelinekit.domain.values import SLACK_SECONDS, StoredValue
 from pipelinekit.engine.upkeep import after, decide, needed_values, oldest_open, removable_runs, shown_values
 from pipelinekit.ports import Clock, Documents, ReuseRecords
@@ -37,32 +37,6 @@ class Stores:
     clock: Clock
     datasets: Callable[[], tuple[set[str], Sequence[StoredValue]]] | None = None
     places: Callable[[], Set[str]] = frozenset
-
-
-@frozen
-class Freed:
-    """One kind of thing that went, or would go. `seconds` is what it took to compute it."""
-
-    kind: str
-    count: int
-    size: int = 0
-    seconds: float = 0.0
-
-
-@frozen
-class Collection:
-    """What a clean-up did, or would do.
-
-    `kept` and `young` count blobs: those that are needed, and those that nothing names but that were used too lately.
-    `over` is by how many bytes the store exceeds its budget; `waits_for` is the open run that keeps younger things.
-    """
-
-    freed: tuple[Freed, ...]
-    kept: Freed
-    young: Freed
-    runs: tuple[str, ...] = ()
-    over: int = 0
-    waits_for: str = ""
 
 
 @frozen

@@ -70,6 +70,7 @@ def rows(service, count=1):
         ("/runs/{run}/outputs/number/content", "number.json"),
         ("/runs/{run}/outputs/output/content?step=page", "output.html"),
         ("/runs/{run}/graph.svg", "{run}.svg"),
+        ("/runs/{run}/export", "run-{run}.zip"),
         ("/datastores/raw/content/sales.csv", "sales.csv"),
         ("/datasets/sales/content/sales.csv", "sales.csv"),
         ("/datasets/sales/head", "head.arrows"),
@@ -128,6 +129,63 @@ def test_views_of_a_run_are_what_the_commands_print(service):
     assert api(service, "GET", f"/runs/{service.run}/children").json() == {"run": service.run, "children": []}
 
 
+def test_a_plan_tells_every_step_and_records_nothing(service):
+    project = Project(service.home.parent)
+    made = project("publish", "pages.py", "--endpoint", "paging", "--json").json
+    before = (service.services().database.read("all_events", ()), rows(service))
+    same = api(service, "POST", f"/pipelines/{made['id']}/plan").json()
+    assert same == project("plan", "pages.py", "--json").json
+    assert same["summary"] == {"reuse": 3, "run": 0, "maybe": 0, "skip": 0}
+    call = {"parameters": {"text": "new"}, "version": 0}
+    other = api(service, "POST", "/pipeline-endpoints/paging/plan", service.contributor, json=call).json()
+    assert {step["decision"] for step in other["steps"]} == {"run"}
+    assert "'text' changed" in other["steps"][0]["reasons"][0]["message"]
+    assert api(service, "POST", "/pipeline-endpoints/paging/plan", json={"parameters": {"txt": 1}}).status_code == 400
+    assert api(service, "POST", "/plans", json={"upload": "xxh3:" + "0" * 32}).status_code == 404
+    assert (service.services().database.read("all_events", ()), rows(service)) == before
+
+
+def test_a_run_that_was_exported_over_http_is_done_again_elsewhere(service, tmp_path):
+    (tmp_path / "run.zip").write_bytes(api(service, "GET", f"/runs/{service.run}/export").content)
+    (tmp_path / "elsewhere").mkdir()
+    again = Project(tmp_path / "elsewhere")("runs", "reproduce", str(tmp_path / "run.zip"), "--json").json
+    assert again["run"] == service.run
+    assert [item["identical"] for item in again["outputs"]] == [True] * 3
+    more = api(service, "GET", f"/runs/{service.run}/export?with_outputs=true").content
+    names = [set(zipfile.ZipFile(io.BytesIO(data)).namelist()) for data in ((tmp_path / "run.zip").read_bytes(), more)]
+    assert names[0] < names[1]
+    assert api(service, "GET", "/runs/nothing/export").status_code == 404
+
+
+def test_a_clean_up_that_is_tried_says_what_the_command_says_and_removes_nothing(service):
+    project = Project(service.home.parent)
+    before = rows(service)
+    body = {"dry_run": True, "keep_runs": 0, "max_bytes": 0, "grace_seconds": 7200.0}
+    found = api(service, "POST", "/clean-ups", json=body).json()
+    words = ("gc", "--dry-run", "--keep-runs", "0", "--max-size", "0", "--grace", "2", "--json")
+    assert found == project(*words).json
+    assert service.run in found["runs"]
+    for wrong in ({"grace_seconds": 60.0}, {"keep_runs": -1}, {"keep_days": "1"}, {"keep": 1}):
+        assert api(service, "POST", "/clean-ups", json=wrong).status_code == 400, wrong
+    assert api(service, "GET", f"/runs/{service.run}").status_code == 200
+    assert rows(service) == before
+
+
+def test_a_damaged_blob_is_told_and_set_aside(service):
+    project = Project(service.home.parent)
+    run = project.run("pages.py", "-p", "text=to be damaged")["id"]
+    content = api(service, "GET", f"/runs/{run}/outputs/page/content").content
+    (blob,) = [path for path in (service.home / "blobs").rglob("*") if path.is_file() and path.read_bytes() == content]
+    blob.chmod(0o600)
+    blob.write_bytes(b"damaged")
+    found = api(service, "GET", "/checks").json()
+    assert found == project("fsck", "--json", code=1).json
+    assert (found["clean"], found["repaired"]) == (False, False)
+    repaired = api(service, "POST", "/checks/repairs").json()
+    assert (repaired["clean"], repaired["repaired"]) == (True, True)
+    assert not blob.exists()
+
+
 def test_each_change_is_in_the_audit_log_with_who_made_it(service):
     blob, _ = service.services().blobs.put(b"a text")
     changes = (
@@ -163,6 +221,8 @@ def test_each_change_is_in_the_audit_log_with_who_made_it(service):
         ("POST", f"/runs/{service.run}/files", {"name": "kept", "blob": blob, "suffix": ".txt"}, "runs.keep-file"),
         ("PUT", "/datastores/raw/content/new.txt", {"blob": blob}, "datastores.write"),
         ("POST", "/reuse/invalidations", {"step": "number"}, "reuse.invalidate"),
+        ("POST", "/checks/repairs", {"quick": True}, "workspace.repair"),
+        ("POST", "/clean-ups", {"keep_days": 1.0}, "workspace.clean-up"),
     )
     for method, path, body, action in changes:
         answer = api(service, method, path, json=body)

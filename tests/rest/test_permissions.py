@@ -68,11 +68,11 @@ def test_a_route_declares_exactly_one_permission(method, path, route):
 
 
 MORE_THAN_LOOKING = {
-    "download": """download_blob download_dataset_file download_datastore_file download_run_file download_run_output
+    "download": """export_run download_blob download_dataset_file download_datastore_file download_run_file download_run_output
         preview_dataset read_dataset_head show_dataset_value""",
     "call": "call_pipeline_endpoint",
     "submit": """change_pipeline_draft create_pipeline_draft delete_pipeline_draft submit_pipeline_draft
-        add_run_properties archive_experiment build_environment call_pipeline cancel_run change_experiment
+        add_run_properties archive_experiment build_environment plan_pipeline plan_pipeline_endpoint plan_upload call_pipeline cancel_run change_experiment
         clone_environment describe_run find_missing_blobs keep_run_file lock_environment lock_registered_environment
         make_experiment reactivate_experiment register_dataset register_environment repeat_run store_blob store_blobs
         store_datastore_file submit_run tag_run update_dataset""",
@@ -83,7 +83,7 @@ MORE_THAN_LOOKING = {
         run_schedule_now create_webhook delete_webhook disable_webhook enable_webhook rotate_webhook_secret
         update_webhook redeliver_webhook
         test_webhook""",
-    "administer": """allow_webhook_host disallow_webhook_host attach_compute create_compute create_compute_instance create_token delete_compute delete_environment delete_experiment
+    "administer": """check_workspace clean_up_workspace repair_workspace allow_webhook_host disallow_webhook_host attach_compute create_compute create_compute_instance create_token delete_compute delete_environment delete_experiment
         delete_secrets detach_compute invalidate_results limit_experiment list_secrets list_settings list_tokens pin_run
         register_datastore revoke_token set_default_datastore set_secret show_audit_log show_token start_compute
         stop_compute unpin_run unregister_dataset unregister_datastore update_compute verify_audit_log""",
