@@ -44,11 +44,11 @@ class TestSilentNodes(WithHome):
 
     def stopped(self, seconds):
         """A target with an attempt that sleeps on a node which has been stopped; the step's process and the node."""
-        watched = Watched()
+        watched, before = Watched(), set(own_children())  # others may have left some
         compute = self.make(watched.events.put)
         compute.start([self.attempt("a", "sleep", seconds)])
         watched.until_written("sleeping", compute)
-        (step,) = (psutil.Process(pid) for pid in own_children())
+        (step,) = (psutil.Process(pid) for pid in set(own_children()) - before)
         node = step.parent()
         os.kill(node.pid, signal.SIGSTOP)
         return watched, compute, step.pid, node.pid
