@@ -236,8 +236,9 @@ def start_apart(home: Path, log: Path, *words: str, told: bool = False) -> subpr
 
     It writes to `log`. With `told` it is told more on its standard input.
     """
+    _apart[:] = [process for process in _apart if process.poll() is None]
     with log.open("ab") as stream:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-P", "-m", "pipelinekit", *words],
             cwd=home.parent,
             env={**os.environ, "PIPELINEKIT_WORKSPACE": str(home), "PIPELINEKIT_SERVER": "", watchdog.MARK: ""},
@@ -246,3 +247,8 @@ def start_apart(home: Path, log: Path, *words: str, told: bool = False) -> subpr
             stderr=stream,
             start_new_session=True,
         )
+    _apart.append(process)
+    return process
+
+
+_apart: list[subprocess.Popen[bytes]] = []  # who of them ends is not left a zombie, and nobody is told that one goes on

@@ -38,7 +38,7 @@ else:
 
 APPLICATION_ID = 0x706B6974  # "pkit"
 BUSY_SECONDS = 30.0
-AHEAD = "wal"
+AHEAD, AHEAD_SECONDS = "wal", 2.0  # for which a server that begins waits for those who read just then
 FAILING = "see whether the disk is well; what was acknowledged is recorded, and what was not is not"
 LONGEST_PAUSE = 0.01  # before somebody who waits to write looks again
 
@@ -97,10 +97,13 @@ class SQLiteDatabase:
         """Have a write-ahead log as long as somebody has the file open; see `Database.write_ahead`."""
         if not wal_is_safe(sqlite3.sqlite_version_info):
             return False
-        with suppress(sqlite3.OperationalError):  # somebody reads or writes just now, for longer than it is waited for
-            self._connection.execute(f"pragma journal_mode = {AHEAD}")
-            self._connection.execute("select count(*) from sqlite_master").fetchone()  # from here on it is not given up
-        return bool(self._connection.execute("pragma journal_mode").fetchone()[0] == AHEAD)
+        execute = self._connection.execute
+        execute(f"pragma busy_timeout = {AHEAD_SECONDS * 1000:.0f}")
+        with suppress(sqlite3.OperationalError):  # somebody reads or writes just now, for longer than that
+            execute(f"pragma journal_mode = {AHEAD}")
+            execute("select count(*) from sqlite_master").fetchone()  # from here on it is not given up
+        execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+        return bool(execute("pragma journal_mode").fetchone()[0] == AHEAD)
 
     def _refuse_foreign(self) -> None:
         # in this order: whoever makes the file meanwhile marks it before it makes tables
