@@ -181,6 +181,7 @@ class Services(scheduling.ScheduleServices):
             SQLLogs(database),
             lambda: self.facts,
             database.transaction,
+            database.lock,
         )
 
     @property

@@ -73,6 +73,7 @@ def instrument(effects):
             made.logs,
             made.facts,
             lambda: effects.batch(made.batch),
+            made.lock,
         )
 
     for name, made in {

@@ -64,6 +64,7 @@ KINDS = (PIPELINE, INTERACTIVE, CHILD)
 EQUAL = "equal"  # what a repeated execution showed
 DIFFERENT = "different"
 MOST_PRIORITY = 1000  # and least, below 0
+NEWEST_EXECUTIONS = 20  # of a definition, whose seconds tell what the next may take
 FINAL_STEPS = frozenset(
     {StepStatus.COMPLETED, StepStatus.REUSED, StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED}
 )

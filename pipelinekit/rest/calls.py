@@ -184,7 +184,7 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
         failure = error
     desk: Desk = asked.request.app.state.desk
     with desk.writing, services.records.batch():
-        services.idempotency.sweep()  # from here on nobody else writes
+        services.records.lock()
         if wanted.key and (replay := repeats.begun(asked, services, principal, wanted.key, wanted.said)):
             return _replayed(services, wanted, replay), False
         if failure is not None:
@@ -196,7 +196,7 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
             if wanted.key:
                 repeats.abandon(asked, services, principal, wanted.key)
             return None
-        made = _called(target, services.records.runs.get(run.id), expected)
+        made = _called(target, run.seen, expected)
         secret = services.webhooks.call_back(run.id, place) if place is not None else ""
         services.audit.note("call", target.name, by=asked.origin(principal), after=run.id)
         if wanted.key:

@@ -50,7 +50,7 @@ def once(
     """What `make` gives, in a transaction, and whether it is new: where the key came before, it is as it was then."""
     desk: Desk = asked.request.app.state.desk
     with desk.writing, services.records.batch():
-        services.idempotency.sweep()  # from here on nobody else writes
+        services.records.lock()
         if key and (before := begun(asked, services, principal, key, said)):
             return json.loads(before), False
         document = make()

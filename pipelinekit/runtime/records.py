@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Records:
     """All records of a workspace, on one connection. `batch` groups what is written inside it into one transaction.
 
+    After `lock`, inside a batch, nobody else writes until its end.
+
     `facts` gives what few runs need: records of what is told of runs.
     """
 
@@ -28,3 +30,4 @@ class Records:
     logs: LogRecords
     facts: Callable[[], FactRecords]
     batch: Callable[[], AbstractContextManager[None]]
+    lock: Callable[[], None]

@@ -90,7 +90,7 @@ class SQLPipelineEndpoints:
         rows = self._database.read("get_endpoint", (endpoint.lower(), endpoint))
         if not rows:
             raise no_endpoint(endpoint, self.list())
-        return _endpoint(rows[0], self._database.read("versions_of_endpoint", (rows[0]["id"],)))
+        return _endpoint(rows[0], [row for row in rows if row["id"] == rows[0]["id"]])
 
     def list(self) -> Sequence[PipelineEndpoint]:
         """All of them."""

@@ -40,9 +40,8 @@ def limits_of(database: Database) -> Limits:
     return {(row["kind"], row["name"]): row["most"] for row in database.read("run_limits")}
 
 
-def turns_of(database: Database, rows: Sequence[Row], now: float) -> list[str]:
+def turns_of(rows: Sequence[Row], limits: Limits, now: float) -> list[str]:
     """Those of all open runs that wait and may go, in their turn."""
-    limits = limits_of(database)
     return in_turn(_line(rows, limits, now), limits)
 
 

@@ -9,7 +9,7 @@ from pipelinekit.domain.texts import seconds_text
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.leases import is_held
-from pipelinekit.storage.queueing import TOLD_SECONDS, WAITING, longest_wait, passed, turns_of, waits
+from pipelinekit.storage.queueing import TOLD_SECONDS, WAITING, limits_of, longest_wait, turns_of, waits
 from pipelinekit.storage.runs import tell_of_run
 from pipelinekit.wire.runs import failure_to_json
 from pipelinekit.wire.values import dumps
@@ -18,13 +18,14 @@ MOST_FRUITLESS = 3  # drivers in a row that a run may lose without one accepted 
 DIED = "the process that drove this run died"
 DIED_WAITING = "the process that was to drive this run died while it waited for its turn"
 AGAIN = "run the pipeline again: what was finished is reused"
+_ALL = 1 << 62
 
 
 def recover(database: Database, clock: Clock, patience: float, most: int | None) -> Sequence[str]:
     """End or queue again what dead drivers left; the runs whose turn it is, each told to one caller only."""
     with database.transaction():
         database.lock()
-        for row in _lost(database, database.read("open_runs"), clock):  # another may have been quicker, or one be back
+        for row in _lost(database, clock):
             if _is_overdue(row, clock):
                 _end_overdue(database, clock, row)
             elif row["detached"] and row["status"] in WAITING and not row["cancel_requested"]:
@@ -33,18 +34,21 @@ def recover(database: Database, clock: Clock, patience: float, most: int | None)
                 _queue_again(database, clock, row)
             else:
                 _end_lost(database, clock, row)
-        told = _due(database, database.read("open_runs"), clock, patience)[:most]
+        told = _due(database, clock, patience, most)
         database.write_many("offer_run", [(clock.now(), run) for run in told])
     return told
 
 
-def has_unattended(database: Database, rows: Sequence[Row], clock: Clock, patience: float, most: int | None) -> bool:
-    """Whether there is something to do about these open runs; runs that wait are none where none is to be told."""
-    return bool(_lost(database, rows, clock)) or (most != 0 and bool(_due(database, rows, clock, patience)))
+def has_unattended(database: Database, clock: Clock, patience: float, most: int | None) -> bool:
+    """Whether there is something to do about open runs; runs that wait are none where none is to be told."""
+    if not database.read("has_open_runs"):
+        return False
+    return bool(_lost(database, clock)) or (most != 0 and bool(_due(database, clock, patience, 1)))
 
 
-def _lost(database: Database, rows: Sequence[Row], clock: Clock) -> list[Row]:
-    """Of these open runs those whose driver is dead, and those that have waited for their turn longer than they may."""
+def _lost(database: Database, clock: Clock) -> list[Row]:
+    """Of the open runs those whose driver is dead, and those that have waited for their turn longer than they may."""
+    rows = database.read("perhaps_lost_runs")
     return [row for row in rows if _is_overdue(row, clock) or (row["owner"] and not is_held(database, row))]
 
 
@@ -53,17 +57,19 @@ def _is_overdue(row: Row, clock: Clock) -> bool:
     return longest > 0 and clock.now() - row["created_at"] >= longest  # a clock that was set back cancels nothing
 
 
-def _due(database: Database, rows: Sequence[Row], clock: Clock, patience: float) -> list[str]:
-    """Detached runs that have waited longer than `patience`, and may go, in their turn."""
+def _due(database: Database, clock: Clock, patience: float, most: int | None) -> list[str]:
+    """Detached runs that have waited longer than `patience`, and may go, in their turn; at most `most`.
+
+    Thousands may wait: they are only gone through one by one where limits hold some of them back.
+    """
     now = clock.now()
-    waiting = {row["id"] for row in rows if not row["owner"] and _waits(row, now, patience)}
-    return [run for run in turns_of(database, rows, now) if run in waiting] if waiting else []
-
-
-def _waits(row: Row, now: float, patience: float) -> bool:
-    told = row["renewed_at"]
-    waits = passed(now, told, TOLD_SECONDS) if told else row["epoch"] > 0 or passed(now, row["created_at"], patience)
-    return bool(row["detached"]) and waits
+    limits = limits_of(database)
+    wanted = _ALL if limits or most is None else most
+    due = [row["id"] for row in database.read("due_runs", (now, TOLD_SECONDS, now, patience, wanted))]
+    if not due or not limits:
+        return due
+    waiting = set(due)
+    return [run for run in turns_of(database.read("open_runs"), limits, now) if run in waiting][:most]
 
 
 def _queue_again(database: Database, clock: Clock, row: Row) -> None:

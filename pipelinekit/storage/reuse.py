@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipelinekit.domain.runs import Completion, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import NEWEST_EXECUTIONS, Completion, RunStatus, StepRecord, StepStatus
 from pipelinekit.errors import LeaseLostError
 from pipelinekit.late import late
 from pipelinekit.storage import leases
@@ -112,7 +112,8 @@ class SQLReuse:
 
     def definitions(self, definitions: Iterable[str]) -> Mapping[str, float]:
         """Which definitions have completed before, with their mean seconds."""
-        return {row["definition"]: row["seconds"] for row in self._database.read_keys("definition_times", definitions)}
+        rows = self._database.read_keys("definition_times", definitions, after=(NEWEST_EXECUTIONS,))
+        return {row["definition"]: row["seconds"] for row in rows}
 
     def _check(self, run: str, epoch: int) -> None:
         # taking the write lock first makes what follows one decision

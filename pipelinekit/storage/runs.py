@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from pipelinekit.classes import replace
 from pipelinekit.domain.names import is_run_id
 from pipelinekit.domain.runs import Completion, Failure, Reason, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.values import StoredValue
@@ -80,7 +81,7 @@ class SQLRuns:
                 rows = [(run.id, "", 0, key, value) for key, value in properties.items()]
                 self._database.write_many("add_property", rows)
             tell_of_run(self._database, run.id, run.created_at)
-        return self.get(run.id)
+        return replace(run, number=number)
 
     def get(self, run: str) -> RunRecord:
         """The run of this id, of a unique beginning of one, or the newest for `latest`."""
@@ -260,9 +261,7 @@ class SQLDriving:
 
     def unattended(self, patience: float, most: int | None = None) -> bool:
         """Whether `recover` has something to do."""
-        if not (rows := self._database.read("open_runs")):
-            return False
-        return recovery.has_unattended(self._database, rows, self._clock, patience, most)
+        return recovery.has_unattended(self._database, self._clock, patience, most)
 
     def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
         """End or queue again the runs of dead drivers; where nothing can be written now, whoever comes next does."""

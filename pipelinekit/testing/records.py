@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from statistics import fmean
 from typing import Any
 
 from pipelinekit.classes import field, mutable, replace
@@ -14,6 +15,7 @@ from pipelinekit.domain.metrics import Entry
 from pipelinekit.domain.pipeline_drafts import PipelineDraft
 from pipelinekit.domain.published_pipelines import PublishedPipeline
 from pipelinekit.domain.runs import (
+    NEWEST_EXECUTIONS,
     PIPELINE,
     CarriedRecord,
     Completion,
@@ -466,4 +468,4 @@ class MemoryReuse:
         times: dict[str, list[float]] = {}
         for item in self._state.completions:
             times.setdefault(item.definition, []).append(item.seconds)
-        return {name: sum(times[name]) / len(times[name]) for name in definitions if name in times}
+        return {name: fmean(times[name][-NEWEST_EXECUTIONS:]) for name in definitions if name in times}

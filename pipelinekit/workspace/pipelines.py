@@ -16,7 +16,7 @@ from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.types import PathRef, paths_in
-from pipelinekit.domain.values import StoredValue, dict_of, list_of, manifests
+from pipelinekit.domain.values import NOTED_SECONDS, StoredValue, dict_of, list_of, manifests
 from pipelinekit.errors import Fault, IntegrityError, ParameterError
 from pipelinekit.formats.storing import store_plain
 from pipelinekit.typed import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ from pipelinekit.workspace.inputs import InputPaths
 if TYPE_CHECKING:
     from pipelinekit.ports import Blobs, Cache, Clock, Documents, RunRecords
     from pipelinekit.workspace.dataset_inputs import DatasetInputs
+
+WHOLE_SECONDS = NOTED_SECONDS  # for so long a tree is taken to be as whole as it was; clean-up allows for that
 
 
 @frozen
@@ -62,6 +64,7 @@ class Pipelines:
         self._clock = clock
         self._compiler = compiler
         self._datasets = datasets
+        self._whole: dict[str, float] = {}  # when each tree was found whole
 
     def compile(self, draft: Draft) -> Compilation:
         """Compile a draft. Nothing is written. Raises CompileError with every fault."""
@@ -147,11 +150,19 @@ class Pipelines:
             )
 
     def _incomplete(self, blobs: set[str], trees_of: set[str]) -> bool:
-        """Whether one of these blobs, or a file of one of these trees, is not in the store."""
+        """Whether one of these blobs, or a file of one of these trees, is not in the store.
+
+        A tree that was whole just now is not gone through again: a server is called again and again with the same.
+        """
         if self.blobs.missing(blobs):
             return True
-        trees = [parse_manifest(self.blobs.read(manifest)) for manifest in trees_of]
-        return bool(self.blobs.missing({entry.digest for tree in trees for entry in tree.entries}))
+        now = self._clock.now()
+        unsure = {tree for tree in trees_of if abs(now - self._whole.get(tree, -WHOLE_SECONDS)) >= WHOLE_SECONDS}
+        trees = [parse_manifest(self.blobs.read(manifest)) for manifest in unsure]
+        if self.blobs.missing({entry.digest for tree in trees for entry in tree.entries}):
+            return True
+        self._whole.update(dict.fromkeys(unsure, now))
+        return False
 
     def submit(
         self,

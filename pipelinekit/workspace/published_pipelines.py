@@ -255,7 +255,7 @@ class PublishedPipelineHandle:
 
     def prepare(self, given: Mapping[str, Any], call: Call) -> PreparedCall:
         """Prepare a run that somebody else asks for, whose given values name no files of this machine."""
-        return self._stores.prepare(self._stores.records.get(self.id), given, call, NOWHERE)
+        return self._stores.prepare(self.record, given, call, NOWHERE)
 
     def record_call(self, given: Mapping[str, Any], call: Call) -> Run:
         """Record a run whose given values name no files of this machine, in one go. No driver is started."""

@@ -368,6 +368,7 @@ class Bench:
             SQLLogs(database),
             lambda: SQLFacts(database, self.clock),
             lambda: effects.batch(database.transaction),
+            database.lock,
         )
 
     # -- files ---------------------------------------------------------------------------------------------------------

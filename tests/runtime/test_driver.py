@@ -82,6 +82,7 @@ class Bench:
             MemoryLogs(self.state),
             lambda: MemoryFacts(self.state),
             self.state.transaction,
+            lambda: None,
         )
         self.answer = answer or (lambda attempt, value: plain([attempt.step, value]))
         self.executed = []

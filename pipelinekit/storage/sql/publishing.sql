@@ -34,7 +34,8 @@ on conflict (folded) do nothing
 returning id
 
 -- name: get_endpoint
-select * from pipeline_endpoints where folded = ? or id = ?
+select pipeline_endpoints.*, number, pipeline, added_at, added_by from pipeline_endpoints
+join endpoint_versions on endpoint = id where folded = ? or id = ? order by number
 
 -- name: list_endpoints
 select * from pipeline_endpoints order by case when folded is null then 1 else 0 end, folded, name, id
@@ -52,9 +53,6 @@ delete from pipeline_endpoints where id = ? returning id
 -- name: add_endpoint_version
 insert into endpoint_versions (endpoint, number, pipeline, added_at, added_by) values (?, ?, ?, ?, ?)
 on conflict (endpoint, number) do nothing
-
--- name: versions_of_endpoint
-select * from endpoint_versions where endpoint = ? order by number
 
 -- name: all_endpoint_versions
 select * from endpoint_versions order by endpoint, number

@@ -58,7 +58,14 @@ insert into latest_steps (pipeline, step, run) values (?, ?, ?)
 on conflict (pipeline, step) do update set run = excluded.run where excluded.run > latest_steps.run
 
 -- name: definition_times
-select definition, avg(seconds) as seconds from completions where definition in ({}) group by definition
+with asked (definition) as (values {})
+select definition, (
+    select avg(seconds) from (
+        select seconds from completions where completions.definition = asked.definition
+        order by created_at desc limit ?
+    ) as newest
+) as seconds from asked
+where exists (select 1 from completions where completions.definition = asked.definition)
 
 -- name: drop_claims
 delete from claims where key = ? and run = ? and epoch = ?

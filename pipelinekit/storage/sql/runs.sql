@@ -99,6 +99,27 @@ select id, status, owner, epoch, created_at, lease_until, renewed_at, cancel_req
 from runs
 where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
+-- name: has_open_runs
+select id from runs where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested') limit 1
+
+-- name: perhaps_lost_runs
+select id, status, owner, epoch, created_at, lease_until, renewed_at, cancel_requested, detached, fruitless, options,
+    started_at
+from runs
+where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
+    and (owner <> '' or options like '%"max_queue_seconds"%')
+
+-- name: due_runs
+select id from runs
+where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested') and status in ('NotStarted', 'Queued')
+    and kind = 'pipeline' and detached = 1 and owner = '' and case
+        when renewed_at <> 0 then abs(? - renewed_at) >= ?
+        when epoch > 0 then true
+        else abs(? - created_at) >= ?
+    end
+order by case when options like '%"priority"%' then json_extract(options, '$.priority') else 0 end desc, id
+limit ?
+
 -- name: end_lost_run
 update runs set status = ?, failure = ?, ended_at = ?, owner = '', epoch = epoch + 1, lease_until = 0
 where id = ? and epoch = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')

@@ -12,6 +12,7 @@ from pipelinekit.classes import frozen
 from pipelinekit.domain.attempts import LogChunk
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.runs import (
+    NEWEST_EXECUTIONS,
     Completion,
     Failure,
     Reason,
@@ -455,6 +456,14 @@ class RecordsContract:
         assert records.reuse.definitions([digest("definition")]) == {}
         self.complete(records, run, "a", 1)
         assert records.reuse.definitions([digest("definition"), "unknown"]) == {digest("definition"): 1.0}
+        for seconds in (50.0, 3.0):  # the newest count
+            records.clock.turn(1)
+            names = [f"{seconds}-{number}" for number in range(NEWEST_EXECUTIONS)]
+            records.reuse.claim(run.id, run.epoch, {name: key(name) for name in names}, frozenset(names))
+            changes = [change(run.id, name, StepStatus.COMPLETED, attempt=1, key=key(name)) for name in names]
+            done = [completion(run.id, name, 1, seconds=seconds) for name in names]
+            records.driving.record(run.id, run.epoch, changes, done)
+        assert records.reuse.definitions([digest("definition")]) == {digest("definition"): 3.0}
 
     def test_many_keys_at_once(self) -> None:
         records = self.make()
