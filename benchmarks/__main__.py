@@ -42,6 +42,7 @@ def main() -> int:
     run.add_argument("--rounds", type=int, default=0, help="the most rounds that a case is measured in")
     run.add_argument("--sides", default="", help="names of sides, by comma; all without one")
     run.add_argument("--output", type=Path, default=RESULTS / "latest", help="path of the results, without a suffix")
+    run.add_argument("--keep", action="store_true", help="keep the results of other cases that are at --output")
     compare = commands.add_parser("compare", help="tell figures that are worse by more than a third than stored ones")
     compare.add_argument("now", type=Path, nargs="?", default=RESULTS / "latest.json")
     compare.add_argument("before", type=Path, nargs="?", help="without one: the newest stored release")
@@ -51,6 +52,8 @@ def main() -> int:
     become_subreaper()
     sides = [name.strip() for name in arguments.sides.split(",") if name.strip()]
     results = _run(find(arguments.cases), arguments.rounds, sides)
+    if arguments.keep and (stored := arguments.output.with_suffix(".json")).is_file():
+        results = _beside(json.loads(stored.read_text("utf-8")), results)
     return _write(results, arguments.output)
 
 
@@ -73,6 +76,16 @@ def _run(cases: Sequence[Case], rounds: int, wanted: Sequence[str]) -> dict[str,
         "versions": environments.versions(names),
         "samples": samples,
     }
+
+
+def _beside(stored: Mapping[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """New results with those of other cases that were stored, each sample with its date."""
+    if stored["machine"] != new["machine"]:
+        raise SystemExit(f"the stored results are of another machine: {stored['machine']}")
+    measured = {sample["case"] for sample in new["samples"]}
+    kept = [{"date": stored["date"], **sample} for sample in stored["samples"] if sample["case"] not in measured]
+    samples = [*kept, *({"date": new["date"], **sample} for sample in new["samples"])]
+    return {**new, "versions": {**stored["versions"], **new["versions"]}, "samples": samples}
 
 
 def _side(case: Case, side: Side) -> list[dict[str, Any]]:
@@ -179,7 +192,8 @@ def _cells(samples: Sequence[Mapping[str, Any]], case: str) -> dict[tuple[str, s
 def _markdown(results: Mapping[str, Any], found: Sequence[Found]) -> str:
     samples = results["samples"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    head = f"Measured on {results['date']}: {results['machine']}. {versions}."
+    dates = sorted({sample.get("date", results["date"]) for sample in samples})
+    head = f"Measured on {' and '.join(dates)}: {results['machine']}. {versions}."
     tables = [
         report.case_table(case, _cells(samples, case)) for case in dict.fromkeys(item["case"] for item in samples)
     ]

@@ -20,7 +20,7 @@ class IdempotencyRecords(Protocol):
     """
 
     def begin(self, principal: str, scope: str, key: str, request: str, expires_at: float) -> Begun:
-        """Take a key for the request of this digest, or tell what became of it before. One that has expired is new."""
+        """Take a key for the request of this digest, or tell what became of it before. Expired keys are forgotten."""
 
     def finish(self, principal: str, scope: str, key: str, run: str, response: str) -> None:
         """Keep the outcome of a request that was begun. Raises ConflictError where it was not, or has one."""

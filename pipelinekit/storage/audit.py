@@ -29,7 +29,7 @@ class SQLAudit:
             record = chained(number, self._clock.now(), event, previous)
             fields = event_fields(record.event)
             texts = (*(fields[name] for name in _PLAIN), fields["before"], fields["after"])
-            self._database.write("add_audit", (number, record.at, *texts, previous, record.digest))
+            self._database.send("add_audit", [(number, record.at, *texts, previous, record.digest)])
         return record
 
     def newest(self, count: int, before: int | None = None) -> Sequence[AuditRecord]:

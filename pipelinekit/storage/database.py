@@ -50,6 +50,12 @@ class Database(Protocol):
     def write_many(self, query: str, rows: Iterable[Sequence[Any]]) -> int:
         """Run a named query for each row of parameters; how many rows were changed."""
 
+    def send(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a named query for each row of parameters, whose outcome nobody asks for.
+
+        What is wrong with it may show with the next statement, at the latest at the end of the transaction.
+        """
+
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
     ) -> Iterator[Row]:

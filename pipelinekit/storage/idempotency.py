@@ -7,8 +7,6 @@ from pipelinekit.errors import ConflictError
 from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database
 
-SWEEP_SECONDS = 60.0
-
 
 class SQLIdempotency:
     """Implements `ports.IdempotencyRecords` on a database."""
@@ -16,13 +14,13 @@ class SQLIdempotency:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._swept_at = 0.0
 
     def begin(self, principal: str, scope: str, key: str, request: str, expires_at: float) -> Begun:
         """Take a key, or tell what became of it before."""
-        with self._database.transaction():  # of those who come at once, one is first
-            self._sweep_sometimes()
-            row = (principal, scope, key, request, self._clock.now(), expires_at)
+        with self._database.transaction():
+            now = self._clock.now()
+            self._database.send("sweep_idempotency", [(now,)])  # takes the write lock: of several, one is first
+            row = (principal, scope, key, request, now, expires_at)
             if self._database.write_returning("begin_idempotency", row):
                 return Fresh()
             (known,) = self._database.read("get_idempotency", (principal, scope, key))
@@ -32,8 +30,7 @@ class SQLIdempotency:
 
     def finish(self, principal: str, scope: str, key: str, run: str, response: str) -> None:
         """Keep the outcome of a request."""
-        row = (run, response, principal, scope, key, self._clock.now())
-        if not self._database.write_returning("finish_idempotency", row):
+        if not self._database.write_returning("finish_idempotency", (run, response, principal, scope, key)):
             raise not_begun(key)
 
     def abandon(self, principal: str, scope: str, key: str) -> None:
@@ -43,13 +40,6 @@ class SQLIdempotency:
     def sweep(self) -> int:
         """Forget what has expired."""
         return self._database.write("sweep_idempotency", (self._clock.now(),))
-
-    def _sweep_sometimes(self) -> None:
-        """What has expired counts for nothing; it is only in the way."""
-        now = self._clock.now()
-        if now >= self._swept_at + SWEEP_SECONDS:
-            self.sweep()
-            self._swept_at = now
 
 
 def not_begun(key: str) -> ConflictError:

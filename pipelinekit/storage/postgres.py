@@ -26,6 +26,7 @@ from pipelinekit.storage.waiting import note_wait
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 WAITED_SECONDS = 0.02  # for the lock: a server that is free gives it at once
+MOST_ALONG = 16  # rows that go along with the next statement: more are faster by themselves
 CLOCK_SECONDS = 60.0  # the server's clock is read anew after so long
 
 T = TypeVar("T")
@@ -33,15 +34,15 @@ Outcome = tuple[int, list[dict[str, Any]]]
 
 
 class _Step:
-    """A statement of the open transaction, and what came of it."""
+    """A statement of the open transaction, and what came of it, if anybody asked."""
 
     __slots__ = ("many", "parameters", "print", "statement")
 
-    def __init__(self, statement: str, parameters: Sequence[Any], many: bool, outcome: Outcome) -> None:
+    def __init__(self, statement: str, parameters: Sequence[Any], many: bool, outcome: Outcome | None = None) -> None:
         self.statement = statement
         self.parameters = parameters
         self.many = many
-        self.print = _print(outcome)
+        self.print = None if outcome is None else _print(outcome)
 
 
 class PostgresDatabase:
@@ -52,6 +53,7 @@ class PostgresDatabase:
         self._patience = patience  # how long a server that is away is waited for, where that is not as usual
         self._depth = 0
         self._done: list[_Step] | None = None  # the statements of the open transaction
+        self._unsent: list[_Step] = []  # statements that go along with the next
         self._transaction = ""  # its id, by which the server knows it
         self._repeatable = True
         self._broken = False
@@ -89,14 +91,18 @@ class PostgresDatabase:
         self._transaction = self._session.begin()
 
     def _roll_back(self) -> None:
+        self._unsent = []
         if self._done is not None:
             self._done = None
             self._broken = self._broken or not self._session.roll_back()
 
     def _commit(self) -> None:
         """End the transaction for good, also where the connection is lost before the server says that it has."""
+        assert self._done is not None
+        last, self._unsent = self._unsent, []
+        self._done += last
         try:
-            self._session.commit()
+            self._session.commit(last)
             self._done = None
         except self._session.errors as error:
             if not is_passing(error, self._session):
@@ -117,11 +123,13 @@ class PostgresDatabase:
 
     def _run(self, statement: str, parameters: Sequence[Any], *, many: bool = False) -> Outcome:
         """Perform one statement, in the open transaction if there is one."""
+        unsent = self._unsent
         outcome: Outcome = self._patiently(
-            lambda: self._session.perform(statement, parameters, many=many), self._resume
+            lambda: self._session.perform(statement, parameters, many=many, after=unsent), self._resume
         )
         if self._done is not None:
-            self._done.append(_Step(statement, parameters, many, outcome))
+            self._done += (*unsent, _Step(statement, parameters, many, outcome))
+            self._unsent = []
         return outcome
 
     def _patiently(self, act: Callable[[], T], mend: Callable[[], None] | None = None) -> T:
@@ -173,7 +181,8 @@ class PostgresDatabase:
             )
         self._begin()
         for step in self._done or ():
-            if _print(self._session.perform(step.statement, step.parameters, many=step.many)) != step.print:
+            outcome = self._session.perform(step.statement, step.parameters, many=step.many)
+            if step.print is not None and _print(outcome) != step.print:
                 raise StorageError(
                     f"the connection to the records at {self.address} was lost in the middle of a transaction, and "
                     "others have changed meanwhile what it had found",
@@ -210,6 +219,16 @@ class PostgresDatabase:
         with self.transaction():
             self.lock()
             return self._run(postgres_queries()[query], listed, many=True)[0]
+
+    def send(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a named query for each row of parameters, along with the next statement: one answer is waited for."""
+        listed = list(rows)
+        if len(listed) > MOST_ALONG:
+            self.write_many(query, listed)
+        elif listed:
+            with self.transaction():
+                self.lock()
+                self._unsent.append(_Step(postgres_queries()[query], listed, many=True))
 
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
@@ -255,6 +274,7 @@ class PostgresDatabase:
 
     def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add rows to a table. Is not done again where the connection is lost."""
+        assert not self._unsent
         with self._told():
             self._session.fill(table, columns, rows)
 

@@ -52,34 +52,36 @@ class SQLRuns:
         with self._database.transaction():
             row = self._database.write_returning("add_experiment", (run.experiment, run.created_at))[0]
             number = row["runs"]
-            self._database.write(
+            self._database.send(
                 "add_run",
-                (
-                    run.id,
-                    number,
-                    run.experiment,
-                    run.pipeline,
-                    run.graph,
-                    str(run.status),
-                    run.created_at,
-                    dumps(values_to_json(run.arguments)),
-                    dumps(paths_to_json(run.paths)),
-                    dumps(options_to_json(run.options)),
-                    run.source,
-                    dumps(dict(run.details)),
-                    run.kind,
-                    run.parent,
-                    run.parent_step,
-                    run.display_name,
-                    run.description,
-                    int(run.detached),
-                ),
+                [
+                    (
+                        run.id,
+                        number,
+                        run.experiment,
+                        run.pipeline,
+                        run.graph,
+                        str(run.status),
+                        run.created_at,
+                        dumps(values_to_json(run.arguments)),
+                        dumps(paths_to_json(run.paths)),
+                        dumps(options_to_json(run.options)),
+                        run.source,
+                        dumps(dict(run.details)),
+                        run.kind,
+                        run.parent,
+                        run.parent_step,
+                        run.display_name,
+                        run.description,
+                        int(run.detached),
+                    )
+                ],
             )
             shown = [(run.id, name, *_comparable(value)) for name, value in run.arguments.items() if value.is_inline]
-            self._database.write_many("add_parameter", shown)
+            self._database.send("add_parameter", shown)
             if properties:
                 rows = [(run.id, "", 0, key, value) for key, value in properties.items()]
-                self._database.write_many("add_property", rows)
+                self._database.send("add_property", rows)
             tell_of_run(self._database, run.id, run.created_at)
         return replace(run, number=number)
 
@@ -121,7 +123,7 @@ class SQLRuns:
             now = self._clock.now()
             if self._database.write("cancel_waiting", (now, found.id)):
                 self._tell_canceled(found.id, now)
-                self._database.write("count_ended_run", (found.id,) * 2)
+                self._database.send("count_ended_run", [(found.id,) * 2])
                 tell_of_run(self._database, found.id, now)
             else:
                 self._database.write("request_cancel", (found.id,))
@@ -133,7 +135,7 @@ class SQLRuns:
         if left:
             number = self._database.write_returning("count_last_event", (run,))[0]["events"]
             body = {"status": str(RunStatus.CANCELED), "steps": [[step["step"], "Canceled"] for step in left]}
-            self._database.write("add_event", (run, number, now, dumps(body)))
+            self._database.send("add_event", [(run, number, now, dumps(body))])
 
 
 class SQLDriving:
@@ -201,9 +203,9 @@ class SQLDriving:
             if completions:
                 self._accept(run, epoch, completions, now)
                 if run not in self._fruitful:
-                    self._database.write("bear_fruit", (run,))
+                    self._database.send("bear_fruit", [(run,)])
             good = [(pipeline, change.name, run) for change in changes if change.status.good]
-            self._database.write_many("put_latest", good)
+            self._database.send("put_latest", good)
         self._events[run] = event
         if completions:
             self._fruitful.add(run)
@@ -228,9 +230,10 @@ class SQLDriving:
             self._event(run, epoch, {"status": str(status), **steps})
             text = dumps(failure_to_json(failure)) if failure else None
             self._gather(run)
-            self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
-            self._database.write("drop_claims_of_run", (run,))
-            self._database.write("count_ended_run", (run, run))
+            row = (str(status), dumps(values_to_json(outputs)), text, now, run, epoch)
+            self._database.send("finish_run", [row])
+            self._database.send("drop_claims_of_run", [(run,)])
+            self._database.send("count_ended_run", [(run, run)])
             tell_of_run(self._database, run, now)
         self._events.pop(run, None)
         self._fruitful.discard(run)
@@ -257,7 +260,7 @@ class SQLDriving:
             self._event(run, epoch, {"status": str(RunStatus.QUEUED)})
             if self._database.write("hand_back_run", (run, epoch)) == 0:
                 raise LeaseLostError(f"run {run} cannot be handed back: it is not detached, or is to be canceled")
-            self._database.write("drop_claims_of_run", (run,))
+            self._database.send("drop_claims_of_run", [(run,)])
 
     def unattended(self, patience: float, most: int | None = None) -> bool:
         """Whether `recover` has something to do."""
@@ -336,7 +339,7 @@ class SQLDriving:
             )
             for completion, counts in zip(completions, reusable, strict=True)
         ]
-        self._database.write_many("add_completion", rows)
+        self._database.send("add_completion", rows)
 
 
 def tell_of_run(database: Database, run: str, now: float) -> None:

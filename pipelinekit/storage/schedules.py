@@ -86,17 +86,17 @@ class SQLSchedules:
                 return None
             voided = "void_ticks" if every_origin else "void_due_ticks"
             if void and (count := self._database.write(voided, (void, at, schedule.id))):
-                self._database.write("count_total", (TICKS, str(Disposition.VOIDED), float(count)))
+                self._database.send("count_total", [(TICKS, str(Disposition.VOIDED), float(count))])
             ticks, ranges = tuple(ticks), tuple(ranges)
-            self._database.write_many("add_tick", map(_tick_row, ticks))
-            self._database.write_many("add_range", map(_range_row, ranges))
+            self._database.send("add_tick", map(_tick_row, ticks))
+            self._database.send("add_range", map(_range_row, ranges))
             self._tell_missed(schedule, ticks, ranges)
-            self._database.write_many("add_backfill", map(_backfill_row, backfills))
+            self._database.send("add_backfill", map(_backfill_row, backfills))
             decided = [
                 (TICKS, str(tick.disposition), 1.0) for tick in ticks if tick.disposition is not Disposition.PENDING
             ]
             told = [(TICKS, str(found.disposition), float(found.count)) for found in ranges]
-            self._database.write_many("count_total", [*decided, *told])
+            self._database.send("count_total", [*decided, *told])
         return replace(schedule, version=found[0]["version"])
 
     def pending(self, schedule: str) -> Sequence[Tick]:
@@ -116,10 +116,10 @@ class SQLSchedules:
         with self._database.transaction():
             if not self._database.write("decide_tick", row):
                 return False
-            self._database.write("count_total", (TICKS, str(tick.disposition), 1.0))
+            self._database.send("count_total", [(TICKS, str(tick.disposition), 1.0)])
             if tick.disposition is Disposition.FIRED and tick.origin == DUE and tick.decided_at is not None:
                 late = tick.decided_at - max(tick.due, tick.not_before)
-                self._database.write_many("count_total", lateness_totals(late))
+                self._database.send("count_total", lateness_totals(late))
             self._tell_decided(tick)
         return True
 

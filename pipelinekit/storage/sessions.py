@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelinekit.domain.addresses import PostgresAddress
 from pipelinekit.errors import StorageError, UsageError
@@ -36,6 +36,13 @@ _DEFAULTS: Mapping[str, str | int] = {
 }
 _PASSING = ("40001", "40P01", "57P01", "57P02", "57P03", "25P03", "55006")
 _ZERO = ("\0", "\u2400")
+
+
+class Statement(Protocol):
+    """A statement, and rows of parameters for it."""
+
+    statement: str
+    parameters: Sequence[Any]
 
 
 class Session:
@@ -85,13 +92,21 @@ class Session:
         """Whether the connection is gone."""
         return bool(self._connection.closed)
 
-    def perform(self, statement: str, parameters: Sequence[Any], *, many: bool = False) -> Any:
-        """Perform a statement: how many rows were changed or found, and the rows."""
+    def perform(
+        self, statement: str, parameters: Sequence[Any], *, many: bool = False, after: Sequence[Statement] = ()
+    ) -> Any:
+        """Perform a statement: how many rows were changed or found, and the rows.
+
+        With statements that come before it no answer is waited for but the last.
+        """
         cursor = self._cursor
         if many and len(parameters) > 1:
+            with self._along(after):
+                pass
             cursor.executemany(statement, [without_zeros(row) for row in parameters])
             return cursor.rowcount, []
-        cursor.execute(statement, without_zeros(parameters[0] if many else parameters))
+        with self._along(after):
+            cursor.execute(statement, without_zeros(parameters[0] if many else parameters))
         return cursor.rowcount, cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
     def begin(self) -> str:
@@ -109,9 +124,24 @@ class Session:
             raise
         return str(row["id"])
 
-    def commit(self) -> None:
-        """Commit. Raises StorageError where the server did not."""
-        if self._connection.execute("commit").statusmessage != "COMMIT":
+    def _along(self, statements: Sequence[Statement]) -> AbstractContextManager[object]:
+        """Send statements together with one that is performed inside, and wait for all answers."""
+        return self._pipeline(statements) if statements else nullcontext()
+
+    @contextmanager
+    def _pipeline(self, statements: Sequence[Statement]) -> Iterator[None]:
+        with self._connection.pipeline():
+            cursor = self._connection.cursor()  # of its own, as the other is to have the last answer
+            for sent in statements:
+                for row in sent.parameters:
+                    cursor.execute(sent.statement, without_zeros(row))
+            yield
+
+    def commit(self, after: Sequence[Statement] = ()) -> None:
+        """Commit, after some statements. Raises StorageError where the server did not."""
+        with self._along(after):
+            self._cursor.execute("commit")
+        if self._cursor.statusmessage != "COMMIT":
             raise StorageError(f"the records at {self.address} did not take a transaction", hint="do it again")
 
     def roll_back(self) -> bool:
@@ -257,7 +287,7 @@ def without_zeros(parameters: Sequence[Any]) -> list[Any]:
 def _row_maker(cursor: Any) -> Callable[[Sequence[Any]], dict[str, Any]]:
     """Makes rows by name, as `psycopg.rows.dict_row` does, in a third of its time."""
     result = cursor.pgresult
-    names = [result.fname(number).decode() for number in range(result.nfields)] if result else []
+    names = [(result.fname(number) or b"").decode() for number in range(result.nfields)] if result else []
     return lambda values: dict(zip(names, values, strict=True))
 
 

@@ -253,6 +253,10 @@ class SQLiteDatabase:
             except OverflowError as error:
                 raise too_large(error) from error
 
+    def send(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a named query for each row of parameters, at once; see `Database.send`."""
+        self.write_many(query, rows)
+
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
     ) -> Iterator[Row]:

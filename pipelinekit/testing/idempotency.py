@@ -27,19 +27,18 @@ class MemoryIdempotency:
 
     def begin(self, principal: str, scope: str, key: str, request: str, expires_at: float) -> Begun:
         """Take a key, or tell what became of it before."""
-        fresh, place = _Kept(request, expires_at), (principal, scope, key)
         with self._lock:
-            known = self._keys.get(place, fresh)
-            if known is fresh or known.expires_at <= self._clock.now():
-                self._keys[place] = fresh
-                return Fresh()
+            self.sweep()
+            known = self._keys.setdefault((principal, scope, key), fresh := _Kept(request, expires_at))
+        if known is fresh:
+            return Fresh()
         return Different() if known.request != request else known.outcome or InProgress()
 
     def finish(self, principal: str, scope: str, key: str, run: str, response: str) -> None:
         """Keep the outcome of a request."""
         with self._lock:
             known = self._keys.get((principal, scope, key))
-            if known is None or known.outcome is not None or known.expires_at <= self._clock.now():
+            if known is None or known.outcome is not None:
                 raise ConflictError(f"no request with the idempotency key {key!r} is being carried out")
             self._keys[principal, scope, key] = replace(known, outcome=Replay(run, response))
 

@@ -220,7 +220,7 @@ class InDatabase(WebhooksContract):
         made = sql_records(database, clock)
         run = made.driving.take(made.runs.create(new_run("1")).id, made.alive)
         asked = []
-        for name in ("read", "write", "write_returning", "write_many"):
+        for name in ("read", "write", "write_returning", "write_many", "send"):
             act = getattr(database, name)
             monkeypatch.setattr(
                 database, name, lambda query, *more, act=act: (asked.append(query), act(query, *more))[1]

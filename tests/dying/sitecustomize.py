@@ -75,7 +75,7 @@ def instrument(folder, command):
 
     SQLiteDatabase._end = ending
     PostgresDatabase._commit = lambda self: around(self, lambda: commit(self))
-    for name in ("write", "write_returning", "write_many", "write_keys"):
+    for name in ("write", "write_returning", "write_many", "write_keys", "send"):
         note(SQLiteDatabase, name)
         note(PostgresDatabase, name)
     note(SQLiteDatabase, "touch")
@@ -89,7 +89,8 @@ def note(database, name):
         with self.transaction():
             self.__dict__.setdefault("queries", set()).add(query)
             if query == "add_audit":
-                self.queries.add(arguments[0][ACTION].replace(" ", "-").replace("/", "-"))
+                for row in arguments[0]:
+                    self.queries.add(row[ACTION].replace(" ", "-").replace("/", "-"))
             return plain(self, query, *arguments)
 
     setattr(database, name, noting)

@@ -98,6 +98,36 @@ def test_a_failing_query_is_told_and_rolls_back(postgres, database, address):
     assert counts(postgres, address) == {"kept": 1}
 
 
+@pytest.mark.parametrize("asks", [True, False], ids=["a statement follows", "the end follows"])
+def test_what_fails_that_nobody_waited_for_is_told_and_rolls_back(postgres, database, address, asks):
+    twice = [("r", "s", 1, 1, "stdout", 0.0, "a"), ("r", "s", 1, 1, "stdout", 0.0, "b")]
+
+    def fails():
+        with database.transaction():
+            add(database, "lost")
+            database.send("add_log", twice)
+            if asks:
+                database.read("list_compiled")
+
+    with pytest.raises(StorageError, match="cannot be used: duplicate"):
+        fails()
+    add(database, "kept")
+    assert counts(postgres, address) == {"kept": 1}
+
+
+def test_what_nobody_waits_for_is_seen_by_what_follows_in_its_order(postgres, database, address):
+    with database.transaction():
+        database.send("put_document", [("d", "text")])
+        database.send("keep_compiled", [("a", 1.0)])
+        database.send("keep_compiled", [("a", 3.0), ("b", 2.0)])
+        assert [dict(row) for row in database.read("list_compiled")] == [
+            {"graph": "a", "compiled_at": 3.0},
+            {"graph": "b", "compiled_at": 2.0},
+        ]
+    database.send("keep_compiled", [(f"g{number}", 1.0) for number in range(40)])
+    assert len(PostgresDatabase(address).read("list_compiled")) == 42
+
+
 def test_writers_take_turns_and_see_what_the_one_before_wrote(address):
     """What is read under the lock stays so: no count is lost, no transaction fails."""
     failures = []
@@ -241,17 +271,21 @@ def test_nothing_is_done_twice_or_lost_wherever_the_connection_breaks(postgres, 
         armed.set()
         for _ in range(2):
             with database.transaction():
+                database.send("keep_compiled", [("c", 1.0)])
                 add(database, "one")
                 database.write_many("keep_compiled", [("a", 1.0), ("b", 2.0)])
+                database.send("keep_compiled", [("d", 1.0), ("e", 2.0)])
         assert proxy.cuts == 1
         assert counts(postgres, address) == {"one": 2}
+        assert len(database.read("list_compiled")) == 5
         database.close()
     finally:
         proxy.close()
 
 
+@pytest.mark.parametrize("how", ["write_many", "send"])
 @pytest.mark.parametrize("state", ["40001", "40P01"])
-def test_what_another_was_preferred_to_is_done_again(postgres, database, address, state):
+def test_what_another_was_preferred_to_is_done_again(postgres, database, address, state, how):
     """Serialization failures and deadlocks: the server is made to tell them twice."""
     postgres.sql(
         f"""
@@ -266,7 +300,7 @@ def test_what_another_was_preferred_to_is_done_again(postgres, database, address
     )
     with database.transaction():
         add(database, "one")
-        database.write("keep_compiled", ("a", 1.0))
+        getattr(database, how)("keep_compiled", [("a", 1.0)])
     assert counts(postgres, address) == {"one": 1}
     assert len(database.read("list_compiled")) == 1
 

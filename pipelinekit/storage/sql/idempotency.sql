@@ -4,17 +4,14 @@ delete from idempotency where expires_at <= ?
 -- name: begin_idempotency
 insert into idempotency (principal, scope, key, request, run, response, created_at, expires_at)
 values (?, ?, ?, ?, '', null, ?, ?)
-on conflict (principal, scope, key) do update set
-    request = excluded.request, run = '', response = null,
-    created_at = excluded.created_at, expires_at = excluded.expires_at
-where idempotency.expires_at <= excluded.created_at
+on conflict (principal, scope, key) do nothing
 returning key
 
 -- name: get_idempotency
 select * from idempotency where principal = ? and scope = ? and key = ?
 
 -- name: finish_idempotency
-update idempotency set run = ?, response = ? where principal = ? and scope = ? and key = ? and response is null and expires_at > ?
+update idempotency set run = ?, response = ? where principal = ? and scope = ? and key = ? and response is null
 returning key
 
 -- name: abandon_idempotency

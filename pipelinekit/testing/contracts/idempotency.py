@@ -85,6 +85,5 @@ class IdempotencyContract:
         assert records.begin(*PLACE, "xxh3:2", clock.now() + 10) == Fresh()
         with pytest.raises(ConflictError):
             records.finish(*other, "run2", "late")
-        assert records.sweep() <= 1  # what has expired may be forgotten before
         clock.turn(10)
         assert records.sweep() == 1
