@@ -66,11 +66,14 @@ class Called(BaseModel):
 
 @frozen
 class Prepared:
-    """A run that can be recorded at once; `record` gives None where what was prepared is no longer what is called."""
+    """A run that can be recorded at once; `record` gives None where what was prepared is no longer what is called.
+
+    It is recorded with the services of whichever thread has its turn to write.
+    """
 
     arguments: Arguments
     options: RunOptions
-    record: Callable[[], Run | None]
+    record: Callable[[Services], Run | None]
 
 
 @frozen
@@ -88,7 +91,11 @@ class Target:
 def pipeline_target(services: Services, pipeline: str) -> Target:
     """A published pipeline as what is called."""
     handle = services.published_pipelines.get(pipeline)
-    return Target(f"pipelines/{handle.id}", handle.graph, _preparing(handle, handle.record_prepared), handle.id)
+
+    def record(services: Services, prepared: PreparedCall) -> Run:
+        return services.published_pipelines.handle(handle.record).record_prepared(prepared)
+
+    return Target(f"pipelines/{handle.id}", handle.graph, _preparing(handle, record), handle.id)
 
 
 def endpoint_target(services: Services, endpoint: str, version: int | None) -> Target:
@@ -97,7 +104,11 @@ def endpoint_target(services: Services, endpoint: str, version: int | None) -> T
     handle.record.check_active()
     found = handle.record.version(version)
     pipeline = handle.pipeline(found.number)
-    prepare = _preparing(pipeline, lambda prepared: handle.record_prepared(version, prepared))
+
+    def record(services: Services, prepared: PreparedCall) -> Run | None:
+        return services.pipeline_endpoints.handle(handle.record).record_prepared(version, prepared)
+
+    prepare = _preparing(pipeline, record)
     name = f"pipeline-endpoints/{handle.name}"
     return Target(name, pipeline.graph, prepare, pipeline.id, handle.name, found.number)
 
@@ -108,17 +119,21 @@ def draft_target(services: Services, draft: str) -> Target:
 
     def prepare(given: Mapping[str, Any], call: Call) -> Prepared:
         prepared = handle.prepare(given, call)
-        return Prepared(prepared.arguments, prepared.options, lambda: handle.record_prepared(prepared))
+
+        def record(services: Services) -> Run | None:
+            return services.pipeline_drafts.handle(handle.record).record_prepared(prepared)
+
+        return Prepared(prepared.arguments, prepared.options, record)
 
     return Target(f"pipeline-drafts/{handle.id}", handle.graph, prepare)
 
 
 def _preparing(
-    pipeline: PublishedPipelineHandle, record: Callable[[PreparedCall], Run | None]
+    pipeline: PublishedPipelineHandle, record: Callable[[Services, PreparedCall], Run | None]
 ) -> Callable[[Mapping[str, Any], Call], Prepared]:
     def prepare(given: Mapping[str, Any], call: Call) -> Prepared:
         prepared = pipeline.prepare(given, call)
-        return Prepared(prepared.arguments, prepared.options, lambda: record(prepared))
+        return Prepared(prepared.arguments, prepared.options, lambda services: record(services, prepared))
 
     return prepare
 
@@ -182,16 +197,15 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
         if not wanted.key:
             raise
         failure = error
-    desk: Desk = asked.request.app.state.desk
-    with desk.writing, services.records.batch():
-        services.records.lock()
+
+    def write(services: Services) -> tuple[Called, bool] | None:
         if wanted.key and (replay := repeats.begun(asked, services, principal, wanted.key, wanted.said)):
             return _replayed(services, wanted, replay), False
         if failure is not None:
             raise failure
         assert ready is not None
         target, prepared, expected, place = ready
-        run = prepared.record()
+        run = prepared.record(services)
         if run is None:
             if wanted.key:
                 repeats.abandon(asked, services, principal, wanted.key)
@@ -201,9 +215,14 @@ def _try(asked: Asked, services: Services, principal: Principal, wanted: Wanted)
         services.audit.note("call", target.name, by=asked.origin(principal), after=run.id)
         if wanted.key:
             repeats.finish(asked, services, principal, wanted.key, run.id, made.model_dump_json())
-    made.callback_secret = secret  # which the records do not keep
-    services.launch(run.id)
-    return made, True
+        made.callback_secret = secret  # which the records do not keep
+        return made, True
+
+    desk: Desk = asked.request.app.state.desk
+    done = desk.writing.do(services, write)
+    if done is not None and done[1]:
+        services.launch(done[0].id)
+    return done
 
 
 def _callback_place(services: Services, principal: Principal, wanted: Wanted) -> Place | None:

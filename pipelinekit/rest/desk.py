@@ -25,6 +25,7 @@ from pipelinekit.rest.meters import Meters
 from pipelinekit.rest.problems import BusyError
 from pipelinekit.rest.streams import Streams
 from pipelinekit.rest.watch import Watch
+from pipelinekit.rest.writing import Writing
 
 if TYPE_CHECKING:
     from pipelinekit.workspace.sign_in import SignIn  # an extra
@@ -55,7 +56,7 @@ class Desk:
         self._lock = threading.Lock()
         self._away: StorageError | None = None  # why the records could not be reached last
         self._is_looked = False  # whether some thread sees just now if they are back
-        self.writing = threading.Lock()  # threads that wait for this one go on at once; a database lets them sleep
+        self.writing = Writing()
         self.watch = Watch(self.do)
         self.streams = Streams()
         self.meters = Meters()

@@ -49,7 +49,7 @@ def once(
 ) -> tuple[dict[str, Any], bool]:
     """What `make` gives, in a transaction, and whether it is new: where the key came before, it is as it was then."""
     desk: Desk = asked.request.app.state.desk
-    with desk.writing, services.records.batch():
+    with desk.writing.turn, services.records.batch():
         services.records.lock()
         if key and (before := begun(asked, services, principal, key, said)):
             return json.loads(before), False

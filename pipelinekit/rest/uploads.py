@@ -21,6 +21,7 @@ from pipelinekit.rest.routing import Route
 from pipelinekit.wire.environments import environment_from_json, environment_to_json, lock_to_json
 from pipelinekit.wire.uploads import unpack
 from pipelinekit.workspace.published_pipelines import Call, Publication, PublishedPipelineHandle
+from pipelinekit.workspace.runs import Run
 
 router = APIRouter(tags=["uploads"], route_class=Route)
 
@@ -177,7 +178,11 @@ def upload_target(services: Services, body: bodies.Submission) -> calls.Target:
 
     def prepare(_: Mapping[str, Any], call: Call) -> calls.Prepared:
         arguments, options = upload.prepare(call, body.max_seconds)
-        return calls.Prepared(arguments, options, lambda: upload.record(arguments, options, call))
+
+        def record(services: Services) -> Run:
+            return services.uploads.handle(upload.content).record(arguments, options, call)
+
+        return calls.Prepared(arguments, options, record)
 
     return calls.Target(f"uploads/{upload.graph.name}", upload.graph, prepare)
 

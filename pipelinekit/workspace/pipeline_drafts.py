@@ -438,11 +438,15 @@ class PipelineDraftCollection:
 
     def get(self, draft: str) -> PipelineDraftHandle:
         """The draft of this id or unique beginning of one. Raises NotFoundError."""
-        return PipelineDraftHandle(self._stores.records.get(draft), self._stores)
+        return self.handle(self._stores.records.get(draft))
+
+    def handle(self, record: PipelineDraft) -> PipelineDraftHandle:
+        """A handle on a record."""
+        return PipelineDraftHandle(record, self._stores)
 
     def list(self, *, name: str = "") -> Sequence[PipelineDraftHandle]:
         """All of them, or those of a name; the newest first."""
-        return [PipelineDraftHandle(item, self._stores) for item in self._stores.records.list(name=name)]
+        return [self.handle(item) for item in self._stores.records.list(name=name)]
 
     def delete(self, draft: str) -> None:
         """Forget a draft; its runs, and what was published of it, stay."""

@@ -285,7 +285,7 @@ class PipelineEndpointCollection:
             now,
         )
         self._records.add(endpoint)
-        return self._handle(endpoint)
+        return self.handle(endpoint)
 
     def grow(
         self, name: str, pipeline: PublishedPipelineHandle | str, *, default: bool = False, by: str = ""
@@ -300,12 +300,12 @@ class PipelineEndpointCollection:
 
     def get(self, endpoint: str) -> PipelineEndpointHandle:
         """The endpoint of this name or id. Raises NotFoundError."""
-        return self._handle(self._records.get(endpoint))
+        return self.handle(self._records.get(endpoint))
 
     def list(self, *, active_only: bool = True) -> Sequence[PipelineEndpointHandle]:
         """Those that may be called, or all of them."""
         found = self._records.list()
-        return [self._handle(item) for item in found if not active_only or item.status is EndpointStatus.ACTIVE]
+        return [self.handle(item) for item in found if not active_only or item.status is EndpointStatus.ACTIVE]
 
     def delete(self, endpoint: str) -> None:
         """Forget an endpoint; its pipelines stay published, and its runs stay.
@@ -315,5 +315,6 @@ class PipelineEndpointCollection:
         self.get(endpoint).check_unscheduled("deleted")
         self._records.remove(endpoint)
 
-    def _handle(self, record: PipelineEndpoint) -> PipelineEndpointHandle:
+    def handle(self, record: PipelineEndpoint) -> PipelineEndpointHandle:
+        """A handle on a record."""
         return PipelineEndpointHandle(record, self._records, self._stores)

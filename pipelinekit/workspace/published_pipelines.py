@@ -373,16 +373,16 @@ class PublishedPipelineCollection:
 
     def get(self, pipeline: str) -> PublishedPipelineHandle:
         """The published pipeline of this id or unique beginning of one. Raises NotFoundError."""
-        return PublishedPipelineHandle(self._stores.records.get(pipeline), self._stores)
+        return self.handle(self._stores.records.get(pipeline))
+
+    def handle(self, record: PublishedPipeline) -> PublishedPipelineHandle:
+        """A handle on a record."""
+        return PublishedPipelineHandle(record, self._stores)
 
     def list(self, *, name: str = "", active_only: bool = True) -> Sequence[PublishedPipelineHandle]:
         """Those that may be called, or all of them; the newest first."""
         found = self._stores.records.list(name=name)
-        return [
-            PublishedPipelineHandle(item, self._stores)
-            for item in found
-            if not active_only or item.status is PublishedStatus.ACTIVE
-        ]
+        return [self.handle(item) for item in found if not active_only or item.status is PublishedStatus.ACTIVE]
 
     def diff(self, before: str, after: str) -> VersionDifference:
         """What differs between two of them: steps, parameters, options, and files line by line. NotFoundError."""

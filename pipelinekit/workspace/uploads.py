@@ -144,15 +144,19 @@ class UploadCollection:
         """The upload with this document. Raises NotFoundError where that has not come, UsageError for anything else."""
         if self.missing([document]):
             raise NotFoundError(f"there is no upload {document}", hint="send its document as a blob first")
-        return UploadedPipeline(parse_upload(self._stores.blobs.read(document)), self._stores)
+        return self.handle(parse_upload(self._stores.blobs.read(document)))
+
+    def handle(self, content: UploadedGraph) -> UploadedPipeline:
+        """A handle on what was uploaded."""
+        return UploadedPipeline(content, self._stores)
 
 
 class UploadedPipeline:
     """A pipeline that came from elsewhere; its graph, and how it is run or published."""
 
-    def __init__(self, upload: UploadedGraph, stores: UploadStores) -> None:
-        self.graph = upload.graph
-        self._upload = upload
+    def __init__(self, content: UploadedGraph, stores: UploadStores) -> None:
+        self.graph = content.graph
+        self.content = content
         self._stores = stores
 
     def prepare(self, call: Call, max_seconds: float = 0.0) -> tuple[Arguments, RunOptions]:
@@ -196,11 +200,11 @@ class UploadedPipeline:
 
     @property
     def _pinned(self) -> Arguments:
-        return Arguments(self._upload.values, self._upload.paths)
+        return Arguments(self.content.values, self.content.paths)
 
     @property
     def _details(self) -> dict[str, Any]:
-        return {name: self._upload.details[name] for name in DETAILS if name in self._upload.details}
+        return {name: self.content.details[name] for name in DETAILS if name in self.content.details}
 
     def _check(self, compute: str) -> None:
         """Refuse compute targets that there are not, and software that is not here. Raises with every fault."""
