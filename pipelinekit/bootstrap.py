@@ -230,6 +230,7 @@ class Services(scheduling.ScheduleServices):
                 lambda: self.metrics,
                 lambda: run_queries.SQLRunQueries(self.database),
                 self.estimate,
+                lambda: (self.noted("runs", records.runs), self.noted("facts", self.facts)),
             )
         )
 

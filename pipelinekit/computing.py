@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         watchdog,
     )
     from pipelinekit.compute.nodes import circumstances
-    from pipelinekit.domain import attempts
+    from pipelinekit.domain import attempts, audit
     from pipelinekit.domain import computes as domain
     from pipelinekit.domain.attempts import Attempt
     from pipelinekit.domain.computes import ComputeTarget, Keeping
@@ -60,6 +60,7 @@ else:
     supervisor = late("pipelinekit.compute.supervisor")
     watchdog = late("pipelinekit.compute.watchdog")
     attempts = late("pipelinekit.domain.attempts")
+    audit = late("pipelinekit.domain.audit")
     domain = late("pipelinekit.domain.computes")
     own_process = late("pipelinekit.harness.in_process")
     compute_records = late("pipelinekit.storage.computes")
@@ -91,8 +92,14 @@ class ComputeServices(upkeeping.UpkeepServices):
             self._launch_keeper,
             forget,
             self._run_limits,
+            self._note_compute,
         )
         return computes.ComputeCollection(stores, self.clock)
+
+    def _note_compute(self, verb: str, name: str, failure: str) -> None:
+        if self.notes_changes:
+            outcome = audit.FAILED if failure else audit.DONE
+            self.audit.note(f"computes.{verb}", name, outcome=outcome, reason=failure)
 
     @property
     def _compute_records(self) -> compute_records.SQLComputes:
@@ -110,7 +117,7 @@ class ComputeServices(upkeeping.UpkeepServices):
         """End every cluster of the workspace's own; whoever uses one starts it again."""
         for handle in self.computes.list():
             if handle.keeper.alive:
-                handle.stop()
+                handle.end()
 
     def keep_cluster(self, name: str, ended: threading.Event) -> None:
         """Keep a cluster in this process, until it is no longer wanted or the event is set."""
@@ -147,7 +154,7 @@ class ComputeServices(upkeeping.UpkeepServices):
         if found.cluster is not None:
 
             def start() -> tuple[Keeping, Mapping[str, str]]:
-                return self.computes.get(target).start(), certificates.certificates_in(self._folder_of(found))
+                return self.computes.get(target).keep(), certificates.certificates_in(self._folder_of(found))
 
             return dask_cluster.ClusterCompute(start, found.cluster, sink, self.home, MAKER, shared)
         address, texts = self._reach(found)

@@ -81,6 +81,7 @@ class ConnectedWorkspace(RemoteWorkspace[Run]):
                 lambda: records.metrics,
                 lambda: records.runs,
                 records.runs.estimate,
+                lambda: (records.runs, records.facts),
             )
         )
         super().__init__(connection, self.runs, pack)

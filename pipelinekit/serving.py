@@ -211,12 +211,15 @@ class ServeServices(computing.ComputeServices):
         served = service.Service(owner, records.driving, records.runs, self.servers, spawn, about, warm=warm, tell=tell)
         served.serve(ended, hurried, patience)
 
-    def wait_for_records(self, ended: threading.Event, tell: Callable[[str], None]) -> bool:
-        """Wait until the records can be reached; False when the server is to end before."""
+    def wait_for_records(
+        self, ended: threading.Event, tell: Callable[[str], None], act: Callable[[], object] = lambda: None
+    ) -> bool:
+        """Wait until the records can be reached, and `act` can be done; False when the server is to end before."""
         told = ""
         while True:
             try:
                 self.records.runs  # noqa: B018 - opens the database
+                act()
             except StorageError as error:
                 if str(error) != told:
                     tell(f"trouble: {error}")

@@ -92,7 +92,7 @@ class UpkeepServices(wiring.NounServices):
         """What clean-up and checks work on."""
         records, home = self.records, self.home
         return upkeep.Stores(
-            upkeep_records.SQLUpkeep(self.database, self.clock),
+            self.noted("upkeep", upkeep_records.SQLUpkeep(self.database, self.clock)),
             self.recover,
             records.reuse,
             records.documents,

@@ -173,7 +173,12 @@ class SourceServices:
     def environments(self) -> environment_collection.EnvironmentCollection:
         """The environments."""
         records = self.noted("environments", environment_records.SQLEnvironments(self.database, self.clock))
-        return environment_collection.EnvironmentCollection(records, lambda: self._builder)
+
+        def note(verb: str, name: str) -> None:
+            if self.notes_changes:
+                self.audit.note(f"environments.{verb}", name)
+
+        return environment_collection.EnvironmentCollection(records, lambda: self._builder, note)
 
     @cached_property
     def snapshots(self) -> stored_snapshots.SnapshotCollection:

@@ -34,11 +34,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
-def wait_for(condition, seconds=60.0):
-    """Wait until something is so; it is looked at often, and an assertion fails when it takes too long."""
+def wait_for(condition, seconds=60.0, why=lambda: ""):
+    """Wait until something is so; it is looked at often, and an assertion fails when it takes too long.
+
+    `why` tells what is known of that then.
+    """
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, "it never came true"
+        assert time.monotonic() < deadline, f"it never came true\n{why()}"
         time.sleep(0.02)
     return found
 

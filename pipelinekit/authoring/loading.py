@@ -16,8 +16,10 @@ from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import difflib
     import traceback
 else:
+    difflib = late("difflib")
     traceback = late("traceback")
 
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
@@ -35,8 +37,10 @@ def load_pipeline(target: str) -> Pipeline:
     Raises NotFoundError, UsageError, or CompileError when it cannot be imported.
     """
     path, name = split_target(target)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint="give the .py file in it that has the pipeline")
     if not path.is_file():
-        raise NotFoundError(f"there is no file {str(path)!r}")
+        raise NotFoundError(f"there is no file {str(path)!r}", hint=_near(path))
     if path.suffix != ".py":
         raise UsageError(f"{path} is no Python file", hint="give a .py file, or a graph.json that 'compile' wrote")
     module = _import(path.resolve())
@@ -52,6 +56,13 @@ def load_pipeline(target: str) -> Pipeline:
             raise NotFoundError(f"{path} has no pipeline", hint="decorate a function with @pipeline")
         raise UsageError(f"{path} has several pipelines: {', '.join(own)}", hint=f"name one: {path}:{next(iter(own))}")
     return next(iter(own.values()))
+
+
+def _near(path: Path) -> str:
+    """Files beside a path that may have been meant."""
+    there = [str(file) for file in path.parent.glob("*.py")]
+    near = [name for text in (f"{path}.py", str(path)) for name in difflib.get_close_matches(text, there, 1, 0.75)]
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def _import(path: Path) -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import functools
 import gc
 import importlib
@@ -21,11 +22,14 @@ from pipelinekit.typed import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import argparse
+    import difflib
 
-    from pipelinekit.cli import output
+    from pipelinekit.cli import output, parsing
 else:
     argparse = late("argparse")  # evident words are read without
+    difflib = late("difflib")
     output = late("pipelinekit.cli.output")
+    parsing = late("pipelinekit.cli.parsing")
 
 # command -> module, help; a module has `add_arguments(parser)` and `execute(arguments) -> exit code`, and may have
 # `rewrite(words) -> words`, called before its words are parsed
@@ -70,6 +74,7 @@ AT_SERVERS = frozenset(
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_CANCELED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT)
 GARBAGE_THRESHOLD = 50_000  # graphs are many objects that live as long as the command; they need not be looked through
 
 
@@ -131,7 +136,7 @@ def _choose_place(arguments: argparse.Namespace | SimpleNamespace, command: str)
 
 
 def _parser(module: ModuleType, command: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = parsing.Parser(
         prog=f"pipelinekit {command}",
         description=COMMANDS[command][1],
         allow_abbrev=False,
@@ -197,7 +202,8 @@ def guarded(action: Callable[[], int], arguments: argparse.Namespace | SimpleNam
         if arguments.debug:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        hint = "\n  hint: free space on the disk and try again" if error.errno in FULL else ""
+        print(f"error: {place}{error.strerror or error}{hint}", file=sys.stderr)
         return EXIT_FAILED
     except PipelinekitError as error:
         if arguments.debug:
@@ -218,6 +224,8 @@ def _no_command(words: Sequence[str], command: str) -> int:
     what = f"there is no command {command!r}" if command else f"unknown option {words[0]!r}"
     if words[0] in ("--workspace", "--server"):
         what = f"argument {words[0]}: expected one argument"
+    if near := difflib.get_close_matches(command, COMMANDS, n=2):
+        what += f" (did you mean {' or '.join(near)}?)"
     print(f"pipelinekit: {what}\n\n{text}", file=sys.stderr)
     return EXIT_USAGE
 

@@ -246,7 +246,7 @@ def _outputs(arguments: argparse.Namespace, services: Services) -> int:
 
 
 def _cancel(arguments: argparse.Namespace, services: Services) -> int:
-    run = services.records.runs.request_cancel(services.records.runs.get(arguments.run).id)
+    run = services.runs.cancel(arguments.run)
     if arguments.json:
         print_json(run_document(run))
     else:

@@ -137,15 +137,16 @@ def _listen(arguments: argparse.Namespace, services: Services, ended: threading.
         words = f"nothing can be served over HTTP: {error}"
         hint = "install pipelinekit[server], and [oidc] for --oidc-issuer; or serve with --no-http"
         raise UsageError(words, hint=hint) from None
-    if not services.wait_for_records(ended, _tell):
-        yield
-        return
-    first = services.tokens.bootstrap()
+
+    def show_token() -> None:
+        first = services.tokens.bootstrap()
+        if first is not None:
+            _tell_token(home, first.text, as_json=arguments.log_format == "json")
+
     http.start()
     _tell(f"listening at {http.url}")
-    if first is not None:
-        _tell_token(home, first.text, as_json=arguments.log_format == "json")
-    try:
+    try:  # whoever asks meanwhile is answered, and be it that the records are away
+        services.wait_for_records(ended, _tell, show_token)
         yield
     finally:
         http.stop()

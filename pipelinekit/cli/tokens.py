@@ -12,7 +12,7 @@ from pipelinekit.cli.verbs import Verb, add_verbs
 from pipelinekit.domain.audit import AuditRecord
 from pipelinekit.domain.texts import counted
 from pipelinekit.domain.tokens import EXPIRY_SECONDS, Kind, Role, Token
-from pipelinekit.errors import UsageError
+from pipelinekit.errors import NotFoundError, UsageError
 from pipelinekit.wire.tokens import audit_document, new_token_document, token_document
 
 ROWS = 50
@@ -55,6 +55,11 @@ def _create(arguments: argparse.Namespace, services: Services) -> int:
     until = f"until {time_text(made.token.expires_at)}"
     print(f"token {made.token.name} is created, {_what(made.token)}, {until}; it is shown this once:", file=sys.stderr)
     print(made.text)  # alone on standard output, so that it can be piped to where it is kept
+    if made.token.kind is Kind.TRIGGER:
+        try:
+            services.pipeline_endpoints.get(made.token.endpoint)
+        except NotFoundError as error:
+            print(f"note: {error.message} yet; {error.hint}", file=sys.stderr)
     return 0
 
 

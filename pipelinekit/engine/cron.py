@@ -8,6 +8,7 @@ from datetime import date
 from functools import cache
 
 from pipelinekit.classes import frozen
+from pipelinekit.domain.texts import counted
 from pipelinekit.errors import ScheduleError
 from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING, Any
@@ -101,7 +102,7 @@ def cron_fields(expression: object) -> CronFields:
 
 def _check_fields(fields: list[str], expression: object) -> None:
     if len(fields) != 5:
-        raise ScheduleError(f"{expression!r} is no cron expression: it has {len(fields)} fields", hint=_HINT)
+        raise ScheduleError(f"{expression!r} is no cron expression: it has {counted(len(fields), 'field')}", hint=_HINT)
     for text, (name, count, pattern) in zip(fields, _FIELDS, strict=True):
         if not pattern.fullmatch(text):
             raise ScheduleError(f"{expression!r} is no cron expression: {text!r} is no {name}", hint=_HINT)

@@ -74,13 +74,14 @@ class Desk:
         if not hasattr(self._local, "services"):
             self._local.services = self._open()
             self._local.services.notes_changes = False  # requests note what they change, and who asked
-            with self._lock:
-                self._refusals = self._refusals or self._local.services.tokens.refusals
-            self._local.services.tokens.refusals = self._refusals
-        self._look_again(self._local.services)
+        services: Services = self._local.services
+        self._look_again(services)
         began = time.monotonic()
         try:
-            return work(self._local.services)
+            tokens = services.tokens  # opens the records, where they have not been reached yet
+            with self._lock:
+                self._refusals = tokens.refusals = self._refusals or tokens.refusals
+            return work(services)
         except StorageError as error:
             if time.monotonic() - began > IN_VAIN_SECONDS:
                 self._away = error

@@ -77,10 +77,12 @@ async def lock_environment(asked: Submitting, environment: Label, upgrade: bool 
 async def build_environment(asked: Submitting, environment: Label) -> dict[str, Any]:
     """Build it on the server's machine ahead of need, or make a damaged one again."""
 
-    def how(services: Services) -> tuple[str, dict[str, Any]]:
-        return environment, {"name": environment, "python": services.environments.build(environment)}
+    def work(services: Services, principal: Principal) -> dict[str, Any]:
+        python = services.environments.build(environment)  # for minutes, in which others write
+        services.audit.note("environments.build", environment, by=asked.origin(principal))
+        return {"name": environment, "python": python}
 
-    return await change(asked, "environments.build", how)
+    return await asked.do(work)
 
 
 @router.post("/{environment}/clones", operation_id="clone_environment", status_code=201)

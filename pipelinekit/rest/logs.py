@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,27 @@ class _Events(logging.Filter):
         return record.name == EVENTS or record.name not in LOGGERS
 
 
+class _Kept(logging.FileHandler):
+    """A file. Where it cannot be written to, as on a full disk, that is said once, and the server goes on."""
+
+    _is_told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging calls it so
+        """Say what keeps a line from being written; it is written later, with those that follow."""
+        if not self._is_told:
+            self._is_told = True
+            tell(f"trouble: the log at {self.baseFilename} cannot be written to: {sys.exc_info()[1]}")
+
+    def close(self) -> None:
+        """Write no more; what could not be written is lost."""
+        with suppress(OSError):
+            super().close()
+
+
 def log_to(place: Path) -> logging.Handler:
     """Have everything written to a file that only its owner reads, a line of JSON for each."""
     os.close(os.open(place, os.O_WRONLY | os.O_CREAT, 0o600))
-    return _add(logging.FileHandler(place, encoding="utf-8"), JSON)
+    return _add(_Kept(place, encoding="utf-8"), JSON)
 
 
 def log_to_terminal(style: str = "") -> logging.Handler:
@@ -111,7 +129,8 @@ def stop(handler: logging.Handler) -> None:
 
 
 def tell(words: str, source: str = "service") -> None:
-    """Write down something that happened."""
+    """Write down something that happened, on one line."""
+    words = words.replace("\n  hint: ", "; ")  # as errors say it
     logging.getLogger(EVENTS).info("%s", words, extra={"fields": {"event": source}})
 
 

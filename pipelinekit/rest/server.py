@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import threading
 from collections.abc import Callable, Collection
@@ -147,7 +148,8 @@ def _bound(address: Address) -> socket.socket:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         bound = socket.create_server((address.host, address.port), family=family, backlog=2048)
     except OSError as error:
-        words = f"nothing can be served at {address.host} port {address.port}: {error.strerror or error}"
+        why = os.strerror(error.errno) if error.errno else str(error)  # its own words name the address once more
+        words = f"nothing can be served at {address.host} port {address.port}: {why}"
         raise UsageError(words, hint="choose another port with --port, or 0 for any free one") from None
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for what it comes in
     bound.setblocking(False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from pipelinekit.classes import replace
 from pipelinekit.domain.computes import (
@@ -29,7 +29,7 @@ from pipelinekit.domain.providers import Processes, Provider, SSHHosts
 from pipelinekit.domain.queueing import COMPUTE
 from pipelinekit.domain.steps import parse_duration, parse_size
 from pipelinekit.domain.texts import counted
-from pipelinekit.errors import ComputeError, NotFoundError, UsageError
+from pipelinekit.errors import ComputeError, NotFoundError, PipelinekitError, UsageError
 from pipelinekit.ports import Clock
 from pipelinekit.ports.computes import Clusters, ComputeRecords, KeeperRecords
 from pipelinekit.ports.queueing import RunLimits
@@ -41,6 +41,7 @@ START_SECONDS = 60.0  # that a keeper may take to have a scheduler
 MOST_STARTS = 3  # of keepers that are killed before they have one
 
 
+T = TypeVar("T")
 LastWords = Callable[[], str | None]
 
 
@@ -49,7 +50,8 @@ class ComputeStores:
 
     `clusters` is asked for when one is looked at, since Dask takes long to load. `launch` starts the process that keeps
     the cluster of a name, and gives what tells its last words: None while it lives, an empty text where it was killed.
-    `forget` removes what is kept beside the records.
+    `forget` removes what is kept beside the records. `note` is told what a user has started or stopped, and why that
+    failed, if it did.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ComputeStores:
         launch: Callable[[str], LastWords],
         forget: Callable[[ComputeTarget], None],
         limits: RunLimits,
+        note: Callable[[str, str, str], None],
     ) -> None:
         self.records = records
         self.keepers = keepers
@@ -67,6 +70,7 @@ class ComputeStores:
         self.launch = launch
         self.forget = forget
         self.limits = limits
+        self.note = note
 
 
 class ComputeHandle:
@@ -97,6 +101,10 @@ class ComputeHandle:
 
     def start(self) -> Keeping:
         """Have a cluster of the workspace's own kept by a process that outlives this one; it may be kept already."""
+        return self._noted("start", self.keep)
+
+    def keep(self) -> Keeping:
+        """Start a cluster because something needs it."""
         self._refuse_attached("started")
         self._stores.keepers.want(self.name, wanted=True)
         until = time.monotonic() + START_SECONDS
@@ -123,6 +131,20 @@ class ComputeHandle:
 
     def stop(self) -> None:
         """End a cluster of the workspace's own: its scheduler and all of its nodes. What runs there is tried again."""
+        self._noted("stop", self.end)
+
+    def _noted(self, verb: str, act: Callable[[], T]) -> T:
+        """What comes of it is noted afterwards: the keeper is to see the change meanwhile."""
+        try:
+            done = act()
+        except PipelinekitError as error:
+            self._stores.note(verb, self.name, error.message)
+            raise
+        self._stores.note(verb, self.name, "")
+        return done
+
+    def end(self) -> None:
+        """Stop a cluster as part of something else."""
         self._refuse_attached("stopped")
         self._stores.keepers.want(self.name, wanted=False)
         until = time.monotonic() + START_SECONDS
@@ -239,7 +261,7 @@ class ComputeCollection:
         target = ComputeTarget(name, definition, description, checked_tags(tags or {}), self._clock.now())
         self._stores.records.add(target)
         handle = self.get(name)
-        handle.start()
+        handle.keep()
         return handle
 
     def attach(
@@ -332,7 +354,7 @@ class ComputeCollection:
                 f"compute target {name!r} is attached, and is not ours to delete",
                 hint=f"forget it with 'pipelinekit computes detach {name}'",
             )
-        handle.stop()
+        handle.end()
         self._stores.records.remove(name)
         self._stores.limits.set(COMPUTE, name, 0)
         self._stores.forget(handle.record)

@@ -22,11 +22,20 @@ from pipelinekit.wire.environments import environment_document
 
 
 class EnvironmentCollection:
-    """The environments of a workspace. `builder` is asked for when something must be resolved or built."""
+    """The environments of a workspace. `builder` is asked for when something must be resolved or built.
 
-    def __init__(self, records: EnvironmentRecords, builder: Callable[[], EnvironmentBuilder]) -> None:
+    `note` is told what a user has locked or built, and its name.
+    """
+
+    def __init__(
+        self,
+        records: EnvironmentRecords,
+        builder: Callable[[], EnvironmentBuilder],
+        note: Callable[[str, str], object] = lambda *_: None,
+    ) -> None:
         self._records = records
         self._builder = builder
+        self._note = note
 
     def register(self, environment: Environment, version: int | str = LATEST) -> Environment:
         """Register an environment under its name, as version 1, 2, 3 …; it comes back with its version.
@@ -84,10 +93,13 @@ class EnvironmentCollection:
 
     def lock(self, environment: Environment | str, *, upgrade: bool = False) -> Lock:
         """The lock of an environment. With `upgrade` it is resolved anew, and later runs get the newer versions."""
+        found = self.get(environment) if isinstance(environment, str) else environment
         if upgrade:
-            found = self.get(environment) if isinstance(environment, str) else environment
-            return self._records.keep_lock(found, self._builder().resolve(found), replace=True)
-        return self.locked(environment).lock
+            lock = self._records.keep_lock(found, self._builder().resolve(found), replace=True)
+        else:
+            lock = self.locked(found).lock
+        self._note("lock", found.label)
+        return lock
 
     def build(self, environment: Environment | str) -> str:
         """Build an environment ahead of need; its interpreter."""
@@ -102,7 +114,9 @@ class EnvironmentCollection:
                 f"environment {found.environment.label!r} is the container image {found.lock.image}",
                 hint="it was fetched or built when it was locked; there is nothing else to build",
             )
-        return self._builder().build(found.lock, found.environment.label)
+        python = self._builder().build(found.lock, found.environment.label)
+        self._note("build", found.environment.label)
+        return python
 
     def places(self) -> set[str]:
         """The folders of registered environments that were resolved; clean-up leaves them alone."""

@@ -146,7 +146,25 @@ def _experiment(verb: str) -> Word:
     return _always(f"experiments.{verb}", _first)
 
 
+_TAG = Word(lambda change: [("runs.tag", _first(change))] if change.given[1] else [])
+
 WORDS: Mapping[str, Mapping[str, Word]] = {
+    "runs": {
+        "request_cancel": Word(
+            lambda change: [("runs.cancel", change.result.id)] if change.before != change.result.status else [],
+            lambda records, run: records.get(run).status,
+        ),
+    },
+    "facts": {
+        "set_tags": _TAG,
+        "remove_tags": _TAG,
+        "add_properties": _always("runs.add-properties", _first),
+        "put_file": _always("runs.keep-file", _first),
+        "rename": _always("runs.describe", _first),
+    },
+    "upkeep": {
+        "pin": Word(lambda change: [(f"runs.{'pin' if change.more['pinned'] else 'unpin'}", _first(change))]),
+    },
     "pipelines": {
         "add": _always("pipelines.publish", lambda change: change.given[0].id),
         "change": Word(_pipeline_rows, _found),

@@ -48,7 +48,10 @@ LONGEST_WAIT = 0.5
 
 @frozen
 class RunStores:
-    """What runs are shown from. `recover` sees to runs that nobody drives; the last four are opened if needed."""
+    """What runs are shown from. `recover` sees to runs that nobody drives; what follows is opened if needed.
+
+    `changing` are runs and facts by which users change them, where that is noted.
+    """
 
     runs: RunRecords
     logs: LogRecords
@@ -58,6 +61,7 @@ class RunStores:
     metrics: Callable[[], MetricRecords]
     queries: Callable[[], RunQueries]
     estimate: Callable[[RunRecord, Sequence[StepRecord]], Estimate | None]
+    changing: Callable[[], tuple[RunRecords, FactRecords]]
 
 
 class Told:
@@ -110,7 +114,7 @@ class Told:
         if not place.exists():
             raise NotFoundError(f"there is no file {str(path)!r} to keep with run {run}")
         value = values.value_from_json(telling.keep_in(self._stores.blobs, place))
-        self._stores.facts().put_file(run, check_file_name(name), value, step=step)
+        self._stores.changing()[1].put_file(run, check_file_name(name), value, step=step)
         return stored.Output(name, value, self._stores.blobs)
 
     def metrics(self) -> dict[str, Any]:
@@ -130,16 +134,19 @@ class Told:
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; others stay."""
+        self._set_tags(tags, self._stores.changing()[1])
+
+    def _set_tags(self, tags: Mapping[str, object], facts: FactRecords) -> None:
         checked = checked_tags(tags)
         run, step = self._place
         if len({**self.tags, **checked}) > points.MOST_TAGS:
             raise UsageError(f"run {run} would have more than {points.MOST_TAGS} tags", hint="remove some first")
-        self._stores.facts().set_tags(run, checked, step=step)
+        facts.set_tags(run, checked, step=step)
 
     def remove_tags(self, *keys: str) -> None:
         """Remove tags."""
         run, step = self._place
-        self._stores.facts().remove_tags(run, keys, step=step)
+        self._stores.changing()[1].remove_tags(run, keys, step=step)
 
     def add_properties(self, properties: Mapping[str, object]) -> None:
         """Add properties; one that is there stays as it is."""
@@ -149,7 +156,7 @@ class Told:
             raise UsageError(
                 f"run {run} would have more than {points.MOST_TAGS} properties", hint="use tags for what may go again"
             )
-        self._stores.facts().add_properties(run, checked, step=step)
+        self._stores.changing()[1].add_properties(run, checked, step=step)
 
     def _metrics(self) -> Sequence[points.Metric]:
         run, step = self._shown
@@ -255,15 +262,16 @@ class Run(Told):
         return Run(self._stores.runs.get(parent), self._stores) if parent else None
 
     def mark(self, tags: Mapping[str, object], display_name: str = "") -> None:
-        """Give a run that was just recorded its tags and its name; does nothing where there are none."""
+        """Give a run that was just recorded its tags and its name, as part of that; nothing where there are none."""
         if tags:
-            self.set_tags(tags)
+            self._set_tags(tags, self._stores.facts())
         if display_name:
-            self.describe(display_name=display_name)
+            self._stores.facts().rename(self.id, display_name=display_name)
+            self._record = self._stores.runs.get(self.id)
 
     def describe(self, *, display_name: str | None = None, description: str | None = None) -> None:
         """Change how the run is shown; what is not given stays."""
-        self._stores.facts().rename(self.id, display_name=display_name, description=description)
+        self._stores.changing()[1].rename(self.id, display_name=display_name, description=description)
         self._record = self._stores.runs.get(self.id)
 
     def all_metrics(self) -> dict[str, dict[str, Any]]:
@@ -333,7 +341,7 @@ class Run(Told):
 
     def cancel(self) -> None:
         """Ask the run to end."""
-        self._stores.runs.request_cancel(self.id)
+        self._stores.changing()[0].request_cancel(self.id)
 
     @property
     def standing(self) -> str:
@@ -393,6 +401,10 @@ class RunCollection:
     def waits(self) -> Mapping[str, str]:
         """Which runs are queued that limits hold back, each with the reason."""
         return self._stores.runs.waits()
+
+    def cancel(self, run: str) -> RunRecord:
+        """Ask a run to end; how it stands then. Its driver is not looked for."""
+        return self._stores.changing()[0].request_cancel(self._stores.runs.get(run).id)
 
     def status_of(self, run: str) -> RunStatus:
         """Where a run stands in the records; its driver is not looked for. Raises NotFoundError."""

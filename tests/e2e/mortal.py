@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
+import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -53,25 +55,32 @@ class Mortal:
         (self.notes / "words").write_text("\n".join(words))
         self.process, self.client, self.lives = None, None, 0
         path = os.pathsep.join(filter(None, [str(DYING), os.environ.get("PYTHONPATH", "")]))
-        self.environment = {"DYING": str(self.notes), "PYTHONPATH": path}
+        self.environment = {"DYING": str(self.notes), "PYTHONPATH": path, "PYTHONFAULTHANDLER": "1"}
+        self.log = folder / "serve.log"
 
     def live(self):
         """A client of a server that lives, or did just now."""
         while self.process is None or self.process.poll() is not None:
             self.end()
             self.lives += 1
-            with (self.project.folder / "serve.log").open("w+") as log:
+            with self.log.open("w") as log:  # never read by this handle: its place in the file is the server's, too
                 words = ("--port", "0", "--runs", "2", "--warm", "0")
                 self.process = self.project.start("serve", *words, env=self.environment, stderr=log)
-                found = wait_for(lambda log=log: self._listening(log) or self.process.poll() is not None)
+            found = wait_for(lambda: self._listening() or self.process.poll() is not None, why=self._what_it_does)
             if found is not True:
                 headers = {"authorization": f"Bearer {self.token}"}
                 self.client = httpx.Client(base_url=found[1], headers=headers, timeout=90)
         return self.client
 
-    def _listening(self, log):
-        log.seek(0)
-        return re.search(r"listening at (\S+)", log.read())
+    def _listening(self):
+        return re.search(r"listening at (\S+)\n", self.log.read_text())
+
+    def _what_it_does(self):
+        """What a server that does not listen has said, and where its threads are."""
+        self.process.send_signal(signal.SIGABRT)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        return self.log.read_text()
 
     def ask(self, method, path, **options):
         """The answer of a server that did not die over it."""

@@ -277,6 +277,8 @@ def test_a_cluster_is_stopped_started_and_changed(pool):
     again = keeper_of(pool)
     computes.get("pool").start()
     assert keeper_of(pool) == again, "one keeper is enough"
+    noted = [(row["action"], row["outcome"]) for row in pool("tokens", "audit", "--limit", "3", "--json").json["rows"]]
+    assert noted == [("computes.start", "done"), ("computes.start", "done"), ("computes.stop", "done")]
     changed = pool("computes", "update", "pool", "--max-nodes", "1", "--idle-time", "1h", "--json").json
     assert (changed["max_nodes"], changed["idle_seconds_before_scaledown"]) == (1, 3600)
     for action, words in (

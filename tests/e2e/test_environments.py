@@ -175,6 +175,8 @@ def test_a_damaged_environment_is_made_again_before_a_step_runs_in_it(training):
     module.write_text(module.read_text().replace("1.0", "9.9"))
     assert training("environments", "show", "training:1", "--json").json["built"] == "damaged"
     assert training.run("main.py")["outputs"]["text"] == {"text": "1.0 1.1"}
+    noted = [(row["action"], row["object"]) for row in training("tokens", "audit", "--json").json["rows"]]
+    assert noted[0] == ("environments.build", "training:1")
 
 
 def test_an_environment_goes_when_nobody_has_used_it_for_long_unless_it_is_registered(training):

@@ -19,6 +19,19 @@ FILE = """
         return double(number)
 """
 
+PATIENT = """
+    import time
+    from pipelinekit import pipeline, step
+
+    @step
+    def patient() -> int:
+        time.sleep(600)
+
+    @pipeline
+    def waiting():
+        return patient()
+"""
+
 
 @pytest.fixture
 def authored(project):
@@ -84,6 +97,7 @@ def test_changes_in_python_are_noted_and_what_is_refused_is_not(authored):
     workspace = Workspace.open(authored.folder)
     assert rows(workspace) == []  # a run that is started is no change
     workspace.environments.register(Environment("light", packages=["attrs"]))
+    workspace.environments.lock("light:1")
     workspace.environments.delete("light", 1)
     workspace.secrets.set("KEY", "a value")
     workspace.secrets.delete("KEY")
@@ -95,7 +109,7 @@ def test_changes_in_python_are_noted_and_what_is_refused_is_not(authored):
     made.reactivate()
     made.delete()
     known = [
-        ("environments.register", "light:1"), ("environments.delete", "light:1"), ("secrets.set", "KEY"),
+        ("environments.register", "light:1"), ("environments.lock", "light:1"), ("environments.delete", "light:1"), ("secrets.set", "KEY"),
         ("secrets.delete", "KEY"), ("experiments.make", "tries"), ("experiments.change", "tries"),
         ("experiments.limit", "tries"), ("experiments.archive", "tries"), ("experiments.reactivate", "tries"), ("experiments.delete", "tries"),
     ]  # fmt: skip
@@ -114,6 +128,36 @@ def test_changes_in_python_are_noted_and_what_is_refused_is_not(authored):
         ("pipeline-drafts.create", draft.id), ("pipelines.publish", pipeline.id), ("pipeline-endpoints.create", "calls"),
         ("pipelines.disable", pipeline.id), ("pipelines.enable", pipeline.id),
     ]  # fmt: skip
+
+
+def test_what_is_done_to_runs_afterwards_is_noted_and_what_belongs_to_their_start_is_not(authored, monkeypatch):
+    monkeypatch.chdir(authored.folder)
+    words = ("--detach", "--tag", "a=b", "--name", "first")
+    run = authored("run", "doubled.py", *words).out.strip()
+    authored("runs", "wait", run)
+    (authored.folder / "notes.txt").write_text("it went well")
+    for line in (
+        f"runs cancel {run}",  # which has ended: nothing is changed
+        f"runs tag {run} --set c=d --remove a",
+        f"runs tag {run} --step double --set e=f",
+        f"runs describe {run} --name best",
+        f"runs upload {run} notes.txt",
+        f"runs pin {run}",
+        f"runs unpin {run}",
+    ):
+        assert main(line.split()) == 0, line
+    workspace = Workspace.open(authored.folder)
+    handle = workspace.runs.get(run)
+    handle.add_properties({"build": 7})
+    assert (handle.tags, handle.record.display_name) == ({"c": "d"}, "best")
+    told = ["tag", "tag", "tag", "describe", "keep-file", "pin", "unpin", "add-properties"]
+    assert rows(workspace) == [(f"runs.{verb}", run) for verb in told]
+    authored.write(patient=PATIENT)
+    run = authored("run", "patient.py", "--detach").out.strip()
+    for _ in range(2):  # the second changes nothing
+        authored("runs", "cancel", run)
+    authored("runs", "wait", run, code=130)
+    assert rows(workspace)[len(told) :] == [("runs.cancel", run)]
 
 
 def test_a_change_is_there_with_its_row_or_not_at_all(authored):

@@ -1,6 +1,7 @@
 """A server over HTTP while its records are away, its disk is full, it is killed or overrun: what callers are told."""
 
 import json
+import re
 import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +62,12 @@ def test_while_the_records_are_away_callers_are_told_to_come_again_and_nothing_i
         options = {"env": {"PIPELINEKIT_RECORDS": server.new()}}
         project = published(tmp_path / "project", **options)
         headers = {"idempotency-key": "later"}
+        server.stop(signal.SIGQUIT)
         with serving(project, **options) as client:
+            assert client.get("/health").status_code == 200, "it listens before it has reached the records"
+            assert [client.get(path).status_code for path in ("/ready", "/api/v1/runs")] == [503, 503]
+            server.start()
+            wait_for(lambda: client.get("/ready").status_code == 200)
             first = call(client, {"number": 1}).json()["id"]
             server.stop(signal.SIGQUIT)
             refused = call(client, {"number": 2}, wait=0, headers=headers)
@@ -82,6 +88,19 @@ def test_while_the_records_are_away_callers_are_told_to_come_again_and_nothing_i
         assert project("fsck", "--json", **options).json["clean"] is True
     finally:
         server.end()
+
+
+def test_a_server_listens_though_a_process_that_hangs_holds_the_write_lock(project):
+    project("workspace", "create")
+    project.token = "none"
+    hanging = sqlite3.connect(project.home / "records.db", isolation_level=None)
+    with closing(hanging):
+        hanging.execute("begin immediate")
+        with serving(project) as client:
+            assert [client.get(path).status_code for path in ("/health", "/ready")] == [200, 200]
+            assert "the first owner's token" not in "".join(client.told)
+            hanging.execute("rollback")
+            wait_for(lambda: re.search(r"the first owner's token, .*: pk_.*\n.*  serving ", "".join(client.told)))
 
 
 FULL = """

@@ -35,6 +35,12 @@ def test_as_a_document_it_comes_with_what_it_may_do(project):
     assert "digest" not in listed
 
 
+def test_a_token_for_an_endpoint_that_is_not_there_says_so(project):
+    said = project("tokens", "create", "nightly", "--endpoint", "night train")
+    assert re.fullmatch(r"pk_\w+\n", said.out)
+    assert "note: there is no pipeline endpoint 'night train' yet; there are: none yet" in said.err
+
+
 def test_a_token_is_revoked_by_name_or_id(project):
     first = project("tokens", "create", "a", "--json").json
     second = project("tokens", "create", "b", "--json").json

@@ -3,10 +3,12 @@
 import io
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
 from pipelinekit.bootstrap import open_services
+from pipelinekit.errors import StorageError
 from pipelinekit.rest import logs
 from pipelinekit.rest.logs import JSON, TEXT, Lines
 
@@ -50,6 +52,19 @@ def test_a_traceback_is_told_whole_and_without_credentials():
     assert told["traceback"][-1] == "ValueError: postgresql://***@db.example/records"
     assert told["level"] == "error"
     assert "geheim" not in line(TEXT, "it failed", failure=failure)
+
+
+def test_a_log_that_cannot_be_written_is_told_once_in_words(capsys):
+    terminal, kept = logs.log_to_terminal(), logs.log_to(Path("/dev/full"))
+    try:
+        for number in range(3):
+            logs.tell(f"trouble: {StorageError(f'the disk is full ({number})', hint='free space')}")
+    finally:
+        logs.stop(kept)
+        logs.stop(terminal)
+    told = [found.split("  ", 1)[1] for found in capsys.readouterr().err.splitlines()]
+    why = "trouble: the log at /dev/full cannot be written to: [Errno 28] No space left on device"
+    assert sorted(told) == [*(f"trouble: the disk is full ({number}); free space" for number in range(3)), why]
 
 
 def test_the_run_that_words_are_about_is_told_by_name():

@@ -1,0 +1,98 @@
+"""What README.md says is so: its commands are carried out as they stand there, and print what it shows."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+from conftest import wait_for
+from documents import Reader, blocks, shown
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "README.md"
+EXAMPLE = ROOT / "examples" / "flight_delays"
+ROWS = 200  # of each month: enough to train something
+PORT = "8470"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.fixture
+def example(tmp_path):
+    """The example below a folder with an environment, as in a clone, with the first rows of each month."""
+    folder = tmp_path / "examples" / "flight_delays"
+    ignored = shutil.ignore_patterns(".pipelinekit", "data", "results", "__pycache__")
+    shutil.copytree(EXAMPLE, folder, ignore=ignored)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    subprocess.run([sys.executable, "get_data.py"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    for file in folder.glob("data/flights-*.csv"):
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[: ROWS + 1]))
+    return folder
+
+
+@pytest.mark.long
+def test_the_way_from_the_example_to_retraining_by_itself(example):
+    port = free_port()
+    with closing(Reader(example)) as reader:
+        for _ in range(3):  # by 'make demo', and by hand
+            reader.do("../../.venv/bin/pipelinekit run pipeline.py")
+        server = None
+        try:
+            for block in blocks(PAGE, "From the example to retraining by itself"):
+                if block.file:
+                    block.text = block.text.replace(PORT, port)
+                    reader.write(block)
+                for command, printed in block.commands:
+                    command, printed = command.replace(PORT, port), printed.replace(PORT, port)
+                    if command.endswith(" serve"):
+                        server = begin(example, f"{command} --port {port}", printed)
+                    elif " history " in command:  # the schedules are looked at soon, and the run takes a moment
+                        wait_for(partial(prints, reader, command, printed), why=partial(reader.do, command))
+                    else:
+                        assert prints(reader, command, printed), command
+            assert server is not None
+        finally:
+            if server is not None:
+                server.terminate()
+                server.wait(timeout=60)
+
+
+def prints(reader, command, printed):
+    """Whether a command prints what the page shows."""
+    told = reader.do(command)
+    if (same := shown(told) == shown(printed)) is False:
+        print(f"{command} printed:\n{told}")
+    return same
+
+
+def begin(folder, command, printed):
+    """Start the server in a terminal of its own."""
+    log = folder.parent / "serve.log"
+    with log.open("w") as stream:
+        server = subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=folder, stderr=stream)
+    wait_for(lambda: shown(log.read_text()) == shown(printed), why=log.read_text)
+    return server
+
+
+def test_a_pipeline_in_ten_lines(tmp_path):
+    with closing(Reader(tmp_path, path=str(Path(sys.prefix, "bin")))) as reader:
+        for block in blocks(PAGE, "A pipeline in ten lines"):
+            if block.file:
+                reader.write(block)
+            for command, printed in block.commands:
+                assert prints(reader, command, printed), command
+
+
+def test_what_it_links_is_there():
+    for page in (PAGE, ROOT / "docs" / "guide.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), (page, target)
