@@ -16,18 +16,6 @@ from pipelinekit import Workspace
 
 hosts = test_ssh_hosts.hosts  # a fixture: two hosts by SSH, with MARKS
 
-PAIR = """
-    from pipelinekit import pipeline, step
-
-    @step(nodes=2)
-    def both(n: int) -> int:
-        return n
-
-    @pipeline
-    def pair(n: int):
-        return both(n)
-"""
-
 
 def waits_of(project):
     """What is told of the only run, where anything is."""
@@ -35,7 +23,7 @@ def waits_of(project):
 
 
 def test_hosts_that_cannot_be_reached_are_told_by_the_run_that_waits_for_them(project, hosts):
-    project.write(slow=SLOW, pairs=PAIR)
+    project.write(slow=SLOW)
     workspace = Workspace.open(project.folder)
     workspace.secrets.set("KEY", hosts[0].key)
     hosts[0].die()
@@ -94,20 +82,3 @@ def test_a_cluster_elsewhere_without_a_worker_is_told_until_one_comes(project, t
         finally:
             another.terminate()
             another.wait(30)
-
-
-def test_a_step_on_several_nodes_tells_that_one_is_missing(project, hosts):
-    project.write(pairs=PAIR)
-    workspace = Workspace.open(project.folder)
-    workspace.secrets.set("KEY", hosts[0].key)
-    hosts[1].die()
-    workspace.computes.create("lab", provider=provider(hosts), idle_seconds_before_scaledown=1)
-    try:
-        run = project.start("run", "pairs.py", "--compute", "lab", "--json", "-p", "n=1")
-        words = f"compute target 'lab' has 1 node of 2 that a step asks for; 2 are to be there: {hosts[1].name}: "
-        wait_for(lambda: waits_of(project).startswith(words))
-        hosts[1].start()
-        out, err = run.communicate(timeout=110)
-        assert json.loads(out)["outputs"] == {"output": 1}, err
-    finally:
-        workspace.computes.delete("lab")
