@@ -9,6 +9,7 @@ from benchmarks.environments import DAGSTER_SERVER, OWN, SERVER, python_of
 from benchmarks.figures import Figure, Round
 
 LOAD = "a server under load"
+DEATH = "a thousand open runs, and all processes killed"
 ON_POSTGRES, ROUTE, PREFECT = "pipelinekit on PostgreSQL", "a bare route", "prefect"
 
 
@@ -30,11 +31,34 @@ SERVER_CASES: tuple[Case, ...] = (
         ),
         rounds=3,
     ),
+    Case(
+        DEATH,
+        ("run",),
+        (
+            _side(OWN, "many_open_runs", SERVER, "sqlite"),
+            _side(ON_POSTGRES, "many_open_runs", SERVER, "postgres"),
+        ),
+        rounds=3,
+    ),
 )
 
 
-def _told(side: str, quantity: str, factor: float = 1.0) -> Callable[[Round], float]:
-    return lambda seen: seen.get(LOAD, side, "run", quantity) * factor
+def _told(side: str, quantity: str, factor: float = 1.0, case: str = LOAD) -> Callable[[Round], float]:
+    return lambda seen: seen.get(case, side, "run", quantity) * factor
+
+
+def _recovery(side: str) -> tuple[Figure, ...]:
+    """What a team waits for after everything was killed, from the start of another server."""
+    on = " on PostgreSQL" if side == ON_POSTGRES else ""
+    return (
+        Figure(f"a thousand open runs{on}: s until a new server listens", _told(side, "listens_s", case=DEATH)),
+        Figure(f"the same{on}, s until the first of 24 goes on", _told(side, "first_s", case=DEATH), 10.0),
+        Figure(f"the same{on}, s until all 24 go on", _told(side, "all_s", case=DEATH)),
+        Figure(f"the same{on}, MB of the server", _told(side, "server_bytes", 1e-6, DEATH)),
+        Figure(
+            f"the same{on}, MB of the server with 24 drivers and their steps", _told(side, "tree_bytes", 1e-6, DEATH)
+        ),
+    )
 
 
 def _a_call(side: str, quantity: str = "per_second") -> Callable[[Round], float]:
@@ -60,4 +84,6 @@ SERVER_FIGURES: tuple[Figure, ...] = (
     Figure("a list of a hundred of a thousand open runs, ms", _told(OWN, "open_list_ms")),
     Figure("a thousand of ten thousand schedules due at once, s until all have fired", _told(OWN, "schedules_s"), 15.0),
     Figure("two hundred who look at a run, s until all know that a step has ended", _told(OWN, "viewers_s")),
+    *_recovery(OWN),
+    *_recovery(ON_POSTGRES),
 )

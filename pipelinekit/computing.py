@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipelinekit.compute import (
         certificates,
         clusters,
-        dask_cluster,
+        dask_targets,
         in_process,
         keeper,
         local,
@@ -53,7 +53,7 @@ else:
     keeper = late("pipelinekit.compute.keeper")
     circumstances = late("pipelinekit.compute.nodes.circumstances")
     clusters = late("pipelinekit.compute.clusters")
-    dask_cluster = late("pipelinekit.compute.dask_cluster")
+    dask_targets = late("pipelinekit.compute.dask_targets")
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
     node_cache = late("pipelinekit.compute.node_cache")
@@ -156,9 +156,17 @@ class ComputeServices(upkeeping.UpkeepServices):
             def start() -> tuple[Keeping, Mapping[str, str]]:
                 return self.computes.get(target).keep(), certificates.certificates_in(self._folder_of(found))
 
-            return dask_cluster.ClusterCompute(start, found.cluster, sink, self.home, MAKER, shared)
+            def why_fewer(there: int, needed: int) -> str:
+                database = self.open_database()  # in a thread that has none
+                try:
+                    state = compute_records.SQLKeepers(database, self.clock).state(target)
+                finally:
+                    database.close()
+                return domain.why_fewer(found, state, there, needed)
+
+            return dask_targets.ClusterCompute(start, found.cluster, sink, self.home, MAKER, shared, why_fewer)
         address, texts = self._reach(found)
-        return dask_cluster.AttachedCompute(address, sink, self.home, MAKER, shared, texts)
+        return dask_targets.AttachedCompute(address, sink, self.home, MAKER, shared, texts)
 
     def slots_of(self, target: str) -> float:
         """How many cores a target has for steps; 0 where nobody here knows."""

@@ -208,7 +208,9 @@ class ServeServices(computing.ComputeServices):
         def spawn() -> DriverProcess:
             return DriverProcess(self.home)
 
-        served = service.Service(owner, records.driving, records.runs, self.servers, spawn, about, warm=warm, tell=tell)
+        stores = records.driving, records.runs, self.servers
+        starting = (os.cpu_count() or 1) + 1  # each keeps a core busy until it has taken its run
+        served = service.Service(owner, *stores, spawn, about, warm=warm, starting=starting, tell=tell)
         served.serve(ended, hurried, patience)
 
     def wait_for_records(

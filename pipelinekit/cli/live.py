@@ -39,6 +39,7 @@ class LiveProgress:
         self._graph = graph
         self._run, self._ask_left = run, left
         self._left, self._ask_at = "", 0.0
+        self._waits = ""
         self._began = time.monotonic()
         self._steps: dict[int, dict[str, StepRecord]] = {position: {} for position in range(len(graph.nodes))}
         self._running: dict[str, float] = {}
@@ -65,6 +66,10 @@ class LiveProgress:
         took = time.monotonic() - begun
         self._ask_at = begun + max(LOOK_SECONDS, took * LOOK_SHARE)
 
+    def waits(self, why: str) -> None:
+        """Say what steps wait for, below them."""
+        self._waits = why
+
     def close(self) -> None:
         """Leave the final state on the screen."""
         self._live.stop()
@@ -79,6 +84,8 @@ class LiveProgress:
         parts: list[Table | Text] = [table, self._footer()]
         if hidden:
             parts.insert(1, Text(f"  and {hidden} more steps", style="bright_black"))
+        if self._waits:
+            parts.append(Text(f"waits: {self._waits}", style="yellow"))
         return Group(*parts)
 
     def _shown(self) -> list[int]:

@@ -29,7 +29,7 @@ class Quiet:
     def begun(self, *_: Any) -> None:
         """Nothing."""
 
-    carried = changed = logged = waiting = begun
+    carried = changed = logged = waits = waiting = begun
 
     def close(self) -> None:
         """Nothing."""
@@ -90,6 +90,13 @@ class Progress:
 
     def logged(self, chunks: Sequence[LogChunk]) -> None:
         """Logs are kept, and shown by `runs logs`."""
+
+    def waits(self, why: str) -> None:
+        """Say what steps wait for at compute targets that can take none of them."""
+        if self._live is not None:
+            self._live.waits(why)
+        elif why and self._run is not None:
+            print(f"run {self._run.id} waits: {why}", file=sys.stderr)
 
     def waiting(self) -> None:
         """Keep the clock of the live display going."""

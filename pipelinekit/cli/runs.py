@@ -14,7 +14,7 @@ from pipelinekit.cli.output import print_error, print_json, table, time_text
 from pipelinekit.cli.run import drive
 from pipelinekit.cli.servers import is_at_server, open_services, refuse_at_server
 from pipelinekit.domain.run_queries import RunQuery, parse_condition, parse_sort, parse_tag
-from pipelinekit.domain.runs import KINDS, RunStatus
+from pipelinekit.domain.runs import KINDS, MAY_WAIT, RunStatus
 from pipelinekit.domain.servers import UNREACHABLE
 from pipelinekit.domain.texts import size_text
 from pipelinekit.errors import StorageError, UsageError
@@ -192,7 +192,7 @@ def _list(arguments: argparse.Namespace, services: Services) -> int:
         limit=arguments.limit,
     )
     runs = [run.seen for run in services.runs.find(query)]
-    waits = services.runs.waits() if any(run.status is RunStatus.QUEUED for run in runs) else {}
+    waits = services.runs.waits() if any(run.status in MAY_WAIT for run in runs) else {}
     if arguments.json:
         more = {run.id: {"waits": waits[run.id]} for run in runs if run.id in waits}
         print_json({"runs": [{**run_document(run), **more.get(run.id, {})} for run in runs]})

@@ -21,7 +21,7 @@ from pipelinekit.client.publishing import regenerate_words
 from pipelinekit.config import Settings
 from pipelinekit.domain.graphs import Graph
 from pipelinekit.domain.run_queries import parse_tag
-from pipelinekit.domain.runs import RunStatus, StepRecord
+from pipelinekit.domain.runs import RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.errors import UsageError
 from pipelinekit.workspace.runs import Run
@@ -157,7 +157,10 @@ def _follow(handle: Run, graph: Graph, *, as_json: bool) -> int:
             observer.changed(changes)
             if record.status.final:
                 break
-            if (why := handle.waits) and why != told:
+            may_wait = record.status is RunStatus.QUEUED or any(
+                step.status is StepStatus.QUEUED for step in shown.values()
+            )
+            if (why := handle.waits if may_wait else "") and why != told:
                 print(f"run {handle.id} waits: {why}", file=sys.stderr)
             told = why
             observer.waiting()

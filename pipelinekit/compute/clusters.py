@@ -72,6 +72,29 @@ _HINT = "is a Dask scheduler running there, with at least one worker? ('dask sch
 _NAMED = "keep them as secrets, and name these for ca, cert and key (--secret ca=NAME …); or set Dask's configuration"
 
 
+def workers_of(client: Client) -> Mapping[str, Any]:
+    """What the scheduler says of its workers, by their addresses; asked for just now.
+
+    `Client.scheduler_info` may give what a look of the client's own put in its place, which has no workers.
+    """
+    workers: Mapping[str, Any] = _identity(client, -1)["workers"]
+    return workers
+
+
+def count_workers(client: Client) -> int:
+    """How many workers there are."""
+    count: int = _identity(client, 0)["n_workers"]
+    return count
+
+
+def _identity(client: Client, workers: int) -> dict[str, Any]:
+    scheduler: Any = client.scheduler
+    if scheduler is None:
+        raise OSError("the scheduler is gone")
+    found: dict[str, Any] = client.sync(scheduler.identity, n_workers=workers)
+    return found
+
+
 def nodes_of(client: Client) -> list[Node]:
     """The workers of a cluster, by name."""
     at_work = client.processing()
@@ -84,7 +107,7 @@ def nodes_of(client: Client) -> list[Node]:
             dict(item["resources"]),
             len(at_work.get(address, ())),
         )
-        for address, item in client.scheduler_info(n_workers=-1)["workers"].items()
+        for address, item in workers_of(client).items()
     ]
     return sorted(found, key=lambda node: node.name)
 

@@ -1,4 +1,4 @@
-"""Attempts on a Dask cluster that runs elsewhere.
+"""Attempts on a Dask cluster, wherever it runs.
 
 Dask carries bundles of attempts to workers and their receipts back; records decide what counts, and `engine.placing`
 what travels together, when, and what becomes of it where a node dies; `engine.locality` says where it had better go.
@@ -19,11 +19,10 @@ from distributed import Client, Future, KilledWorker
 from distributed.client import ClosedClientError
 
 from pipelinekit.compute import worker
-from pipelinekit.compute.clusters import CONNECT_SECONDS, check_workers, connect, refuse_software
+from pipelinekit.compute.clusters import CONNECT_SECONDS, count_workers
 from pipelinekit.compute.dask_gangs import DaskGangs, Place
 from pipelinekit.compute.preferences import KEYS, can_prefer
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, Task
-from pipelinekit.domain.computes import Cluster, Keeping
 from pipelinekit.domain.runs import MOST_PRIORITY, Failure
 from pipelinekit.domain.steps import Resources
 from pipelinekit.engine.locality import Whereabouts
@@ -73,6 +72,7 @@ class DaskCompute:
         self._lock = threading.RLock()
         self._placing = Placing(slots)
         self._whereabouts = Whereabouts()
+        self._futures: dict[str, Future[str]] = {}  # of bundles on their way
         self._gangs = DaskGangs(self._live_client, self._home, self._places, self._submit_rank, sink)
         self._closed = False
         self._topic = f"pipelinekit-{next(_numbers)}-{id(self):x}"
@@ -109,6 +109,22 @@ class DaskCompute:
         if sent:
             with suppress(OSError, TimeoutError):
                 self._client.run(worker.cancel, self._home, sent, on_error="ignore")
+                self._take_back(set(sent))
+
+    def _take_back(self, unwanted: set[str]) -> None:
+        """Take back the bundles of these that are on no node: they may wait for one for good."""
+        at_work = {str(key) for keys in self._client.processing().values() for key in keys}
+        with self._lock:
+            futures = [self._futures[key] for key in self._placing.bundles_of(unwanted) if key not in at_work]
+        for future in futures:
+            key = str(future.key)
+            future.cancel()
+            with self._lock:
+                bundle = self._placing.came_back(key)
+                self._whereabouts.came_back(key)
+                stopped = self._placing.not_begun(bundle, {attempt.id for attempt in bundle})
+            self._cancel(stopped)
+        self._dispatch()
 
     def advance(self) -> bool:
         """Find the cluster again when its scheduler was lost."""
@@ -119,6 +135,25 @@ class DaskCompute:
     def waiting(self) -> int:
         """How many attempts are queued here."""
         return self._placing.waiting + self._gangs.waiting
+
+    def trouble(self) -> str:
+        """That there is no node, or not as many as an attempt asks for."""
+        with self._lock:
+            is_at_work = self._placing.is_at_work
+        needed = max(int(is_at_work), self._gangs.needed)
+        if not needed or self._closed:
+            return ""
+        try:
+            if not self._is_connected():
+                return "cannot be reached: its scheduler does not answer"
+            there = count_workers(self._client)
+        except Exception as error:  # of a connection: whatever Dask raises, it is looked for again
+            return f"cannot be reached: {type(error).__name__}: {error}"
+        return self._why_fewer(there, needed) if there < needed else ""
+
+    def _why_fewer(self, there: int, needed: int) -> str:
+        """Why there are fewer nodes than are needed."""
+        raise NotImplementedError
 
     def close(self, *, now: bool = False) -> None:
         """Give the workers back what they hold for us, and disconnect."""
@@ -173,6 +208,7 @@ class DaskCompute:
             return
         self._placing.sent(str(future.key), bundle)
         self._whereabouts.sent(str(future.key), bundle, node)
+        self._futures[str(future.key)] = future
         future.add_done_callback(self._bundle_done)
 
     def _submit(self, bundle: list[Attempt], place: Place, *, must: bool = False) -> Future[str]:
@@ -231,6 +267,7 @@ class DaskCompute:
         key = str(future.key)
         with self._lock:
             bundle = self._placing.came_back(key)
+            self._futures.pop(key, None)
         if self._closed:
             return
         try:
@@ -340,98 +377,6 @@ class DaskCompute:
         return ""
 
 
-class AttachedCompute(DaskCompute):
-    """A Dask cluster that runs elsewhere, by the address of its scheduler."""
-
-    def __init__(
-        self,
-        address: str,
-        sink: Sink,
-        home: Path,
-        maker: str,
-        settings: Mapping[str, Any] | None = None,
-        credentials: Mapping[str, str] | None = None,
-    ) -> None:
-        def open_client() -> Client:
-            client = connect(address, credentials, workers=1)
-            check_workers(client, home, shared=bool(settings))
-            return client
-
-        client = open_client()
-        workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        limits = _declared(list(workers))
-        super().__init__(
-            client,
-            open_client,
-            sink,
-            home,
-            maker,
-            slots=sum(item["nthreads"] for item in workers),
-            nodes=len(workers),
-            limits=limits,
-            settings=settings,
-            everywhere={kind: min(item["resources"][name] for item in workers) for kind, (name, _) in limits.items()},
-        )
-
-    def _most_nodes(self) -> int:
-        """As many as there are now: nobody here knows whether more will come."""
-        return len(self._client.scheduler_info(n_workers=-1)["workers"]) if self._is_connected() else self._nodes
-
-    def _places(self, attempt: Attempt) -> list[Place]:
-        """Different workers, chosen here: they need not declare their cores, nor have the same number of them."""
-        wanted = attempt.task
-        at_work = self._client.processing()
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        asked = self._request(wanted.resources)
-        fitting = [
-            address
-            for address, item in workers.items()
-            if all(item["resources"].get(name, 0.0) >= amount for name, amount in asked.items())
-        ]
-        if len(fitting) < wanted.nodes:
-            words = f"step {attempt.step!r} asks for {wanted.nodes} nodes, there are {len(fitting)} that fit it now"
-            raise ComputeError(words, hint="start more workers")
-        fitting.sort(key=lambda address: len(at_work.get(address, ())))
-        name, _ = self._limits.get("cpu", ("", 0.0))
-        return [
-            (address, {**asked, name: workers[address]["resources"][name]} if name else asked)
-            for address in fitting[: wanted.nodes]
-        ]
-
-
-class ClusterCompute(DaskCompute):
-    """A cluster of the workspace's own, which may have no nodes yet: as many come as the attempts here call for."""
-
-    def __init__(
-        self,
-        start: Callable[[], tuple[Keeping, Mapping[str, str]]],
-        cluster: Cluster,
-        sink: Sink,
-        home: Path,
-        maker: str,
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        """`start` has the cluster kept, where it is not, and gives what its keeper says, and its certificates."""
-
-        def open_client() -> Client:
-            said, credentials = start()
-            refuse_software(said.software, f"the cluster at {said.address}")
-            return connect(said.address, credentials)
-
-        limits = {name: (name, amount) for name, amount in cluster.node_resources.items()}
-        super().__init__(
-            open_client(),
-            open_client,
-            sink,
-            home,
-            maker,
-            slots=cluster.max_nodes * cluster.cores,
-            nodes=cluster.max_nodes,
-            limits=limits,
-            settings=settings,
-        )
-
-
 def is_idle(priority: Sequence[float] | None) -> bool:
     """Whether a task with this priority, as Dask's scheduler has it, is a bundle of idle attempts."""
     return priority is not None and priority[0] > (MOST_PRIORITY + 0.5) * STEP
@@ -443,10 +388,3 @@ def _urgency(attempt: Attempt) -> int:
     Of equals, who has little on its way goes first.
     """
     return -MOST_PRIORITY - 1 if attempt.idle else attempt.priority
-
-
-def _declared(workers: list[dict[str, Any]]) -> Limits:
-    """The resources that every worker declares, each with the largest amount of one worker."""
-    names = set.intersection(*(set(item["resources"]) for item in workers)) if workers else set()
-    kinds = {name: name.lower() if name.lower() in ("cpu", "gpu", "memory") else name for name in names}
-    return {kind: (name, max(item["resources"][name] for item in workers)) for name, kind in kinds.items()}

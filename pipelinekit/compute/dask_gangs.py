@@ -17,7 +17,7 @@ from typing import Any
 from distributed import Client, Future, KilledWorker, Semaphore
 
 from pipelinekit.compute import meeting, worker
-from pipelinekit.compute.clusters import CONNECT_SECONDS
+from pipelinekit.compute.clusters import CONNECT_SECONDS, workers_of
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, RankCame, is_rank
 from pipelinekit.domain.runs import Failure
 from pipelinekit.engine.gangs import Gang, Gangs
@@ -69,6 +69,12 @@ class DaskGangs:
     def waiting(self) -> int:
         """How many attempts are queued."""
         return self._gangs.waiting
+
+    @property
+    def needed(self) -> int:
+        """How many nodes must be there for the next attempt to begin; 0 where none waits."""
+        with self._changed:
+            return self._gangs.needed
 
     def start(self, attempts: Sequence[Attempt]) -> None:
         """Queue attempts."""
@@ -247,7 +253,7 @@ class DaskGangs:
         """Look for ranks whose node is there no more: Dask would have them wait for it."""
         client = self._client()
         with suppress(Exception):  # while the scheduler is away nobody can say
-            there = client.scheduler_info(n_workers=-1)["workers"] if client is not None else None
+            there = workers_of(client) if client is not None else None
             with self._changed:
                 held = [(gang, rank) for gang in self._gangs.on_their_way for rank in gang.left if rank in gang.nodes]
             for gang, rank in held:

@@ -100,6 +100,10 @@ class InProcessCompute:
         """How many attempts are queued."""
         return len(self._queue)
 
+    def trouble(self) -> str:
+        """Nothing: there is always a place."""
+        return ""
+
     def close(self, *, now: bool = False) -> None:  # noqa: ARG002 - the port's
         """Drop what is queued."""
         self._queue.clear()

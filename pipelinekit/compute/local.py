@@ -93,6 +93,10 @@ class LocalCompute:
         """How many attempts are queued."""
         return self._queued
 
+    def trouble(self) -> str:
+        """Nothing: there is always a place."""
+        return ""
+
     def close(self, *, now: bool = False) -> None:
         """Drop what is queued, and end the step processes."""
         with self._changed:

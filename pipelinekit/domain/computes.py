@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.names import IN_PROCESS, LOCAL, check_name
-from pipelinekit.domain.providers import BATCH, Processes, Provider, SSHHosts
+from pipelinekit.domain.providers import BATCH, BatchSystem, Processes, Provider, SSHHosts
+from pipelinekit.domain.texts import counted
 from pipelinekit.errors import UsageError
 
 BUILT_IN = (LOCAL, IN_PROCESS)
@@ -17,6 +18,7 @@ ATTACHED, CLUSTER, INSTANCE = "attached", "cluster", "instance"
 ADDRESSES = ("tcp://", "tls://", "inproc://")  # of Dask schedulers
 CREDENTIALS = ("ca", "cert", "key")  # what a connection with TLS takes from secrets, each as PEM text
 IDLE_SECONDS = 1800.0  # after which a node that nothing needs is given back, unless a cluster says otherwise
+TOLD_ERRORS = 3  # of a cluster, that a run which waits for it tells
 RESERVED = ("cpu", "memory")  # resources of a node that follow from its cores and memory
 
 
@@ -192,6 +194,27 @@ class KeeperState:
     wanted: bool = False
     alive: bool = False
     said: Keeping | None = None
+
+
+def why_fewer(target: ComputeTarget, state: KeeperState, there: int, needed: int) -> str:
+    """Why a cluster of the workspace's own has fewer nodes than a step needs, as its keeper tells; what to do about it.
+
+    It follows the target's name in a sentence.
+    """
+    name, said = target.name, state.said
+    if not state.wanted:
+        return f"is stopped; 'pipelinekit computes start {name}' starts it"
+    if said is None:
+        return "is being started" if state.alive else "has lost the process that kept it, which is started again"
+    words = "has no node" if not there else f"has {counted(there, 'node')} of {needed} that a step asks for"
+    words += f"; {said.target} {'is' if said.target == 1 else 'are'} to be there"
+    if said.errors:
+        more = f"; and {len(said.errors) - TOLD_ERRORS} more" if len(said.errors) > TOLD_ERRORS else ""
+        return f"{words}: {'; '.join(said.errors[:TOLD_ERRORS])}{more} (see 'pipelinekit computes show {name}')"
+    provider = target.cluster.provider if target.cluster else None
+    if isinstance(provider, BatchSystem):
+        return f"{words}, and what was submitted to {provider.system} has not begun: its own list of jobs says why"
+    return f"{words}, and none has come yet" if not there else f"{words}, and no more have come yet"
 
 
 def check_compute_name(name: str) -> str:

@@ -30,6 +30,9 @@ class RunStatus(StrEnum):
         return self in (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELED)
 
 
+MAY_WAIT = (RunStatus.QUEUED, RunStatus.RUNNING)  # for their turn, or for a compute target that can take no step
+
+
 class StepStatus(StrEnum):
     """Where a step run stands.
 

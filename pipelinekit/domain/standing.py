@@ -11,7 +11,7 @@ NAMED = 3  # steps of one kind that are named
 
 
 def standing(run: RunRecord, steps: Sequence[StepRecord], waits: str = "") -> str:
-    """How a run stands, in one line; `waits` is why limits hold it back, if they do."""
+    """How a run stands, in one line; `waits` is why limits hold it back, or its steps can begin nowhere."""
     if run.failure is not None:
         return run.failure.message.partition("\n")[0]
     ended = sum(step.status.final for step in steps)
@@ -34,7 +34,7 @@ def standing(run: RunRecord, steps: Sequence[StepRecord], waits: str = "") -> st
     parts += [f"{step.name} {step.note}" for step in waiting if step.note][:NAMED]
     if queued := [step.name for step in waiting if not step.note]:
         parts.append(f"{_named(queued)} {'waits' if len(queued) == 1 else 'wait'} for room")
-    return "; ".join(parts)
+    return "; ".join([*parts, waits] if waits else parts)
 
 
 def _counts(steps: Sequence[StepRecord]) -> str:

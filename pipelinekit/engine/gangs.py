@@ -188,6 +188,12 @@ class Gangs:
         """How many attempts are queued."""
         return len(self._queue)
 
+    @property
+    def needed(self) -> int:
+        """How many nodes the attempt asks for that gathers, or is the next to; 0 where none waits."""
+        waiting = self._gathering.attempt if self._gathering else next(iter(self._queue), None)
+        return waiting.task.nodes if waiting else 0
+
     def add(self, attempts: Iterable[Attempt]) -> None:
         """Queue attempts; idle ones after all others."""
         self._queue = deque(sorted([*self._queue, *attempts], key=lambda attempt: attempt.idle))

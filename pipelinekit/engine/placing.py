@@ -46,6 +46,11 @@ class Placing:
         return len(self._queued)
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether there are attempts that have not ended."""
+        return bool(self._open)
+
+    @property
     def on_their_way(self) -> int:
         """How many bundles have been sent and not come back."""
         return len(self._bundles)
@@ -128,6 +133,10 @@ class Placing:
     def not_sent(self, bundle: Sequence[Attempt]) -> None:
         """It could not be sent: it waits for another time."""
         self._give_back(bundle)
+
+    def bundles_of(self, attempts: Collection[str]) -> list[str]:
+        """The keys of bundles on their way that hold one of these."""
+        return [key for key, bundle in self._bundles.items() if any(attempt.id in attempts for attempt in bundle)]
 
     def came_back(self, key: str) -> list[Attempt]:
         """A bundle is not on its way any more: what was in it; nothing if it came back before."""

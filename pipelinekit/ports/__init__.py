@@ -54,7 +54,10 @@ class RunRecords(Protocol):
         """When step runs changed, by name, and to which status: as it was recorded, in its order."""
 
     def waits(self, run: str = "") -> Mapping[str, str]:
-        """Why those of the runs that are queued wait which limits hold back; `run` counts as queued, too."""
+        """Why runs wait: those that are queued and limits hold back, and running ones whose steps can begin nowhere.
+
+        `run` counts as queued, too.
+        """
 
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the run's driver to end it; a run without a driver is canceled at once. Final runs stay as they are."""
@@ -90,6 +93,9 @@ class DriverRecords(Protocol):
 
         To be called again within the time of a lease. Raises LeaseLostError when another drives it, or it has ended.
         """
+
+    def tell_waits(self, run: str, epoch: int, why: str) -> None:
+        """Tell what steps wait for at compute targets that can take none of them; nothing, once they wait no more."""
 
     def leave(self, run: str, owner: str) -> None:
         """Wait with it no longer."""
@@ -272,6 +278,12 @@ class Compute(Protocol):
 
     def waiting(self) -> int:
         """How many attempts are queued and not handed on yet."""
+
+    def trouble(self) -> str:
+        """What keeps attempts from beginning that is no want of room, such as nodes that do not come; else empty.
+
+        It follows the target's name in a sentence. It may take seconds, and is called in a thread of its own.
+        """
 
     def close(self, *, now: bool = False) -> None:
         """Stop everything and free the target's resources; with `now` without grace."""

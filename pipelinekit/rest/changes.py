@@ -12,8 +12,8 @@ from pipelinekit.rest.desk import Asked
 T = TypeVar("T")
 
 
-async def change(asked: Asked, action: str, how: Callable[[Services], tuple[str, T]]) -> T:
-    """Change something; `how` tells the name of what it changed, and the answer."""
+async def change(asked: Asked, action: str, how: Callable[[Services], tuple[str, T]], *, is_long: bool = False) -> T:
+    """Change something; `how` tells the name of what it changed, and the answer. See `Asked.do` for what is long."""
 
     def work(services: Services, principal: Principal) -> T:
         with services.records.batch():
@@ -21,4 +21,4 @@ async def change(asked: Asked, action: str, how: Callable[[Services], tuple[str,
             services.audit.note(action, name, by=asked.origin(principal))
         return answer
 
-    return await asked.do(work)
+    return await asked.do(work, is_long=is_long)

@@ -76,7 +76,7 @@ async def attach_compute(asked: Administering, body: compute_bodies.NewAttachmen
         made = services.computes.attach(**body.model_dump())
         return made.name, _shown(made)
 
-    return await change(asked, "computes.attach", how)
+    return await change(asked, "computes.attach", how, is_long=True)
 
 
 @router.get("/{compute}", operation_id="show_compute")
@@ -88,7 +88,11 @@ async def show_compute(asked: Viewing, compute: Name) -> dict[str, Any]:
 @router.get("/{compute}/nodes", operation_id="list_compute_nodes")
 async def list_nodes(asked: Viewing, compute: Name) -> dict[str, Any]:
     """The nodes of a cluster that are there now."""
-    return await asked.do(lambda services, _: {"nodes": nodes_document(services.computes.get(compute).nodes())})
+
+    def work(services: Services, _: Principal) -> dict[str, Any]:
+        return {"nodes": nodes_document(services.computes.get(compute).nodes())}
+
+    return await asked.do(work, is_long=True)
 
 
 @router.patch("/{compute}", operation_id="update_compute")
@@ -167,7 +171,7 @@ async def _outside(asked: Asked, verb: str, name: str, how: Callable[[Services],
         services.audit.note(action, found, by=by, outcome=DONE)
         return answer
 
-    return await asked.do(work)
+    return await asked.do(work, is_long=True)
 
 
 def _shown(handle: ComputeHandle) -> dict[str, Any]:

@@ -66,7 +66,7 @@ async def register_dataset(asked: Submitting, body: bodies.NewDataset) -> dict[s
         ).record
         return made.label, version_document(made, whole=True)
 
-    return await change(asked, "datasets.register", how)
+    return await change(asked, "datasets.register", how, is_long=True)
 
 
 @router.get("/datasets/{dataset}", operation_id="show_dataset")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 THREADS = 8
+LONG_THREADS = 4  # for what may take minutes, so that nothing else waits for it
 IN_VAIN_SECONDS = 1.0  # who has waited so long for records that are away spares others the wait
 MOST_BUCKETS = 10_000  # of principals that are remembered
 BEARER = "bearer "
@@ -51,6 +52,7 @@ class Desk:
         self._open = open_services
         self._sign_in = sign_in
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="requests")
+        self._long_pool = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long requests")
         self._local = threading.local()
         self._buckets: dict[tuple[str, Limit], Bucket] = {}
         self._lock = threading.Lock()
@@ -62,13 +64,15 @@ class Desk:
         self.meters = Meters()
         self._refusals: Refusals | None = None
 
-    async def do(self, work: Callable[[Services], T]) -> T:
-        """What the work gives, done on one of the threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._with_services, work)
+    async def do(self, work: Callable[[Services], T], *, is_long: bool = False) -> T:
+        """What the work gives, done on one of the threads: on one that is kept for that, where it may take minutes."""
+        pool = self._long_pool if is_long else self._pool
+        return await asyncio.get_running_loop().run_in_executor(pool, self._with_services, work)
 
     def close(self) -> None:
         """Wait for what is worked on."""
         self._pool.shutdown()
+        self._long_pool.shutdown()
 
     def _with_services(self, work: Callable[[Services], T]) -> T:
         if not hasattr(self._local, "services"):
@@ -151,21 +155,26 @@ class Asked:
         return found.header if found else ""
 
     async def do(
-        self, work: Callable[[Services, Principal], T], endpoint: Callable[[Services], str] | None = None
+        self,
+        work: Callable[[Services, Principal], T],
+        endpoint: Callable[[Services], str] | None = None,
+        *,
+        is_long: bool = False,
     ) -> T:
         """What the work gives, for whoever is permitted to ask for it.
 
-        `endpoint` tells the name of the pipeline endpoint that is called. Raises ForbiddenError.
+        `endpoint` tells the name of the pipeline endpoint that is called. What may take minutes `is_long`: nobody else
+        waits for it. Raises ForbiddenError.
         """
         desk: Desk = self.request.app.state.desk
 
         def whole(services: Services) -> T:
             principal = self.principal
-            name = _called(services, principal, endpoint) if endpoint else ""
+            name = _called(services, endpoint) if endpoint and principal.kind is Kind.TRIGGER else ""
             check(services, self.request, principal, self._permission, name)
             return work(services, principal)
 
-        return await desk.do(whole)
+        return await desk.do(whole, is_long=is_long)
 
     def origin(self, principal: Principal) -> Origin:
         """Who asks, for the audit log."""
@@ -194,14 +203,12 @@ def check(
         raise
 
 
-def _called(services: Services, principal: Principal, endpoint: Callable[[Services], str]) -> str:
+def _called(services: Services, endpoint: Callable[[Services], str]) -> str:
     """The name of the endpoint that is called. Whoever may call one only is not told whether there are others."""
     try:
         return endpoint(services)
     except NotFoundError:
-        if principal.kind is Kind.TRIGGER:
-            return ""
-        raise
+        return ""
 
 
 def bearer_token(request: Request) -> str:

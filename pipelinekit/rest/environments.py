@@ -70,7 +70,7 @@ async def lock_environment(asked: Submitting, environment: Label, upgrade: bool 
     def how(services: Services) -> tuple[str, dict[str, Any]]:
         return environment, lock_to_json(services.environments.lock(environment, upgrade=upgrade))
 
-    return await change(asked, "environments.lock", how)
+    return await change(asked, "environments.lock", how, is_long=True)
 
 
 @router.post("/{environment}/build", operation_id="build_environment")
@@ -82,7 +82,7 @@ async def build_environment(asked: Submitting, environment: Label) -> dict[str, 
         services.audit.note("environments.build", environment, by=asked.origin(principal))
         return {"name": environment, "python": python}
 
-    return await asked.do(work)
+    return await asked.do(work, is_long=True)
 
 
 @router.post("/{environment}/clones", operation_id="clone_environment", status_code=201)

@@ -178,7 +178,7 @@ async def export_run(
             made = services.export(run, str(place), with_outputs=with_outputs)
             return file_answer(place, export_file(made.run, "").name)
 
-    return await asked.do(work)
+    return await asked.do(work, is_long=True)
 
 
 @router.get("/blobs/{digest}", operation_id="download_blob", response_class=Response, responses=DESCRIBED)

@@ -12,7 +12,7 @@ from pipelinekit.bootstrap import Services
 from pipelinekit.domain.limits import READ, TRIGGER
 from pipelinekit.domain.names import check_file_name
 from pipelinekit.domain.run_queries import parse_tag
-from pipelinekit.domain.runs import RunStatus
+from pipelinekit.domain.runs import MAY_WAIT
 from pipelinekit.domain.tokens import Permission, Principal
 from pipelinekit.formats.paths import value_of_blob
 from pipelinekit.rest import bodies, calls
@@ -73,7 +73,7 @@ async def list_runs(
             until=until,
             children=children,
         )
-        waits = services.runs.waits() if any(run.record.status is RunStatus.QUEUED for run in found) else {}
+        waits = services.runs.waits() if any(run.record.status in MAY_WAIT for run in found) else {}
         more = {run.id: {"waits": waits[run.id]} for run in found if run.id in waits and not records}
         return {"runs": [{**calls.run_shown(run, whole=records), **more.get(run.id, {})} for run in found]}
 
@@ -82,7 +82,7 @@ async def list_runs(
 
 @router.get("/waiting", operation_id="list_waiting_runs")
 async def list_waiting(asked: Viewing) -> dict[str, Any]:
-    """Which runs are queued that limits hold back, each with the reason."""
+    """Which runs limits hold back, and which run and have no step that can begin, each with the reason."""
     return await asked.do(lambda services, _: {"waits": dict(services.records.runs.waits())})
 
 

@@ -31,7 +31,7 @@ async def check_workspace(
     def work(services: Services, _: Principal) -> dict[str, Any]:
         return faults_document(services.check(quick=quick), repaired=False)
 
-    return await asked.do(work)
+    return await asked.do(work, is_long=True)
 
 
 @router.post("/checks/repairs", operation_id="repair_workspace")
@@ -43,7 +43,7 @@ async def repair_workspace(asked: Administering, body: bodies.Repair | None = No
         services.audit.note("workspace.repair", "", by=asked.origin(principal))
         return faults_document(services.check(quick=quick, repair=True), repaired=True)
 
-    return await asked.do(work)
+    return await asked.do(work, is_long=True)
 
 
 @router.post("/clean-ups", operation_id="clean_up_workspace")
@@ -57,4 +57,4 @@ async def clean_up(asked: Administering, body: bodies.CleanUp | None = None) -> 
             services.audit.note("workspace.clean-up", "", by=asked.origin(principal))
         return clean_up_document(services.clean_up(policy, dry=said.dry_run), dry=said.dry_run)
 
-    return await asked.do(work)
+    return await asked.do(work, is_long=True)

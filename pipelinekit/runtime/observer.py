@@ -26,6 +26,9 @@ class Observer(Protocol):
     def logged(self, chunks: Sequence[LogChunk]) -> None:
         """Attempts wrote this."""
 
+    def waits(self, why: str) -> None:
+        """Steps wait for this at compute targets that can take none of them; empty: they do no more."""
+
     def waiting(self) -> None:
         """Nothing new; called at least twice a second."""
 
@@ -36,4 +39,4 @@ class Silent:
     def begun(self, *_: Any) -> None:
         """Nothing."""
 
-    carried = changed = logged = waiting = begun
+    carried = changed = logged = waits = waiting = begun

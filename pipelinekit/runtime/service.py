@@ -22,6 +22,7 @@ from pipelinekit.ports.servers import ServerRecords
 LOOK_SECONDS = 0.05  # between two looks at what is queued
 SHARE = 4  # times longer than a look took, it is waited for the next: thousands of runs may wait
 FULL_SECONDS = 1.0  # between two looks where nothing more can be taken: only for runs of dead drivers
+STARTING_SECONDS = 5.0  # after which a process that has not taken its run holds up no others
 BEAT_SECONDS = 5.0  # between two signs of life, where there is nothing new to tell
 _WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
 
@@ -42,7 +43,8 @@ class DriverProcess(Protocol):
 class Service:
     """Sees to the queued runs of a workspace: at most `most` at once, `warm` processes ahead of need.
 
-    `tell` is called with words for whoever looks after it.
+    No more than `starting` processes start at a time: of hundreds that a dead server left, the first would go on as
+    late as the last. `tell` is called with words for whoever looks after it.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Service:
         about: Server,
         *,
         warm: int,
+        starting: int,
         tell: Callable[[str], None],
     ) -> None:
         self._owner = owner
@@ -64,9 +67,13 @@ class Service:
         self._spawn = spawn
         self._about = about
         self._warm = warm
+        self._most_starting = starting
         self._tell = tell
         self._spare: list[DriverProcess] = []
         self._running: dict[str, tuple[DriverProcess, int]] = {}  # with the epoch before it takes the run
+        self._starting: dict[
+            str, float
+        ] = {}  # runs that their processes have not taken yet, and until when that counts
         self._told: tuple[int, float] = (-1, 0.0)
         self._full_until = 0.0
         self._trouble = ""
@@ -93,10 +100,10 @@ class Service:
         try:
             self._reap()
             self._beat()
-            room = self._about.most - len(self._running)
-            if room or time.monotonic() > self._full_until:
+            room = min(self._about.most - len(self._running), self._most_starting - self._count_starting())
+            if room > 0 or time.monotonic() > self._full_until:
                 self._full_until = time.monotonic() + FULL_SECONDS
-                for run in self._driving.recover(0.0, room):
+                for run in self._driving.recover(0.0, max(room, 0)):
                     self._begin(run)
             while len(self._spare) < min(self._warm, self._about.most - len(self._running)):
                 self._spare.append(self._spawn())
@@ -113,7 +120,16 @@ class Service:
         while not process.begin(run):
             process = self._spawn()
         self._running[run] = process, epoch
+        self._starting[run] = time.monotonic() + STARTING_SECONDS
         self._tell(f"run {run} begins")
+
+    def _count_starting(self) -> int:
+        """How many processes were given a run and have not taken it."""
+        now = time.monotonic()
+        for run, until in list(self._starting.items()):
+            if run not in self._running or now > until or self._runs.get(run).epoch > self._running[run][1]:
+                del self._starting[run]
+        return len(self._starting)
 
     def _reap(self) -> None:
         self._spare = [process for process in self._spare if process.exit_code() is None]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, LogChunk, Told, attempt_id
+from pipelinekit.domain.names import IN_PROCESS, LOCAL
 from pipelinekit.domain.runs import Failure, RunRecord, RunStatus
 from pipelinekit.domain.texts import seconds_text
 from pipelinekit.engine import events
@@ -21,6 +22,7 @@ from pipelinekit.ports import Clock, Compute, DriverRecords, Files, Sink
 from pipelinekit.runtime.observer import Observer
 from pipelinekit.runtime.performer import Handover, Performer
 from pipelinekit.runtime.records import Records
+from pipelinekit.runtime.troubles import Troubles
 
 HEARTBEAT_SECONDS = 5.0
 GATHER_SECONDS = 0.05
@@ -61,6 +63,9 @@ class Turns:
         self._queue: queue.SimpleQueue[LogChunk | Told | events.Event] = queue.SimpleQueue()
         self._computes: dict[str, Compute] = {}
         self._targets: dict[str, str] = {}
+        self._reached = ""  # the compute target that is reached for just now
+        self._troubles = Troubles(run.id, run.epoch, open_driving, self._trouble)
+        self._told_trouble = ""
         self._has_told = False
         self._until = run.started_at + run.options.max_seconds if run.started_at and run.options.max_seconds else None
         self._lost = threading.Event()
@@ -125,10 +130,22 @@ class Turns:
         try:
             first = self._queue.get(timeout=seconds)
         except queue.Empty:
+            self._tell_trouble()
             self._observer.waiting()
             return []
         self._gather()
         return [first, *self._drain()]
+
+    def _tell_trouble(self) -> None:
+        if self._troubles.told != self._told_trouble:
+            self._told_trouble = self._troubles.told
+            self._observer.waits(self._told_trouble)
+
+    def _trouble(self) -> str:
+        """What steps wait for at compute targets that can take none of them; empty for nothing."""
+        found = [(self._reached, "has not answered yet")] if self._reached else []
+        found += [(target, why) for target, compute in list(self._computes.items()) if (why := compute.trouble())]
+        return "; ".join(f"compute target {target!r} {why}" for target, why in found)
 
     def _overdue(self) -> list[events.Event]:
         """The run is canceled, once, when it has taken as long as it may."""
@@ -185,12 +202,17 @@ class Turns:
 
     def _start(self, target: str, attempts: list[Attempt]) -> None:
         self._targets.update((attempt.id, target) for attempt in attempts)
+        if target not in (LOCAL, IN_PROCESS):
+            self._troubles.watch()
         try:
             if target not in self._computes:
+                self._reached = target
                 self._computes[target] = self._make_compute(target, self._queue.put, attempts)
             self._computes[target].start(attempts)
         except (ComputeError, UsageError) as error:
             self._refuse(attempts, Failure("compute", error.message, hint=error.hint))
+        finally:
+            self._reached = ""
 
     def _refuse(self, attempts: Iterable[Attempt], failure: Failure) -> None:
         for attempt in attempts:
@@ -203,6 +225,7 @@ class Turns:
 
     def _close(self) -> None:
         self._done.set()
+        self._troubles.close()
         for compute in self._computes.values():
             compute.close(now=self._lost.is_set() or self._leaving.is_set())
         if self._heartbeat is not None:

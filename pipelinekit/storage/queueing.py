@@ -46,10 +46,11 @@ def turns_of(rows: Sequence[Row], limits: Limits, now: float) -> list[str]:
 
 
 def waits(database: Database, clock: Clock, run: str = "") -> Mapping[str, str]:
-    """Why runs wait that limits hold back; `run` counts as one that waits, too."""
+    """Why runs wait that limits hold back, and those whose steps can begin nowhere; `run` counts as queued, too."""
+    told = {row["id"]: row["waits_for"] for row in database.read("runs_that_wait") if row["id"] != run}
     if not (limits := limits_of(database)):
-        return {}
-    return held_back(_line(database.read("open_runs"), limits, clock.now(), run), limits)
+        return told
+    return {**told, **held_back(_line(database.read("open_runs"), limits, clock.now(), run), limits)}
 
 
 def under_way(database: Database, clock: Clock) -> int:

@@ -113,7 +113,7 @@ class SQLRuns:
         return [(at, [(name, status) for name, status in steps]) for at, steps in told if steps]
 
     def waits(self, run: str = "") -> Mapping[str, str]:
-        """Why runs wait that limits hold back."""
+        """Why runs wait that limits hold back, or whose steps can begin nowhere."""
         return queueing.waits(self._database, self._clock, run)
 
     def request_cancel(self, run: str) -> RunRecord:
@@ -245,6 +245,11 @@ class SQLDriving:
         if not rows:
             raise LeaseLostError(f"run {run} has ended, or is driven by another process")
         return bool(rows[0]["cancel_requested"])
+
+    def tell_waits(self, run: str, epoch: int, why: str) -> None:
+        """Tell what steps of the run wait for."""
+        if not self._database.touch("tell_waits", (why, run, epoch)):
+            raise LeaseLostError(f"run {run} is driven by another process, or has ended")
 
     def leave(self, run: str, owner: str) -> None:
         """Give the place back."""

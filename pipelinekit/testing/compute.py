@@ -21,6 +21,7 @@ class ImaginaryCompute:
         self._answer = answer
         self._queue: deque[Attempt] = deque()
         self.executed = executed
+        self.told = ""  # as `trouble`; nothing is executed meanwhile
         self.closed = False
 
     def start(self, attempts: Sequence[Attempt]) -> None:
@@ -35,7 +36,7 @@ class ImaginaryCompute:
 
     def advance(self) -> bool:
         """Answer the next attempt."""
-        if not self._queue:
+        if not self._queue or self.told:
             return False
         attempt = self._queue.popleft()
         self._sink(AttemptStarted(attempt.id, self._clock.now()))
@@ -46,6 +47,10 @@ class ImaginaryCompute:
     def waiting(self) -> int:
         """How many attempts are queued."""
         return len(self._queue)
+
+    def trouble(self) -> str:
+        """What it was told to say."""
+        return self.told
 
     def close(self, *, now: bool = False) -> None:  # noqa: ARG002 - the port's
         """Drop what is queued."""

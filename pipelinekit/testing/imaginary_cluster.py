@@ -135,6 +135,10 @@ class ImaginaryCluster:
         """How many attempts are queued."""
         return self._placing.waiting
 
+    def trouble(self) -> str:
+        """Nothing: there is always a place."""
+        return ""
+
     def close(self, *, now: bool = False) -> None:  # noqa: ARG002 - the port's
         """Nothing happens any more."""
         self._happens.clear()

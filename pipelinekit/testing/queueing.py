@@ -36,8 +36,13 @@ class MemoryRunLimits:
 
 
 def waits(state: MemoryState, run: str = "") -> Mapping[str, str]:
-    """Why runs wait that limits hold back."""
-    return held_back(_line(state, run), state.limits)
+    """Why runs wait that limits hold back, or whose steps can begin nowhere."""
+    told = {
+        name: why
+        for name, (epoch, why) in state.waiting_for.items()
+        if why and name != run and (state.runs[name].status, state.runs[name].epoch) == (RunStatus.RUNNING, epoch)
+    }
+    return {**told, **held_back(_line(state, run), state.limits)}
 
 
 class MemoryQueueing:
@@ -52,6 +57,11 @@ class MemoryQueueing:
             raise LeaseLostError(f"run {run} has ended, or is driven by another process")
         self._state.runs[run] = replace(record, owner=owner)
         return record.cancel_requested
+
+    def tell_waits(self, run: str, epoch: int, why: str) -> None:
+        """Tell what steps of the run wait for."""
+        self._state.leased(run, epoch)
+        self._state.waiting_for = {**self._state.waiting_for, run: (epoch, why)}
 
     def leave(self, run: str, owner: str) -> None:
         """Give the place back."""

@@ -60,6 +60,7 @@ class MemoryState:
     compiled: dict[str, float] = field(default_factory=dict)
     published: dict[str, PublishedPipeline] = field(default_factory=dict)
     drafts: dict[str, PipelineDraft] = field(default_factory=dict)
+    waiting_for: dict[str, tuple[int, str]] = field(default_factory=dict)
     losses: set[str] = field(default_factory=set)
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     metrics: dict[tuple[str, str, bool, str], list[Entry]] = field(default_factory=dict)
@@ -186,7 +187,7 @@ class MemoryRuns:
         return [(at, steps) for at, body in told if (steps := [item for item in body if item[0] not in _NO_STEPS])]
 
     def waits(self, run: str = "") -> Mapping[str, str]:
-        """Why runs wait that limits hold back."""
+        """Why runs wait that limits hold back, or whose steps can begin nowhere."""
         return queueing.waits(self._state, run)
 
     def request_cancel(self, run: str) -> RunRecord:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import check_file_name
-from pipelinekit.domain.runs import KINDS, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import KINDS, MAY_WAIT, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.steps import parse_duration
 from pipelinekit.errors import NotFoundError, RunFailedError, UsageError
 from pipelinekit.late import late
@@ -351,8 +351,8 @@ class Run(Told):
 
     @property
     def waits(self) -> str:
-        """Why limits hold the run back, which is queued; empty when they do not."""
-        return self._stores.runs.waits().get(self.id, "") if self._record.status is RunStatus.QUEUED else ""
+        """Why limits hold the run back, or none of its steps can begin; empty where that is not so."""
+        return self._stores.runs.waits().get(self.id, "") if self._record.status in MAY_WAIT else ""
 
     def durations(self) -> Mapping[str, phases.Durations]:
         """Where the time went: of the run under an empty name, and of the steps that it executed by name."""
@@ -367,7 +367,7 @@ class Run(Told):
         """The run and its steps as JSON data."""
         steps, record = self._stores.runs.steps(self.id), self.record
         document = whole_document(record, steps, self._durations(steps))
-        if record.status is RunStatus.QUEUED and (why := self.waits):
+        if why := self.waits:
             document["waits"] = why
         if found := self._estimate(record, steps):
             document.update(estimated_seconds_left=round(found.seconds, 1), estimate=str(found))
@@ -399,7 +399,7 @@ class RunCollection:
         return self.handle(self._stores.runs.get(run))
 
     def waits(self) -> Mapping[str, str]:
-        """Which runs are queued that limits hold back, each with the reason."""
+        """Which runs limits hold back, and which run and have no step that can begin, each with the reason."""
         return self._stores.runs.waits()
 
     def cancel(self, run: str) -> RunRecord:

@@ -14,7 +14,7 @@ from conftest import alive, wait_for
 
 from pipelinekit.bootstrap import make_supervisor
 from pipelinekit.compute.certificates import make_certificates
-from pipelinekit.compute.dask_cluster import AttachedCompute, ClusterCompute
+from pipelinekit.compute.dask_targets import AttachedCompute, ClusterCompute
 from pipelinekit.compute.in_process import InProcessCompute
 from pipelinekit.compute.keeper import KeptCluster
 from pipelinekit.compute.local import LocalCompute

@@ -6,7 +6,7 @@ from compute.test_silent_nodes import kept  # noqa: F401 - a fixture
 from conftest import dask_cluster, wait_for
 
 from pipelinekit.compute.clusters import connect
-from pipelinekit.compute.dask_cluster import AttachedCompute, ClusterCompute
+from pipelinekit.compute.dask_targets import AttachedCompute, ClusterCompute
 from pipelinekit.computing import MAKER
 from pipelinekit.domain.attempts import AttemptEnded, LogChunk, Told
 from pipelinekit.domain.metrics import Entry

@@ -10,7 +10,7 @@ from conftest import alive, wait_for
 
 from pipelinekit.compute import keeper
 from pipelinekit.compute.certificates import make_certificates
-from pipelinekit.compute.dask_cluster import ClusterCompute
+from pipelinekit.compute.dask_targets import ClusterCompute
 from pipelinekit.computing import MAKER
 from pipelinekit.domain.computes import Cluster
 from pipelinekit.testing.contracts.compute import ComputeContract, Watched

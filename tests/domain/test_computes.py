@@ -2,7 +2,17 @@
 
 import pytest
 
-from pipelinekit.domain.computes import Attached, Cluster, ComputeTarget, check_address, check_compute_name
+from pipelinekit.domain.computes import (
+    Attached,
+    Cluster,
+    ComputeTarget,
+    KeeperState,
+    Keeping,
+    check_address,
+    check_compute_name,
+    why_fewer,
+)
+from pipelinekit.domain.providers import BatchSystem
 from pipelinekit.errors import UsageError
 
 PEM = {"ca": "CA", "cert": "CERT", "key": "KEY"}
@@ -89,3 +99,29 @@ def test_what_steps_can_ask_of_a_node():
         "gpu": 1,
     }
     assert Cluster(2).node_resources == {"cpu": 1.0}
+
+
+ERRORS = [f"host {number}: Connection refused" for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("state", "there", "needed", "words"),
+    [
+        (KeeperState(), 0, 1, "is stopped; 'pipelinekit computes start pool' starts it"),
+        (KeeperState(True, False), 0, 1, "has lost the process that kept it, which is started again"),
+        (KeeperState(True, True), 0, 1, "is being started"),
+        (KeeperState(True, True, Keeping("tls://a:1", {}, 1)), 0, 1, "has no node; 1 is to be there, and none has come yet"),
+        (KeeperState(True, True, Keeping("tls://a:1", {}, 2, errors=ERRORS[:1])), 1, 2,
+         f"has 1 node of 2 that a step asks for; 2 are to be there: {ERRORS[0]} (see 'pipelinekit computes show pool')"),
+        (KeeperState(True, True, Keeping("tls://a:1", {}, 5, errors=ERRORS)), 0, 1,
+         f"has no node; 5 are to be there: {'; '.join(ERRORS[:3])}; and 2 more (see 'pipelinekit computes show pool')"),
+    ],
+)  # fmt: skip
+def test_why_a_cluster_has_fewer_nodes_than_a_step_needs_is_told_with_what_to_do(state, there, needed, words):
+    assert why_fewer(ComputeTarget("pool", Cluster(5)), state, there, needed) == words
+
+
+def test_what_a_batch_system_has_not_begun_is_to_be_asked_of_it():
+    jobs = ComputeTarget("jobs", Cluster(2, memory=10**9, provider=BatchSystem("slurm")))
+    told = why_fewer(jobs, KeeperState(True, True, Keeping("tls://a:1", {}, 1)), 0, 1)
+    assert told.endswith("what was submitted to slurm has not begun: its own list of jobs says why")

@@ -81,6 +81,14 @@ STEPS = """
     def pair(n: int) -> int:
         return all_reduce(n)
 
+    @step(nodes=2)
+    def begun_again(folder: str) -> int:
+        write(folder)
+        if get_context().attempt > 1:
+            return all_reduce(1)
+        time.sleep(600)
+        return 1
+
     @step
     def one(folder: str, seconds: float) -> int:
         write(folder)
@@ -106,6 +114,10 @@ STEPS = """
     @pipeline
     def pairs(first: int):
         return pair(first), pair(n=first + 1), pair(n=first + 2)
+
+    @pipeline
+    def again(folder: str):
+        return begun_again(folder)
 
     @pipeline
     def single(folder: str, seconds: float):

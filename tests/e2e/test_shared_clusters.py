@@ -1,15 +1,10 @@
 """What steps and runs can do to each other on a cluster: kill its nodes, outlive their driver, fill it up."""
 
 import json
-import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from certificates import Authority
-from conftest import alive, dask_cluster, wait_for
+from conftest import alive, wait_for
 
 from pipelinekit import Workspace
 
@@ -77,7 +72,6 @@ STEPS = """
     def many(count: int, first: int, seconds: float = 0.1):
         return short.map(n=list(range(first, first + count)), seconds=fixed(seconds))
 """
-DEMO = Path(__file__).parents[2] / "examples" / "flight_delays"
 
 
 @pytest.fixture
@@ -144,39 +138,6 @@ def completed(project, place=0):
     run = project("runs", "list", "--json").json["runs"][place]["id"]
     steps = project("runs", "show", run, "--json").json["steps"]
     return sum(step["status"] == "Completed" for step in steps)
-
-
-@pytest.mark.slow
-def test_the_demo_runs_unchanged_on_every_kind_of_target_and_is_reused_on_the_others(project, tmp_path):
-    """Keys know nothing of places: what one computed is not executed on another."""
-    shutil.copytree(DEMO, project.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("results", "data", ".*"))
-    subprocess.run([sys.executable, "get_data.py"], cwd=project.folder, check=True, capture_output=True)
-    words_of = ("pipeline.py", "-p", "iterations=10")
-    computes = Workspace.open(project.folder).computes
-    computes.create("pool", max_nodes=3, min_nodes=3)
-    names = ("ca", "cert", "key")
-    authority = Authority("farm")
-    texts = dict(zip(names, (authority.ca, *authority.certify("a member")), strict=True))
-    words = ["--protocol", "tls", "--host", "127.0.0.1"]
-    for name, option in zip(names, ("--tls-ca-file", "--tls-cert", "--tls-key"), strict=True):
-        (tmp_path / f"{name}.pem").write_text(texts[name])
-        Workspace.open(project.folder).secrets.set(f"DASK_{name.upper()}", texts[name])
-        words += [option, str(tmp_path / f"{name}.pem")]
-    try:
-        with dask_cluster(tmp_path, *words, workers=2) as address:
-            computes.attach("farm", address, secrets={name: f"DASK_{name.upper()}" for name in names})
-            first = project.run(*words_of, "--compute", "pool")
-            assert first["status"] == "Completed"
-            assert {step["status"] for step in first["steps"]} == {"Completed"}
-            for target in ("farm", "local", "pool"):
-                again = project.run(*words_of, "--compute", target)
-                assert {step["status"] for step in again["steps"]} == {"Reused"}, target
-                assert again["outputs"] == first["outputs"]
-            anew = project.run(*words_of, "--compute", "farm", "--regenerate", "prepare_month*")
-            executed = [step["name"] for step in anew["steps"] if step["status"] == "Completed"]
-            assert executed == [f"prepare_month[{month}]" for month in range(12)], "and gives the same there"
-    finally:
-        computes.delete("pool")
 
 
 DISTRIBUTED = """

@@ -12,6 +12,7 @@ from conftest import alive, wait_for
 from e2e import test_object_stores
 from e2e.test_computes import SLOW, computes_of, keeper_of
 from e2e.test_dask import PIPELINE
+from e2e.test_gangs import STEPS, pids
 from ssh_hosts import SSHHost
 
 from pipelinekit import Workspace
@@ -117,6 +118,33 @@ def test_a_keeper_that_is_killed_leaves_nothing_on_hosts(lab, hosts, tmp_path):
     run.communicate()
     keeper.kill()
     wait_for(lambda: not any(alive(pid) for pid in left))
+
+
+def test_a_step_on_several_hosts_tells_that_one_is_missing_and_its_processes_find_each_other(lab, hosts):
+    lab.write(steps=STEPS)
+    hosts[1].die()
+    run = lab.start("run", "steps.py:pairs", "--compute", "pool", "--json", "-p", "first=1")
+    words = f"compute target 'pool' has 1 node of 2 that a step asks for; 2 are to be there: {hosts[1].name}: "
+    waits = Workspace.open(lab.folder).runs.waits
+    wait_for(lambda: any(why.startswith(words) for why in waits().values()))
+    hosts[1].start()
+    out, err = run.communicate(timeout=110)
+    assert json.loads(out)["outputs"] == {"output": [2, 4, 6]}, err
+
+
+def test_where_a_host_of_a_step_on_several_dies_all_of_its_processes_begin_again(lab, hosts, tmp_path):
+    lab.write(steps=STEPS)
+    words = ("--compute", "pool", "-p", f"folder={tmp_path}")
+    run = lab.start("run", "steps.py:again", "--json", *words)
+    first = pids(tmp_path, count=2)
+    homes = [{process.pid for process in host.below()} for host in hosts]
+    assert sorted(len(home & set(first)) for home in homes) == [1, 1], "each has a host of its own"
+    hosts[1].die()
+    hosts[1].start()
+    out, err = run.communicate(timeout=110)
+    found = json.loads(out)
+    assert (found["outputs"], found["steps"][0]["attempts"]) == ({"output": 2}, 2), err
+    assert not any(alive(pid) for pid in first)
 
 
 @pytest.mark.slow

@@ -61,6 +61,9 @@ class Watcher:
     def logged(self, chunks):
         pass
 
+    def waits(self, why):
+        self.seen.append(("", why))
+
     def waiting(self):
         pass
 

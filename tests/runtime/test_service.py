@@ -36,14 +36,22 @@ class ImaginaryProcess:
 class Site:
     """A workspace in memory with a service."""
 
-    def __init__(self, most=2, warm=1):
+    def __init__(self, most=2, warm=1, starting=9):
         self.state = MemoryState(HandClock(), dead={"dead"})
         self.runs, self.driving = MemoryRuns(self.state), MemoryDriving(self.state)
         self.servers = MemoryServers(set())
         self.processes, self.told = [], []
         about = Server("here", 7, 0.0, 0, most)
         self.service = Service(
-            "server", self.driving, self.runs, self.servers, self.spawn, about, warm=warm, tell=self.told.append
+            "server",
+            self.driving,
+            self.runs,
+            self.servers,
+            self.spawn,
+            about,
+            warm=warm,
+            starting=starting,
+            tell=self.told.append,
         )
 
     def spawn(self):
@@ -78,6 +86,21 @@ def test_queued_runs_go_to_processes_that_wait_and_no_more_than_there_may_be():
     site.service.turn()
     assert set(site.given) == {"2", "3"}
     assert site.told == ["run 1 begins", "run 2 begins", "run 1 Completed", "run 3 begins"]
+
+
+def test_few_processes_start_at_a_time_so_that_the_first_is_not_as_late_as_the_last():
+    site = Site(most=9, warm=0, starting=2)
+    for name in "12345":
+        site.submit(name)
+    site.service.turn()
+    site.service.turn()
+    assert set(site.given) == {"1", "2"}
+    site.driving.take("2", "driver")
+    site.service.turn()
+    assert set(site.given) == {"1", "2", "3"}
+    site.given["1"].code = -9
+    site.service.turn()
+    assert set(site.given) == {"2", "3", "4"}, "one that has died starts no more"
 
 
 def test_a_process_that_died_while_it_waited_is_replaced():

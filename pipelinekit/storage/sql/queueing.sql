@@ -18,6 +18,14 @@ update runs set status = 'Queued', owner = '', epoch = epoch + 1, lease_until = 
     started_at = case when exists (select 1 from step_runs where run = runs.id) then started_at else null end
 where id = ? and epoch = ? and status = 'Running'
 
+-- name: tell_waits
+update runs set waits_for = ? where id = ? and epoch = ? and status in ('Running', 'CancelRequested')
+returning id
+
+-- name: runs_that_wait
+select id, waits_for from runs where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested') and status = 'Running'
+    and waits_for <> ''
+
 -- name: leave_place
 update runs set owner = '', lease_until = 0, renewed_at = 0
 where id = ? and owner = ? and status in ('NotStarted', 'Queued')

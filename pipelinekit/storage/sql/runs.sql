@@ -46,7 +46,7 @@ select status, owner, epoch, lease_until, renewed_at, cancel_requested from runs
 
 -- name: take_run
 update runs set status = case when status in ('NotStarted', 'Queued') then 'Running' else status end, owner = ?,
-    epoch = epoch + 1, lease_until = ?, renewed_at = ?, started_at = coalesce(started_at, ?), fruitless = fruitless + 1
+    epoch = epoch + 1, lease_until = ?, renewed_at = ?, started_at = coalesce(started_at, ?), fruitless = fruitless + 1, waits_for = ''
 where id = ? and epoch = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
 -- name: renew_run

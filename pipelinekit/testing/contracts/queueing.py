@@ -82,6 +82,25 @@ class QueueingContract:
         late = records.driving.take(self.queued(records, "2"), records.alive)
         assert list(records.runs.waits(late.id)) == [late.id]
 
+    def test_a_running_run_tells_what_its_steps_wait_for_until_another_takes_it(self) -> None:
+        records = self.make()
+        lost = records.driving.take(self.queued(records, "1"), records.dead)
+        records.driving.tell_waits(lost.id, lost.epoch, "compute target 'pool' is stopped")
+        assert records.runs.waits() == {lost.id: "compute target 'pool' is stopped"}
+        assert records.runs.waits(lost.id) == {}, "that holds back no driver"
+        assert self.told(records) == ["1"]
+        assert records.runs.waits() == {}
+        taken = records.driving.take(lost.id, records.alive)
+        assert records.runs.waits() == {}
+        with refused(LeaseLostError):
+            records.driving.tell_waits(lost.id, lost.epoch, "who has lost it tells nothing")
+        records.driving.tell_waits(taken.id, taken.epoch, "compute target 'farm' has no node")
+        records.driving.tell_waits(taken.id, taken.epoch, "")
+        assert records.runs.waits() == {}
+        records.driving.tell_waits(taken.id, taken.epoch, "compute target 'farm' has no node")
+        records.driving.finish(taken.id, taken.epoch, RunStatus.COMPLETED, {}, None)
+        assert records.runs.waits() == {}
+
     def test_a_run_that_was_taken_before_its_turn_is_put_back_as_it_was(self) -> None:
         records = self.make()
         run = self.queued(records, "1", max_queue_seconds=60.0)
