@@ -70,7 +70,7 @@ AT_SERVERS = frozenset(
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_CANCELED = 130
-GARBAGE_THRESHOLD = 50_000  # graphs are many objects that live as long as the command; they need not be looked through
+GARBAGE_THRESHOLD = 100_000  # graphs are many objects that live as long as the command; they need not be looked through
 
 
 def program() -> NoReturn:
