@@ -25,7 +25,7 @@ T = TypeVar("T")
 _MISSING: Any = object()
 _set = object.__setattr__
 FEW = 20  # instances of a class that cost less than to compile what makes them
-WIDE = 5  # fields from which on another way to make instances of closed classes is cheaper
+WIDE = 4  # fields from which on another way to make instances of closed classes is cheaper
 
 
 class Field:

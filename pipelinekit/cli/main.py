@@ -75,7 +75,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_CANCELED = 130
 FULL = (errno.ENOSPC, errno.EDQUOT)
-GARBAGE_THRESHOLD = 50_000  # graphs are many objects that live as long as the command; they need not be looked through
+GARBAGE_THRESHOLD = 100_000  # graphs are many objects that live as long as the command; they need not be looked through
 
 
 def program() -> NoReturn:

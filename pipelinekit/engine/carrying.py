@@ -104,6 +104,8 @@ def _takes_in_the_same(node: Node, kept: list[bool], changes: Changes) -> bool:
         if type(binding) is OutputRef:
             if not kept[binding.node]:
                 return False
+        elif type(binding) is Literal and type(binding.value) is not PathRef:
+            continue  # as most are
         elif not _is_equal(binding, kept, changes):
             return False
     if node.after or node.conditions:

@@ -141,9 +141,8 @@ class Decisions:
                 continue
             if origin := self._origin(binding):
                 found[port] = origin
-            for place, item in _items(binding):
-                if isinstance(item, ParameterRef):
-                    found[port + place] = self._origin(item)
+            for place, item in _parameters(binding):
+                found[port + place] = self._origin(item)
         return found
 
     def _origin(self, binding: Binding) -> str:
@@ -221,12 +220,12 @@ class Decisions:
         )
 
 
-def _items(binding: Binding) -> Iterator[tuple[str, Binding]]:
-    """What a list or dict is put together of, by place."""
+def _parameters(binding: Binding) -> Iterator[tuple[str, ParameterRef]]:
+    """The parameters among what a list or dict is put together of, by place."""
     if isinstance(binding, ListOf):
-        yield from ((f"[{position}]", item) for position, item in enumerate(binding.items))
+        yield from ((f"[{at}]", item) for at, item in enumerate(binding.items) if isinstance(item, ParameterRef))
     elif isinstance(binding, DictOf):
-        yield from ((f"[{key!r}]", item) for key, item in binding.entries)
+        yield from ((f"[{key!r}]", item) for key, item in binding.entries if isinstance(item, ParameterRef))
 
 
 def _element(binding: Binding, position: int) -> Binding:

@@ -44,6 +44,7 @@ class FolderBlobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._written_folder = str(folder)
         self._staging = folder / "staging"
         self._verified: dict[str, tuple[int, int, int, int]] = {}
         self._at_first = device_of(folder), device_of(folder.parent)
@@ -134,7 +135,7 @@ class FolderBlobs:
 
     def _use(self, digest: str) -> bool:
         """Note that a blob is used now; whether it is there. To be called while the lock is held."""
-        place = written_place(self.folder, digest)
+        place = written_place(self._written_folder, digest)
         try:
             before = os.stat(place)
             if time.time() - used_at(before) > NOTED_SECONDS:
@@ -240,7 +241,7 @@ def place_of(folder: Path, digest: str) -> Path:
     return Path(written_place(folder, digest))
 
 
-def written_place(folder: Path, digest: str) -> str:
+def written_place(folder: Path | str, digest: str) -> str:
     """The same as a text: for many blobs, paths cost more than what is done with them."""
     if not is_digest(digest):
         raise IntegrityError(f"{digest!r} is not a digest")

@@ -125,7 +125,7 @@ class Compiler:
             except PipelinekitError as error:
                 faults.append(Fault(error.message, declaration.file, declaration.line, error.hint))
         raise_faults(draft.name, faults)
-        snapshot = tree.tree().digest()
+        snapshot = tree.digest()
         warnings.update(dict.fromkeys(self._exposed(tree, trees)))
         steps = [
             replace(_compiled(declaration, definition, environment, trees, snapshot), known=files)
@@ -164,7 +164,7 @@ class Compiler:
     def _exposed(self, tree: SourceTree, trees: dict[str, SourceTree]) -> list[Fault]:
         """Warnings of files that look like secrets, each named once, relative to the pipeline's source folder."""
         found: dict[str, str] = {}
-        digests = {folder: item.tree().digest() for folder, item in (("", tree), *trees.items())}
+        digests = {folder: item.digest() for folder, item in (("", tree), *trees.items())}
         kept = self._cache.get(EXPOSED, digests.values())
         for folder, item in (("", tree), *trees.items()):
             text = kept.get(digests[folder])
@@ -247,6 +247,6 @@ def _compiled(
         definition,
         declaration.inputs,
         options,
-        tree.tree().digest() if tree else snapshot,
+        tree.digest() if tree else snapshot,
         environment=environment.label if environment else "",
     )

@@ -27,14 +27,13 @@ class FileDigests:
 
     def digests(self, files: Mapping[Place, os.stat_result]) -> dict[Place, str]:
         """The digest of each file, whose state is given as it was found."""
-        texts = {path: str(path) for path in files}
-        kept = self._cache.get(SPACE, texts.values())
+        kept = self._cache.get(SPACE, map(str, files))
         found: dict[Place, str] = {}
         fresh: dict[str, str] = {}
         now = time.time_ns()
         for path, state in files.items():
             mark = _mark(state)
-            entry = kept.get(texts[path], "")
+            entry = kept.get(str(path), "")
             if entry.startswith(mark):
                 found[path] = entry[len(mark) :]
                 continue
@@ -43,7 +42,7 @@ class FileDigests:
                 after = os.fstat(stream.fileno())
             found[path] = digest
             if _mark(after) == mark and now - max(state.st_mtime_ns, state.st_ctime_ns) > SETTLED_NANOSECONDS:
-                fresh[texts[path]] = mark + digest
+                fresh[str(path)] = mark + digest
         self._cache.put(SPACE, fresh)
         return found
 

@@ -40,7 +40,8 @@ class SourceTree:
         self.entries: dict[str, TreeEntry] = {}
         self.places: dict[str, str] = {}
         self._texts: dict[str, bytes] = {}
-        self._tree: Tree | None = None  # in order, until something is added
+        self._tree: Tree | None = None  # in order, until something is added; so its digest
+        self._digest = ""
         with _readable():
             self._take(root, "")
 
@@ -55,7 +56,7 @@ class SourceTree:
     def add_text(self, name: str, text: str) -> None:
         """Add a file that lies nowhere on disk."""
         data = text.encode()
-        self._tree = None
+        self._tree, self._digest = None, ""
         self._texts[name] = data
         self.entries[name] = TreeEntry(name, digest_bytes(data), len(data))
 
@@ -64,6 +65,12 @@ class SourceTree:
         if self._tree is None:
             self._tree = Tree.of(self.entries.values())
         return self._tree
+
+    def digest(self) -> str:
+        """The identity of the tree of all files."""
+        if not self._digest:
+            self._digest = self.tree().digest()
+        return self._digest
 
     def read(self, path: str) -> bytes:
         """The bytes of one file, which must still be those that its digest says."""
@@ -79,8 +86,7 @@ class SourceTree:
 
         Every file is looked for, also where the manifest is there: some may have been removed, or set aside as damaged.
         """
-        tree = self.tree()
-        digest = tree.digest()
+        tree, digest = self.tree(), self.digest()
         wanted = {entry.digest: entry.path for entry in tree.entries}
         missing = blobs.missing([digest, *wanted])
         files = []
@@ -120,7 +126,7 @@ class SourceTree:
 
     def _note(self, places: dict[str, str], states: dict[str, os.stat_result]) -> None:
         digests = self._digests.digests(states)
-        self._tree = None
+        self._tree, self._digest = None, ""
         for relative, path in places.items():
             state = states[path]
             self.entries[relative] = TreeEntry(relative, digests[path], state.st_size, is_executable(state))
