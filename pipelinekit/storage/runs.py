@@ -24,7 +24,15 @@ from pipelinekit.wire.runs import (
     reason_to_json,
     reasons_from_json,
 )
-from pipelinekit.wire.values import dumps, loads, plain_to_json, values_from_json, values_to_json
+from pipelinekit.wire.values import (
+    WrittenValues,
+    dumps,
+    loads,
+    plain_to_json,
+    values_from_json,
+    values_text,
+    values_to_json,
+)
 
 if TYPE_CHECKING:
     from pipelinekit.ports import Clock
@@ -227,7 +235,7 @@ class SQLDriving:
             self._event(run, epoch, {"status": str(status), **steps})
             text = dumps(failure_to_json(failure)) if failure else None
             self._gather(run)
-            self._database.write("finish_run", (str(status), dumps(values_to_json(outputs)), text, now, run, epoch))
+            self._database.write("finish_run", (str(status), values_text(outputs), text, now, run, epoch))
             self._database.write("drop_claims_of_run", (run,))
             self._database.write("count_ended_run", (run, run))
             tell_of_run(self._database, run, now)
@@ -433,7 +441,7 @@ def run_record(row: Row) -> RunRecord:
         row["created_at"],
         values_from_json(loads(row["arguments"])),
         paths_from_json(loads(row["paths"])),
-        values_from_json(loads(row["outputs"])),
+        WrittenValues(row["outputs"]),
         options_from_json(loads(row["options"])),
         row["started_at"],
         row["ended_at"],
