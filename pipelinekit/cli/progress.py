@@ -21,6 +21,8 @@ else:
 
 NOTED = 5  # so many notes of steps are told at the end of a run
 LISTED = 20  # so many changes of one kind at once are told one by one; more are counted
+_ONE_BY_ONE = (StepStatus.COMPLETED, StepStatus.FAILED)
+_COUNTED = (StepStatus.REUSED, StepStatus.SKIPPED, StepStatus.CANCELED)
 
 
 class Quiet:
@@ -110,14 +112,14 @@ class Progress:
 
 
 def _print_changes(changes: Sequence[StepRecord]) -> None:
-    lines = [change_line(change) for change in changes if change.status in (StepStatus.COMPLETED, StepStatus.FAILED)]
-    for status in (StepStatus.REUSED, StepStatus.SKIPPED, StepStatus.CANCELED):
+    lines = [change_line(change) for change in changes if change.status in _ONE_BY_ONE]
+    for status in _COUNTED:
         of_kind = [change for change in changes if change.status is status]
         if len(of_kind) > LISTED:
             lines.append(f"{status!s:<9} {len(of_kind)} steps")
         else:
             lines.extend(change_line(change) for change in of_kind)
-    waiting = (change for change in changes if change.status is StepStatus.QUEUED and change.note)
+    waiting = (change for change in changes if change.note and change.status is StepStatus.QUEUED)
     lines.extend(f"{'Waiting':<9} {change.name}  {change.note}" for change in waiting)
     if lines:
         print("\n".join(lines), file=sys.stderr)
@@ -144,11 +146,10 @@ def first_line(failed: StepRecord) -> str:
 
 
 def _summary_lines(run: RunRecord, steps: Sequence[StepRecord], carried: Carried) -> list[str]:
-    counts = {
-        status: carried.counts.get(status, 0) + sum(step.status is status for step in steps) for status in StepStatus
-    }
+    statuses, reused = [step.status for step in steps], StepStatus.REUSED
+    counts = {status: carried.counts.get(status, 0) + statuses.count(status) for status in StepStatus}
     number = sum(counts.values())
-    saved = carried.seconds + sum(step.seconds for step in steps if step.status is StepStatus.REUSED)
+    saved = carried.seconds + sum(step.seconds for step in steps if step.status is reused)
     took = (run.ended_at or run.created_at) - run.created_at
     words = [f"{count} {str(status).lower()}" for status, count in counts.items() if count]
     lines = [f"run {run.id} {run.status} in {seconds_text(took)}: {', '.join([counted(number, 'step'), *words])}"]
@@ -165,8 +166,8 @@ def _noted_lines(steps: Sequence[StepRecord]) -> list[str]:
     """What repeated executions showed, and what executions read that no key named."""
     equal = sum(step.verified == EQUAL for step in steps)
     lines = [f"{counted(equal, 'step')} executed again with equal outputs"] if equal else []
-    noted = [step for step in steps if step.status is StepStatus.COMPLETED and step.verified != EQUAL]
-    told = [f"step {step.name!r}: {step.note}" + _consequence(step) for step in noted if step.note]
+    noted = [step for step in steps if step.note and step.status is StepStatus.COMPLETED and step.verified != EQUAL]
+    told = [f"step {step.name!r}: {step.note}" + _consequence(step) for step in noted]
     return lines + told[:NOTED] + ([f"and {len(told) - NOTED} more steps with notes"] if len(told) > NOTED else [])
 
 

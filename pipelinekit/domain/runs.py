@@ -53,12 +53,12 @@ class StepStatus(StrEnum):
     @property
     def final(self) -> bool:
         """Whether the step run has ended."""
-        return self in FINAL_STEPS
+        return self in _FINAL
 
     @property
     def good(self) -> bool:
         """Whether the step's outputs are there."""
-        return self in (StepStatus.COMPLETED, StepStatus.REUSED)
+        return self in _GOOD
 
 
 TRACEPARENT = "traceparent"  # the header of a request, and the detail of its run, that say which trace it is part of
@@ -68,9 +68,9 @@ EQUAL = "equal"  # what a repeated execution showed
 DIFFERENT = "different"
 MOST_PRIORITY = 1000  # and least, below 0
 NEWEST_EXECUTIONS = 20  # of a definition, whose seconds tell what the next may take
-FINAL_STEPS = frozenset(
-    {StepStatus.COMPLETED, StepStatus.REUSED, StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED}
-)
+_GOOD = (StepStatus.COMPLETED, StepStatus.REUSED)
+_FINAL = (*_GOOD, StepStatus.FAILED, StepStatus.CANCELED, StepStatus.SKIPPED)  # found there sooner than in a set
+FINAL_STEPS = frozenset(_FINAL)
 
 
 def worst_status(statuses: Iterable[StepStatus]) -> StepStatus:
@@ -111,6 +111,8 @@ class RunOptions:
 
     def regenerates(self, step: str, node: str) -> bool:
         """Whether a new result of this step (of that node, whose elements have names of their own) was asked for."""
+        if not self.regenerate:
+            return False
         return any(fnmatchcase(step, pattern) or fnmatchcase(node, pattern) for pattern in self.regenerate)
 
 

@@ -51,6 +51,15 @@ def has_lists(work: Work, resolver: Resolver, works: list[Work]) -> bool:
     return all(_children(item, works) is not None or resolver.value(item) is not None for item in bindings)
 
 
+def uneven(elements: Elements) -> Failure | None:
+    """What is wrong with lists that are to be mapped over together; None when they are of one length."""
+    lengths = {port: len(values) for port, values in elements.items()}
+    if len(set(lengths.values())) <= 1:
+        return None
+    words = ", ".join(f"{port} has {count}" for port, count in lengths.items())
+    return Failure("input", f"the lists that are mapped over differ in length: {words}")
+
+
 def make_children(work: Work, elements: Elements) -> list[Work]:
     """One work for each position in the lists; each waits for the works among its elements that have not ended."""
     count = len(next(iter(elements.values()), ()))

@@ -31,7 +31,7 @@ from pipelinekit.engine.events import (
     Stop,
     Woken,
 )
-from pipelinekit.engine.expansion import Elements, elements_of, has_lists, make_children
+from pipelinekit.engine.expansion import Elements, elements_of, has_lists, make_children, uneven
 from pipelinekit.engine.fingerprint import Fingerprint, observed_key
 from pipelinekit.engine.outbox import Outbox
 from pipelinekit.engine.resuming import Recorded
@@ -197,10 +197,8 @@ class Orchestrator:
             self._open(work, elements)
 
     def _open(self, work: Work, elements: Elements) -> None:
-        lengths = {port: len(values) for port, values in elements.items()}
-        if len(set(lengths.values())) > 1:
-            words = ", ".join(f"{port} has {count}" for port, count in lengths.items())
-            self._fail(work, Failure("input", f"the lists that are mapped over differ in length: {words}"))
+        if (failure := uneven(elements)) is not None:
+            self._fail(work, failure)
             return
         children = make_children(work, elements)
         work.children = children
@@ -230,25 +228,29 @@ class Orchestrator:
     # -- look up and claim -----------------------------------------------------------------------------------------
 
     def _looked_up(self, event: LookedUp) -> None:
+        by_name, looking = self.by_name, State.LOOKING
         for name, completion in event.found.items():
-            work = self.by_name[name]
-            if work.state is State.LOOKING and self._is_verified(work):
+            work = by_name[name]
+            if work.state is not looking:
+                continue
+            if self._is_verified(work):
                 work.expected = Expected(completion.outputs, f"run {completion.run}")
                 work.reasons = (Reason("verify", f"the result of run {completion.run} is executed again and compared"),)
                 work.forced = work.rethinks = True
                 self._claim(work)
-            elif work.state is State.LOOKING:
+            else:
                 self._reuse(work, completion)
         for name, reasons in event.reasons.items():
-            work = self.by_name[name]
-            if work.state is State.LOOKING:
+            work = by_name[name]
+            if work.state is looking:
                 work.reasons = reasons
                 work.forced = work.rethinks = name in event.unusable
                 self._claim(work)
 
     def _is_verified(self, work: Work) -> bool:
         """Whether a hit of this work is executed again."""
-        return self.options.check or is_chosen(self.run, work.name, self.options.verify)
+        options = self.options
+        return options.check or (options.verify > 0.0 and is_chosen(self.run, work.name, options.verify))
 
     def _claim(self, work: Work) -> None:
         leader = self._leaders.get(work.key)
@@ -414,10 +416,11 @@ class Orchestrator:
 
     def _end(self, work: Work, status: StepStatus, note: str = "") -> None:
         work.state = State.DONE
-        work.broken = work.broken or status in (StepStatus.FAILED, StepStatus.CANCELED)
-        self._any_broken = self._any_broken or work.broken
-        if status is not StepStatus.FAILED and status is not StepStatus.CANCELED:
+        if status is StepStatus.FAILED or status is StepStatus.CANCELED:
+            work.broken = True
+        else:
             work.failure = None
+        self._any_broken = self._any_broken or work.broken
         work.status, work.note = status, note
         if work.children is None or not work.children:
             self._out.record(work)

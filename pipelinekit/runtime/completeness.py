@@ -18,12 +18,15 @@ Owner = TypeVar("Owner")
 def incomplete(values: Mapping[Owner, Collection[StoredValue]], blobs: Blobs) -> set[Owner]:
     """Whose values name a blob that is not in the store; folders name one for every file."""
     wanted: dict[str, list[Owner]] = {}
+    stored: dict[Owner, list[StoredValue]] = {}
     for owner, owned in values.items():
         for value in owned:
-            for blob in value.blobs():
-                wanted.setdefault(blob, []).append(owner)
+            if value.blob or value.items:  # most are small, and lie inline
+                stored.setdefault(owner, []).append(value)
+                for blob in value.blobs():
+                    wanted.setdefault(blob, []).append(owner)
     found = {owner for blob in blobs.missing(wanted) for owner in wanted[blob]}
-    found.update(owner for owner, owned in values.items() if owner not in found and _folder_incomplete(owned, blobs))
+    found.update(owner for owner, owned in stored.items() if owner not in found and _folder_incomplete(owned, blobs))
     return found
 
 

@@ -60,7 +60,7 @@ class Decisions:
         filed = {step: next((key for key in keys if key in kept), "") for step, keys in others.items()}
         wanted = {**asked.keys, **{step: key for step, key in filed.items() if key}}
         completions = {key: kept[key] for key in wanted.values() if key in kept}
-        values = {key: list(completion.outputs.values()) for key, completion in completions.items()}
+        values = {key: completion.outputs.values() for key, completion in completions.items()}
         found, refused = usable(wanted, completions, incomplete(values, self._blobs), self._oldest(wanted))
         misses = {step: key for step, key in asked.keys.items() if step not in found and step not in refused}
         reasons: dict[str, tuple[Reason, ...]] = {step: (reason,) for step, reason in refused.items()}

@@ -250,4 +250,4 @@ class Performer:
 
 
 def _is_result(change: StepRecord) -> bool:
-    return change.status is StepStatus.COMPLETED and change.attempt > 0
+    return change.attempt > 0 and change.status is StepStatus.COMPLETED

@@ -25,7 +25,15 @@ from pipelinekit.wire.runs import (
     reason_to_json,
     reasons_from_json,
 )
-from pipelinekit.wire.values import dumps, loads, plain_to_json, values_from_json, values_to_json
+from pipelinekit.wire.values import (
+    WrittenValues,
+    dumps,
+    loads,
+    plain_to_json,
+    values_from_json,
+    values_text,
+    values_to_json,
+)
 
 if TYPE_CHECKING:
     from pipelinekit.ports import Clock
@@ -230,7 +238,7 @@ class SQLDriving:
             self._event(run, epoch, {"status": str(status), **steps})
             text = dumps(failure_to_json(failure)) if failure else None
             self._gather(run)
-            row = (str(status), dumps(values_to_json(outputs)), text, now, run, epoch)
+            row = (str(status), values_text(outputs), text, now, run, epoch)
             self._database.send("finish_run", [row])
             self._database.send("drop_claims_of_run", [(run,)])
             self._database.send("count_ended_run", [(run, run)])
@@ -440,7 +448,7 @@ def run_record(row: Row) -> RunRecord:
         row["created_at"],
         values_from_json(loads(row["arguments"])),
         paths_from_json(loads(row["paths"])),
-        values_from_json(loads(row["outputs"])),
+        WrittenValues(row["outputs"]),
         options_from_json(loads(row["options"])),
         row["started_at"],
         row["ended_at"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import PLAIN, StoredValue
@@ -151,3 +151,36 @@ def values_to_json(values: Mapping[str, StoredValue]) -> dict[str, Any]:
 def values_from_json(document: Mapping[str, Any]) -> dict[str, StoredValue]:
     """Stored values by name from JSON data."""
     return {name: value_from_json(value) for name, value in document.items()}
+
+
+class WrittenValues(Mapping[str, StoredValue]):
+    """Stored values by name, as the text that they were written as: read when somebody looks at one.
+
+    What a run gives may be a list of many thousand values, and most who ask for a run do not look at it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._values: dict[str, StoredValue] | None = None
+
+    def _read(self) -> dict[str, StoredValue]:
+        if self._values is None:
+            self._values = values_from_json(loads(self.text))
+        return self._values
+
+    def __getitem__(self, name: str) -> StoredValue:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+
+def values_text(values: Mapping[str, StoredValue]) -> str:
+    """Stored values by name as canonical text."""
+    return values.text if isinstance(values, WrittenValues) else dumps(values_to_json(values))
