@@ -25,7 +25,7 @@ from pipelinekit.rest.meters import Meters
 from pipelinekit.rest.problems import BusyError
 from pipelinekit.rest.streams import Streams
 from pipelinekit.rest.watch import Watch
-from pipelinekit.rest.writing import Writing
+from pipelinekit.rest.writing import IN_VAIN_SECONDS, Writing
 
 if TYPE_CHECKING:
     from pipelinekit.workspace.sign_in import SignIn  # an extra
@@ -35,7 +35,6 @@ T = TypeVar("T")
 
 THREADS = 8
 LONG_THREADS = 4  # for what may take minutes, so that nothing else waits for it
-IN_VAIN_SECONDS = 1.0  # who has waited so long for records that are away spares others the wait
 MOST_BUCKETS = 10_000  # of principals that are remembered
 BEARER = "bearer "
 

@@ -8,13 +8,16 @@ them, each has a transaction of its own.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from pipelinekit.bootstrap import Services
+from pipelinekit.errors import StorageError
 
 MOST_TOGETHER = 16  # requests: one that is to be written does not wait for many others
+IN_VAIN_SECONDS = 1.0  # records that were waited for so long are away: the others need not wait for them, each in turn
 
 T = TypeVar("T")
 
@@ -40,6 +43,10 @@ class _Job(Generic[T]):
         """Note what came of it, now that it is there for good."""
         self._results.append(result)
 
+    def fail(self, error: BaseException) -> None:
+        """Note why it could not be written."""
+        self._error = error
+
     def alone(self, services: Services) -> None:
         """Write it in a transaction of its own."""
         try:
@@ -47,7 +54,7 @@ class _Job(Generic[T]):
                 services.records.lock()
                 result = self._write(services)
         except BaseException as error:  # whoever wants it is told
-            self._error = error
+            self.fail(error)
         else:
             self.end(result)
 
@@ -80,12 +87,16 @@ class Writing:
 
     def _write(self, jobs: list[_Job[object]], services: Services) -> None:
         if len(jobs) > 1:
+            began = time.monotonic()
             try:
                 with services.records.batch():
                     services.records.lock()
                     results = [job.attempt(services) for job in jobs]
-            except BaseException:  # noqa: S110 - whose fault it is shows when each is done by itself
-                pass
+            except BaseException as error:  # whose fault it is shows when each is done by itself
+                if isinstance(error, StorageError) and time.monotonic() - began > IN_VAIN_SECONDS:
+                    for job in jobs:
+                        job.fail(error)
+                    return
             else:
                 for job, result in zip(jobs, results, strict=True):
                     job.end(result)
