@@ -27,28 +27,10 @@ class FileDigests:
 
     def digests(self, files: Mapping[Place, os.stat_result]) -> dict[Place, str]:
         """The digest of each file, whose state is given as it was found."""
-        kept = self._cache.get(SPACE, map(str, files))
-        found: dict[Place, str] = {}
-        fresh: dict[str, str] = {}
-        now = time.time_ns()
-        for path, state in files.items():
-            mark = _mark(state)
-            entry = kept.get(str(path), "")
-            if entry.startswith(mark):
-                found[path] = entry[len(mark) :]
-                continue
-            with open(path, "rb") as stream:
-                digest, _ = digest_stream(stream)
-                after = os.fstat(stream.fileno())
-            found[path] = digest
-            if _mark(after) == mark and _is_settled(state, now):
-                fresh[str(path)] = mark + digest
-        self._cache.put(SPACE, fresh)
-        return found
+        return self._told(files)[0]
 
     def digests_by_folder(self, files: Mapping[str, os.stat_result]) -> dict[str, str]:
         """The same for many files, by their paths: of a folder in which none has changed one look-up tells them all."""
-        now = time.time_ns()
         folders: dict[str, list[str]] = {}
         for path in files:
             folders.setdefault(path.rpartition("/")[0], []).append(path)
@@ -62,19 +44,38 @@ class FileDigests:
                 found.update(zip(paths, digests, strict=True))
             else:
                 changed[folder] = paths
-        found.update(self.digests({path: files[path] for paths in changed.values() for path in paths}))
+        told, doubtful = self._told({path: files[path] for paths in changed.values() for path in paths})
         fresh = {
-            folder: " ".join([marks[folder], *(found[path] for path in paths)])
+            folder: " ".join([marks[folder], *(told[path] for path in paths)])
             for folder, paths in changed.items()
-            if all(_is_settled(files[path], now) for path in paths)
+            if doubtful.isdisjoint(paths)
         }
         self._cache.put(FOLDERS, fresh)
-        return found
+        return found | told
 
-
-def _is_settled(state: os.stat_result, now: int) -> bool:
-    """Whether any later change of a file gives it another time."""
-    return now - max(state.st_mtime_ns, state.st_ctime_ns) > SETTLED_NANOSECONDS
+    def _told(self, files: Mapping[Place, os.stat_result]) -> tuple[dict[Place, str], set[Place]]:
+        """The digest of each file, and the files of which it may not be remembered."""
+        kept = self._cache.get(SPACE, map(str, files))
+        found: dict[Place, str] = {}
+        fresh: dict[str, str] = {}
+        doubtful: set[Place] = set()
+        now = time.time_ns()
+        for path, state in files.items():
+            mark = _mark(state)
+            entry = kept.get(str(path), "")
+            if entry.startswith(mark):
+                found[path] = entry[len(mark) :]
+                continue
+            with open(path, "rb") as stream:
+                digest, _ = digest_stream(stream)
+                after = os.fstat(stream.fileno())
+            found[path] = digest
+            if _mark(after) == mark and now - max(state.st_mtime_ns, state.st_ctime_ns) > SETTLED_NANOSECONDS:
+                fresh[str(path)] = mark + digest
+            else:
+                doubtful.add(path)
+        self._cache.put(SPACE, fresh)
+        return found, doubtful
 
 
 def _mark_of_all(paths: Iterable[str], files: Mapping[str, os.stat_result]) -> str:
