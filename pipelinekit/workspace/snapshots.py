@@ -125,7 +125,7 @@ class SourceTree:
         self._note(places, states)
 
     def _note(self, places: dict[str, str], states: dict[str, os.stat_result]) -> None:
-        digests = self._digests.digests(states)
+        digests = self._digests.digests_by_folder(states)
         self._tree, self._digest = None, ""
         for relative, path in places.items():
             state = states[path]

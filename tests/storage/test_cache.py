@@ -199,3 +199,50 @@ def test_a_file_that_changes_between_the_look_and_the_read_is_not_remembered(tmp
     with opened() as seen:
         FileDigests(cache).digests({file: state})
     assert str(file) in seen
+
+
+def digests_of_folder(cache, folder):
+    states = {str(path): path.stat() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        os.path.relpath(path, folder): digest for path, digest in FileDigests(cache).digests_by_folder(states).items()
+    }
+
+
+def test_of_a_folder_only_what_changed_is_read_again(tmp_path):
+    cache, folder = FileCache(tmp_path / "cache.db"), tmp_path / "folder"
+    (folder / "in").mkdir(parents=True)
+    one, two, three = (settled(folder / name, name.encode()) for name in ("one", "two", "in/three"))
+    expected = {name: digest_bytes(name.encode()) for name in ("one", "two", "in/three")}
+    assert digests_of_folder(cache, folder) == expected
+    with opened() as seen:
+        assert digests_of_folder(cache, folder) == expected
+    assert not {str(one), str(two), str(three)} & set(seen)
+    settled(two, b"owt")
+    with opened() as seen:
+        assert digests_of_folder(cache, folder) == {**expected, "two": digest_bytes(b"owt")}
+    assert {str(one), str(two), str(three)} & set(seen) == {str(two)}
+    two.unlink()
+    assert digests_of_folder(cache, folder) == {"one": expected["one"], "in/three": expected["in/three"]}
+
+
+def test_files_that_changed_places_in_a_folder_are_told_apart(tmp_path):
+    cache, folder = MemoryCache(), tmp_path / "folder"
+    folder.mkdir()
+    one, two = settled(folder / "one", b"1"), settled(folder / "two", b"2")
+    digests_of_folder(cache, folder)
+    os.rename(one, folder / "three")
+    os.rename(two, one)
+    os.rename(folder / "three", two)
+    assert digests_of_folder(cache, folder) == {"one": digest_bytes(b"2"), "two": digest_bytes(b"1")}
+
+
+def test_a_folder_with_a_file_that_changes_between_the_look_and_the_read_is_not_remembered(tmp_path):
+    cache, file = MemoryCache(), settled(tmp_path / "file", b"before")
+    state = file.stat()
+    file.write_bytes(b"after!")
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    let_settle(file)
+    assert FileDigests(cache).digests_by_folder({str(file): state})[str(file)] == digest_bytes(b"after!")
+    with opened() as seen:
+        FileDigests(cache).digests_by_folder({str(file): state})
+    assert str(file) in seen
