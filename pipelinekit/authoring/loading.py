@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +24,7 @@ else:
     difflib = late("difflib")
     traceback = late("traceback")
 
+SPINS = "OPENBLAS_THREAD_TIMEOUT"  # how long threads of NumPy spin before they sleep: 2 to this, in cycles; 4 at least
 _OWN_FOLDER = str(Path(__file__).parent.parent) + os.sep
 
 
@@ -31,8 +34,8 @@ def split_target(target: str) -> tuple[Path, str]:
     return (Path(file), name) if colon and name.isidentifier() else (Path(target), "")
 
 
-def load_pipeline(target: str) -> Pipeline:
-    """The pipeline that `FILE[:PIPELINE]` names.
+def load_pipeline(target: str, *, computes: bool = True) -> Pipeline:
+    """The pipeline that `FILE[:PIPELINE]` names. Unless this process `computes`, its libraries' threads sleep at once.
 
     Raises NotFoundError, UsageError, or CompileError when it cannot be imported.
     """
@@ -43,7 +46,8 @@ def load_pipeline(target: str) -> Pipeline:
         raise NotFoundError(f"there is no file {str(path)!r}", hint=_near(path))
     if path.suffix != ".py":
         raise UsageError(f"{path} is no Python file", hint="give a .py file, or a graph.json that 'compile' wrote")
-    module = _import(path.resolve())
+    with nullcontext() if computes else _sleeping_threads():
+        module = _import(path.resolve())
     found = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
     if name:
         if name not in found:
@@ -63,6 +67,22 @@ def _near(path: Path) -> str:
     there = [str(file) for file in path.parent.glob("*.py")]
     near = [name for text in (f"{path}.py", str(path)) for name in difflib.get_close_matches(text, there, 1, 0.75)]
     return f"did you mean {near[0]!r}?" if near else ""
+
+
+@contextmanager
+def _sleeping_threads() -> Iterator[None]:
+    """Have threads that NumPy starts for other cores sleep at once, where nobody has said how long they are to spin.
+
+    They would spin for the tenth of a second in which the pipeline is compiled, on every core of the machine.
+    """
+    if SPINS in os.environ:
+        yield
+        return
+    os.environ[SPINS] = "4"
+    try:
+        yield
+    finally:
+        os.environ.pop(SPINS, None)
 
 
 def _import(path: Path) -> ModuleType:

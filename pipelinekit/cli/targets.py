@@ -11,6 +11,7 @@ from pipelinekit.bootstrap import Services, Workspace
 from pipelinekit.classes import frozen, replace
 from pipelinekit.cli.parameters import parse_parameters, split_parameters
 from pipelinekit.domain.graphs import Graph
+from pipelinekit.domain.names import IN_PROCESS
 from pipelinekit.domain.runs import RunOptions, RunRecord
 from pipelinekit.errors import Fault, NotFoundError
 from pipelinekit.late import late
@@ -74,7 +75,7 @@ def load_target(target: str, parameters: list[str], services: Services) -> Targe
         graph = read_graph(Path(target))
         return Target(graph, parse_parameters(graph.parameters, texts), target)
     with redirect_stdout(sys.stderr):  # standard output is the command's; what the author's modules print goes beside
-        pipeline = loading.load_pipeline(target)
+        pipeline = loading.load_pipeline(target, computes=services.settings.compute == IN_PROCESS)
         given = parse_parameters(pipeline.parameters, texts) if texts else {}
         compilation: Compilation = services.compiler.compile(pipeline.trace(given))
     return _compiled(compilation, given, target)

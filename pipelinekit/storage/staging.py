@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import FileIO
 from itertools import chain
@@ -73,11 +73,17 @@ class Staging:
 
     def sync(self) -> None:
         """Make the bytes of all files last. The disk has them all to write before the first is waited for."""
-        if len(self.digests) > 1:
+        handles: list[int] = []
+        try:
             for place in self.digests:
-                _with_open(place, _start_writing)
-        for place in self.digests:
-            _with_open(place, os.fsync)
+                handles.append(os.open(place, os.O_RDONLY))
+                if len(self.digests) > 1:
+                    _start_writing(handles[-1])
+            for handle in handles:
+                os.fsync(handle)
+        finally:
+            for handle in handles:
+                os.close(handle)
 
     def _new_name(self) -> Path:
         place = self._folder / os.urandom(8).hex()
@@ -97,7 +103,7 @@ def sync_names(names: Iterable[Path]) -> None:
         folders.setdefault(name.parent, []).append(name)
     try:
         for folder in list(folders):
-            _with_open(folder, os.fsync)
+            _sync(folder)
             del folders[folder]
     except OSError:
         for name in chain.from_iterable(folders.values()):
@@ -107,8 +113,8 @@ def sync_names(names: Iterable[Path]) -> None:
 
 
 def _reserve(handle: int, size: int) -> None:
-    """Have the disk find room for a file that is going to be copied: less work for it than block by block."""
-    if size and hasattr(os, "posix_fallocate"):
+    """Have the disk find room for a file of several blocks before it is copied: less work than block by block."""
+    if size > BLOCK and hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(handle, 0, size)
         except OSError as error:
@@ -121,10 +127,10 @@ def _start_writing(handle: int) -> None:
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)  # Linux begins to write; what is not written yet stays
 
 
-def _with_open(path: Path, action: Callable[[int], None]) -> None:
+def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        action(handle)
+        os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -107,12 +107,9 @@ def plain_from_json(value: Any) -> Any:
 
 def value_to_json(value: StoredValue) -> dict[str, Any]:
     """A stored value as JSON data; what has its default is left out."""
-    document: dict[str, Any] = {"digest": value.digest}
     if value.is_inline:
-        document["inline"] = plain_to_json(value.inline)
-        return document
-    document["format"] = value.format
-    document["size"] = value.size
+        return {"digest": value.digest, "inline": plain_to_json(value.inline)}
+    document: dict[str, Any] = {"digest": value.digest, "format": value.format, "size": value.size}
     if value.blob:
         document["blob"] = value.blob
     if value.suffix:

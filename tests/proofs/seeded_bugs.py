@@ -340,8 +340,8 @@ BUGS = (
     Bug(
         "a failed step leaves a reusable row",
         "runtime/performer.py",
-        "return change.status is StepStatus.COMPLETED and change.attempt > 0",
-        "return change.status.final and change.attempt > 0",
+        "return change.attempt > 0 and change.status is StepStatus.COMPLETED",
+        "return change.attempt > 0 and change.status.final",
     ),
     Bug(
         "allow_reuse ignored",
