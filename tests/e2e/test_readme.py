@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import wait_for
-from documents import Reader, blocks, shown
+from documents import RUN, Reader, blocks, sections, shown
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "README.md"
@@ -96,3 +96,39 @@ def test_what_it_links_is_there():
     for page in (PAGE, ROOT / "docs" / "guide.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), (page, target)
+
+
+UNTOLD = (  # what takes a server, or what the page itself says that it takes more for
+    "Schedules", "Webhooks", "Access", "Workspace and settings", "Keeping the store small and sound",
+)  # fmt: skip
+ELSEWHERE = ("snapshots", "datastores", "datasets show", "secrets list", "pipeline-endpoints show", "pytest")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_guide_from_top_to_bottom(tmp_path):
+    """Ids that a page goes on with are those that were printed instead; steps beside each other end in any order."""
+    page, ids, others = ROOT / "docs" / "guide.md", {}, []
+    with closing(Reader(tmp_path, path=str(Path(sys.prefix, "bin")))) as reader:
+        for heading in sections(page):
+            for block in blocks(page, heading) if heading not in UNTOLD else ():
+                if block.file:
+                    reader.write(block)
+                for command, printed in block.commands:
+                    for shown_id, given in ids.items():
+                        command = command.replace(shown_id, given)
+                    told = reader.do(command, fails=True)
+                    ids.update(zip(RUN.findall(printed), RUN.findall(told), strict=False))
+                    if (
+                        printed.strip()
+                        and lines(told) != lines(printed)
+                        and not any(word in command for word in ELSEWHERE)
+                    ):
+                        others.append((heading, command, printed, told))
+    for other in others:
+        print(*other, sep="\n")
+    assert not others
+
+
+def lines(text):
+    return sorted(filter(None, map(shown, text.splitlines())))
