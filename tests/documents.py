@@ -6,12 +6,14 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+RUN = re.compile(r"\b1m[0-9a-z]{12}\b")
 SHOWN = (  # what differs from machine to machine, and from time to time
-    (re.compile(r"\b1m[0-9a-z]{12}\b"), "RUN"),
+    (RUN, "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\+\d\d:\d\d)?"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? (ms|s|min|h)\b"), "DURATION"),
     (re.compile(r"\bpk_\S+"), "TOKEN"),
-    (re.compile(r"\b[0-9a-f]{12}\b"), "DIGEST"),
+    (re.compile(r"\b(xxh3:[0-9a-f]{32}|[0-9a-f]{12})\b"), "DIGEST"),
+    (re.compile(r"\bby +\w+ on \w+"), "WHO"),
     (re.compile(r"(…|/)\S*/(?=\.pipelinekit|examples)"), "PLACE/"),
     (re.compile(r"\s+"), ""),  # lines of a page are cut where they are too long
 )
@@ -31,10 +33,15 @@ def blocks(page, heading):
     text = page.read_text()
     part = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)[1]
     found = []
-    for language, body in re.findall(r"^```(\w+)\n(.*?)^```$", part, re.MULTILINE | re.DOTALL):
+    for language, body in re.findall(r"^```(\w*)\n(.*?)^```$", part, re.MULTILINE | re.DOTALL):
         file = re.match(r"# ([\w./]+)\n", body)
         found.append(Block(file[1] if file else "", body, commands(body) if language == "console" else []))
     return found
+
+
+def sections(page):
+    """The headings of a page."""
+    return re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE)
 
 
 def commands(body):
@@ -60,21 +67,23 @@ class Reader:
         words = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         self._shell = subprocess.Popen(["bash"], cwd=folder, env=environment, text=True, **words)
 
-    def do(self, command):
-        """What a command prints; it must not fail."""
-        self._shell.stdin.write(f'{command}\necho; echo "end $?"\n')
+    def do(self, command, *, fails=False):
+        """What a command prints; it must not fail, unless that `fails` may be."""
+        self._shell.stdin.write(f'{{ {command}\n}} < /dev/null\necho; echo "end $?"\n')
         self._shell.stdin.flush()
         told = []
         for line in self._shell.stdout:
             if line.startswith("end "):
-                assert line == "end 0\n", (command, told)
+                assert fails or line == "end 0\n", (command, told)
                 return "".join(told)
             told.append(line)
         raise AssertionError(f"the shell ended over {command!r}: {told}")
 
     def write(self, block):
         """Write a file that the page shows."""
-        Path(self.folder, block.file).write_text(block.text)
+        place = Path(self.folder, block.file)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(block.text)
 
     def close(self):
         self._shell.communicate(timeout=60)

@@ -88,5 +88,6 @@ def test_what_the_document_allows_and_nearly_allows_breaks_nothing(served):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_nor_does_it_when_tried_often(served):
     try_all(served, SLOW_EXAMPLES)
