@@ -17,6 +17,7 @@ import pytest
 from conftest import alive, wait_for
 from e2e.test_computes import SLOW, keeper_of
 from e2e.test_dask import PIPELINE
+from e2e.test_gangs import STEPS
 
 from pipelinekit import Workspace
 from pipelinekit.domain.providers import BatchSystem, SSHHosts
@@ -189,6 +190,17 @@ def test_a_host_whose_network_is_cut_is_waited_for_and_its_steps_are_done_elsewh
     wait_for(lambda: [host.nodes() for host in room] == [0, 0, 0])
 
 
+def test_the_processes_of_a_step_find_each_other_over_the_network_of_their_hosts(lab, room):
+    lab.write(steps=STEPS)
+    computes = Workspace.open(lab.folder).computes
+    computes.create("pool", provider=provider(room))
+    try:
+        found = lab.run("steps.py:pairs", "--compute", "pool", "-p", "first=1")
+        assert found["outputs"] == {"output": [2, 4, 6]}, found["error"]
+    finally:
+        computes.delete("pool")
+
+
 # -- SLURM -------------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +282,24 @@ def test_jobs_of_slurm_come_as_work_is_queued_and_go(lab, slurm):
         wait_for(lambda: slurm() == [], SECONDS)
     finally:
         computes.delete("pool")
+    wait_for(lambda: slurm() == [])
+
+
+def test_a_step_on_several_jobs_says_that_they_have_not_begun_and_goes_on_once_they_have(lab, slurm):
+    lab.write(steps=STEPS)
+    workspace, node = Workspace.open(lab.folder), f"NodeName={socket.gethostname()}"
+    where = BatchSystem("slurm", scheduler_host="127.0.0.1")
+    workspace.computes.create("jobs", max_nodes=2, memory="300MB", provider=where)
+    try:
+        command("scontrol", "update", node, "State=DRAIN", "Reason=test")
+        run = lab.start("run", "steps.py:pairs", "--compute", "jobs", "--json", "-p", "first=1")
+        words = "compute target 'jobs' has no node; 2 are to be there, and what was submitted to slurm has not begun"
+        wait_for(lambda: any(why.startswith(words) for why in workspace.runs.waits().values()))
+        command("scontrol", "update", node, "State=RESUME")
+        out, err = run.communicate(timeout=SECONDS)
+        assert json.loads(out)["outputs"] == {"output": [2, 4, 6]}, err
+    finally:
+        workspace.computes.delete("jobs")
     wait_for(lambda: slurm() == [])
 
 
