@@ -108,6 +108,7 @@ class Site:
             SQLLogs(self.database),
             lambda: SQLFacts(self.database, self.clock),
             self.database.transaction,
+            self.database.lock,
         )
         text = graph_text(graph)
         self.records.documents.put({graph_digest(text): text})

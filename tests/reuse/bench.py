@@ -202,6 +202,9 @@ class Programs:
     def waiting(self):
         return len(self.queue)
 
+    def trouble(self):
+        return ""
+
     def close(self, *, now=False):
         self.queue.clear()
 
