@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.datastores import pairs
+from pipelinekit.cli.ending import Ending, on_signals
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.providers import add_provider_arguments, provider_of, provider_rows
 from pipelinekit.cli.servers import open_services, refuse_at_server
@@ -368,9 +367,8 @@ def _detach(arguments: argparse.Namespace, services: Services) -> int:
 
 
 def _keep(arguments: argparse.Namespace, services: Services) -> int:
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    ended = Ending()
+    on_signals(ended.set)
     services.keep_cluster(arguments.name, ended)
     return 0
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 import time
 from datetime import tzinfo
 from pathlib import Path
-from types import FrameType
 
 from pipelinekit.bootstrap import Services
+from pipelinekit.cli.ending import Ending, on_signals
 from pipelinekit.cli.output import print_json, table, time_text
 from pipelinekit.cli.schedule_words import add_schedule_arguments, schedule_words, trigger_text
 from pipelinekit.cli.servers import open_services, refuse_at_server
@@ -262,13 +260,8 @@ def _run(arguments: argparse.Namespace, services: Services) -> int:
         if arguments.json:
             print_json({"looked": True})
         return 0
-    ended = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    ended = Ending()
+    on_signals(ended.set)
     _tell(f"seeing to the schedules of {services.home.parent}; ctrl-C to end")
     services.serve_schedules(ended, _tell)
     _tell("ended")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import threading
 import time
@@ -11,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import pipelinekit
 from pipelinekit.bootstrap import Services, open_services
+from pipelinekit.cli.ending import Ending, on_signals
 from pipelinekit.cli.output import time_text
 from pipelinekit.domain.sign_in import ROLE_CLAIM, SignInPolicy, read_roles
 from pipelinekit.errors import UsageError
@@ -100,13 +99,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     services = _opened()
-    ended, hurried = threading.Event(), threading.Event()
+    ended, hurried = Ending(), Ending()
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+    def end() -> None:
         (hurried if ended.is_set() else ended).set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    on_signals(end)
     listening = nullcontext() if arguments.no_http else _listen(arguments, services, ended)
     ticking = nullcontext() if arguments.no_schedules else _tick(services, ended)
     if untraced := services.untraced():

@@ -132,6 +132,7 @@ def test_a_step_on_several_hosts_tells_that_one_is_missing_and_its_processes_fin
     assert json.loads(out)["outputs"] == {"output": [2, 4, 6]}, err
 
 
+@pytest.mark.slow
 def test_where_a_host_of_a_step_on_several_dies_all_of_its_processes_begin_again(lab, hosts, tmp_path):
     lab.write(steps=STEPS)
     words = ("--compute", "pool", "-p", f"folder={tmp_path}")
