@@ -228,6 +228,7 @@ if records == "postgres":
     os.environ["PIPELINEKIT_RECORDS"] = parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")).geturl()
 try:
     (folder / "flows.py").write_text(textwrap.dedent(FILE))
+    (folder / ".amlignore").write_text("postgres/\nserve.log\n")  # beside the source, but no part of it
     published = {
         "sums": kit("publish", "flows.py:sums", "-p", "number=1", "--endpoint", "sums"),
         "naps": json.loads(kit("publish", "flows.py:naps", "-p", "number=1", "--json"))["id"],

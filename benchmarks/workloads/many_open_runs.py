@@ -154,6 +154,7 @@ if records == "postgres":
 server = None
 try:
     (folder / "flows.py").write_text(textwrap.dedent(FILE))
+    (folder / ".amlignore").write_text("postgres/\n*.log\n")  # beside the source, but no part of it
     kit("publish", "flows.py", "-p", "number=1", "--endpoint", "naps")
     workspace = Workspace.open(folder)
     sql = Records()

@@ -230,9 +230,10 @@ def test_steps_bring_an_environment_that_is_resolved_at_the_server(author, serve
 
 
 def test_commands_send_the_pipeline_that_they_name(author, server):
-    author.edit("helpers.py", "1.0", "3.0")
     there = {"env": {"PIPELINEKIT_TOKEN": server.tokens["contributor"]}}
     at = ("--server", server.url)
+    author("run", "retrain.py", "-p", "rate=2", *at, **there)
+    author.edit("helpers.py", "1.0", "3.0")
     done = author("run", "retrain.py", "-p", "rate=2", "--tag", "by=hand", *at, **there)
     assert "Completed scale" in done.err
     assert "3 steps, 1 completed, 2 reused" in done.out
