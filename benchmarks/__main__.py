@@ -68,7 +68,7 @@ def _run(cases: Sequence[Case], rounds: int, wanted: Sequence[str]) -> dict[str,
     samples: list[dict[str, Any]] = []
     for case in cases:
         for number in range(min(rounds or case.rounds, case.rounds)):
-            for side in chosen[case.name]:
+            for side in _rotated(chosen[case.name], number):
                 samples.extend({"round": number, **sample} for sample in _side(case, side))
     return {
         "date": datetime.datetime.now().date().isoformat(),
@@ -76,6 +76,12 @@ def _run(cases: Sequence[Case], rounds: int, wanted: Sequence[str]) -> dict[str,
         "versions": environments.versions(names),
         "samples": samples,
     }
+
+
+def _rotated(sides: Sequence[Side], number: int) -> list[Side]:
+    """Each round begins with another side: memory that is touched first, by whom it may be, costs more."""
+    first = number % max(len(sides), 1)
+    return [*sides[first:], *sides[:first]]
 
 
 def _beside(stored: Mapping[str, Any], new: dict[str, Any]) -> dict[str, Any]:
