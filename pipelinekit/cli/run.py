@@ -202,7 +202,8 @@ def _interruptible(turns: Turns, run: RunRecord) -> Iterator[None]:
             if run.options.compute == IN_PROCESS:
                 raise KeyboardInterrupt
             return
-        turns.abort()
+        if pressed == 2:
+            turns.abort()
         os._exit(130)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -254,17 +254,30 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace, services: Services) -> int:
     if arguments.once:
-        looking = services.ticker(_tell, drive=services.launch)
-        looking.turn()
-        looking.release()
-        if arguments.json:
-            print_json({"looked": True})
-        return 0
+        return _look_once(services, as_json=arguments.json)
     ended = Ending()
     on_signals(ended.set)
     _tell(f"seeing to the schedules of {services.home.parent}; ctrl-C to end")
     services.serve_schedules(ended, _tell)
     _tell("ended")
+    return 0
+
+
+def _look_once(services: Services, *, as_json: bool) -> int:
+    """Start what is due, and say which runs these are."""
+    runs: list[str] = []
+
+    def drive(run: str) -> None:
+        services.launch(run)
+        runs.append(run)
+
+    looking = services.ticker(_tell, drive=drive)
+    looking.turn()
+    looking.release()
+    if as_json:
+        print_json({"looked": True, "runs": runs})
+    else:
+        print("\n".join(f"run {run} begins" for run in runs) or "looked once: nothing is due, or it may not start yet")
     return 0
 
 

@@ -71,9 +71,7 @@ class Service:
         self._tell = tell
         self._spare: list[DriverProcess] = []
         self._running: dict[str, tuple[DriverProcess, int]] = {}  # with the epoch before it takes the run
-        self._starting: dict[
-            str, float
-        ] = {}  # runs that their processes have not taken yet, and until when that counts
+        self._starting: dict[str, float] = {}  # runs that their processes have not taken, and until when that counts
         self._told: tuple[int, float] = (-1, 0.0)
         self._full_until = 0.0
         self._trouble = ""

@@ -26,6 +26,7 @@ from pipelinekit.runtime.troubles import Troubles
 
 HEARTBEAT_SECONDS = 5.0
 GATHER_SECONDS = 0.05
+ABORT_SECONDS = 2.0
 ANEW = "compile or publish it again with what is installed now, or give the step an environment of its own"
 IDLE_SECONDS = 0.5  # longest wait before a turn looks whether somebody asked for the run to be canceled
 
@@ -69,7 +70,7 @@ class Turns:
         self._has_told = False
         self._until = run.started_at + run.options.max_seconds if run.started_at and run.options.max_seconds else None
         self._lost = threading.Event()
-        self._leaving = threading.Event()
+        self._leaving = False  # no event: a signal handler sets it, which must take no lock
         self._done = threading.Event()
         self._heartbeat: threading.Thread | None = None
 
@@ -79,12 +80,21 @@ class Turns:
 
     def hand_back(self) -> None:
         """Let another driver take the run up; may be called from a signal handler."""
-        self._leaving.set()
+        self._leaving = True
         self._queue.put(events.Woken(""))
 
     def abort(self) -> None:
-        """End every process at once, without grace; the run is left to be recovered."""
-        for compute in self._computes.values():
+        """End every process at once, without grace; the run is left to be recovered.
+
+        May be called from a signal handler: what it interrupted may hold locks that closing takes. So another thread
+        closes, and is not waited for longer than a few seconds; processes of steps end when this one has ended.
+        """
+        closing = threading.Thread(target=self._close_at_once, daemon=True)
+        closing.start()
+        closing.join(ABORT_SECONDS)
+
+    def _close_at_once(self) -> None:
+        for compute in list(self._computes.values()):
             compute.close(now=True)
 
     def drive(self) -> RunStatus:
@@ -108,7 +118,7 @@ class Turns:
         happened = self._wait()
         if self._lost.is_set():
             raise LeaseLostError(f"run {self._run.id} was taken over by another process")
-        if self._leaving.is_set():
+        if self._leaving:
             self._records.driving.hand_back(self._run.id, self._run.epoch)
             raise LeaseLostError(f"run {self._run.id} was handed back: another driver takes it up")
         if not happened and self._records.runs.get(self._run.id).cancel_requested:
@@ -227,7 +237,7 @@ class Turns:
         self._done.set()
         self._troubles.close()
         for compute in self._computes.values():
-            compute.close(now=self._lost.is_set() or self._leaving.is_set())
+            compute.close(now=self._lost.is_set() or self._leaving)
         if self._heartbeat is not None:
             self._heartbeat.join(timeout=HEARTBEAT_SECONDS)
 

@@ -442,9 +442,11 @@ def test_schedules_run_sees_to_them_without_a_server(served):
     assert process.returncode == 0
     assert "seeing to the schedules of" in told
     served("schedules", "run-now", "now")
-    served("schedules", "run", "--once")
+    told = served("schedules", "run", "--once").out
     run = history(served, "now")[0]["run"]
+    assert told == f"run {run} begins\n"
     served("runs", "wait", run)
+    assert "nothing is due" in served("schedules", "run", "--once").out
 
 
 def test_a_schedule_is_written_to_a_file_changed_there_and_loaded_again(served):
