@@ -23,6 +23,7 @@ from pipelinekit.wire.schedules import backfill_document, history_document, sche
 from pipelinekit.workspace.schedules import PREVIEWED, ScheduleHandle, preview_document
 
 ROWS = 20
+NOTHING_BEGAN = "looked once, no run begins: nothing is due or may start, or a server sees to the schedules"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -277,7 +278,7 @@ def _look_once(services: Services, *, as_json: bool) -> int:
     if as_json:
         print_json({"looked": True, "runs": runs})
     else:
-        print("\n".join(f"run {run} begins" for run in runs) or "looked once: nothing is due, or it may not start yet")
+        print("\n".join(f"run {run} begins" for run in runs) or NOTHING_BEGAN)
     return 0
 
 

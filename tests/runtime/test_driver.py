@@ -1,5 +1,7 @@
 """The driver, on twins: what it records, what it executes, and what happens when things go wrong."""
 
+import threading
+
 import pytest
 
 from pipelinekit.domain.attempts import AttemptEnded
@@ -264,6 +266,34 @@ def test_a_driver_can_be_told_to_cancel():
         "a": "Completed",
         "b": "Canceled",
     }
+
+
+def test_who_aborts_a_run_may_have_interrupted_who_closes_a_target():
+    bench, held, closed = Bench(), threading.Lock(), threading.Event()
+    waited_in_vain = []
+
+    class Locking(ImaginaryCompute):
+        def close(self, *, now=False):
+            if held.acquire(timeout=10):
+                held.release()
+            else:
+                waited_in_vain.append(now)
+            closed.set()
+
+    bench.make_compute = lambda target, sink, attempts: Locking(sink, bench.clock, bench.execute, bench.executed)
+    driver = bench.driver()
+    turns = driver.turns(driver.begin(bench.submit(chain("a"))))
+
+    def answer(attempt, value):
+        with held:
+            turns.abort()
+            assert not closed.is_set()
+        assert closed.wait(10)
+        return plain(value)
+
+    bench.answer = answer
+    assert turns.drive() is RunStatus.COMPLETED
+    assert waited_in_vain == []
 
 
 def test_a_run_that_another_driver_holds_is_not_driven():
