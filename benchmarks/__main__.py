@@ -17,7 +17,8 @@ from typing import Any
 from benchmarks import environments, report
 from benchmarks.cases import Case, Side, environment_of
 from benchmarks.cluster_cases import CLUSTER_FIGURES
-from benchmarks.figures import FIGURES, Found, Round, evaluate
+from benchmarks.evaluating import found_in
+from benchmarks.figures import FIGURES, Found
 from benchmarks.measuring import Measured, become_subreaper, measure
 from benchmarks.regressions import regressions
 from benchmarks.server_cases import SERVER_FIGURES
@@ -28,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 STATE = HERE / ".state"
 RESULTS = HERE / "results"
 TIMEOUT = 900.0
+DAY = len("2026-11-27")
 REPEATABLE = ("run", "warm")  # phases that leave everything as it was
 REPEATS, SHORT = 5, 2.0  # so often they are measured in each round, where that takes less than so many seconds
 PANELS = (("fan of 2,000", "cold"), ("fan of 2,000", "warm"), ("fan of 200", "warm"), ("fan of 200, recorded", "warm"))
@@ -71,7 +73,7 @@ def _run(cases: Sequence[Case], rounds: int, wanted: Sequence[str]) -> dict[str,
             for side in _rotated(chosen[case.name], number):
                 samples.extend({"round": number, **sample} for sample in _side(case, side))
     return {
-        "date": datetime.datetime.now().date().isoformat(),
+        "date": datetime.datetime.now().isoformat(" ", "minutes"),
         "machine": _machine(),
         "versions": environments.versions(names),
         "samples": samples,
@@ -155,21 +157,9 @@ def _machine() -> str:
 # -- results -----------------------------------------------------------------------------------------------------------
 
 
-def _rounds(samples: Sequence[Mapping[str, Any]]) -> list[Round]:
-    """Samples by round; a case with fewer rounds gives its last one to the others."""
-    kept: dict[int, dict[tuple[str, str, str], Mapping[str, Any]]] = defaultdict(dict)
-    for sample in samples:
-        kept[sample["round"]][sample["case"], sample["side"], sample["phase"]] = sample
-    earlier: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-    rounds = []
-    for number in sorted(kept):
-        earlier = {**earlier, **kept[number]}
-        rounds.append(Round(earlier))
-    return rounds
-
-
 def _write(results: dict[str, Any], output: Path) -> int:
-    found = evaluate([*FIGURES, *WORKSPACE_FIGURES, *CLUSTER_FIGURES, *SERVER_FIGURES], _rounds(results["samples"]))
+    figures = [*FIGURES, *WORKSPACE_FIGURES, *CLUSTER_FIGURES, *SERVER_FIGURES]
+    found = found_in(results, figures)
     results["figures"] = [
         {"name": item.name, "limit": item.limit, "median": item.median, "values": list(item.values)} for item in found
     ]
@@ -178,7 +168,7 @@ def _write(results: dict[str, Any], output: Path) -> int:
     output.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     output.with_suffix(".md").write_text(text, encoding="utf-8")
     if panels := _panels(results["samples"]):
-        title = f"CPU seconds of the whole process tree, {results['machine']}, {results['date']}"
+        title = f"CPU seconds of the whole process tree, {results['machine']}, {results['date'][:DAY]}"
         output.with_suffix(".svg").write_text(report.picture(title, panels), encoding="utf-8")
     print("\n" + text)
     missed = [item.name for item in found if not item.met]
@@ -198,7 +188,7 @@ def _cells(samples: Sequence[Mapping[str, Any]], case: str) -> dict[tuple[str, s
 def _markdown(results: Mapping[str, Any], found: Sequence[Found]) -> str:
     samples = results["samples"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    dates = sorted({sample.get("date", results["date"]) for sample in samples})
+    dates = sorted({sample.get("date", results["date"])[:DAY] for sample in samples})
     head = f"Measured on {' and '.join(dates)}: {results['machine']}. {versions}."
     tables = [
         report.case_table(case, _cells(samples, case)) for case in dict.fromkeys(item["case"] for item in samples)
