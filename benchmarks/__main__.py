@@ -19,7 +19,7 @@ from benchmarks.cases import Case, Side, environment_of
 from benchmarks.cluster_cases import CLUSTER_FIGURES
 from benchmarks.evaluating import found_in
 from benchmarks.figures import FIGURES, Found
-from benchmarks.measuring import Measured, become_subreaper, measure
+from benchmarks.measuring import Measured, become_subreaper, measure, use_memory
 from benchmarks.regressions import regressions
 from benchmarks.server_cases import SERVER_FIGURES
 from benchmarks.workspace_cases import find
@@ -81,7 +81,7 @@ def _run(cases: Sequence[Case], rounds: int, wanted: Sequence[str]) -> dict[str,
 
 
 def _rotated(sides: Sequence[Side], number: int) -> list[Side]:
-    """Each round begins with another side: memory that is touched first, by whom it may be, costs more."""
+    """Each round begins with another side, as the machine may change while they take their turns."""
     first = number % max(len(sides), 1)
     return [*sides[first:], *sides[:first]]
 
@@ -105,7 +105,7 @@ def _side(case: Case, side: Side) -> list[dict[str, Any]]:
     for phase in case.phases:
         side.prepare(folder, phase)
         (folder / ".marks").write_bytes(b"")
-        seen = _measure(side, folder, phase)
+        seen = _measure(side, folder, phase, case.memory)
         marks = (folder / ".marks").stat().st_size
         wrong = _what_is_wrong(side, phase, seen, marks)
         print(
@@ -120,9 +120,10 @@ def _side(case: Case, side: Side) -> list[dict[str, Any]]:
     return found
 
 
-def _measure(side: Side, folder: Path, phase: str) -> Measured:
+def _measure(side: Side, folder: Path, phase: str, memory: int) -> Measured:
     """One phase of a side; of a short one that can be repeated the repetition whose CPU time is the median."""
     command, environment = side.command(folder, phase), environment_of(side, folder)
+    use_memory(memory)
     seen = [measure(command, environment, folder, TIMEOUT)]
     while phase in REPEATABLE and len(seen) < REPEATS and seen[-1].wall < SHORT and seen[-1].code == 0:
         seen.append(measure(command, environment, folder, TIMEOUT))

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -73,6 +74,13 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     output = log.read_bytes()[-TAIL:].decode(errors="replace")
     return Measured(wall, cpu, sampler.peak, usage.ru_maxrss * 1024, process.returncode, output)
+
+
+def use_memory(size: int) -> None:
+    """Have the machine hold so many bytes of memory, at most half of it, without using them when this returns."""
+    most = PAGE * os.sysconf("SC_PHYS_PAGES") // 2
+    if size:
+        subprocess.run([sys.executable, "-c", f"b'x' * {min(size, most)}"], check=True)
 
 
 class _Sampler(threading.Thread):
