@@ -29,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 STATE = HERE / ".state"
 RESULTS = HERE / "results"
 TIMEOUT = 900.0
+INTERRUPTED = 130
 DAY = len("2026-11-27")
 REPEATABLE = ("run", "warm")  # phases that leave everything as it was
 REPEATS, SHORT = 5, 2.0  # so often they are measured in each round, where that takes less than so many seconds
@@ -54,6 +55,11 @@ def main() -> int:
     become_subreaper()
     sides = [name.strip() for name in arguments.sides.split(",") if name.strip()]
     results = _run(find(arguments.cases), arguments.rounds, sides)
+    if not results.pop("is_whole"):
+        rest = arguments.output.with_name(f"{arguments.output.name}-interrupted")
+        print(f"interrupted: what was measured until now is at {rest}.json, and in no other file", file=sys.stderr)
+        _write(results, rest)
+        return INTERRUPTED
     if arguments.keep and (stored := arguments.output.with_suffix(".json")).is_file():
         results = _beside(json.loads(stored.read_text("utf-8")), results)
     return _write(results, arguments.output)
@@ -68,15 +74,20 @@ def _run(cases: Sequence[Case], rounds: int, wanted: Sequence[str]) -> dict[str,
     names = list(dict.fromkeys(side.environment for sides in chosen.values() for side in sides))
     environments.make(names)
     samples: list[dict[str, Any]] = []
-    for case in cases:
-        for number in range(min(rounds or case.rounds, case.rounds)):
-            for side in _rotated(chosen[case.name], number):
-                samples.extend({"round": number, **sample} for sample in _side(case, side))
+    try:
+        for case in cases:
+            for number in range(min(rounds or case.rounds, case.rounds)):
+                for side in _rotated(chosen[case.name], number):
+                    samples.extend({"round": number, **sample} for sample in _side(case, side))
+        is_whole = True
+    except KeyboardInterrupt:
+        is_whole = False
     return {
         "date": datetime.datetime.now().isoformat(" ", "minutes"),
         "machine": _machine(),
         "versions": environments.versions(names),
         "samples": samples,
+        "is_whole": is_whole,
     }
 
 

@@ -65,7 +65,11 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
             start_new_session=True,
         )
         sampler = _Sampler(process.pid, timeout)
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except KeyboardInterrupt:
+            kill(tree(process.pid))
+            raise
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         sampler.stop()
@@ -99,9 +103,7 @@ class _Sampler(threading.Thread):
             processes = tree(self._pid)
             self.peak = max(self.peak, sum(map(resident, processes)))
             if time.monotonic() > self._until:
-                for pid in reversed(processes):
-                    with suppress(OSError):
-                        os.kill(pid, signal.SIGKILL)
+                kill(processes)
 
     def stop(self) -> None:
         self._over.set()
@@ -120,6 +122,13 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def kill(processes: Sequence[int]) -> None:
+    """End processes at once, those that were started last first."""
+    for pid in reversed(processes):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def resident(pid: int) -> int:
     """Resident bytes of a process; 0 when it is gone."""
     with suppress(OSError, IndexError, ValueError):
@@ -136,7 +145,5 @@ def _reap_orphans() -> None:
             return
         if pid == 0:
             if time.monotonic() > until:
-                for orphan in tree(os.getpid())[1:]:
-                    with suppress(OSError):
-                        os.kill(orphan, signal.SIGKILL)
+                kill(tree(os.getpid())[1:])
             time.sleep(0.01)
