@@ -17,8 +17,9 @@ from typing import Any
 from benchmarks import environments, report
 from benchmarks.cases import Case, Side, environment_of
 from benchmarks.cluster_cases import CLUSTER_FIGURES
-from benchmarks.figures import FIGURES, Found, Round, evaluate
-from benchmarks.measuring import Measured, become_subreaper, measure
+from benchmarks.evaluating import found_in
+from benchmarks.figures import FIGURES, Found
+from benchmarks.measuring import Measured, become_subreaper, measure, use_memory
 from benchmarks.regressions import regressions
 from benchmarks.server_cases import SERVER_FIGURES
 from benchmarks.workspace_cases import find
@@ -28,6 +29,8 @@ HERE = Path(__file__).resolve().parent
 STATE = HERE / ".state"
 RESULTS = HERE / "results"
 TIMEOUT = 900.0
+INTERRUPTED = 130
+DAY = len("2026-11-27")
 REPEATABLE = ("run", "warm")  # phases that leave everything as it was
 REPEATS, SHORT = 5, 2.0  # so often they are measured in each round, where that takes less than so many seconds
 PANELS = (("fan of 2,000", "cold"), ("fan of 2,000", "warm"), ("fan of 200", "warm"), ("fan of 200, recorded", "warm"))
@@ -52,6 +55,11 @@ def main() -> int:
     become_subreaper()
     sides = [name.strip() for name in arguments.sides.split(",") if name.strip()]
     results = _run(find(arguments.cases), arguments.rounds, sides)
+    if not results.pop("is_whole"):
+        rest = arguments.output.with_name(f"{arguments.output.name}-interrupted")
+        print(f"interrupted: what was measured until now is at {rest}.json, and in no other file", file=sys.stderr)
+        _write(results, rest)
+        return INTERRUPTED
     if arguments.keep and (stored := arguments.output.with_suffix(".json")).is_file():
         results = _beside(json.loads(stored.read_text("utf-8")), results)
     return _write(results, arguments.output)
@@ -66,20 +74,25 @@ def _run(cases: Sequence[Case], rounds: int, wanted: Sequence[str]) -> dict[str,
     names = list(dict.fromkeys(side.environment for sides in chosen.values() for side in sides))
     environments.make(names)
     samples: list[dict[str, Any]] = []
-    for case in cases:
-        for number in range(min(rounds or case.rounds, case.rounds)):
-            for side in _rotated(chosen[case.name], number):
-                samples.extend({"round": number, **sample} for sample in _side(case, side))
+    try:
+        for case in cases:
+            for number in range(min(rounds or case.rounds, case.rounds)):
+                for side in _rotated(chosen[case.name], number):
+                    samples.extend({"round": number, **sample} for sample in _side(case, side))
+        is_whole = True
+    except KeyboardInterrupt:
+        is_whole = False
     return {
-        "date": datetime.datetime.now().date().isoformat(),
+        "date": datetime.datetime.now().isoformat(" ", "minutes"),
         "machine": _machine(),
         "versions": environments.versions(names),
         "samples": samples,
+        "is_whole": is_whole,
     }
 
 
 def _rotated(sides: Sequence[Side], number: int) -> list[Side]:
-    """Each round begins with another side: memory that is touched first, by whom it may be, costs more."""
+    """Each round begins with another side, as the machine may change while they take their turns."""
     first = number % max(len(sides), 1)
     return [*sides[first:], *sides[:first]]
 
@@ -103,7 +116,7 @@ def _side(case: Case, side: Side) -> list[dict[str, Any]]:
     for phase in case.phases:
         side.prepare(folder, phase)
         (folder / ".marks").write_bytes(b"")
-        seen = _measure(side, folder, phase)
+        seen = _measure(side, folder, phase, case.memory)
         marks = (folder / ".marks").stat().st_size
         wrong = _what_is_wrong(side, phase, seen, marks)
         print(
@@ -118,9 +131,10 @@ def _side(case: Case, side: Side) -> list[dict[str, Any]]:
     return found
 
 
-def _measure(side: Side, folder: Path, phase: str) -> Measured:
+def _measure(side: Side, folder: Path, phase: str, memory: int) -> Measured:
     """One phase of a side; of a short one that can be repeated the repetition whose CPU time is the median."""
     command, environment = side.command(folder, phase), environment_of(side, folder)
+    use_memory(memory)
     seen = [measure(command, environment, folder, TIMEOUT)]
     while phase in REPEATABLE and len(seen) < REPEATS and seen[-1].wall < SHORT and seen[-1].code == 0:
         seen.append(measure(command, environment, folder, TIMEOUT))
@@ -155,21 +169,9 @@ def _machine() -> str:
 # -- results -----------------------------------------------------------------------------------------------------------
 
 
-def _rounds(samples: Sequence[Mapping[str, Any]]) -> list[Round]:
-    """Samples by round; a case with fewer rounds gives its last one to the others."""
-    kept: dict[int, dict[tuple[str, str, str], Mapping[str, Any]]] = defaultdict(dict)
-    for sample in samples:
-        kept[sample["round"]][sample["case"], sample["side"], sample["phase"]] = sample
-    earlier: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-    rounds = []
-    for number in sorted(kept):
-        earlier = {**earlier, **kept[number]}
-        rounds.append(Round(earlier))
-    return rounds
-
-
 def _write(results: dict[str, Any], output: Path) -> int:
-    found = evaluate([*FIGURES, *WORKSPACE_FIGURES, *CLUSTER_FIGURES, *SERVER_FIGURES], _rounds(results["samples"]))
+    figures = [*FIGURES, *WORKSPACE_FIGURES, *CLUSTER_FIGURES, *SERVER_FIGURES]
+    found = found_in(results, figures)
     results["figures"] = [
         {"name": item.name, "limit": item.limit, "median": item.median, "values": list(item.values)} for item in found
     ]
@@ -178,7 +180,7 @@ def _write(results: dict[str, Any], output: Path) -> int:
     output.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     output.with_suffix(".md").write_text(text, encoding="utf-8")
     if panels := _panels(results["samples"]):
-        title = f"CPU seconds of the whole process tree, {results['machine']}, {results['date']}"
+        title = f"CPU seconds of the whole process tree, {results['machine']}, {results['date'][:DAY]}"
         output.with_suffix(".svg").write_text(report.picture(title, panels), encoding="utf-8")
     print("\n" + text)
     missed = [item.name for item in found if not item.met]
@@ -198,7 +200,7 @@ def _cells(samples: Sequence[Mapping[str, Any]], case: str) -> dict[tuple[str, s
 def _markdown(results: Mapping[str, Any], found: Sequence[Found]) -> str:
     samples = results["samples"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    dates = sorted({sample.get("date", results["date"]) for sample in samples})
+    dates = sorted({sample.get("date", results["date"])[:DAY] for sample in samples})
     head = f"Measured on {' and '.join(dates)}: {results['machine']}. {versions}."
     tables = [
         report.case_table(case, _cells(samples, case)) for case in dict.fromkeys(item["case"] for item in samples)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,18 +167,3 @@ FIGURES: tuple[Figure, ...] = (
         0.5,
     ),
 )
-
-
-def evaluate(figures: Iterable[Figure], rounds: Sequence[Round]) -> list[Found]:
-    """Every figure that the measurements suffice for."""
-    found = []
-    for figure in figures:
-        values = []
-        for seen in rounds:
-            try:
-                values.append(figure.value(seen))
-            except MissingError:
-                continue
-        if values:
-            found.append(Found(figure.name, figure.limit, tuple(values)))
-    return found

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -64,7 +65,11 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
             start_new_session=True,
         )
         sampler = _Sampler(process.pid, timeout)
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except KeyboardInterrupt:
+            kill(tree(process.pid))
+            raise
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         sampler.stop()
@@ -73,6 +78,13 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     output = log.read_bytes()[-TAIL:].decode(errors="replace")
     return Measured(wall, cpu, sampler.peak, usage.ru_maxrss * 1024, process.returncode, output)
+
+
+def use_memory(size: int) -> None:
+    """Have the machine hold so many bytes of memory, at most half of it, without using them when this returns."""
+    most = PAGE * os.sysconf("SC_PHYS_PAGES") // 2
+    if size:
+        subprocess.run([sys.executable, "-c", f"b'x' * {min(size, most)}"], check=True)
 
 
 class _Sampler(threading.Thread):
@@ -91,9 +103,7 @@ class _Sampler(threading.Thread):
             processes = tree(self._pid)
             self.peak = max(self.peak, sum(map(resident, processes)))
             if time.monotonic() > self._until:
-                for pid in reversed(processes):
-                    with suppress(OSError):
-                        os.kill(pid, signal.SIGKILL)
+                kill(processes)
 
     def stop(self) -> None:
         self._over.set()
@@ -112,6 +122,13 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def kill(processes: Sequence[int]) -> None:
+    """End processes at once, those that were started last first."""
+    for pid in reversed(processes):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def resident(pid: int) -> int:
     """Resident bytes of a process; 0 when it is gone."""
     with suppress(OSError, IndexError, ValueError):
@@ -128,7 +145,5 @@ def _reap_orphans() -> None:
             return
         if pid == 0:
             if time.monotonic() > until:
-                for orphan in tree(os.getpid())[1:]:
-                    with suppress(OSError):
-                        os.kill(orphan, signal.SIGKILL)
+                kill(tree(os.getpid())[1:])
             time.sleep(0.01)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import itertools
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipelinekit.domain.values import PLAIN, StoredValue
@@ -53,21 +53,27 @@ def load_value(value: StoredValue, annotation: Any, blobs: Blobs, place: Path, *
                 return wanted(place)
             return tabular.load(place, [entry.path for entry in tree.entries], value.items[1].data(), wanted)
         case "list":
-            item = _argument(wanted, 0)
-            found = [load_value(entry, item, blobs, place / str(i), share=share) for i, entry in enumerate(value.items)]
+            found = _load_items(value.items, _argument(wanted, 0), blobs, place, share=share)
             return tuple(found) if typing.get_origin(wanted) is tuple else found
         case "dict":
-            item = _argument(wanted, 1)
-            pairs = zip(value.keys, value.items, strict=True)
-            return {
-                key: load_value(entry, item, blobs, place / str(i), share=share) for i, (key, entry) in enumerate(pairs)
-            }
+            found = _load_items(value.items, _argument(wanted, 1), blobs, place, share=share)
+            return dict(zip(value.keys, found, strict=True))
         case "bytes":
             return blobs.read(value.blob)
         case format_name if format_name == PLAIN:
             return revive(load_plain(value, blobs), wanted)
         case format_name:
             return find_format(format_name).read(blobs.path(value.blob), wanted)
+
+
+def _load_items(items: Sequence[StoredValue], annotation: Any, blobs: Blobs, place: Path, *, share: bool) -> list[Any]:
+    """The values of a list or dict; numbers, of which there may be many thousands, are taken as they are."""
+    return [
+        item.inline
+        if item.is_inline and type(item.inline) in _AS_THEY_ARE
+        else load_value(item, annotation, blobs, place / str(i), share=share)
+        for i, item in enumerate(items)
+    ]
 
 
 def load_plain(value: StoredValue, blobs: Blobs) -> Any:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.evaluating import found_in
+from benchmarks.figures import Figure
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,6 +46,20 @@ def test_results_that_are_not_there_are_told(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "measure first" in done.stderr
+
+
+def sample(date, case, cpu):
+    return {"date": date, "round": 0, "case": case, "side": "ours", "phase": "run", "cpu": cpu}
+
+
+def test_what_was_measured_in_two_runs_makes_no_figure():
+    figures = [
+        Figure("growth", lambda seen: seen.get("large", "ours", "run") / seen.get("small", "ours", "run")),
+        Figure("large", lambda seen: seen.get("large", "ours", "run")),
+    ]
+    monday = [sample("2026-11-23 10:00", "small", 1.0), sample("2026-11-23 10:00", "large", 3.0)]
+    found = found_in({"date": "", "samples": [*monday, sample("2026-11-24 10:00", "large", 9.0)]}, figures)
+    assert [(item.name, item.median) for item in found] == [("growth", 3.0), ("large", 9.0)]
 
 
 @pytest.mark.parametrize("words", [["run", "no such case"], ["sing"]])
