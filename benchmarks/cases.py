@@ -290,7 +290,7 @@ CASES: tuple[Case, ...] = (
     Case("chain of 10,000", ("cold", "warm"), (in_process("chain", 10_000),), rounds=3),
     Case("decisions", ("run",), (own_script("decisions", "100000"),), rounds=3),
     Case("mapped over 10,000", ALL, (ours("mapped", 10_000), ours("mapped", 1, name="mapped over 1")), rounds=3),
-    Case("table of 500 MB", ("cold", "warm"), (data("table"), raw("table"), empty()), memory=2 * GIGABYTE),
+    Case("table of 500 MB", ("cold", "warm"), (data("table"), raw("table"), empty()), memory=4 * GIGABYTE),
     Case("array of 2 GB", ("cold", "warm"), (data("array"), raw("array"), empty()), rounds=3, memory=6 * GIGABYTE),
     Case("folder of 1,000 MB", ALL, (data("folder"), raw("folder"), empty()), rounds=3, memory=4 * GIGABYTE),
 )

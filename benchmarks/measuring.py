@@ -24,6 +24,15 @@ SAMPLE_SECONDS = 0.05
 ORPHAN_SECONDS = 10.0
 TAIL = 3_000
 PAGE = os.sysconf("SC_PAGE_SIZE")
+HUGE_PAGE = 2 * 1024 * 1024
+_USE = f"""
+import mmap, sys
+memory = mmap.mmap(-1, int(sys.argv[1]) * {HUGE_PAGE}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+if hasattr(mmap, "MADV_HUGEPAGE"):
+    memory.madvise(mmap.MADV_HUGEPAGE)  # as NumPy asks for it
+for _ in range(int(sys.argv[1])):
+    memory.write(b"x" * {HUGE_PAGE})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ def use_memory(size: int) -> None:
     """Have the machine hold so many bytes of memory, at most half of it, without using them when this returns."""
     most = PAGE * os.sysconf("SC_PHYS_PAGES") // 2
     if size:
-        subprocess.run([sys.executable, "-c", f"b'x' * {min(size, most)}"], check=True)
+        subprocess.run([sys.executable, "-c", _USE, str(min(size, most) // HUGE_PAGE)], check=True)
 
 
 class _Sampler(threading.Thread):
