@@ -67,7 +67,13 @@ WAITS = "-"  # instead of a run's id: the driver process is told it on its stand
 
 
 class ServeServices(computing.ComputeServices):
-    """Services for runs that go on by themselves, and for pipelines that come from elsewhere."""
+    """Services for runs that go on by themselves, and for pipelines that come from elsewhere.
+
+    In the process of a server, which `serves`, nobody needs to look whether there is one, nor has runs driven
+    otherwise: not even where it answers requests already, and is about to say that it is there.
+    """
+
+    serves = False
 
     if TYPE_CHECKING:
 
@@ -168,7 +174,7 @@ class ServeServices(computing.ComputeServices):
                 hint = f"it wrote to {self.home / 'cache' / 'drivers.log'}"
                 service.fail_untaken(run, epoch, code, leases.owner_id(), records.driving, records.runs, hint)
         if records.driving.unattended(PATIENCE_SECONDS):
-            most = 0 if self.servers.alive() else self._room()
+            most = 0 if self._is_served() else self._room()
             for run in records.driving.recover(PATIENCE_SECONDS, most):
                 epoch = records.runs.get(run).epoch
                 self._launched[run] = DriverProcess(self.home, run), epoch
@@ -180,8 +186,11 @@ class ServeServices(computing.ComputeServices):
 
     def launch(self, run: str) -> None:
         """Have a run driven by a process that outlives this one: of a server, or else of its own."""
-        if not self.servers.alive():
+        if not self._is_served():
             self._launched[run] = DriverProcess(self.home, run), 0
+
+    def _is_served(self) -> bool:
+        return self.serves or bool(self.servers.alive())
 
     def check_unserved(self, verb: str) -> None:
         """Refuse to do something to the whole workspace while a server sees to it."""

@@ -178,8 +178,9 @@ def _tick(services: Services, ended: threading.Event) -> Iterator[None]:
 
 
 def _opened(home: Path | None = None) -> Services:
-    """Services whose secrets are not told by the log."""
+    """Services of a server, whose secrets are not told by the log."""
     services = open_services(home)
+    services.serves = True
     services.on_secrets = logs.redaction.register
     services.patience = PATIENCE_SECONDS
     return services

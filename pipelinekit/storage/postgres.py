@@ -20,6 +20,7 @@ from pipelinekit.domain.addresses import PostgresAddress
 from pipelinekit.errors import StorageError
 from pipelinekit.storage.database import Row, in_parts, not_text
 from pipelinekit.storage.dialect import postgres_queries, postgres_text
+from pipelinekit.storage.remembering import Remembered
 from pipelinekit.storage.sessions import PATIENCE_SECONDS, Session, is_passing, storage_error
 from pipelinekit.storage.waiting import note_wait
 
@@ -54,6 +55,7 @@ class PostgresDatabase:
         self._depth = 0
         self._done: list[_Step] | None = None  # the statements of the open transaction
         self._unsent: list[_Step] = []  # statements that go along with the next
+        self._remembered = Remembered()
         self._transaction = ""  # its id, by which the server knows it
         self._repeatable = True
         self._broken = False
@@ -92,6 +94,7 @@ class PostgresDatabase:
 
     def _roll_back(self) -> None:
         self._unsent = []
+        self._remembered.clear()
         if self._done is not None:
             self._done = None
             self._broken = self._broken or not self._session.roll_back()
@@ -123,6 +126,8 @@ class PostgresDatabase:
 
     def _run(self, statement: str, parameters: Sequence[Any], *, many: bool = False) -> Outcome:
         """Perform one statement, in the open transaction if there is one."""
+        if self._done is not None and not many and (rows := self._remembered.find(statement, parameters)) is not None:
+            return len(rows), rows
         unsent = self._unsent
         outcome: Outcome = self._patiently(
             lambda: self._session.perform(statement, parameters, many=many, after=unsent), self._resume
@@ -130,6 +135,7 @@ class PostgresDatabase:
         if self._done is not None:
             self._done += (*unsent, _Step(statement, parameters, many, outcome))
             self._unsent = []
+            self._remembered.note(statement, parameters, outcome[1])
         return outcome
 
     def _patiently(self, act: Callable[[], T], mend: Callable[[], None] | None = None) -> T:
@@ -228,7 +234,9 @@ class PostgresDatabase:
         elif listed:
             with self.transaction():
                 self.lock()
-                self._unsent.append(_Step(postgres_queries()[query], listed, many=True))
+                step = _Step(postgres_queries()[query], listed, many=True)
+                self._unsent.append(step)
+                self._remembered.forget(step.statement)
 
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()

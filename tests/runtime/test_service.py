@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from pipelinekit import Workspace
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.runs import RunRecord, RunStatus
 from pipelinekit.domain.servers import UNREACHABLE, Server
@@ -175,3 +176,10 @@ def test_at_its_end_a_service_takes_nothing_new_and_waits_for_what_runs():
     assert site.given["1"].code is None, "it is not ended"
     assert [process.code for process in site.processes if process.run is None] == [0], "who waits is"
     assert list(site.servers.alive()) == []
+
+
+def test_a_server_that_has_not_said_yet_that_it_is_there_starts_no_driver_beside_those_it_counts(tmp_path):
+    services = Workspace.open(tmp_path).services
+    services.serves = True
+    services.launch("some run")
+    assert not (services.home / "cache" / "drivers.log").exists()
