@@ -30,6 +30,7 @@ class SQLAudit:
             fields = event_fields(record.event)
             texts = (*(fields[name] for name in _PLAIN), fields["before"], fields["after"])
             self._database.send("add_audit", [(number, record.at, *texts, previous, record.digest)])
+            self._database.foretell("last_audit", (), [{"number": number, "digest": record.digest}])
         return record
 
     def newest(self, count: int, before: int | None = None) -> Sequence[AuditRecord]:

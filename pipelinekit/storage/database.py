@@ -56,6 +56,12 @@ class Database(Protocol):
         What is wrong with it may show with the next statement, at the latest at the end of the transaction.
         """
 
+    def foretell(self, query: str, parameters: Sequence[Any], rows: list[Row]) -> None:
+        """Say what a named query gives now, which who has just written it knows: it need not be asked for.
+
+        That holds until the transaction ends or writes to what the query reads.
+        """
+
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
     ) -> Iterator[Row]:

@@ -238,6 +238,11 @@ class PostgresDatabase:
                 self._unsent.append(step)
                 self._remembered.forget(step.statement)
 
+    def foretell(self, query: str, parameters: Sequence[Any], rows: list[Row]) -> None:
+        """Say what a named query gives now; see `Database.foretell`."""
+        if self._done is not None:
+            self._remembered.note(postgres_queries()[query], list(parameters), rows)
+
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
     ) -> Iterator[Row]:

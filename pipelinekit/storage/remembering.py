@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelinekit.storage.database import migrations
 
-Rows = list[dict[str, Any]]
+Rows = list[Any]
 
 MOST_ROWS = 16  # of what is kept: longer lists are asked for once, if at all
 MOST_KEPT = 256

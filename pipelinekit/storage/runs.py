@@ -90,7 +90,7 @@ class SQLRuns:
             if properties:
                 rows = [(run.id, "", 0, key, value) for key, value in properties.items()]
                 self._database.send("add_property", rows)
-            tell_of_run(self._database, run.id, run.created_at)
+            tell_of_run(self._database, run.id, run.created_at, is_new=True)
         return replace(run, number=number)
 
     def get(self, run: str) -> RunRecord:
@@ -355,9 +355,12 @@ class SQLDriving:
         self._database.send("add_completion", rows)
 
 
-def tell_of_run(database: Database, run: str, now: float) -> None:
-    """In the transaction that records or ends a run: have it told who listens. Where nobody does, it is one look."""
-    if database.read("listeners", (run,)):
+def tell_of_run(database: Database, run: str, now: float, *, is_new: bool = False) -> None:
+    """In the transaction that records or ends a run: have it told who listens. Where nobody does, it is one look.
+
+    Who asked to be told of one run's end alone does not listen to it yet when it is new.
+    """
+    if database.read("listeners", ("" if is_new else run,)):
         outbox.tell_of_run(database, run, now)
 
 

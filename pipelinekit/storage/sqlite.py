@@ -257,6 +257,9 @@ class SQLiteDatabase:
         """Run a named query for each row of parameters, at once; see `Database.send`."""
         self.write_many(query, rows)
 
+    def foretell(self, query: str, parameters: Sequence[Any], rows: list[Row]) -> None:
+        """Nothing: to ask costs as little; see `Database.foretell`."""
+
     def read_keys(
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
     ) -> Iterator[Row]:
