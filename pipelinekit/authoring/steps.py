@@ -204,8 +204,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     `name` is shown instead of the function's. `environment` is what must be installed for it: an `Environment`,
     or the name of a registered one (`"training"`, `"training:3"`). `compute` names where it
-    runs. `resources` are `Resources(cpu=…, gpu=…, memory=…)`. `retries` is a number or a `Retry`. `timeout` is in
-    seconds for one attempt, `queue_timeout` for how long one may wait until it begins.
+    runs. `resources` are `Resources(cpu=…, gpu=…, memory=…, scratch=…)`. `retries` is a number or a `Retry`. `timeout`
+    is in seconds for one attempt, `queue_timeout` for how long one may wait until it begins.
     With `allow_reuse=False` it runs every time. Changing `cache_version` makes earlier results
     unusable; results older than `max_age` (seconds, a timedelta, or text such as `"7d"`) are not reused. `not_keyed`
     names inputs and secrets that cannot change the outputs: another value of theirs runs nothing. `tags` are kept with

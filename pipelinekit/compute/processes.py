@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ else:
 
 GRACE_SECONDS = 5.0  # between TERM and KILL
 TICK_SECONDS = 0.2
+SCRATCH_SECONDS = 1.0  # between two looks at what a step keeps on disk
 LOG_LIMIT = 8 * 1024 * 1024 + READ_SIZE  # bytes forwarded of one attempt: a little more than records keep
 LAST_LINES = 10
 
@@ -41,7 +43,10 @@ OnTold = Callable[[Mapping[str, Any]], None]
 
 @frozen
 class Death:
-    """How a step process ended during an attempt. `cause` is `timeout`, `memory`, `canceled`, or empty for its own."""
+    """How a step process ended during an attempt.
+
+    `cause` is `timeout`, `memory`, `scratch`, `canceled`, or empty for its own.
+    """
 
     cause: str
     exit_code: int | None
@@ -98,6 +103,7 @@ class StepProcess:
             os.close(inbox_read)
             os.close(outbox_write)
         self.pid = self._process.pid
+        self._scratch = Path(setup["scratch"])
         self._stop_cause = ""
         self._kill_at: float | None = None
         self._received = bytearray()
@@ -124,6 +130,7 @@ class StepProcess:
         *,
         timeout: float,
         memory: int,
+        scratch: int = 0,
         on_log: OnLog,
         on_told: OnTold,
         on_tick: OnTick,
@@ -132,7 +139,7 @@ class StepProcess:
     ) -> dict[str, Any] | Death:
         """Execute one attempt and return its result message, or how the process died instead.
 
-        `timeout` in seconds and `memory` in bytes limit the attempt; 0 means no limit. `on_log` gets what the attempt
+        `timeout` in seconds, `memory` and `scratch` in bytes limit the attempt; 0 means no limit. `on_log` gets what it
         writes as it appears, `on_told` each message of what its code tells of the run; `on_tick` is called now and then
         while it runs. `given` are the values of its secrets, which are masked in what it writes. `cluster` says how its
         code can be a client of the Dask cluster that it runs on.
@@ -144,6 +151,7 @@ class StepProcess:
         self._wrote = False
         self._write_attempt(attempt, given, cluster)
         limit = time.monotonic() + timeout if timeout else None
+        look_at = time.monotonic()
         while True:
             result = self._poll(TICK_SECONDS)
             if result is not None and result.get("event") == "told":
@@ -163,10 +171,23 @@ class StepProcess:
                 self.stop("timeout")
             if memory and not self._stop_cause and group_memory(self.pid) > memory:
                 self.stop("memory", grace=0.0)
+            if scratch and now > look_at and not self._stop_cause:
+                look_at = now + SCRATCH_SECONDS
+                if sum(map(own_bytes, self._folders())) > scratch:
+                    self.stop("scratch", grace=0.0)
             if self._kill_at is not None and now > self._kill_at:
                 self._signal(signal.SIGKILL)
             self._log.flush_if_due(now)
             on_tick()
+
+    def clear(self) -> None:
+        """Remove what the process, which has ended, kept on disk."""
+        for folder in self._folders():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _folders(self) -> list[Path]:
+        """The folders that the process has worked in, as it names them."""
+        return list(self._scratch.glob(f"{self.pid}-*"))
 
     def stop(self, cause: str, grace: float = GRACE_SECONDS) -> None:
         """Ask the process to end, and kill it after the grace. May be called from any thread."""
@@ -350,6 +371,17 @@ def group_memory(group: int) -> int:
             fields = Path(entry.path, "stat").read_text(errors="replace").rpartition(")")[2].split()
             if int(fields[2]) == group:
                 total += int(fields[21]) * page
+    return total
+
+
+def own_bytes(folder: Path) -> int:
+    """Bytes on disk of the files below a folder, without those that share theirs with others, as inputs do."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                state = os.lstat(os.path.join(parent, name))
+                total += state.st_blocks * 512 if state.st_nlink == 1 else 0
     return total
 
 

@@ -210,6 +210,7 @@ class Supervisor:
             attempt,
             timeout=attempt.task.timeout,
             memory=attempt.task.resources.memory_bytes,
+            scratch=attempt.task.resources.scratch_bytes,
             on_log=lambda stream, text: report.now(LogChunk(identity, stream, text)),
             on_told=lambda message: report.add(event_from_json(message)),
             on_tick=report.flush_if_due,
@@ -332,6 +333,7 @@ class Supervisor:
             self._end_busy(attempt)
             hold = self._holds.pop(process.mark, Hold())
         hold.let_go()
+        process.clear()
         if self._watchdog is not None:
             self._watchdog.tell("-", process)
 
@@ -446,6 +448,11 @@ def failure_of_death(attempt: Attempt, death: Death, out_of_memory: bool) -> Fai
         limit = attempt.task.resources.memory_bytes / 2**20
         hint = "give it more in resources, or use less"
         return Failure("memory", f"the step used more than its {limit:.0f} MiB of memory", hint=hint, **details)
+    if death.cause == "scratch":
+        limit = attempt.task.resources.scratch_bytes / 2**20
+        hint = "give it more in resources, or remove what it needs no longer"
+        words = f"the step kept more than its {limit:.0f} MiB in its working folder"
+        return Failure("scratch", words, hint=hint, **details)
     if death.signal == "SIGKILL" and out_of_memory:
         return Failure("memory", f"the system killed the step's process for want of memory; {used}", **details)
     if death.signal == "SIGKILL":

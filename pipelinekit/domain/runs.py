@@ -130,12 +130,11 @@ def check_priority(priority: int) -> int:
 class Failure:
     """Why a step or a run did not complete.
 
-    `kind` is `user` (the step's own code), `timeout`, `memory`, `lost` (its process or worker vanished), `node` (its
-    node died while it was executed), `queue` (it waited for room as long as it might),
-    `poison` (so many nodes did that it must be the reason),
-    `storage` (the store is full, away or read-only), `input`, `environment`, `output` or `internal`. `types` are the
-    class names of the exception, most derived first.
-    `traceback` has the frames of the author's code only.
+    `kind` is `user` (the step's own code), `timeout`, `memory`, `scratch` (its working folder grew too large), `lost`
+    (its process or worker vanished), `node` (its node died while it was executed), `queue` (it waited for room as long
+    as it might), `poison` (so many nodes died that it must be the reason), `storage` (the store is full, away or
+    read-only), `input`, `environment`, `output` or `internal`. `types` are the class names of the exception, most
+    derived first. `traceback` has the frames of the author's code only.
     """
 
     kind: str

@@ -61,6 +61,7 @@ class Resources:
     """What one execution of a step needs: `cpu` cores, `gpu` devices, `memory` in bytes or as text (`"4GiB"`).
 
     Memory is a limit as well as a reservation: a step that grows beyond it is stopped and says so. 0 means no limit.
+    `scratch`, in bytes or as text, limits what it keeps in its working folder on disk, and reserves nothing.
     Numerical libraries (OpenMP, OpenBLAS, MKL, polars) are told to use as many threads as there are cores asked for.
     `named` are amounts of what else the nodes of a cluster have, by name: `{"licence": 1}`.
     """
@@ -69,12 +70,16 @@ class Resources:
     gpu: int = 0
     memory: int | str = 0
     named: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
+    scratch: int | str = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", parse_size(self.memory))
+        object.__setattr__(self, "scratch", parse_size(self.scratch))
         if self.cpu <= 0 or self.gpu < 0:
             raise UsageError(f"resources cpu={self.cpu}, gpu={self.gpu} are not allowed", hint="cpu > 0 and gpu >= 0")
-        if self.named:
+        if not self.named:
+            object.__setattr__(self, "named", ())
+        else:
             named = dict(self.named)
             odd = [name for name, amount in named.items() if name in ("cpu", "gpu", "memory") or not amount > 0]
             if odd:
@@ -89,14 +94,20 @@ class Resources:
         return int(self.memory)
 
     @property
+    def scratch_bytes(self) -> int:
+        """The limit of the working folder in bytes; 0 for none."""
+        return int(self.scratch)
+
+    @property
     def amounts(self) -> dict[str, float]:
-        """All that is asked for, by name."""
+        """All that is reserved, by name."""
         return {"cpu": self.cpu, "gpu": float(self.gpu), "memory": float(self.memory_bytes), **dict(self.named)}
 
     def document(self) -> list[Any]:
         """As JSON data, from which `Resources(*document)` makes the same."""
-        named = [dict(self.named)] if self.named else []
-        return [self.cpu, self.gpu, self.memory_bytes, *named]
+        named = [dict(self.named)] if self.named or self.scratch else []
+        scratch = [self.scratch_bytes] if self.scratch else []
+        return [self.cpu, self.gpu, self.memory_bytes, *named, *scratch]
 
 
 @frozen

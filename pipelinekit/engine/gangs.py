@@ -30,7 +30,7 @@ MOST_PATIENCE = 600.0
 PAUSE = 1.0  # seconds between the first round and the second, at least, and at most twice of it
 MOST_PAUSE = 60.0
 LONGEST_LINE = 4096  # characters of a line that has not ended, until they are told all the same
-DEATHS = ("lost", "node", "memory", "timeout")  # causes that the others hear of by a connection that has ended
+DEATHS = ("lost", "node", "memory", "scratch", "timeout")  # the others hear of it by a connection that has ended
 CONSEQUENCES = {"ConnectionError", "EOFError"}  # what a rank fails with that loses another
 
 

@@ -16,7 +16,7 @@ from pipelinekit.engine.work import Work
 
 USER, TIMEOUT, LOST, DAMAGED = "user", "timeout", "lost", "damaged"
 CLASSES = {
-    **dict.fromkeys(("user", "memory", "output"), USER),
+    **dict.fromkeys(("user", "memory", "scratch", "output"), USER),
     "timeout": TIMEOUT,
     **dict.fromkeys(("lost", "node", "storage"), LOST),
     "input": DAMAGED,

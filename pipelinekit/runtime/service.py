@@ -79,7 +79,8 @@ class Service:
     def serve(self, ended: threading.Event, hurried: threading.Event, patience: float) -> None:
         """Serve until `ended` is set; then take nothing new, and wait for the runs that are driven.
 
-        That is no longer than `patience` seconds, and ends when `hurried` is set.
+        That is no longer than `patience` seconds, and ends when `hurried` is set. What was recorded just before, and
+        has a place, is still begun: nobody else would look after it for a while.
         """
         try:
             took = 0.0
@@ -87,6 +88,8 @@ class Service:
                 began = time.monotonic()
                 self.turn()
                 took = time.monotonic() - began
+            self._warm = 0
+            self.turn()
             self._drain(hurried, time.monotonic() + patience)
         finally:
             for process in self._spare:

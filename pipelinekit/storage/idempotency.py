@@ -22,6 +22,7 @@ class SQLIdempotency:
             self._database.send("sweep_idempotency", [(now,)])  # takes the write lock: of several, one is first
             row = (principal, scope, key, request, now, expires_at)
             if self._database.write_returning("begin_idempotency", row):
+                self._database.foretell("open_idempotency", (principal, scope, key), [{"key": key}])
                 return Fresh()
             (known,) = self._database.read("get_idempotency", (principal, scope, key))
         if known["request"] != request:
@@ -30,8 +31,11 @@ class SQLIdempotency:
 
     def finish(self, principal: str, scope: str, key: str, run: str, response: str) -> None:
         """Keep the outcome of a request."""
-        if not self._database.write_returning("finish_idempotency", (run, response, principal, scope, key)):
-            raise not_begun(key)
+        with self._database.transaction():
+            self._database.lock()
+            if not self._database.read("open_idempotency", (principal, scope, key)):
+                raise not_begun(key)
+            self._database.send("finish_idempotency", [(run, response, principal, scope, key)])
 
     def abandon(self, principal: str, scope: str, key: str) -> None:
         """Forget a request that has no outcome."""

@@ -58,8 +58,10 @@ class SQLRuns:
     def create(self, run: RunRecord, properties: Mapping[str, str] | None = None) -> RunRecord:
         """Record a new run with its number in the experiment and its properties."""
         with self._database.transaction():
-            row = self._database.write_returning("add_experiment", (run.experiment, run.created_at))[0]
-            number = row["runs"]
+            self._database.lock()
+            rows = self._database.read("experiment_runs", (run.experiment,))
+            number = rows[0]["runs"] + 1 if rows else 1
+            self._database.send("add_experiment", [(run.experiment, run.created_at)])
             self._database.send(
                 "add_run",
                 [
@@ -90,6 +92,7 @@ class SQLRuns:
             if properties:
                 rows = [(run.id, "", 0, key, value) for key, value in properties.items()]
                 self._database.send("add_property", rows)
+            self._database.foretell("experiment_runs", (run.experiment,), [{"runs": number}])
             tell_of_run(self._database, run.id, run.created_at, is_new=True)
         return replace(run, number=number)
 

@@ -186,7 +186,12 @@ def test_credentials_count_only_as_set_or_unset():
 
 
 def test_resources_come_back_from_their_document_and_are_equal_whatever_the_order_of_names():
-    for wanted in (Resources(), Resources(2, 1, "1GiB"), Resources(named={"licence": 1, "disk": 2.5})):
+    for wanted in (
+        Resources(),
+        Resources(2, 1, "1GiB"),
+        Resources(named={"licence": 1, "disk": 2.5}),
+        Resources(scratch="2GB"),
+    ):
         assert Resources(*json.loads(json.dumps(wanted.document()))) == wanted
     assert hash(Resources(named={"a": 1, "b": 2})) == hash(Resources(named={"b": 2, "a": 1}))
     assert Resources(gpu=1, named={"licence": 2}).amounts == {"cpu": 1.0, "gpu": 1.0, "memory": 0.0, "licence": 2.0}

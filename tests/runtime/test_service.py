@@ -178,6 +178,17 @@ def test_at_its_end_a_service_takes_nothing_new_and_waits_for_what_runs():
     assert list(site.servers.alive()) == []
 
 
+def test_what_was_recorded_just_before_its_end_is_begun_where_it_has_a_place():
+    site = Site(most=1)
+    runs = [site.submit("1"), site.submit("2")]
+    ended, hurried = threading.Event(), threading.Event()
+    ended.set()
+    hurried.set()
+    site.service.serve(ended, hurried, 60.0)
+    assert list(site.given) == runs[:1]
+    assert len(site.processes) == 1, "none that would wait for a run"
+
+
 def test_a_server_that_has_not_said_yet_that_it_is_there_starts_no_driver_beside_those_it_counts(tmp_path):
     services = Workspace.open(tmp_path).services
     services.serves = True

@@ -10,9 +10,11 @@ returning key
 -- name: get_idempotency
 select * from idempotency where principal = ? and scope = ? and key = ?
 
+-- name: open_idempotency
+select key from idempotency where principal = ? and scope = ? and key = ? and response is null
+
 -- name: finish_idempotency
-update idempotency set run = ?, response = ? where principal = ? and scope = ? and key = ? and response is null
-returning key
+update idempotency set run = ?, response = ? where principal = ? and scope = ? and key = ?
 
 -- name: abandon_idempotency
 delete from idempotency where principal = ? and scope = ? and key = ? and response is null

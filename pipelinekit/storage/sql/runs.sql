@@ -1,7 +1,9 @@
+-- name: experiment_runs
+select runs from experiments where name = ?
+
 -- name: add_experiment
 insert into experiments (name, runs, created_at) values (?, 1, ?)
 on conflict (name) do update set runs = experiments.runs + 1, archived_at = null
-returning runs
 
 -- name: add_run
 insert into runs (id, number, experiment, pipeline, graph, status, created_at, started_at, ended_at, arguments, paths,

@@ -44,6 +44,11 @@ def grow(x):
     time.sleep(5)
     return len(kept)
 
+def fill(x):
+    with open("rows", "wb") as stream:
+        stream.write(b"1" * x)
+    time.sleep(30)
+
 def where(x):
     return [os.getcwd(), os.listdir("."), os.getpid(), os.environ.get("MODE"), os.environ["PIPELINEKIT_STEP"]]
 
@@ -381,6 +386,12 @@ class IsolatedContract(ComputeContract):
         failure = self.run(self.attempt("a", "grow", 400_000_000, resources=resources)).ended["a"].failure
         assert failure is not None
         assert (failure.kind, failure.message) == ("memory", "the step used more than its 150 MiB of memory")
+
+    def test_too_much_on_disk_ends_the_attempt(self) -> None:
+        resources = Resources(scratch="1MiB")
+        failure = self.run(self.attempt("a", "fill", 4_000_000, resources=resources)).ended["a"].failure
+        assert failure is not None
+        assert (failure.kind, failure.message) == ("scratch", "the step kept more than its 1 MiB in its working folder")
 
     def test_processes_are_used_again(self) -> None:
         watched = self.run(*(self.attempt(f"n{number}", "where", 1) for number in range(40)))
