@@ -59,8 +59,8 @@ class SQLRuns:
         """Record a new run with its number in the experiment and its properties."""
         with self._database.transaction():
             self._database.lock()
-            rows = self._database.read("experiment_runs", (run.experiment,))
-            number = rows[0]["runs"] + 1 if rows else 1
+            known = self._database.read("experiment_runs", (run.experiment,))
+            number = known[0]["runs"] + 1 if known else 1
             self._database.send("add_experiment", [(run.experiment, run.created_at)])
             self._database.send(
                 "add_run",
