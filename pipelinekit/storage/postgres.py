@@ -288,6 +288,7 @@ class PostgresDatabase:
     def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add rows to a table. Is not done again where the connection is lost."""
         assert not self._unsent
+        self._remembered.clear()
         with self._told():
             self._session.fill(table, columns, rows)
 

@@ -101,6 +101,16 @@ class TestLocal(WithHome, IsolatedContract):
             compute.close()
         assert (failure.kind, failure.signal) == ("canceled", "SIGKILL")
 
+    def test_what_a_step_that_was_ended_kept_on_disk_is_removed_at_once(self):
+        watched = Watched()
+        compute = self.make(watched.events.put)
+        try:
+            compute.start([self.attempt("a", "fill", 4_000_000, resources=Resources(scratch="1MiB"))])
+            assert watched.until(1, compute)["a"].failure.kind == "scratch"
+            assert list((self.home / "scratch").rglob("rows")) == []
+        finally:
+            compute.close()
+
     def test_children_of_a_step_end_with_it(self):
         watched = Watched()
         compute = self.make(watched.events.put)
