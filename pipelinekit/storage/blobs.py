@@ -22,13 +22,13 @@ from pipelinekit.domain.values import NOTED_SECONDS
 from pipelinekit.errors import IntegrityError, StorageError
 from pipelinekit.late import late
 from pipelinekit.storage.database import device_of
-from pipelinekit.storage.staging import Staging, sync_names
 from pipelinekit.typed import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from pipelinekit.storage import disks
+    from pipelinekit.storage import disks, staging
 else:
     disks = late("pipelinekit.storage.disks")
+    staging = late("pipelinekit.storage.staging")
 
 TRIES = 5  # to publish a blob whose name is taken by what is set aside
 TOGETHER = 128  # files that are synced together, in a fraction of the time that one by one would take
@@ -60,8 +60,8 @@ class FolderBlobs:
             if not self.missing([digest]) and self._holds(digest, BytesIO(source)):
                 return digest, len(source)
             source = BytesIO(source)
-        with self._storing() as staging:
-            return staging.copy(source)
+        with self._storing() as staged:
+            return staged.copy(source)
 
     def put_file(self, path: Path, *, move: bool = False) -> tuple[str, int]:
         """Store a file's bytes; a moved file is taken over as it is where it lies on the same file system."""
@@ -71,10 +71,10 @@ class FolderBlobs:
         """Store the bytes of files."""
         stored: list[tuple[str, int]] = []
         for first in range(0, len(paths), TOGETHER):
-            with self._storing() as staging:
+            with self._storing() as staged:
                 for path in paths[first : first + TOGETHER]:
                     takes = move and not path.is_symlink()  # a link that were taken over would point anywhere
-                    stored.append(staging.take(path) if takes else staging.copy_file(path))
+                    stored.append(staged.take(path) if takes else staged.copy_file(path))
         return stored
 
     def receive(self, digest: str, source: BinaryIO) -> None:
@@ -82,8 +82,8 @@ class FolderBlobs:
 
         They are not synced: what a power cut takes is found when it is read, and copied again.
         """
-        with self._storing(lasting=False) as staging:
-            found, _ = staging.copy(source)
+        with self._storing(lasting=False) as staged:
+            found, _ = staged.copy(source)
             if found != digest:
                 raise IntegrityError(f"what came for blob {digest} has digest {found}", digest=digest)
 
@@ -162,18 +162,18 @@ class FolderBlobs:
         return False
 
     @contextmanager
-    def _storing(self, *, lasting: bool = True) -> Iterator[Staging]:
+    def _storing(self, *, lasting: bool = True) -> Iterator[staging.Staging]:
         """Store what is put into the staging within the block: all of it when the block ends well, else nothing.
 
         What is to be `lasting` is synced before it is visible. What the file system refuses is said in words.
         """
         try:
             self._ground.wait(writing=True)
-            with Staging(self._staging) as staging:
-                yield staging
+            with staging.Staging(self._staging) as staged:
+                yield staged
                 if lasting:
-                    staging.sync()
-                new = self._publish(staging.digests, lasting=lasting)
+                    staged.sync()
+                new = self._publish(staged.digests, lasting=lasting)
             self._verified.update((digest, _state(self._place(digest))) for digest in new)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -187,11 +187,11 @@ class FolderBlobs:
         for folder in made:
             folder.mkdir(parents=True, exist_ok=True)
         if lasting:
-            sync_names(made)
+            staging.sync_names(made)
         with held(self.folder):
             new = [digest for file, digest in staged.items() if self._link(file, digest)]
         if lasting:
-            sync_names(self._place(digest) for digest in new)
+            staging.sync_names(self._place(digest) for digest in new)
         return new
 
     def _link(self, file: Path, digest: str) -> bool:

@@ -41,8 +41,6 @@ def recover(database: Database, clock: Clock, patience: float, most: int | None)
 
 def has_unattended(database: Database, clock: Clock, patience: float, most: int | None) -> bool:
     """Whether there is something to do about open runs; runs that wait are none where none is to be told."""
-    if not database.read("has_open_runs"):
-        return False
     return bool(_lost(database, clock)) or (most != 0 and bool(_due(database, clock, patience, 1)))
 
 

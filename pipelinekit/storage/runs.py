@@ -280,6 +280,8 @@ class SQLDriving:
 
     def unattended(self, patience: float, most: int | None = None) -> bool:
         """Whether `recover` has something to do."""
+        if not self._database.read("has_open_runs"):
+            return False
         return recovery.has_unattended(self._database, self._clock, patience, most)
 
     def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
