@@ -111,9 +111,15 @@ WORKSPACE_CASES: tuple[Case, ...] = (
 
 
 def find(names: Sequence[str]) -> list[Case]:
-    """The cases whose names contain one of these; all where there is none. Ends with an error for an unknown name."""
+    """The cases of these names, or whose names contain them; all where there is none.
+
+    Ends with an error for an unknown name.
+    """
     cases = [*CASES, *WORKSPACE_CASES, *CLUSTER_CASES, *SERVER_CASES]
+    found: set[str] = set()
     for name in names:
-        if not any(name in case.name for case in cases):
+        meant = [case.name for case in cases if case.name == name] or [case.name for case in cases if name in case.name]
+        if not meant:
             sys.exit(f"there is no case {name!r}; there are: " + "; ".join(case.name for case in cases))
-    return [case for case in cases if not names or any(name in case.name for name in names)]
+        found.update(meant)
+    return [case for case in cases if not names or case.name in found]
