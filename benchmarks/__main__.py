@@ -98,11 +98,10 @@ def _rotated(sides: Sequence[Side], number: int) -> list[Side]:
 
 
 def _beside(stored: Mapping[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """New results with those of other cases that were stored, each sample with its date."""
+    """New results with those that were stored, each sample with its date: a figure may take several cases of one run."""
     if stored["machine"] != new["machine"]:
         raise SystemExit(f"the stored results are of another machine: {stored['machine']}")
-    measured = {sample["case"] for sample in new["samples"]}
-    kept = [{"date": stored["date"], **sample} for sample in stored["samples"] if sample["case"] not in measured]
+    kept = [{"date": stored["date"], **sample} for sample in stored["samples"]]
     samples = [*kept, *({"date": new["date"], **sample} for sample in new["samples"])]
     return {**new, "versions": {**stored["versions"], **new["versions"]}, "samples": samples}
 
@@ -190,9 +189,11 @@ def _write(results: dict[str, Any], output: Path) -> int:
 
 
 def _cells(samples: Sequence[Mapping[str, Any]], case: str) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    """The samples of a case by side and phase, as it was measured last."""
+    newest = max((sample.get("date", "") for sample in samples if sample["case"] == case), default="")
     cells: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for sample in samples:
-        if sample["case"] == case:
+        if sample["case"] == case and sample.get("date", "") == newest:
             cells[sample["side"], sample["phase"]].append(sample)
     return cells
 
