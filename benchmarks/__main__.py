@@ -98,7 +98,7 @@ def _rotated(sides: Sequence[Side], number: int) -> list[Side]:
 
 
 def _beside(stored: Mapping[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """New results with those that were stored, each sample with its date: a figure may take several cases of one run."""
+    """New results with those that were stored, each sample with its date: figures may take several cases of one run."""
     if stored["machine"] != new["machine"]:
         raise SystemExit(f"the stored results are of another machine: {stored['machine']}")
     kept = [{"date": stored["date"], **sample} for sample in stored["samples"]]

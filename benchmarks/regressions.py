@@ -16,6 +16,6 @@ def regressions(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
         f"{name}: not measured any more, was {value:.3g}" for name, value in earlier.items() if name not in current
     ]
     for name, value in current.items():
-        if name in earlier and value > earlier[name] * (1 + WORSE):
-            found.append(f"{name}: {earlier[name]:.3g} -> {value:.3g}, {value / earlier[name] - 1:.0%} more")
+        if (was := earlier.get(name)) and (more := value - was) > WORSE * abs(was):
+            found.append(f"{name}: {was:.3g} -> {value:.3g}, {more / abs(was):.0%} more")
     return found

@@ -36,7 +36,7 @@ def test_a_figure_that_is_gone_is_told(tmp_path):
 
 
 def test_better_figures_are_no_regression(tmp_path):
-    done = compare({"warm": 0.5}, {"warm": 1.0}, tmp_path)
+    done = compare({"warm": 0.5, "below zero": -1.5}, {"warm": 1.0, "below zero": -1.5}, tmp_path)
     assert done.returncode == 0
     assert done.stdout == "no figure is worse by more than a third than in before.json\n"
 
