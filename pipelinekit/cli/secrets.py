@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelinekit.bootstrap import Services
 from pipelinekit.cli.output import print_json, table, time_text
-from pipelinekit.cli.servers import open_services, refuse_at_server
+from pipelinekit.cli.servers import open_services
 from pipelinekit.domain.secrets import check_secret_name
 from pipelinekit.domain.texts import counted
 from pipelinekit.errors import UsageError
@@ -45,8 +45,6 @@ def rewrite(words: list[str]) -> list[str]:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the verb says."""
-    if arguments.verb == "rotate-key":
-        refuse_at_server(f"secrets {arguments.verb}")
     action = {"set": _set, "list": _list, "delete": _delete, "rotate-key": _rotate_key}[arguments.verb]
     return action(arguments, open_services(create=arguments.verb == "set"))
 
@@ -115,5 +113,5 @@ def _rotate_key(arguments: argparse.Namespace, services: Services) -> int:
         return 0
     print(f"{counted(count, 'secret')} encrypted with a new key")
     if older:
-        print(f"{counted(older, 'older key')} left in {services.settings.secrets_key}, which other workspaces may use")
+        print(f"{counted(older, 'older key')} left in the file that 'secrets_key' names: other workspaces may use it")
     return 0

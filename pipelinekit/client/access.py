@@ -112,3 +112,8 @@ class RemoteSecrets:
     def names(self) -> Sequence[str]:
         """The names."""
         return [secret.name for secret in self.list()]
+
+    def rotate_key(self) -> tuple[int, int]:
+        """Seal every secret with a new key of the server's; how many secrets, and how many older keys stay."""
+        done = self._connection.ask("POST", "/secrets/rotate-key").document
+        return done["secrets"], done["older_keys"]

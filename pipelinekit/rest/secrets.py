@@ -44,6 +44,18 @@ async def set_secret(asked: Administering, secret: Name, body: bodies.SecretValu
     return await asked.do(work)
 
 
+@router.post("/rotate-key", operation_id="rotate_secrets_key")
+async def rotate_key(asked: Administering) -> dict[str, int]:
+    """Encrypt all secrets with a new key of the server's; how many secrets, and how many older keys stay."""
+
+    def work(services: Services, principal: Principal) -> dict[str, int]:
+        count, older = services.secrets.rotate_key()
+        services.audit.note("secrets.rotate-key", "", by=asked.origin(principal))
+        return {"secrets": count, "older_keys": older}
+
+    return await asked.do(work)
+
+
 @router.delete("", operation_id="delete_secrets", status_code=204, response_class=Response)
 async def delete_secrets(
     asked: Administering,

@@ -339,6 +339,8 @@ CHANGING = """
     gc
     secrets set NAME
     secrets set NAME=value
+    secrets rotate-key
+    secrets rotate-key --json
     secrets delete NAME
     secrets delete NAME
     tokens create NAME --role contributor --expires 2h
@@ -417,7 +419,6 @@ REFUSED = """
     workspace show
     runs reproduce latest
     computes keep far
-    secrets rotate-key
     schedules run
     snapshots preview
     datasets register local numbers.txt

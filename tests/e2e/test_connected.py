@@ -462,6 +462,9 @@ def test_secrets_are_set_and_deleted_and_never_shown(workspace, served):
     first = workspace.secrets.set("key", "value of the key")
     assert workspace.secrets.set("key", "another value").version == first.version + 1
     assert workspace.secrets.names() == ["key"]
+    count, older = workspace.secrets.rotate_key()
+    assert (count >= 1, older) == (True, 0)
+    assert workspace.secrets.list()[0].version == first.version + 1
     with pytest.raises(NotFoundError):
         workspace.secrets.delete("key", "nothing")
     workspace.secrets.delete("key")

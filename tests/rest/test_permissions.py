@@ -85,7 +85,7 @@ MORE_THAN_LOOKING = {
         test_webhook""",
     "administer": """check_workspace clean_up_workspace repair_workspace allow_webhook_host disallow_webhook_host attach_compute create_compute create_compute_instance create_token delete_compute delete_environment delete_experiment
         delete_secrets detach_compute invalidate_results limit_experiment list_secrets list_settings list_tokens pin_run
-        register_datastore revoke_token set_default_datastore set_secret show_audit_log show_token start_compute
+        register_datastore revoke_token rotate_secrets_key set_default_datastore set_secret show_audit_log show_token start_compute
         stop_compute unpin_run unregister_dataset unregister_datastore update_compute verify_audit_log""",
 }
 
