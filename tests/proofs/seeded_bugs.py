@@ -249,7 +249,7 @@ BUGS = (
     Bug(
         "a run that is submitted is not told",
         "storage/runs.py",
-        "            tell_of_run(self._database, run.id, run.created_at)\n",
+        "            tell_of_run(self._database, run.id, run.created_at, is_new=True)\n",
         "",
         ("tests/contracts/test_webhooks.py",),
     ),
@@ -319,7 +319,7 @@ BUGS = (
     Bug(
         "blobs written in place",
         "storage/blobs.py",
-        "        with self._storing() as staging:\n            return staging.copy(source)\n",
+        "        with self._storing() as staged:\n            return staged.copy(source)\n",
         "        place = self._place(digest_bytes(data := source.read()))\n"
         "        place.parent.mkdir(parents=True, exist_ok=True)\n        place.write_bytes(data)\n"
         "        return digest_bytes(data), len(data)\n",
