@@ -16,6 +16,7 @@ biopsies: $(VENV)/.biopsies
 	$(BIN)/python examples/biopsies/demo.py
 
 test: check
+	$(BIN)/python -m compileall -q pipelinekit  # else each process of a test that writes no bytecode compiles it anew
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 check: $(VENV)/.dev

@@ -22,6 +22,10 @@ OWN_FOLDER = own_folder() if "TMPDIR" not in os.environ else None
 if OWN_FOLDER:
     os.environ["TMPDIR"] = tempfile.tempdir = str(OWN_FOLDER)
 
+# files are changed within a second here, for which Python would take the bytecode of before
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+sys.dont_write_bytecode = True
+
 
 def pytest_sessionfinish(exitstatus):
     """Give the memory back, unless somebody may want to look at what failed."""
