@@ -193,11 +193,11 @@ def class_name(kind: type[BaseException]) -> str:
 
 def parse_size(size: int | str) -> int:
     """Bytes of a size given as a number or as text such as `512MiB` or `4GB`. Raises UsageError."""
-    if isinstance(size, int):
+    if isinstance(size, int) and size >= 0:
         return size
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", size)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(size))
     if not match or match[2].upper() not in _SIZES:
-        raise UsageError(f"memory {size!r} is not a size", hint="write bytes as a number, or text such as '512MiB'")
+        raise UsageError(f"{size!r} is not a size", hint="write bytes as a number, or text such as '512MiB'")
     return int(float(match[1]) * _SIZES[match[2].upper()])
 
 

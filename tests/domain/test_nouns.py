@@ -87,7 +87,7 @@ def test_sizes_are_read_as_people_write_them():
         2 * 2**40,
         7,
     ]
-    for text in ("", "many", "1 XB", "-1"):
+    for text in (-1, "", "many", "1 XB", "-1"):
         with pytest.raises(UsageError, match="is not a size"):
             parse_size(text)
 
