@@ -7,13 +7,21 @@ readers, type checkers and the check of the floors see it; it is loaded where it
         import inspect
     else:
         inspect = late("inspect")
+
+It is the first of this package to be loaded, and remembers when that was, and what there was before: whoever asks
+whether a module of an author's is still what its file says goes by it.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+import time
 
 from pipelinekit.typed import Any
+
+LOADED_AT = time.time()
+LOADED_BEFORE = frozenset(sys.modules)
 
 
 class _Late:

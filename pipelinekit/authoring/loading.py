@@ -14,6 +14,7 @@ from pipelinekit.authoring.modules import place_of_file
 from pipelinekit.authoring.pipelines import Pipeline
 from pipelinekit.authoring.tracing import shorten_path
 from pipelinekit.errors import CompileError, Fault, NotFoundError, UsageError
+from pipelinekit.harness.bytecode import distrust_young_bytecode
 from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ def _import(path: Path) -> ModuleType:
     place = place_of_file(path)
     if place.root not in sys.path:
         sys.path.insert(0, place.root)
+    distrust_young_bytecode(place.root)
     try:
         module = importlib.import_module(place.module)
     except SyntaxError as error:

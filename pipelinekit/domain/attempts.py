@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipelinekit.domain.metrics import Entry
 
 ABSENT = "absent"  # stands for the digest of an undeclared file that is not there
+OUTDATED = "outdated"  # stands for that of a file that is not, or was not always, what the executing process imported
 
 
 @frozen

@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelinekit.classes import field, frozen
+from pipelinekit.domain.attempts import OUTDATED
 from pipelinekit.domain.runs import Reason
 from pipelinekit.domain.texts import counted
 from pipelinekit.engine.code.closure import TEXT, WHOLE
 
 FIRST_RUN = Reason("first run", "it has not run before")
+_OPENED = "which it opened without declaring it, changed"
+_WHEN_OUTDATED = "which changed while the process of its last execution ran, may be another than it had imported"
 
 
 @frozen
@@ -107,7 +110,7 @@ def _inputs(before: Identity, after: Identity) -> list[Reason]:
 
 def _observed(before: Mapping[str, str], after: Mapping[str, str]) -> list[Reason]:
     return [
-        Reason("undeclared", f"{name}, which it opened without declaring it, changed", name, name, 0, old, new)
+        Reason("undeclared", f"{name}, {_WHEN_OUTDATED if old == OUTDATED else _OPENED}", name, name, 0, old, new)
         for symbol, old in before.items()
         if (new := after.get(symbol, old)) != old  # what was not opened again has not changed
         for name in [symbol.partition(":")[2]]

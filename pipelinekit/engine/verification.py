@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipelinekit.classes import frozen
+from pipelinekit.domain.attempts import OUTDATED
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.runs import DIFFERENT, EQUAL
 from pipelinekit.domain.values import StoredValue
@@ -38,10 +39,17 @@ def verdict(expected: Expected, outputs: Mapping[str, StoredValue]) -> tuple[str
 def undeclared(files: Mapping[str, str], hosts: tuple[str, ...]) -> list[str]:
     """What to tell of an execution that read what its key does not name."""
     notes = []
-    if files:
-        names = [symbol.partition(":")[2] for symbol in files]
-        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        notes.append(f"it opened {listed} without declaring it as an input; its content counts from now on")
+    outdated = [symbol for symbol, digest in files.items() if digest == OUTDATED]
+    if outdated:
+        words = "changed after this process had begun, which may have imported it as it was before"
+        notes.append(f"{_listed(outdated)} {words}: the result is not reused; run it in a new process")
+    if opened := [symbol for symbol in files if symbol not in outdated]:
+        notes.append(f"it opened {_listed(opened)} without declaring it as an input; its content counts from now on")
     if hosts:
         notes.append(f"it connected to {', '.join(hosts[:3])}: what it read there does not count")
     return notes
+
+
+def _listed(symbols: list[str]) -> str:
+    names = [symbol.partition(":")[2] for symbol in symbols]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,6 +1,7 @@
 """Attempts in a driver's own process: the same execution, with live functions in place of the snapshot's.
 
 The process is the caller's and serves every step, so environment variables and the search path are put back after each.
+What is not loaded here, as the code of a graph that was compiled elsewhere, comes from its snapshot.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelinekit.compute.sources import bring_snapshot
-from pipelinekit.domain.attempts import Attempt, AttemptEnded
+from pipelinekit.classes import replace
+from pipelinekit.compute.sources import FOLDER, bring_snapshot
+from pipelinekit.domain.attempts import OUTDATED, Attempt, AttemptEnded
 from pipelinekit.domain.runs import Failure
 from pipelinekit.harness.current import Send
 from pipelinekit.harness.execute import Executor, Place, find_live_function
+from pipelinekit.harness.live_modules import LiveModules
 from pipelinekit.harness.scripts import run_command
 from pipelinekit.harness.surroundings import variables
 from pipelinekit.ports import Blobs
@@ -31,6 +34,7 @@ class OwnProcess:
         place = Place(blobs, scratch / "1", Path.cwd(), ignored=(home,))
         self._executor = Executor(place, find_live_function, send)
         self._before = variables()
+        self._live = LiveModules(blobs, home / FOLDER)
 
     def execute(self, attempt: Attempt, given: Mapping[str, str] | None = None) -> AttemptEnded:
         """Execute one attempt, which is given these values of secrets.
@@ -44,11 +48,20 @@ class OwnProcess:
             place = Place(self._blobs, self._executor.place.scratch, source)
             return self._executor.execute(attempt, lambda item, _: run_command(item, place, relay=bool(given)), given)
         path = list(sys.path)
+        if attempt.task.snapshot and not self._live.has(attempt.task.entry):
+            sys.path.insert(0, str(bring_snapshot(self._home, attempt.task.snapshot, self._blobs)))
         ended = self._executor.execute(attempt, given=given)
         self._put_back()
         if sys.path != path:
             sys.path[:] = path
-        return ended
+        return self._told_of(ended, attempt)
+
+    def _told_of(self, ended: AttemptEnded, attempt: Attempt) -> AttemptEnded:
+        """With the files whose modules here may be others than the key says: such a result is nobody else's."""
+        outdated = () if ended.failure else self._live.outdated(attempt.task)
+        if not outdated:
+            return ended
+        return replace(ended, observed={**ended.observed, **{f"file:{path}": OUTDATED for path in outdated}})
 
     def rest(self) -> None:
         """Let the process be as it was, until the next attempt."""

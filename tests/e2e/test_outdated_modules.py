@@ -1,0 +1,104 @@
+"""Files of an author's that change around the process which imported them: no result is reused that is not the file's."""
+
+import os
+import py_compile
+import subprocess
+import sys
+
+import pytest
+
+HELPERS = "def value():\n    return {}\n"
+PIPE = """
+from pipelinekit import pipeline, step
+import helpers
+
+@step
+def one() -> int:
+    return helpers.value()
+
+@pipeline
+def pipe():
+    return {"x": one()}
+"""
+SCRIPT = """
+import pathlib
+import sys
+
+from pipelinekit import step
+import pipe
+
+
+def run():
+    run = pipe.pipe.submit(compute="in-process").wait()
+    print(run.steps[0].status, run.outputs["x"].load())
+
+
+if __name__ == "__main__":
+    run()
+    if "edit" in sys.argv:
+        pathlib.Path("helpers.py").write_text(pathlib.Path("helpers.py").read_text().replace("1", "2"))
+        run()
+"""
+
+
+def told(project, *words):
+    """What the script prints: status and value of each run."""
+    script = [sys.executable, "script.py", *words]
+    process = subprocess.run(script, cwd=project.folder, capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 0, process.stderr
+    return process.stdout.splitlines()
+
+
+@pytest.fixture
+def written(project):
+    """A pipeline whose step returns what a helper does."""
+    return project.write(pipe=PIPE, script=SCRIPT, helpers=HELPERS.format(1))
+
+
+def test_a_step_that_ran_with_a_module_of_before_its_files_change_is_nobody_elses(written):
+    assert told(written, "edit") == ["Completed 1", "Completed 1"], "a process goes on with what it has imported"
+    shown = written("runs", "show", "latest").out
+    assert "helpers.py changed after this process had begun" in shown
+    assert "not reused" in shown
+    assert told(written) == ["Completed 2"], "the file says 2, and nobody has computed that"
+    assert "which changed while the process of its last execution ran" in written("explain", "latest").out
+    assert told(written) == ["Reused 2"]
+
+
+def test_where_no_file_changes_what_ran_in_a_scripts_own_process_is_reused(written):
+    assert told(written) == ["Completed 1"]
+    assert told(written) == ["Reused 1"]
+    assert written.executed("pipe.py") == []
+
+
+def test_a_module_that_differs_from_the_snapshot_of_a_compiled_graph_is_not_taken_for_it(written):
+    written("compile", "pipe.py", "-o", "graph.json")
+    written.write(helpers=HELPERS.format(5))
+    here = {"PYTHONPATH": str(written.folder)}
+    assert written.run("graph.json", "--in-process", env=here)["outputs"]["x"] == 1, "the graph's own code"
+
+
+def test_bytecode_of_an_earlier_content_is_not_taken(written):
+    helpers = written.folder / "helpers.py"
+    before = helpers.stat()
+    py_compile.compile(str(helpers), doraise=True)
+    helpers.write_text(HELPERS.format(7))
+    os.utime(helpers, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with_bytecode = {"PYTHONDONTWRITEBYTECODE": ""}
+    script = "import helpers; print(helpers.value())"
+    plain = subprocess.run(
+        [sys.executable, "-c", script], cwd=written.folder, capture_output=True, text=True, check=True
+    )
+    assert plain.stdout == "1\n", "Python itself is taken in"
+    for words in (["--in-process"], ["--regenerate"]):
+        assert written.run("pipe.py", *words, env=with_bytecode)["outputs"]["x"] == 7
+
+
+def test_what_a_script_imports_from_bytecode_of_an_earlier_content_is_nobody_elses(written):
+    helpers = written.folder / "helpers.py"
+    before = helpers.stat()
+    py_compile.compile(str(helpers), doraise=True)
+    helpers.write_text(HELPERS.format(7))
+    os.utime(helpers, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert told(written) == ["Completed 1"], "Python itself is taken in"
+    assert written.run("pipe.py")["outputs"]["x"] == 7
