@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import servers
 from fast_disk import own_folder
@@ -36,6 +37,16 @@ def pytest_sessionfinish(exitstatus):
 def pytest_collection_modifyitems(items):
     """What takes longest begins first, so that no process waits for another at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def own_children():
+    """The step processes below this one that live; others may be ending just now."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "pipelinekit.harness" in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found
 
 
 def wait_for(condition, seconds=60.0, why=lambda: ""):

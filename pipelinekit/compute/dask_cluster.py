@@ -21,6 +21,7 @@ from distributed.client import ClosedClientError
 from pipelinekit.compute import worker
 from pipelinekit.compute.clusters import CONNECT_SECONDS, count_workers
 from pipelinekit.compute.dask_gangs import DaskGangs, Place
+from pipelinekit.compute.dask_orphans import LeftAtWork
 from pipelinekit.compute.preferences import KEYS, can_prefer
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, Task
 from pipelinekit.domain.runs import MOST_PRIORITY, Failure
@@ -72,6 +73,7 @@ class DaskCompute:
         self._lock = threading.RLock()
         self._placing = Placing(slots)
         self._whereabouts = Whereabouts()
+        self._left = LeftAtWork(self._home)
         self._futures: dict[str, Future[str]] = {}  # of bundles on their way
         self._gangs = DaskGangs(self._live_client, self._home, self._places, self._submit_rank, sink)
         self._closed = False
@@ -94,8 +96,14 @@ class DaskCompute:
                 self._sink(AttemptEnded(attempt.id, time.time(), 0.0, failure=failure))
             else:
                 fit.append(attempt)
+        single = [attempt for attempt in fit if attempt.task.nodes == 1]
+        left = self._left.nodes_of(single, self._live_client())
         with self._lock:
-            self._placing.add([attempt for attempt in fit if attempt.task.nodes == 1])
+            self._placing.add([attempt for attempt in single if attempt.id not in left])
+            for attempt in single:
+                if attempt.id in left:
+                    self._placing.add_at_work(attempt)
+                    self._send([attempt], left[attempt.id])
         self._gangs.start([attempt for attempt in fit if attempt.task.nodes > 1])
         if not self._mend():
             self._dispatch()
@@ -199,8 +207,9 @@ class DaskCompute:
             self._gangs.look()
         return True
 
-    def _send(self, bundle: list[Attempt]) -> None:
-        node = self._preferred(bundle)
+    def _send(self, bundle: list[Attempt], at_work: str = "") -> None:
+        """Send a bundle, which one node has already `at_work`."""
+        node = at_work or self._preferred(bundle)
         try:
             future = self._submit(bundle, (node, self._request(bundle[0].task.resources)))
         except ClosedClientError:  # meanwhile: it waits for another client
@@ -279,6 +288,9 @@ class DaskCompute:
         except KilledWorker as error:
             self._node_died(bundle, error)
         except BaseException as error:  # of a connection, or an answer that is none
+            with self._lock:  # Dask forgets the answer of a bundle that is taken back in the moment of its end
+                stopped = self._placing.stopped_of(bundle)
+            self._cancel(stopped)
             for attempt in bundle:
                 self._end(attempt.id, Failure("lost", f"the worker was lost: {type(error).__name__}: {error}"))
         with self._lock:
@@ -307,7 +319,7 @@ class DaskCompute:
 
     def _cancel(self, attempts: Sequence[str]) -> None:
         for attempt in attempts:
-            self._end(attempt, Failure("canceled", "the attempt was canceled before it began"))
+            self._end(attempt, Failure("canceled", "the attempt was canceled before its end was known"))
 
     # -- events ------------------------------------------------------------------------------------------------------
 

@@ -120,38 +120,37 @@ class StepProcess:
         self._wrote = False
         self._masks: masking.Masks | None = None  # of the secrets that this process was ever given
         self._log = _Log()
+        self._until: float | None = None
         self._write(setup)
 
     # -- one attempt -------------------------------------------------------------------------------------------------
 
-    def run(
-        self,
-        attempt: Attempt,
-        *,
-        timeout: float,
-        memory: int,
-        scratch: int = 0,
-        on_log: OnLog,
-        on_told: OnTold,
-        on_tick: OnTick,
-        given: Mapping[str, str] | None = None,
-        cluster: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any] | Death:
-        """Execute one attempt and return its result message, or how the process died instead.
+    def begin(
+        self, attempt: Attempt, given: Mapping[str, str] | None = None, cluster: Mapping[str, Any] | None = None
+    ) -> None:
+        """Let the process execute an attempt; `carry` waits for its end.
 
-        `timeout` in seconds, `memory` and `scratch` in bytes limit the attempt; 0 means no limit. `on_log` gets what it
-        writes as it appears, `on_told` each message of what its code tells of the run; `on_tick` is called now and then
-        while it runs. `given` are the values of its secrets, which are masked in what it writes. `cluster` says how its
-        code can be a client of the Dask cluster that it runs on.
+        `given` are the values of its secrets, which are masked in what it writes. `cluster` says how its code can be a
+        client of the Dask cluster that it runs on.
         """
         if given:
             self._masks = self._masks or masking.Masks()
             self._masks.add(given)
-        self._log = _Log(on_log, self._masks)
+        self._log = _Log(self._masks)
         self._wrote = False
         self._write_attempt(attempt, given, cluster)
-        limit = time.monotonic() + timeout if timeout else None
+        self._until = time.monotonic() + attempt.task.timeout if attempt.task.timeout else None
+
+    def carry(self, on_log: OnLog, on_told: OnTold, on_tick: OnTick) -> dict[str, Any] | Death:
+        """Wait for the end of the attempt that was begun: its result message, or how the process died instead.
+
+        `on_log` gets what it writes as it appears, `on_told` each message of what its code tells of the run; `on_tick`
+        is called now and then while it runs. Where one of these raises, nothing has come of it yet: it is carried on
+        by who calls this again.
+        """
+        memory, scratch = self._limits
         look_at = time.monotonic()
+        self._log.send = on_log
         while True:
             result = self._poll(TICK_SECONDS)
             if result is not None and result.get("event") == "told":
@@ -167,7 +166,7 @@ class StepProcess:
                 for message in self._left():
                     on_told(message)
                 return death
-            if limit is not None and now > limit and not self._stop_cause:
+            if self._until is not None and now > self._until and not self._stop_cause:
                 self.stop("timeout")
             if memory and not self._stop_cause and group_memory(self.pid) > memory:
                 self.stop("memory", grace=0.0)
@@ -196,6 +195,11 @@ class StepProcess:
         self._kill_at = time.monotonic() + grace
         self._signal(signal.SIGKILL if grace == 0 else signal.SIGTERM)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to end."""
+        return bool(self._stop_cause)
+
     def close(self, *, now: bool = False) -> None:
         """End an idle process: by closing its pipe, then by force. Who has left its group is ended by its mark."""
         with suppress(OSError):
@@ -208,6 +212,12 @@ class StepProcess:
         self._close_pipes()
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _limits(self) -> tuple[int, int]:
+        """Bytes of memory and of files that the attempt may use; 0 for no limit."""
+        assert self._task is not None
+        return self._task.resources.memory_bytes, self._task.resources.scratch_bytes
 
     def _write_attempt(
         self, attempt: Attempt, given: Mapping[str, str] | None, cluster: Mapping[str, Any] | None
@@ -317,8 +327,8 @@ class StepProcess:
 class _Log:
     """What one attempt writes: masked, sent on in batches, cut at a limit, with its last lines kept for a crash."""
 
-    def __init__(self, send: OnLog | None = None, masks: masking.Masks | None = None) -> None:
-        self._send = send
+    def __init__(self, masks: masking.Masks | None = None) -> None:
+        self.send: OnLog | None = None
         self._masked = {} if masks is None else {name: masking.StreamMask(masks) for name in ("stdout", "stderr")}
         self._parts: list[tuple[str, str]] = []
         self._size = 0
@@ -347,8 +357,8 @@ class _Log:
         parts, self._parts = self._parts, []
         self._flushed_at = time.monotonic()
         for stream, text in parts:
-            if self._send:
-                self._send(stream, text)
+            if self.send:
+                self.send(stream, text)
 
     def end(self) -> None:
         """Send everything: the attempt has ended."""

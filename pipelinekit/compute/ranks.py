@@ -6,7 +6,8 @@ import threading
 from collections.abc import Sequence
 
 from pipelinekit.compute.meeting import free_port, placed
-from pipelinekit.compute.supervisor import Emit, Supervisor
+from pipelinekit.compute.reports import Emit
+from pipelinekit.compute.supervisor import Supervisor
 from pipelinekit.domain.attempts import Attempt, AttemptEvent
 from pipelinekit.engine.gangs import Gang
 

@@ -15,18 +15,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pipelinekit.classes import frozen, replace
+from pipelinekit.compute.deaths import ended_without, failure_of_death, oom_kills, setup_failure
 from pipelinekit.compute.node_cache import Hold, NodeCache
+from pipelinekit.compute.orphans import PATIENCE_SECONDS, WORTH_KEEPING_SECONDS, ClaimedError, Orphans, Running
 from pipelinekit.compute.processes import GRACE_SECONDS, Death, StepProcess, Watchdog
+from pipelinekit.compute.reports import Emit, IsGone, Meet, Report
 from pipelinekit.compute.secrets import SecretsFor, no_secrets, read_secrets
 from pipelinekit.compute.sources import source_folder
 from pipelinekit.compute.transfers import Transfers
 from pipelinekit.compute.watchdog import end_marked
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task
+from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task, Told
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.runs import Failure
 from pipelinekit.errors import ComputeError, PipelinekitError
@@ -35,7 +37,7 @@ from pipelinekit.wire.attempts import event_from_json
 
 BUNDLE_SECONDS = 0.25  # after so long, a bundle's remaining attempts are given back
 ENTRY = "from pipelinekit.harness.process import main; main()"  # what a step process begins with
-REPORT_SECONDS = 0.25  # results do not wait longer than this for the rest of their bundle
+ROOM_SECONDS = 5.0  # within which who carries an attempt has made room for the one that goes on with it
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -46,9 +48,7 @@ THREAD_VARIABLES = (
     "POLARS_MAX_THREADS",
 )
 
-Emit = Callable[[Sequence[AttemptEvent]], None]
 PythonFor = Callable[[Attempt], str]
-Meet = Callable[[Attempt, Callable[[], bool]], Attempt | None]  # a rank, and whether it is wanted: as it may begin
 
 
 @frozen
@@ -101,18 +101,19 @@ class Supervisor:
         self._coming: Counter[_Wish] = Counter()  # processes that are being started ahead of need
         self._last_kind: tuple[Task | None, _Kind] = (None, _Kind("", "", 0))
         self._idle: dict[_Kind, list[StepProcess]] = {}
-        self._busy: dict[str, StepProcess] = {}
+        self._busy: dict[str, Running] = {}
+        self._orphans = Orphans(self._end_orphan)
         self._canceled: set[str] = set()
         self._watchdog: Watchdog | None = None
         self._closed = False
-        self._kills = _oom_kills()
+        self._kills = oom_kills()
         self._scratch = home / "scratch" / f"{os.getpid()}"
 
     # -- attempts ----------------------------------------------------------------------------------------------------
 
     def run(self, attempt: Attempt, emit: Emit) -> None:
         """Execute an attempt and tell what happens to it; the last event is that it has ended."""
-        report = _Report(emit)
+        report = Report(emit)
         report.add(self._run(attempt, report))
         report.flush()
 
@@ -124,14 +125,16 @@ class Supervisor:
         announce: bool = False,
         cluster: Mapping[str, Any] | None = None,
         meet: Meet | None = None,
+        is_gone: IsGone | None = None,
     ) -> tuple[list[AttemptEvent], list[str]]:
         """Execute attempts one after another: the events not yet emitted, and the ids of those that were not begun.
 
         With `announce` the beginning of the first is emitted at once. `cluster` is where their code may be a client. Of
-        an attempt on several nodes this is one rank: `meet` lets it wait for the others once it is ready.
+        an attempt on several nodes this is one rank: `meet` lets it wait for the others once it is ready. `is_gone`
+        says whether who sent them is; without it nobody goes on with what that one leaves.
         """
-        report = _Report(emit, announce=announce)
-        report.cluster, report.meet = cluster, meet
+        report = Report(emit, announce=announce)
+        report.cluster, report.meet, report.is_gone = cluster, meet, is_gone
         began = time.monotonic()
         for position, attempt in enumerate(attempts):
             if position and time.monotonic() - began > BUNDLE_SECONDS:
@@ -144,8 +147,31 @@ class Supervisor:
         with self._lock:
             self._canceled.update(attempts)
             running = [self._busy[attempt] for attempt in attempts if attempt in self._busy]
-        for process in running:
-            process.stop("canceled")
+        for each in running:
+            each.process.stop("canceled")
+        self._orphans.stop(attempts)
+
+    def leave(self, attempts: Sequence[str]) -> None:
+        """Who sent these is gone: those at work that outlive it go on for a while, the others are stopped."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        with self._lock:
+            left = [self._busy[attempt] for attempt in attempts if attempt in self._busy]
+            left = [running for running in left if running.can_change_hands]
+            for running in left:
+                running.until = until
+        stay = {running.attempt.id for running in left}
+        self.cancel([attempt for attempt in attempts if attempt not in stay])
+
+    def claim(self, run: str) -> list[str]:
+        """The steps of a run that are at work here, or have ended since their driver has gone; its next one asks.
+
+        Who carries one of them makes room, and its next attempt goes on with it.
+        """
+        with self._lock:
+            found = [item for item in self._busy.values() if item.attempt.run == run and item.can_change_hands]
+            for running in found:
+                running.claimed = True
+        return [running.attempt.step for running in found] + self._orphans.steps_of(run)
 
     def prepare(self, attempt: Attempt, modules: Sequence[str], count: int) -> None:
         """Start processes ahead of need, for attempts like this one; those wait for them."""
@@ -161,8 +187,9 @@ class Supervisor:
             idle = [process for processes in self._idle.values() for process in processes]
             busy = list(self._busy.values())
             self._idle = {}
-        for process in busy:
-            process.stop("canceled", grace=0.0 if now else GRACE_SECONDS)
+        for running in busy:
+            running.process.stop("canceled", grace=0.0 if now else GRACE_SECONDS)
+        self._orphans.close()
         self._retire(*idle, now=now)
         with self._quiet:
             self._quiet.wait_for(lambda: not self._busy, timeout=GRACE_SECONDS + 1.0)
@@ -179,55 +206,125 @@ class Supervisor:
 
     # -- one attempt -------------------------------------------------------------------------------------------------
 
-    def _run(self, attempt: Attempt, report: _Report) -> AttemptEnded:
+    def _run(self, attempt: Attempt, report: Report) -> AttemptEnded:
+        if attempt.outlives and attempt.number > 1 and (left := self._take_over(attempt)) is not None:
+            return self._go_on(left, attempt, report)
         began = time.time()
         try:
             process, kind = self._acquire(attempt)
         except (PipelinekitError, OSError) as error:
-            return _ended(attempt, began, _setup_failure(error))
+            return ended_without(attempt, began, setup_failure(error))
         identity = attempt.id
         if unavailable := self._transfers.bring_inputs(attempt):
             self._release(identity, process, kind)
-            return replace(_ended(attempt, began, unavailable.failure), damaged=unavailable.damaged)
+            return replace(ended_without(attempt, began, unavailable.failure), damaged=unavailable.damaged)
+        running = Running(attempt, process, kind, began)
         with self._lock:
-            self._busy[identity] = process
+            self._busy[identity] = running
             canceled = identity in self._canceled or self._closed
         if canceled:
             self._release(identity, process, kind)
-            return _ended(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
+            return ended_without(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
         given, refused = read_secrets(attempt, self._secrets_for)
         if refused is not None:
             self._release(identity, process, kind)
-            return _ended(attempt, began, refused)
+            return ended_without(attempt, began, refused)
         if report.meet is not None:
             met = report.meet(attempt, lambda: not (identity in self._canceled or self._closed))
             if met is None:
                 self._release(identity, process, kind, spoiled=True)
-                return _ended(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
-            attempt, began = met, time.time()
-        report.add(AttemptStarted(identity, began))
-        outcome = process.run(
-            attempt,
-            timeout=attempt.task.timeout,
-            memory=attempt.task.resources.memory_bytes,
-            scratch=attempt.task.resources.scratch_bytes,
-            on_log=lambda stream, text: report.now(LogChunk(identity, stream, text)),
-            on_told=lambda message: report.add(event_from_json(message)),
-            on_tick=report.flush_if_due,
-            given=given,
-            cluster=report.cluster,
-        )
+                return ended_without(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
+            attempt, running.began = met, time.time()
+        report.add(AttemptStarted(identity, running.began))
+        process.begin(attempt, given, report.cluster)
+        running.has_begun = True
+        return self._carry(running, report)
+
+    def _carry(self, running: Running, report: Report) -> AttemptEnded:
+        """Wait for the end of an attempt that is at work."""
+        attempt, identity = running.attempt, running.attempt.id
+        keeps = report.is_gone is not None and attempt.outlives
+
+        def tell(event: LogChunk | Told) -> None:
+            if keeps:
+                running.tell(event)
+            report.now(event)
+
+        def on_told(message: Mapping[str, Any]) -> None:
+            told = event_from_json(message)
+            assert isinstance(told, Told)
+            tell(told if told.attempt == identity else replace(told, attempt=identity))
+
+        try:
+            outcome = running.process.carry(
+                on_log=lambda stream, text: tell(LogChunk(identity, stream, text)),
+                on_told=on_told,
+                on_tick=lambda: self._tick(running, report),
+            )
+        except ClaimedError:
+            return self._make_room(running)
         if isinstance(outcome, Death):
-            self._forget(identity, process)
-            return _ended(attempt, began, failure_of_death(attempt, outcome, self._was_out_of_memory()), outcome)
-        self._release(identity, process, kind, spoiled=outcome.get("spoiled", False))
-        ended = event_from_json(outcome)
-        assert isinstance(ended, AttemptEnded)
-        return self._transfers.take_outputs(ended)
+            self._forget(identity, running.process)
+            failure = failure_of_death(attempt, outcome, self._was_out_of_memory())
+            ended = ended_without(attempt, running.began, failure, outcome)
+        else:
+            self._release(identity, running.process, running.kind, spoiled=outcome.get("spoiled", False))
+            told = event_from_json(outcome)
+            assert isinstance(told, AttemptEnded)
+            ended = self._transfers.take_outputs(told if told.attempt == identity else replace(told, attempt=identity))
+        if keeps and (ended.seconds > WORTH_KEEPING_SECONDS or (report.is_gone is not None and report.is_gone())):
+            self._orphans.keep_end(running, ended)
+        return ended
+
+    # -- drivers that are gone ---------------------------------------------------------------------------------------
+
+    def _tick(self, running: Running, report: Report) -> None:
+        report.flush_if_due()
+        if running.until is not None and time.monotonic() > running.until:
+            running.until = None
+            running.process.stop("canceled")
+        if running.claimed and not running.process.is_stopping:
+            raise ClaimedError
+
+    def _make_room(self, running: Running) -> AttemptEnded:
+        with self._lock:
+            self._orphans.keep(running)
+            self._end_busy(running.attempt.id)
+            self._came.notify_all()
+        failure = Failure("lost", "the run's next driver has taken the attempt over")
+        return ended_without(running.attempt, running.began, failure)
+
+    def _take_over(self, attempt: Attempt) -> Running | None:
+        """The attempt that this one goes on with, once who carries it has made room."""
+
+        def is_left() -> bool:
+            return not any(running.claimed and running.is_before(attempt) for running in self._busy.values())
+
+        with self._lock:
+            self._came.wait_for(is_left, timeout=ROOM_SECONDS)
+        return self._orphans.take(attempt)
+
+    def _go_on(self, left: Running, attempt: Attempt, report: Report) -> AttemptEnded:
+        for event in left.hand_to(attempt):
+            report.now(event)
+        if left.ended is not None:
+            return replace(left.ended, attempt=attempt.id)
+        with self._lock:
+            self._busy[attempt.id] = left
+            canceled = attempt.id in self._canceled or self._closed
+        if canceled:
+            left.process.stop("canceled")
+        return self._carry(left, report)
+
+    def _end_orphan(self, running: Running) -> None:
+        if running.ended is None:
+            self._retire(running.process, now=True)
+
+    # -- step processes ----------------------------------------------------------------------------------------------
 
     def _was_out_of_memory(self) -> bool:
         """Whether the kernel has killed processes for want of memory since this was asked last."""
-        before, self._kills = self._kills, _oom_kills()
+        before, self._kills = self._kills, oom_kills()
         return self._kills > before
 
     def _acquire(self, attempt: Attempt) -> tuple[StepProcess, _Kind]:
@@ -378,101 +475,6 @@ def own_package(home: Path) -> Path:
     return folder
 
 
-class _Report:
-    """Events of one bundle: sent on when they are due, so that a long step holds no result back."""
-
-    def __init__(self, emit: Emit, *, announce: bool = False) -> None:
-        self._emit = emit
-        self._announce = announce
-        self.cluster: Mapping[str, Any] | None = None
-        self.meet: Meet | None = None
-        self._events: list[AttemptEvent] = []
-        self._since = time.monotonic()
-
-    def add(self, event: AttemptEvent) -> None:
-        if not self._events:
-            self._since = time.monotonic()
-        self._events.append(event)
-        if self._announce and isinstance(event, AttemptStarted):
-            self._announce = False
-            self.flush()
-
-    def now(self, event: AttemptEvent) -> None:
-        self.add(event)
-        if isinstance(event, LogChunk) and len(event.text) > 4096:
-            self.flush()
-
-    def flush_if_due(self) -> None:
-        if self._events and time.monotonic() - self._since > REPORT_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        events, self._events = self._events, []
-        self._emit(events)
-
-    def rest(self) -> list[AttemptEvent]:
-        return self._events
-
-
 def modules_of(attempts: Sequence[Attempt]) -> list[str]:
     """The modules that these attempts import."""
     return sorted({attempt.task.entry.partition(":")[0] for attempt in attempts if attempt.task.kind == "python"})
-
-
-def _ended(attempt: Attempt, began: float, failure: Failure, death: Death | None = None) -> AttemptEnded:
-    now = time.time()
-    return AttemptEnded(attempt.id, now, now - began if death else 0.0, failure=failure)
-
-
-def _setup_failure(error: Exception) -> Failure:
-    hint = error.hint if isinstance(error, PipelinekitError) else ""
-    return Failure(
-        "environment", f"the step's process could not be started: {getattr(error, 'message', error)}", hint=hint
-    )
-
-
-def failure_of_death(attempt: Attempt, death: Death, out_of_memory: bool) -> Failure:
-    """What the death of a step process means for its attempt."""
-    details: Mapping[str, Any] = {
-        "exit_code": death.exit_code,
-        "signal": death.signal,
-        "peak_memory": death.peak_memory,
-        "traceback": death.last_lines,
-    }
-    used = f"its peak memory was {death.peak_memory / 2**20:.0f} MiB"
-    if death.cause == "canceled":
-        return Failure("canceled", "the attempt was canceled", **details)
-    if death.cause == "timeout":
-        return Failure("timeout", f"the step ran longer than its timeout of {attempt.task.timeout:g} s", **details)
-    if death.cause == "memory":
-        limit = attempt.task.resources.memory_bytes / 2**20
-        hint = "give it more in resources, or use less"
-        return Failure("memory", f"the step used more than its {limit:.0f} MiB of memory", hint=hint, **details)
-    if death.cause == "scratch":
-        limit = attempt.task.resources.scratch_bytes / 2**20
-        hint = "give it more in resources, or remove what it needs no longer"
-        words = f"the step kept more than its {limit:.0f} MiB in its working folder"
-        return Failure("scratch", words, hint=hint, **details)
-    if death.signal == "SIGKILL" and out_of_memory:
-        return Failure("memory", f"the system killed the step's process for want of memory; {used}", **details)
-    if death.signal == "SIGKILL":
-        return Failure("lost", f"the step's process was killed by SIGKILL from outside; {used}", **details)
-    if death.signal:
-        return Failure("user", f"the step's process died of {death.signal}; {used}", ("ProcessDied",), **details)
-    return Failure(
-        "user", f"the step's process exited with code {death.exit_code}; {used}", ("ProcessDied",), **details
-    )
-
-
-@cache
-def _vmstat() -> Path:
-    return Path("/proc/vmstat")
-
-
-def _oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory since boot; 0 where it does not say."""
-    with suppress(OSError, ValueError):
-        for line in _vmstat().read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    return 0

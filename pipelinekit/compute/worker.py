@@ -11,7 +11,7 @@ import importlib.metadata
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,8 @@ from distributed import get_worker, secede
 from distributed.comm.addressing import get_address_host
 
 from pipelinekit.compute.meeting import Meeting
-from pipelinekit.compute.supervisor import Emit, Supervisor
+from pipelinekit.compute.reports import Emit
+from pipelinekit.compute.supervisor import Supervisor
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, RankCame
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.environments import python_identity
@@ -48,8 +49,11 @@ def run_bundle(payload: str) -> str:
     fitting = [attempt for attempt in attempts if attempt.id not in known]
     cluster = _lent_cluster() if any(attempt.task.dask_client for attempt in fitting) else None
     emit, meet = _emitter(message["topic"], home), _meeting(message["topic"], fitting)
-    with _watched(supervisor, [attempt.id for attempt in fitting]):
-        events, unstarted = supervisor.run_bundle(fitting, emit, announce=True, cluster=cluster, meet=meet)
+    is_gone = _gone()
+    with _watched(supervisor, [attempt.id for attempt in fitting], is_gone):
+        events, unstarted = supervisor.run_bundle(
+            fitting, emit, announce=True, cluster=cluster, meet=meet, is_gone=is_gone
+        )
     told = [event_to_json(event) for event in [*refused, *events]]
     return dumps({**_where(home), "events": told, "unstarted": unstarted})
 
@@ -63,17 +67,27 @@ def _lent_cluster() -> dict[str, Any]:
     return {"address": worker.scheduler.address, "credentials": credentials}
 
 
-@contextmanager
-def _watched(supervisor: Supervisor, attempts: Sequence[str]) -> Iterator[None]:
-    """Stop the attempts when nobody waits for them any more: then their driver has died, or lost this worker."""
-    worker, done = get_worker(), threading.Event()
+def _gone() -> Callable[[], bool]:
+    """Tells whether nobody waits for this task any more: then its driver has died, or lost this worker."""
+    worker = get_worker()
     key = worker.get_current_task()
+
+    def is_gone() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is None or task.state == "cancelled"
+
+    return is_gone
+
+
+@contextmanager
+def _watched(supervisor: Supervisor, attempts: Sequence[str], is_gone: Callable[[], bool]) -> Iterator[None]:
+    """Leave the attempts to the run's next driver, or stop them, when nobody waits for them any more."""
+    done = threading.Event()
 
     def watch() -> None:
         while not done.wait(WATCH_SECONDS):
-            task = worker.state.tasks.get(key)
-            if task is None or task.state == "cancelled":
-                supervisor.cancel(attempts)
+            if is_gone():
+                supervisor.leave(attempts)
                 return
 
     threading.Thread(target=watch, daemon=True).start()
@@ -81,6 +95,13 @@ def _watched(supervisor: Supervisor, attempts: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         done.set()
+
+
+def claim(home: str, run: str) -> list[str]:
+    """The steps of a run that go on here although their driver is gone; the next one asks, and goes on with them."""
+    with _lock:
+        supervisor = _supervisors.get(home)
+    return supervisor.claim(run) if supervisor is not None else []
 
 
 def cancel(home: str, attempts: Sequence[str]) -> None:

@@ -89,7 +89,8 @@ class Attempt:
     """Everything that a worker needs to execute a step once; it carries digests, never data or code.
 
     Of what waits for room, attempts of a run with a higher `priority` go first; `idle` ones, which only execute again
-    what there is already, go last. One on several nodes is executed as so many attempts, each with its `rank`.
+    what there is already, go last. One on several nodes is executed as so many attempts, each with its `rank`. One that
+    `outlives` its driver goes on where that dies: another takes the run up, and asks for it again.
     """
 
     run: str
@@ -100,6 +101,7 @@ class Attempt:
     priority: int = 0
     idle: bool = False
     rank: Rank | None = None
+    outlives: bool = False
 
     @property
     def id(self) -> str:

@@ -84,6 +84,7 @@ class Orchestrator:
         self._shared: dict[str, list[Work]] = {}
         self._ready: deque[Work] = deque()
         self._out = Outbox(run)
+        self._made: dict[str, Work] = {}  # by key what this run has executed, where new results were asked for
         self._recorded = Recorded(recorded, self.works, failed or {})
         take_over(self.works, carried or {})
         self.open = sum(not (work.state is State.DONE or self._stands(work)) for work in self.works)
@@ -161,9 +162,12 @@ class Orchestrator:
     def _identify(self, work: Work) -> None:
         digests = work.step.keyed({port: value.digest for port, value in work.inputs.items()})
         work.key = self.fingerprints[work.node.step].key(digests)
+        made = None if work.forced else self._made.get(work.key)
         if not work.step.options.allow_reuse:
             work.reasons = (Reason("reuse off", "the step does not allow reuse"),)
             self._dispatch(work)
+        elif made is not None and made.state is State.DONE:
+            self._reuse(work, made.completion(self.run))
         elif work.forced or self.options.regenerates(work.name, work.node.name):
             work.forced = True
             work.reasons = work.reasons or (Reason("regenerate", "a new result was asked for"),)
@@ -400,7 +404,6 @@ class Orchestrator:
 
     def _fail(self, work: Work, failure: Failure, note: str = "") -> None:
         work.failure = failure
-        work.broken = True
         self._note_failure(work, failure)
         self._end(work, StepStatus.FAILED, note)
         self._stop_after_failure()
@@ -447,12 +450,13 @@ class Orchestrator:
         del self._leaders[work.key]
         if work.status is not StepStatus.COMPLETED:
             self._drop_claim(work)
+        elif self.options.regenerate:
+            self._made[work.key] = work
         for other in self._shared.pop(work.key, ()):
             if other.state is not State.HELD:
                 continue
             if work.status.good:
-                original = work.original if work.status is StepStatus.REUSED else (self.run, work.name)
-                self._reuse(other, Completion(work.filed_key or work.key, *original, work.outputs, work.seconds))
+                self._reuse(other, work.completion(self.run))
             else:
                 self._claim(other)
 

@@ -65,6 +65,12 @@ class Placing:
         if any(attempt.idle for attempt in self._pending):
             self._pending = deque(sorted(self._pending, key=lambda attempt: attempt.idle))
 
+    def add_at_work(self, attempt: Attempt) -> None:
+        """A node has this attempt already: it is sent there past the queue."""
+        self._open[attempt.id] = attempt
+        self._runs.add(attempt.run)
+        self._alone.add(attempt.id)
+
     def withdraw(self) -> list[str]:
         """Empty the queue; the ids of those that were in it. They are open still."""
         found = [attempt.id for attempt in self._pending if attempt.id in self._queued]
@@ -141,6 +147,10 @@ class Placing:
     def came_back(self, key: str) -> list[Attempt]:
         """A bundle is not on its way any more: what was in it; nothing if it came back before."""
         return self._bundles.pop(key, [])
+
+    def stopped_of(self, bundle: Iterable[Attempt]) -> list[str]:
+        """The ids of those of a bundle that are open, and that nobody wants any more."""
+        return [attempt.id for attempt in bundle if attempt.id in self._open and attempt.id in self._stopped]
 
     def not_begun(self, bundle: Iterable[Attempt], unstarted: Collection[str]) -> list[str]:
         """The node has left these of a bundle to others: they are queued, but for those that are returned.

@@ -22,7 +22,7 @@ from pipelinekit.domain.graphs import (
     predecessors,
     sources,
 )
-from pipelinekit.domain.runs import Failure, Reason, StepRecord, StepStatus, worst_status
+from pipelinekit.domain.runs import Completion, Failure, Reason, StepRecord, StepStatus, worst_status
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, dict_of, list_of, plain
 from pipelinekit.engine.carrying import CarriedStep
@@ -100,6 +100,11 @@ class Work:
     def worst_status(self) -> StepStatus:
         """What a mapped work whose elements have ended is shown as."""
         return worst_status(child.status for child in self.children or ())
+
+    def completion(self, run: str) -> Completion:
+        """The result of this work, which has ended well in that run, for others with its key."""
+        original = self.original if self.status is StepStatus.REUSED else (run, self.name)
+        return Completion(self.filed_key or self.key, *original, self.outputs, self.seconds)
 
     def output(self, name: str) -> StoredValue | None:
         """One output; of a mapped step the list over its elements. None when the step was skipped."""

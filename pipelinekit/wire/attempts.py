@@ -95,6 +95,8 @@ def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
     }
     if (rank := attempt.rank) is not None:
         document["rank"] = [rank.number, rank.count, rank.round, rank.address, rank.port]
+    if attempt.outlives:
+        document["outlives"] = True
     return document
 
 
@@ -102,7 +104,8 @@ def attempt_from_json(document: Mapping[str, Any], task: Task) -> Attempt:
     """An attempt of a task from JSON data."""
     inputs = values_from_json(document["inputs"])
     rank = Rank(*document["rank"]) if "rank" in document else None
-    return Attempt(document["run"], document["step"], document["number"], task, inputs, rank=rank)
+    about = document["run"], document["step"], document["number"], task, inputs
+    return Attempt(*about, rank=rank, outlives=document.get("outlives", False))
 
 
 def attempts_to_json(attempts: Sequence[Attempt]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from checklist.checking import Promise
 _CHAOS = "e2e/test_chaos.py::"
 _CRASHES = "e2e/test_crashes.py::"
 _DETACHED = "e2e/test_detached.py::"
+_TAKING = "e2e/test_taking_over.py::"
+_ORPHANS = "compute/test_orphans.py::TestOrphans::"
 _ANYWHERE = "e2e/test_dying_anywhere.py::"
 _POINTS = "reuse/test_crash_points.py::"
 _SHARED = "e2e/test_shared_clusters.py::"
@@ -38,7 +40,7 @@ DEATHS = [
     # -- deaths --------------------------------------------------------------------------------------------------------
     Promise(
         "A driver is killed: at any effect, twice in a row, while another takes its run up",
-        "Another takes the run up where it is detached; what had ended is not done again, and the outputs are the same.",
+        "Another takes the run up where it is detached; what had ended is not done again, what nodes were at goes on.",
         (
             _POINTS + "test_a_run_comes_to_its_end_whatever_effect_its_driver_died_at",
             _POINTS + "test_so_it_does_when_the_next_driver_dies_as_well",
@@ -47,11 +49,17 @@ DEATHS = [
             _CRASHES + "test_a_killed_driver_loses_nothing_and_leaves_no_process",
             _DETACHED + "test_a_killed_driver_is_replaced_and_nothing_that_had_ended_is_done_again",
             _SHARED + "test_what_a_dead_driver_left_on_a_node_is_stopped",
+            _TAKING + "test_steps_on_a_node_go_on_under_the_next_driver",
+            _TAKING + "test_what_ends_while_nobody_drives_is_not_done_again",
+            _TAKING + "test_what_was_taken_over_is_stopped_as_anything_is",
+            _ORPHANS + "test_one_that_nobody_comes_for_is_ended",
+            _ORPHANS + "test_one_that_was_asked_for_and_not_taken_is_ended",
+            _ORPHANS + "test_one_of_another_task_is_ended_and_the_new_one_executed",
             MANY_NODES,
             CHAOS,
             ALL_CHAOS,
         ),
-        "Attempts that are under way are not taken over by the next driver: nodes stop them, and they begin anew.",
+        "What a driver executes on its own machine (`local`) ends with it, and begins anew.",
     ),
     Promise(
         "A node is killed while it executes, or a step's process is",

@@ -4,13 +4,12 @@ import itertools
 import os
 import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import alive, wait_for
+from conftest import alive, own_children, wait_for
 
 from pipelinekit.bootstrap import make_supervisor
 from pipelinekit.compute.certificates import make_certificates
@@ -260,13 +259,3 @@ def test_a_scheduler_that_is_not_there_is_told(tmp_path, monkeypatch):
     with pytest.raises(ComputeError, match="cannot be used") as error:
         AttachedCompute("tcp://127.0.0.1:9", print, tmp_path, MAKER)
     assert "is a Dask scheduler running there" in error.value.hint
-
-
-def own_children():
-    """The step processes below this one that live; others may be ending just now."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if "pipelinekit.harness" in " ".join(process.cmdline()):
-                found.append(process.pid)
-    return found

@@ -43,6 +43,17 @@ def test_a_step_whose_input_makes_its_key_that_of_the_step_before_is_reused():
     assert bench.drive(chain("c"), name="2") is RunStatus.COMPLETED
 
 
+def test_a_new_result_that_was_asked_for_is_made_once_for_all_steps_of_its_key():
+    """The second comes when the first has ended: one run would show two results of one key."""
+    bench = Bench(lambda attempt, value: plain(value))
+    nodes = (Node("a", 0, {"x": Literal(1)}), Node("b", 0, {"x": OutputRef(0, "output")}))
+    for name in ("1", "2"):
+        options = RunOptions(regenerate=("*",))
+        assert bench.drive(Graph("pipe", (step("same"),), nodes), options, name=name) is RunStatus.COMPLETED
+        assert bench.executed == ["a"]
+        assert (str(bench.steps["b"].status), bench.steps["b"].original_run) == ("Reused", bench.run.id)
+
+
 def test_an_element_that_is_made_again_does_not_end_its_mapped_step_before_the_others():
     """`a[0]` is reused and found damaged while `a[1]` still executes: who reads all of `a` waits for both."""
     lengths, damaged = [], set()

@@ -13,11 +13,13 @@ from distributed.deploy.spec import SpecCluster
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.compute.clusters import security_of
+from pipelinekit.domain.computes import Cluster
 from pipelinekit.errors import ComputeError
 
 LOOPBACK = "127.0.0.1"
 ANY_PORT_HERE = f"{LOOPBACK}:0"  # None would be every address of the machine, for what else is told by HTTP
 DEATH_SECONDS = 60  # for which a node looks for a scheduler before it gives up
+OWN_BYTES = 256 * 2**20  # what a node's own process takes at most, beside what is computed in it
 
 
 @frozen
@@ -44,6 +46,14 @@ class Made:
 
     cluster: SpecCluster
     troubles: Callable[[], Sequence[str]]
+
+
+def memory_limit(definition: Cluster) -> int | str:
+    """Bytes that a node's own process may take before Dask pauses it.
+
+    Its steps have processes of their own, and what it is made of must not stop it for good where a node is small.
+    """
+    return definition.memory + OWN_BYTES if definition.memory else "auto"
 
 
 def spec_cluster(around: Circumstances, host: str, node: type[Any], options: Mapping[str, Any]) -> SpecCluster:

@@ -84,7 +84,7 @@ async def _live(order: Mapping[str, Any], tell: Tell) -> None:
         order["scheduler"],
         name=order["name"],
         nthreads=order["cores"],
-        memory_limit=order["memory"] or "auto",
+        memory_limit=order["memory"],
         resources=order["resources"],
         host=address_towards(place.hostname or "", place.port or 0) or socket.gethostname(),
         protocol="tls://",

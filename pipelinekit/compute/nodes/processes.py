@@ -7,7 +7,7 @@ import logging
 from distributed import LocalCluster
 
 from pipelinekit.compute.clusters import security_of
-from pipelinekit.compute.nodes.circumstances import ANY_PORT_HERE, LOOPBACK, Circumstances, Made
+from pipelinekit.compute.nodes.circumstances import ANY_PORT_HERE, LOOPBACK, Circumstances, Made, memory_limit
 from pipelinekit.domain.computes import Cluster
 
 
@@ -17,7 +17,7 @@ def make(definition: Cluster, around: Circumstances) -> Made:
         n_workers=0,
         threads_per_worker=definition.cores,
         processes=True,
-        memory_limit=definition.memory or "auto",
+        memory_limit=memory_limit(definition),
         resources=definition.node_resources,
         host=LOOPBACK,
         protocol="tls://",

@@ -20,7 +20,14 @@ import asyncssh
 from distributed import Status
 from distributed.deploy.spec import ProcessInterface
 
-from pipelinekit.compute.nodes.circumstances import Circumstances, Made, refuse_folder, scheduler_host, spec_cluster
+from pipelinekit.compute.nodes.circumstances import (
+    Circumstances,
+    Made,
+    memory_limit,
+    refuse_folder,
+    scheduler_host,
+    spec_cluster,
+)
 from pipelinekit.compute.nodes.hosts import STEADY_SECONDS, Hosts, Place
 from pipelinekit.compute.worker import software
 from pipelinekit.domain.computes import Cluster
@@ -52,7 +59,7 @@ def make(definition: Cluster, around: Circumstances) -> Made:
         "shared": around.shared,
         "folder": provider.folder,
         "cores": definition.cores,
-        "memory": definition.memory,
+        "memory": memory_limit(definition),
         "resources": definition.node_resources,
     }
     hosts = Hosts(reached)
