@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import datetime
 import enum
 import types
 from pathlib import PurePath
@@ -12,7 +11,7 @@ from pipelinekit.authoring.functions import Empty, arguments_of, has_return_anno
 from pipelinekit.classes import frozen
 from pipelinekit.domain.names import is_port_name
 from pipelinekit.domain.steps import WHOLE_OUTPUT, Canonical, Port
-from pipelinekit.domain.types import ANY, PortType
+from pipelinekit.domain.types import ANY, PortType, date_kind
 from pipelinekit.formats.paths import File, Folder
 from pipelinekit.formats.registry import Format, custom_format_of, data_kind
 from pipelinekit.late import late
@@ -31,8 +30,6 @@ _SCALARS: dict[Any, str] = {
     float: "float",
     str: "str",
     bytes: "bytes",
-    datetime.date: "date",
-    datetime.datetime: "datetime",
     types.NoneType: "none",
     None: "none",
     File: "file",
@@ -127,6 +124,8 @@ def _class(annotation: Any) -> PortType:
         return PortType(_SCALARS[annotation])
     if not isinstance(annotation, type):
         return ANY
+    if date := date_kind(annotation):
+        return PortType(date)
     if type(annotation) is not type and typing.is_typeddict(annotation):
         return PortType("dict", (ANY,))
     if issubclass(annotation, enum.Enum):

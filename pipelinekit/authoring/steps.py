@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from pipelinekit.authoring.current import current
@@ -22,6 +21,8 @@ from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import pipelinekit.authoring.annotations as annotating
     from pipelinekit.authoring import tracing
     from pipelinekit.domain import secrets as secret_rules

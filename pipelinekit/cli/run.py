@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from types import FrameType
 
+from pipelinekit import bundled
 from pipelinekit.bootstrap import Services, Workspace, open_services
 from pipelinekit.cli.parameters import add_parameter_arguments, add_queue_arguments, keep_target, queue_seconds
 from pipelinekit.cli.progress import Progress, Quiet
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     import argparse
     import signal
 
+    from pipelinekit import bundling
     from pipelinekit.cli import output, queueing, sending
     from pipelinekit.domain import run_queries
     from pipelinekit.runtime.turns import Turns
 else:
     signal = late("signal")
+    bundling = late("pipelinekit.bundling")
     output = late("pipelinekit.cli.output")
     queueing = late("pipelinekit.cli.queueing")
     sending = late("pipelinekit.cli.sending")  # to a server
@@ -171,6 +174,8 @@ def drive(
         print("\n".join(observer.summary(handle.record)))
         verified = [step.verified for step in observer.steps]
     services.trace_run(run)
+    if begun and turns is None and bundled.lacks_any():
+        bundling.keep()
     options = handle.record.options
     if DIFFERENT in verified and (options.check or options.verify == 1.0):
         return 1

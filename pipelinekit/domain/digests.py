@@ -10,8 +10,8 @@ Golden vectors in the tests pin the encoding; changing a byte of it is a change 
 
 from __future__ import annotations
 
-import datetime
-import struct
+from collections.abc import Callable
+from functools import cache
 
 from xxhash import xxh3_64_intdigest, xxh3_128, xxh3_128_hexdigest
 
@@ -21,10 +21,12 @@ from pipelinekit.typed import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     import hashlib
     import hmac
+    import struct
     import zlib
 else:
     hashlib = late("hashlib")
     hmac = late("hmac")
+    struct = late("struct")
     zlib = late("zlib")
 
 PREFIX = "xxh3:"
@@ -32,9 +34,9 @@ STRONG_PREFIX = "sha256:"
 DIGEST_LENGTH = len(PREFIX) + 32
 CHUNK = 256 * 1024  # bytes read at a time: the fastest size measured for read-and-hash
 
-_DOUBLE = struct.Struct(">d")
-_NAN = _DOUBLE.pack(float("nan"))
+_NAN = b"\x7f\xf8\0\0\0\0\0\0"  # as a double, whichever one it was
 _HEX = frozenset("0123456789abcdef")
+_DATES = {("datetime", "datetime"): b"t", ("datetime", "date"): b"d"}  # by their names: hardly a run needs the module
 
 
 def encode(value: Any) -> bytes:
@@ -61,7 +63,7 @@ def _encode(value: Any, parts: list[bytes]) -> None:
     elif kind is bool:
         parts.append(b"T" if value else b"F")
     elif kind is float:
-        parts.append(b"f" + (_DOUBLE.pack(value) if value == value else _NAN))
+        parts.append(b"f" + (_packed()(value) if value == value else _NAN))
     elif kind is list or kind is tuple:
         parts.append(b"l%d:" % len(value))
         for item in value:
@@ -73,12 +75,16 @@ def _encode(value: Any, parts: list[bytes]) -> None:
             _encode(item, parts)
     elif kind is bytes:
         parts.append(b"b%d:%b" % (len(value), value))
-    elif kind is datetime.datetime:
-        _encode_text(b"t", value.isoformat(), parts)
-    elif kind is datetime.date:
-        _encode_text(b"d", value.isoformat(), parts)
+    elif tag := _DATES.get((kind.__module__, kind.__qualname__)):
+        _encode_text(tag, value.isoformat(), parts)
     else:
         raise TypeError(f"{kind.__module__}.{kind.__qualname__} is not plain data and has no canonical encoding")
+
+
+@cache
+def _packed() -> Callable[[float], bytes]:
+    """What makes eight bytes of a float, most significant first."""
+    return struct.Struct(">d").pack
 
 
 def _encode_text(tag: bytes, text: str, parts: list[bytes]) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Mapping
 
 from pipelinekit.classes import field, frozen
 from pipelinekit.domain.types import PortType
 from pipelinekit.errors import UsageError
-from pipelinekit.typed import Any
+from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = late("datetime")
 
 _SIZES = {
     "": 1,
@@ -203,10 +208,10 @@ def parse_size(size: int | str) -> int:
 
 def parse_duration(duration: float | str | datetime.timedelta) -> float:
     """Seconds of a duration given as a number, a timedelta, or text such as `90s`, `12h` or `7d`. Raises UsageError."""
-    if isinstance(duration, datetime.timedelta):
-        return duration.total_seconds()
     if isinstance(duration, int | float):
         return float(duration)
+    if not isinstance(duration, str) and isinstance(duration, datetime.timedelta):
+        return duration.total_seconds()
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw]?)\s*", str(duration))
     if not match:
         raise UsageError(

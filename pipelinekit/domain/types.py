@@ -7,13 +7,18 @@ table: that is the reader's annotation.
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Callable
 from contextlib import suppress
 
 from pipelinekit.classes import frozen
-from pipelinekit.typed import Any
+from pipelinekit.late import late
+from pipelinekit.typed import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = late("datetime")
 
 SCALARS = frozenset({"none", "bool", "int", "float", "str", "bytes", "date", "datetime", "enum", "literal"})
 STORED_AS = {"table": "arrow", "array": "numpy", "bytes": "bytes", "file": "file", "folder": "folder"}
@@ -146,6 +151,9 @@ def problem(kind: PortType, value: Any) -> str:
             if value in kind.values:
                 return ""
             return f"expected one of {', '.join(map(str, kind.values))}, got {shorten(value)}"
+        case "date" | "datetime":
+            if date_kind(type(value)) == kind.kind:
+                return ""
         case "float":
             if type(value) is float or (type(value) is int and abs(value) < LARGEST):
                 return ""
@@ -155,14 +163,17 @@ def problem(kind: PortType, value: Any) -> str:
     return f"expected {describe(kind)}, got {type(value).__name__} {shorten(value)}"
 
 
+def date_kind(kind: type) -> str:
+    """`date` or `datetime` for the types of these names; else empty. Hardly a run needs the module to tell."""
+    return kind.__name__ if kind.__module__ == "datetime" and kind.__name__ in ("date", "datetime") else ""
+
+
 _PYTHON_TYPES: dict[str, type] = {
     "none": type(None),
     "bool": bool,
     "int": int,
     "str": str,
     "bytes": bytes,
-    "date": datetime.date,
-    "datetime": datetime.datetime,
 }
 
 

@@ -7,11 +7,11 @@ content may have different bytes, as tables do. Small plain data lies `inline`, 
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator
 
 from pipelinekit.classes import frozen
 from pipelinekit.domain.digests import digest
+from pipelinekit.domain.types import date_kind
 from pipelinekit.typed import Any
 
 PLAIN = "json"  # the format of plain data: None, bool, int, float, str, bytes, date, datetime, lists and dicts of them
@@ -122,7 +122,7 @@ def file_suffix(name: str) -> str:
 def why_not_plain(value: Any, path: str = "value") -> str:
     """What keeps `value` from being plain data, with the place inside it; empty when nothing does."""
     kind = type(value)
-    if value is None or kind in (bool, int, float, str, bytes, datetime.date, datetime.datetime):
+    if value is None or kind in (bool, int, float, str, bytes) or date_kind(kind):
         return ""
     if kind in (list, tuple):
         return next((why for i, item in enumerate(value) if (why := why_not_plain(item, f"{path}[{i}]"))), "")

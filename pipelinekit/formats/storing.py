@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import enum
 import itertools
 import os
@@ -10,16 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipelinekit.domain.digests import digest
-from pipelinekit.domain.types import PATHS, PortType, coerce, describe, problem
+from pipelinekit.domain.types import PATHS, PortType, coerce, date_kind, describe, problem
 from pipelinekit.domain.values import PLAIN, StoredValue, dict_of, list_of, plain, why_not_plain
 from pipelinekit.errors import UsageError
 from pipelinekit.formats.paths import store_file, store_folder
 from pipelinekit.formats.registry import custom_format_of, data_kind, find_format
+from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.values import dumps, plain_to_json
 
 if TYPE_CHECKING:
+    import datetime
+
     from pipelinekit.ports import Blobs
+else:
+    datetime = late("datetime")
 
 INLINE_LIMIT = 4096  # characters of JSON up to which plain data lies inline, with no blob
 _FORMAT_OF_KIND = {"table": "arrow", "array": "numpy"}
@@ -73,7 +77,7 @@ def normal(value: Any, kind: PortType) -> Any:
 
     What cannot be made plain is left as it is.
     """
-    if value is None or type(value) in (bool, int, float, str, bytes, datetime.date, datetime.datetime):
+    if value is None or type(value) in (bool, int, float, str, bytes) or date_kind(type(value)):
         return value
     if isinstance(value, enum.Enum):
         return value.name

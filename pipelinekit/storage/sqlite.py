@@ -27,7 +27,7 @@ from pipelinekit.storage.database import (
     statements,
     too_large,
 )
-from pipelinekit.storage.sqlite_library import sqlite3
+from pipelinekit.storage.sqlite_library import VERSION, sqlite3
 from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class SQLiteDatabase:
             )
         if version == 0:
             execute(f"pragma application_id = {APPLICATION_ID}")
-        self._write_behind(wait=not wal_is_safe(sqlite3.sqlite_version_info))
+        self._write_behind(wait=not wal_is_safe(VERSION))
         execute("pragma synchronous = full")
         if version < latest:
             self._migrate()
@@ -95,7 +95,7 @@ class SQLiteDatabase:
 
     def write_ahead(self) -> bool:
         """Have a write-ahead log as long as somebody has the file open; see `Database.write_ahead`."""
-        if not wal_is_safe(sqlite3.sqlite_version_info):
+        if not wal_is_safe(VERSION):
             return False
         execute = self._connection.execute
         execute(f"pragma busy_timeout = {AHEAD_SECONDS * 1000:.0f}")

@@ -14,6 +14,8 @@ if not TYPE_CHECKING:
     try:
         from pysqlite3 import dbapi2 as sqlite3
     except ImportError:  # not made for every machine
-        import sqlite3
+        import _sqlite3 as sqlite3  # `sqlite3` is this, with dates as values, for which it imports what no run needs
 
-__all__ = ["sqlite3"]
+VERSION = tuple(map(int, sqlite3.sqlite_version.split(".")))
+
+__all__ = ["VERSION", "sqlite3"]

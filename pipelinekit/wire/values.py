@@ -6,20 +6,21 @@ begins with `$`. Keys are sorted, so that equal data has one text.
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 from collections.abc import Iterator, Mapping
 
-from pipelinekit.domain.types import PathRef
+from pipelinekit.domain.types import PathRef, date_kind
 from pipelinekit.domain.values import PLAIN, StoredValue
 from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import binascii
+    import datetime
 else:
     binascii = late("binascii")
+    datetime = late("datetime")
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _decode = json.JSONDecoder().decode
@@ -66,10 +67,8 @@ def plain_to_json(value: Any) -> Any:
         return {"$map": sorted(pairs, key=lambda pair: dumps(pair[0]))}
     if kind is bytes:
         return {"$bytes": binascii.b2a_base64(value, newline=False).decode("ascii")}
-    if kind is datetime.datetime:
-        return {"$datetime": value.isoformat()}
-    if kind is datetime.date:
-        return {"$date": value.isoformat()}
+    if date := date_kind(kind):
+        return {f"${date}": value.isoformat()}
     if kind is PathRef:
         if value.dataset:
             return {"$dataset": [value.path, value.dataset]}

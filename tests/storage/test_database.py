@@ -7,6 +7,7 @@ from seams import Child, small_disk
 
 from pipelinekit.domain.run_queries import RunQuery
 from pipelinekit.errors import StorageError
+from pipelinekit.storage import sqlite
 from pipelinekit.storage.database import migrations
 from pipelinekit.storage.run_queries import SQLRunQueries
 from pipelinekit.storage.sqlite import APPLICATION_ID, SQLiteDatabase, wal_is_safe
@@ -260,7 +261,7 @@ def test_releases_with_the_fault_may_not(version):
 
 @pytest.mark.parametrize(("version", "is_wal"), [((3, 51, 2), False), ((3, 51, 3), True)])
 def test_a_server_writes_ahead_only_where_it_is_safe(tmp_path, monkeypatch, version, is_wal):
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(sqlite, "VERSION", version)
     database = SQLiteDatabase(tmp_path / "records.db")
     assert database.write_ahead() == is_wal
     add(database, "one")

@@ -4,6 +4,7 @@ import pytest
 from seams import children
 
 from pipelinekit.errors import StorageError
+from pipelinekit.storage import sqlite
 from pipelinekit.storage.sqlite import SQLiteDatabase, wal_is_safe
 from pipelinekit.storage.sqlite_library import sqlite3
 
@@ -75,12 +76,12 @@ def test_a_database_of_another_program_is_refused_whatever_its_version(tmp_path,
 
 def test_a_file_with_a_write_ahead_log_gives_it_up_where_it_is_not_safe(tmp_path, monkeypatch):
     path = tmp_path / "records.db"
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
+    monkeypatch.setattr(sqlite, "VERSION", (3, 51, 3))
     database = SQLiteDatabase(path)
     assert database.write_ahead()
     database.write_returning("add_experiment", ("one", 0.0))
     database.close()
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
+    monkeypatch.setattr(sqlite, "VERSION", (3, 51, 2))
     database = SQLiteDatabase(path)
     database.write_returning("add_experiment", ("two", 0.0))
     assert not (tmp_path / "records.db-wal").exists()
@@ -94,7 +95,7 @@ def test_a_server_writes_ahead_and_whoever_is_alone_afterwards_leaves_one_file_t
     assert not (tmp_path / "records.db-wal").exists()
     server = SQLiteDatabase(path)
     if not server.write_ahead():
-        assert not wal_is_safe(sqlite3.sqlite_version_info)
+        assert not wal_is_safe(sqlite.VERSION)
         return  # nobody writes ahead here
     plain.write_returning("add_experiment", ("two", 0.0))
     beside = SQLiteDatabase(path)
