@@ -21,7 +21,7 @@ from distributed.client import ClosedClientError
 from pipelinekit.compute import worker
 from pipelinekit.compute.clusters import CONNECT_SECONDS, count_workers
 from pipelinekit.compute.dask_gangs import DaskGangs, Place
-from pipelinekit.compute.dask_orphans import LeftAtWork
+from pipelinekit.compute.dask_orphans import nodes_of
 from pipelinekit.compute.preferences import KEYS, can_prefer
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, Task
 from pipelinekit.domain.runs import MOST_PRIORITY, Failure
@@ -73,7 +73,6 @@ class DaskCompute:
         self._lock = threading.RLock()
         self._placing = Placing(slots)
         self._whereabouts = Whereabouts()
-        self._left = LeftAtWork(self._home)
         self._futures: dict[str, Future[str]] = {}  # of bundles on their way
         self._gangs = DaskGangs(self._live_client, self._home, self._places, self._submit_rank, sink)
         self._closed = False
@@ -97,7 +96,7 @@ class DaskCompute:
             else:
                 fit.append(attempt)
         single = [attempt for attempt in fit if attempt.task.nodes == 1]
-        left = self._left.nodes_of(single, self._live_client())
+        left = nodes_of(single, self._live_client(), self._home)
         with self._lock:
             self._placing.add([attempt for attempt in single if attempt.id not in left])
             for attempt in single:

@@ -14,30 +14,18 @@ from pipelinekit.domain.attempts import Attempt
 ASK_SECONDS = 3.0  # nodes that answer later are not waited for: what they have is executed anew
 
 
-class LeftAtWork:
-    """Asks the nodes, once, when an attempt of a run comes that cannot be the first at its step."""
+def nodes_of(attempts: Sequence[Attempt], client: Client | None, home: str) -> dict[str, str]:
+    """Which node goes on with which of these attempts, by their ids; all nodes of the cluster are asked."""
+    wanted = [attempt.id for attempt in attempts if attempt.continues]
+    if client is None or not wanted:
+        return {}
+    answers: dict[str, list[str]] = {}
 
-    def __init__(self, home: str) -> None:
-        self._home = home
-        self._nodes: dict[str, dict[str, str]] = {}  # by run and step
+    def ask() -> None:
+        with suppress(Exception):  # of a connection: whatever Dask raises, what is left is executed anew
+            answers.update(client.run(worker.claim, home, wanted, on_error="ignore"))
 
-    def nodes_of(self, attempts: Sequence[Attempt], client: Client | None) -> dict[str, str]:
-        """Which node has which of these attempts, by their ids: that one goes on there."""
-        later = [attempt for attempt in attempts if attempt.outlives and attempt.number > 1]
-        if client is not None:
-            for run in {attempt.run for attempt in later}.difference(self._nodes):
-                self._nodes[run] = self._ask(run, client)
-        found = {attempt.id: self._nodes.get(attempt.run, {}).pop(attempt.step, "") for attempt in later}
-        return {attempt: node for attempt, node in found.items() if node}
-
-    def _ask(self, run: str, client: Client) -> dict[str, str]:
-        answers: dict[str, list[str]] = {}
-
-        def ask() -> None:
-            with suppress(Exception):  # of a connection: whatever Dask raises, what is left is executed anew
-                answers.update(client.run(worker.claim, self._home, run, on_error="ignore"))
-
-        asking = threading.Thread(target=ask, daemon=True)
-        asking.start()
-        asking.join(ASK_SECONDS)
-        return {step: node for node, steps in dict(answers).items() for step in steps}
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(ASK_SECONDS)
+    return {attempt: node for node, found in dict(answers).items() for attempt in found}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from itertools import filterfalse
 from typing import Any
 
 from pipelinekit.classes import replace
@@ -65,9 +64,19 @@ class Running:
         is_whole = self.characters <= MOST_CHARACTERS
         return self.has_begun and self.attempt.outlives and self.attempt.rank is None and is_whole
 
-    def is_before(self, attempt: Attempt) -> bool:
-        """Whether that is a later attempt at the same step of a run."""
-        return _place(self.attempt) == _place(attempt) and self.attempt.number < attempt.number
+    @property
+    def place(self) -> tuple[str, str]:
+        """Run and step."""
+        return self.attempt.run, self.attempt.step
+
+    def is_before(self, attempt: str) -> bool:
+        """Whether that is a later attempt at the same step; where this has ended, the very next.
+
+        How an attempt ended before that one is recorded, or was given up.
+        """
+        run, step, number = split_id(attempt)
+        later = number - self.attempt.number
+        return self.place == (run, step) and (later == 1 if self.ended is not None else later > 0)
 
     def is_stale(self, now: float) -> bool:
         """Whether it has ended, and nobody is waited for any more who would want to know."""
@@ -91,7 +100,7 @@ class Orphans:
     def keep(self, running: Running) -> None:
         """Keep one that nobody carries, for as long as its next driver is waited for."""
         with self._lock:
-            self._waiting[_place(running.attempt)] = running
+            self._waiting[running.place] = running
         patience = PATIENCE_SECONDS if running.until is None else running.until - time.monotonic()
         timer = threading.Timer(max(patience, 0.0), self._drop, [running])
         timer.daemon = True
@@ -105,7 +114,7 @@ class Orphans:
         running.ended, running.until = ended, now + PATIENCE_SECONDS
         with self._lock:
             self._waiting = {place: kept for place, kept in self._waiting.items() if not kept.is_stale(now)}
-            self._waiting[_place(running.attempt)] = running
+            self._waiting[running.place] = running
             self._make_room()
 
     def _make_room(self) -> None:
@@ -116,20 +125,24 @@ class Orphans:
             if characters <= MOST_CHARACTERS:
                 break
             characters -= running.characters
-            del self._waiting[_place(running.attempt)]
+            del self._waiting[running.place]
 
-    def steps_of(self, run: str) -> list[str]:
-        """The steps of a run that are waited for here."""
+    def among(self, attempts: Sequence[str]) -> list[str]:
+        """Those of these attempts that would go on with one of them."""
         with self._lock:
-            return [step for of, step in self._waiting if of == run]
+            return [attempt for attempt in attempts if self._before(attempt) is not None]
+
+    def _before(self, attempt: str) -> Running | None:
+        kept = self._waiting.get(split_id(attempt)[:2])
+        return kept if kept is not None and kept.is_before(attempt) else None
 
     def take(self, attempt: Attempt) -> Running | None:
         """The one that this attempt goes on with, and that is not kept any more. One of another task is ended."""
         with self._lock:
-            found = self._waiting.get(_place(attempt))
-            if found is None or not found.is_before(attempt):
+            found = self._before(attempt.id)
+            if found is None:
                 return None
-            del self._waiting[_place(attempt)]
+            del self._waiting[found.place]
         if (found.attempt.task, found.attempt.inputs) == (attempt.task, attempt.inputs):
             return found
         self._end(found)
@@ -137,12 +150,11 @@ class Orphans:
 
     def stop(self, attempts: Sequence[str]) -> None:
         """End those that these would go on with: nobody wants them any more."""
-        found = []
         with self._lock:
-            for run, step, number in map(split_id, filterfalse(is_rank, attempts if self._waiting else ())):
-                kept = self._waiting.get((run, step))
-                if kept is not None and kept.attempt.number < number:
-                    found.append(self._waiting.pop((run, step)))
+            kept = [self._before(attempt) for attempt in attempts if not is_rank(attempt)] if self._waiting else []
+            found = [running for running in kept if running is not None]
+            for running in found:
+                self._waiting.pop(running.place, None)
         for running in found:
             self._end(running)
 
@@ -156,11 +168,7 @@ class Orphans:
 
     def _drop(self, running: Running) -> None:
         with self._lock:
-            if self._waiting.get(_place(running.attempt)) is not running:
+            if self._waiting.get(running.place) is not running:
                 return
-            del self._waiting[_place(running.attempt)]
+            del self._waiting[running.place]
         self._end(running)
-
-
-def _place(attempt: Attempt) -> tuple[str, str]:
-    return attempt.run, attempt.step

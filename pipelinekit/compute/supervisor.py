@@ -28,7 +28,16 @@ from pipelinekit.compute.secrets import SecretsFor, no_secrets, read_secrets
 from pipelinekit.compute.sources import source_folder
 from pipelinekit.compute.transfers import Transfers
 from pipelinekit.compute.watchdog import end_marked
-from pipelinekit.domain.attempts import Attempt, AttemptEnded, AttemptEvent, AttemptStarted, LogChunk, Task, Told
+from pipelinekit.domain.attempts import (
+    Attempt,
+    AttemptEnded,
+    AttemptEvent,
+    AttemptStarted,
+    LogChunk,
+    Task,
+    Told,
+    split_id,
+)
 from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.runs import Failure
 from pipelinekit.errors import ComputeError, PipelinekitError
@@ -162,16 +171,17 @@ class Supervisor:
         stay = {running.attempt.id for running in left}
         self.cancel([attempt for attempt in attempts if attempt not in stay])
 
-    def claim(self, run: str) -> list[str]:
-        """The steps of a run that are at work here, or have ended since their driver has gone; its next one asks.
-
-        Who carries one of them makes room, and its next attempt goes on with it.
-        """
+    def claim(self, attempts: Sequence[str]) -> list[str]:
+        """Those of these attempts that go on with one here, of an earlier driver: who carries that one makes room."""
+        wanted = {split_id(attempt)[:2]: attempt for attempt in attempts}
+        found = self._orphans.among(attempts)
         with self._lock:
-            found = [item for item in self._busy.values() if item.attempt.run == run and item.can_change_hands]
-            for running in found:
-                running.claimed = True
-        return [running.attempt.step for running in found] + self._orphans.steps_of(run)
+            for running in self._busy.values():
+                attempt = wanted.get(running.place, "")
+                if attempt and running.is_before(attempt) and running.can_change_hands:
+                    running.claimed = True
+                    found.append(attempt)
+        return found
 
     def prepare(self, attempt: Attempt, modules: Sequence[str], count: int) -> None:
         """Start processes ahead of need, for attempts like this one; those wait for them."""
@@ -207,7 +217,7 @@ class Supervisor:
     # -- one attempt -------------------------------------------------------------------------------------------------
 
     def _run(self, attempt: Attempt, report: Report) -> AttemptEnded:
-        if attempt.outlives and attempt.number > 1 and (left := self._take_over(attempt)) is not None:
+        if attempt.continues and (left := self._take_over(attempt)) is not None:
             return self._go_on(left, attempt, report)
         began = time.time()
         try:
@@ -298,7 +308,7 @@ class Supervisor:
         """The attempt that this one goes on with, once who carries it has made room."""
 
         def is_left() -> bool:
-            return not any(running.claimed and running.is_before(attempt) for running in self._busy.values())
+            return not any(running.claimed and running.is_before(attempt.id) for running in self._busy.values())
 
         with self._lock:
             self._came.wait_for(is_left, timeout=ROOM_SECONDS)

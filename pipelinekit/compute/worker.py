@@ -97,11 +97,11 @@ def _watched(supervisor: Supervisor, attempts: Sequence[str], is_gone: Callable[
         done.set()
 
 
-def claim(home: str, run: str) -> list[str]:
-    """The steps of a run that go on here although their driver is gone; the next one asks, and goes on with them."""
+def claim(home: str, attempts: Sequence[str]) -> list[str]:
+    """Those of these attempts that are to go on here, with what an earlier driver began."""
     with _lock:
         supervisor = _supervisors.get(home)
-    return supervisor.claim(run) if supervisor is not None else []
+    return supervisor.claim(attempts) if supervisor is not None else []
 
 
 def cancel(home: str, attempts: Sequence[str]) -> None:

@@ -90,7 +90,8 @@ class Attempt:
 
     Of what waits for room, attempts of a run with a higher `priority` go first; `idle` ones, which only execute again
     what there is already, go last. One on several nodes is executed as so many attempts, each with its `rank`. One that
-    `outlives` its driver goes on where that dies: another takes the run up, and asks for it again.
+    `outlives` its driver goes on where that dies: another takes the run up, and asks for it again by an attempt that
+    `continues`.
     """
 
     run: str
@@ -102,6 +103,7 @@ class Attempt:
     idle: bool = False
     rank: Rank | None = None
     outlives: bool = False
+    continues: bool = False
 
     @property
     def id(self) -> str:

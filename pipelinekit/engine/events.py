@@ -118,7 +118,8 @@ class Observed:
 class Start:
     """Execute an attempt of a step with these inputs. `position` is the step's place in the graph's steps.
 
-    An `idle` attempt only shows whether a result comes out again, and leaves room to all others.
+    An `idle` attempt only shows whether a result comes out again, and leaves room to all others. One that `continues`
+    may find that of before, which an earlier driver began, still at work.
     """
 
     step: str
@@ -127,6 +128,7 @@ class Start:
     key: str
     inputs: Mapping[str, StoredValue]
     idle: bool = False
+    continues: bool = False
 
 
 @frozen

@@ -27,7 +27,6 @@ from pipelinekit.engine.events import (
     LookedUp,
     Observed,
     Sleep,
-    Start,
     Stop,
     Woken,
 )
@@ -312,13 +311,10 @@ class Orchestrator:
     # -- execution -------------------------------------------------------------------------------------------------
 
     def _dispatch(self, work: Work) -> None:
-        work.state = State.EXECUTING
-        work.attempt += 1
-        work.failure, work.overdue = None, False
+        start = work.begin()
         self._attempts[attempt_id(self.run, work.name, work.attempt)] = work
         self._show(work, StepStatus.QUEUED, "")
-        idle = work.expected is not None
-        self._out.ask(Start(work.name, work.attempt, work.node.step, work.key, work.inputs, idle))
+        self._out.ask(start)
         if longest := work.step.options.queue_timeout:
             self._out.ask(Sleep(work.name, longest, work.attempt))
 

@@ -26,6 +26,7 @@ from pipelinekit.domain.runs import Completion, Failure, Reason, StepRecord, Ste
 from pipelinekit.domain.types import PathRef
 from pipelinekit.domain.values import StoredValue, dict_of, list_of, plain
 from pipelinekit.engine.carrying import CarriedStep
+from pipelinekit.engine.events import Start
 from pipelinekit.engine.verification import Expected
 
 _TOLD_BY_VALUE = frozenset({int, str, bool})  # not float: 0.0 equals -0.0
@@ -75,6 +76,7 @@ class Work:
     outputs: Mapping[str, StoredValue] = field(default_factory=dict)
     original: tuple[str, str] = ("", "")
     attempt: int = 0
+    left: bool = False  # whether an attempt of it, which an earlier driver began, may be at work still
     failed: tuple[tuple[str, str], ...] = ()  # of its failed attempts the kind of each failure, and what it said
     overdue: bool = False  # its attempt was stopped as it had waited too long for room
     forced: bool = False
@@ -100,6 +102,15 @@ class Work:
     def worst_status(self) -> StepStatus:
         """What a mapped work whose elements have ended is shown as."""
         return worst_status(child.status for child in self.children or ())
+
+    def begin(self) -> Start:
+        """Its next attempt."""
+        self.state = State.EXECUTING
+        self.attempt += 1
+        self.failure, self.overdue = None, False
+        idle, continues = self.expected is not None, self.left
+        self.left = False
+        return Start(self.name, self.attempt, self.node.step, self.key, self.inputs, idle, continues)
 
     def completion(self, run: str) -> Completion:
         """The result of this work, which has ended well in that run, for others with its key."""

@@ -114,8 +114,13 @@ class Performer:
         if start.position not in self._tasks:
             self._tasks[start.position] = self._task(self._graph.steps[start.position], variables)
         about = self._run.id, start.step, start.attempt, self._tasks[start.position], start.inputs
-        outlives = self._run.detached and not start.idle
-        return Attempt(*about, priority=self._run.options.priority, idle=start.idle, outlives=outlives)
+        return Attempt(
+            *about,
+            priority=self._run.options.priority,
+            idle=start.idle,
+            outlives=self._run.detached and not start.idle,
+            continues=start.continues,
+        )
 
     def _task(self, step: CompiledStep, variables: Mapping[str, str]) -> Task:
         definition, options = step.definition, step.options

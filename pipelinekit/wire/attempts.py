@@ -97,6 +97,8 @@ def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
         document["rank"] = [rank.number, rank.count, rank.round, rank.address, rank.port]
     if attempt.outlives:
         document["outlives"] = True
+    if attempt.continues:
+        document["continues"] = True
     return document
 
 
@@ -105,7 +107,8 @@ def attempt_from_json(document: Mapping[str, Any], task: Task) -> Attempt:
     inputs = values_from_json(document["inputs"])
     rank = Rank(*document["rank"]) if "rank" in document else None
     about = document["run"], document["step"], document["number"], task, inputs
-    return Attempt(*about, rank=rank, outlives=document.get("outlives", False))
+    outlives, continues = document.get("outlives", False), document.get("continues", False)
+    return Attempt(*about, rank=rank, outlives=outlives, continues=continues)
 
 
 def attempts_to_json(attempts: Sequence[Attempt]) -> dict[str, Any]:

@@ -56,6 +56,10 @@ class TestOrphans:
         yield node
         node.supervisor.close(now=True)
 
+    def next(self, attempt, number=2, **changes):
+        """The next driver's attempt at the same step."""
+        return replace(attempt, number=number, continues=True, **changes)
+
     def first(self, function="sleep", value=60, **details):
         return replace(self.attempt("long", function, value, **details), outlives=True)
 
@@ -67,10 +71,10 @@ class TestOrphans:
 
     def test_it_goes_on_as_the_next_attempt_which_tells_all_again(self, node):
         first = self.first(value=1.5)
-        second = replace(first, number=2)
+        second = self.next(first)
         self.begun(node, first)
         node.lose(first)
-        assert node.supervisor.claim("run") == ["long"]
+        assert node.supervisor.claim([second.id]) == [second.id]
         node.give(second)
         wait_for(lambda: second.id in node.ended)
         assert node.ended[second.id].outputs == {"output": plain(1.5)}
@@ -84,13 +88,23 @@ class TestOrphans:
         node.gone.add(first.id)
         node.give(first)
         wait_for(lambda: first.id in node.ended)
-        assert node.supervisor.claim("other run") == []
-        assert node.supervisor.claim("run") == ["long"]
+        assert node.supervisor.claim(["other/long/2", "run/other/2", "run/long/1"]) == []
+        assert node.supervisor.claim(["run/long/2"]) == ["run/long/2"]
+        assert node.supervisor.claim(["run/long/3"]) == [], "what has ended is given to the very next attempt"
         for number in (2, 3):
-            node.give(replace(first, number=number))
+            node.give(self.next(first, number))
             wait_for(lambda number=number: f"run/long/{number}" in node.ended)
         began = [node.told(replace(first, number=number), AttemptStarted)[0].at for number in (1, 2, 3)]
         assert began[0] == began[1] < began[2]
+
+    def test_one_that_is_tried_again_by_the_same_driver_is_executed_again(self, node):
+        first = self.first("double", 4)
+        node.gone.add(first.id)
+        second = replace(first, number=2)
+        for attempt in (first, second):
+            node.give(attempt)
+            wait_for(lambda attempt=attempt: attempt.id in node.ended)
+        assert node.told(first, AttemptStarted)[0].at < node.told(second, AttemptStarted)[0].at
 
     def test_one_that_nobody_comes_for_is_ended(self, node, monkeypatch):
         monkeypatch.setattr(supervisor, "PATIENCE_SECONDS", 0.3)
@@ -99,7 +113,7 @@ class TestOrphans:
         node.lose(first)
         wait_for(lambda: first.id in node.ended)
         assert node.ended[first.id].failure.kind == "canceled"
-        assert node.supervisor.claim("run") == []
+        assert node.supervisor.claim(["run/long/2"]) == []
         assert [pid for pid in processes if not alive(pid)]
 
     def test_one_that_was_asked_for_and_not_taken_is_ended(self, node, monkeypatch):
@@ -107,7 +121,7 @@ class TestOrphans:
         first = self.first()
         processes = self.begun(node, first)
         node.lose(first)
-        assert node.supervisor.claim("run") == ["long"]
+        assert node.supervisor.claim(["run/long/2"]) == ["run/long/2"]
         wait_for(lambda: first.id in node.ended)
         assert node.ended[first.id].failure.kind == "lost", "its slot is free for the one that goes on with it"
         wait_for(lambda: [pid for pid in processes if not alive(pid)], 10)
@@ -116,8 +130,8 @@ class TestOrphans:
         first = self.first(value=60)
         processes = self.begun(node, first)
         node.lose(first)
-        node.supervisor.claim("run")
-        other = replace(first, number=2, inputs={"x": plain(0)})
+        node.supervisor.claim(["run/long/2"])
+        other = self.next(first, inputs={"x": plain(0)})
         node.give(other)
         wait_for(lambda: other.id in node.ended)
         assert node.ended[other.id].outputs == {"output": plain(0)}
@@ -126,7 +140,7 @@ class TestOrphans:
     def test_one_that_does_not_outlive_its_driver_is_stopped_at_once(self, node):
         first = replace(self.first(), outlives=False)
         self.begun(node, first)
-        assert node.supervisor.claim("run") == []
+        assert node.supervisor.claim(["run/long/2"]) == []
         node.lose(first)
         wait_for(lambda: first.id in node.ended)
         assert node.ended[first.id].failure.kind == "canceled"
@@ -135,7 +149,7 @@ class TestOrphans:
         monkeypatch.setattr(orphans, "MOST_CHARACTERS", 5)
         first = self.first()
         self.begun(node, first)
-        assert node.supervisor.claim("run") == []
+        assert node.supervisor.claim(["run/long/2"]) == []
         node.lose(first)
         wait_for(lambda: first.id in node.ended)
 
@@ -143,10 +157,10 @@ class TestOrphans:
         first = self.first()
         processes = self.begun(node, first)
         node.lose(first)
-        node.supervisor.claim("run")
+        node.supervisor.claim(["run/long/2"])
         wait_for(lambda: first.id in node.ended)
         node.supervisor.cancel([first.id])
-        assert node.supervisor.claim("run") == ["long"], "an earlier driver has no say any more"
+        assert node.supervisor.claim(["run/long/2"]) == ["run/long/2"], "an earlier driver has no say any more"
         node.supervisor.cancel([replace(first, number=2).id])
-        assert node.supervisor.claim("run") == []
+        assert node.supervisor.claim(["run/long/2"]) == []
         assert [pid for pid in processes if not alive(pid)]

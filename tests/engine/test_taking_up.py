@@ -128,6 +128,26 @@ def test_attempts_of_a_dead_driver_count_but_the_one_that_it_took_with_it():
     assert attempts == [1, 2, 3, 4], "the first had failed, and so did the third and the last"
 
 
+def test_an_attempt_continues_only_what_an_earlier_driver_began_and_is_not_known_to_have_ended():
+    def function(step, inputs, attempt):
+        raise ValueError("always")
+
+    graph = Drawing().node("a", 1, options=StepOptions(retry=Retry(3))).graph()
+    seen = set()
+    for turns in range(10):
+        world = World(function)
+        if world.run(graph, die_after=turns) is not None:
+            break
+        assert not any(start.continues for start in world.started.values()), "nothing was begun before it"
+        last = max(attempt for _, attempt in world.started)
+        has_failed = last in world.failed.get("a", {})
+        world.take_up(graph)
+        continued = {attempt for (_, attempt), start in world.started.items() if start.continues}
+        assert continued == (set() if has_failed else {last + 1})
+        seen.add(has_failed)
+    assert seen == {True, False}
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from([ValueError, Late, Lost, Damaged]), min_size=1, max_size=6),
