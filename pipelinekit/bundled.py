@@ -18,7 +18,9 @@ OWN = "pipelinekit."
 BEFORE = {f"{OWN}typed", f"{OWN}cli", __name__}
 LENGTH = 8  # bytes of the number that the file begins with: how long the index is that follows; then come the codes
 
-# by a module's name: its file, what this was, whether it is a package, where its bytecode lies, and where its code is
+FOLDER = os.path.dirname(os.path.abspath(__file__))  # a copy of it has a copy of the file, which is of no use there
+
+# by a module's name: its file in the folder, what this was, whether it is a package, and where bytecode and code lie
 Index = dict[str, tuple[str, tuple[int, ...], bool, str, int, int]]
 
 index: Index = {}
@@ -47,9 +49,10 @@ class Finder:
         kept = index.get(name)
         if kept is None:
             return None
-        file, state, is_package, bytecode = kept[:4]
-        if state_of(file) != state:
+        path, state, is_package, bytecode = kept[:4]
+        if state_of(path) != state:
             return None
+        file = os.path.join(FOLDER, path)
         taken.add(name)
         spec = ModuleSpec(name, Loader(name, file), origin=file, is_package=is_package)
         spec.has_location, spec.cached = True, bytecode
@@ -89,16 +92,16 @@ def code_of(name: str) -> bytes:
     return os.pread(_file, length, _begin + start)
 
 
-def state_of(file: str) -> tuple[int, ...]:
-    """What changes when a file does; empty where there is none."""
+def state_of(path: str) -> tuple[int, ...]:
+    """What changes when a file of the folder does; empty where there is none."""
     try:
-        found = os.stat(file)
+        found = os.stat(os.path.join(FOLDER, path))
     except OSError:
         return ()
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def place() -> str:
-    """The file of the bundle: beside the bytecode of this module, wherever that is kept."""
+    """The file of this Python's bundle: beside the bytecode of this module, wherever that is kept."""
     bytecode: str = __spec__.cached or ""
-    return f"{bytecode.removesuffix('.pyc')}.modules"
+    return f"{bytecode.removesuffix('.pyc')}-{sys.hexversion:x}.modules"

@@ -31,10 +31,10 @@ def keep() -> None:
 
 def _from_bundle(name: str) -> tuple[_About, bytes] | None:
     """A module as the bundle has it; None where its file is another by now."""
-    file, state, is_package, bytecode, *_ = bundled.index[name]
-    if bundled.state_of(file) != state:
+    path, state, is_package, bytecode, *_ = bundled.index[name]
+    if bundled.state_of(path) != state:
         return None
-    return (file, state, is_package, bytecode), bundled.code_of(name)
+    return (path, state, is_package, bytecode), bundled.code_of(name)
 
 
 def _from_bytecode(name: str) -> tuple[_About, bytes] | None:
@@ -42,11 +42,12 @@ def _from_bytecode(name: str) -> tuple[_About, bytes] | None:
     spec = sys.modules[name].__spec__
     if spec is None or spec.origin is None or not spec.cached or type(spec.loader) is not SourceFileLoader:
         return None
-    state = bundled.state_of(spec.origin)
+    path = os.path.relpath(spec.origin, bundled.FOLDER)
+    state = bundled.state_of(path)
     code = marshal.dumps(spec.loader.get_code(name))
-    if bundled.state_of(spec.origin) != state:
+    if bundled.state_of(path) != state:
         return None
-    return (spec.origin, state, spec.submodule_search_locations is not None, spec.cached), code
+    return (path, state, spec.submodule_search_locations is not None, spec.cached), code
 
 
 def _write(data: bytes) -> None:

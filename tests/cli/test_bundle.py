@@ -103,6 +103,16 @@ def test_a_module_that_has_changed_is_loaded_as_it_is(package):
     assert package.others() == FIRST, "and so it is in the bundle by now"
 
 
+def test_a_copy_of_the_package_loads_its_own_modules(package):
+    package.run()
+    copy = Package(package.project, package.folder.parent / "copy")
+    shutil.copytree(package.folder, copy.folder)
+    module = copy.folder / "pipelinekit/cli/progress.py"
+    module.write_text(module.read_text().replace(DONE, DONE.upper()))
+    assert DONE.upper() in copy.run()
+    assert copy.others() == FIRST
+
+
 @pytest.mark.parametrize(
     "damage", [lambda data: b"", lambda data: data[:-200_000], lambda data: b"\xff" * 100, lambda data: data[:9]]
 )
