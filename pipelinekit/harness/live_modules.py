@@ -7,11 +7,10 @@ while its module is loaded, or imports one that is younger than the process, is 
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 import time
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from pathlib import Path
 from types import ModuleType
 
@@ -24,7 +23,6 @@ from pipelinekit.late import LOADED_AT, LOADED_BEFORE
 from pipelinekit.ports import Blobs
 
 CLOCKS_DIFFER = 0.01  # seconds by which file times may lie before those of the clock: they are set once a tick
-_HEADER = 16  # bytes of a file of bytecode before the code itself (PEP 552)
 
 
 class LiveModules:
@@ -121,10 +119,10 @@ def _has_odd_bytecode(module: ModuleType, file: str, changed: float) -> bool:
     try:
         if not bytecode or os.stat(bytecode).st_mtime >= int(changed) + 1:
             return False
-        kept = marshal.loads(Path(bytecode).read_bytes()[_HEADER:])  # noqa: S302 - which Python itself has executed
+        kept = SourcelessFileLoader(module.__name__, bytecode).get_code(module.__name__)
     except FileNotFoundError:
         return False
-    except (OSError, ValueError, EOFError, TypeError):
+    except (OSError, ImportError, ValueError, EOFError, TypeError):
         return True
     return bool(kept != SourceFileLoader(module.__name__, file).source_to_code(Path(file).read_bytes(), file))
 

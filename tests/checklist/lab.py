@@ -9,6 +9,7 @@ import pytest
 
 from pipelinekit import Workspace
 from pipelinekit.cli.main import main
+from pipelinekit.harness.bytecode import distrust_young_bytecode
 
 
 class Lab:
@@ -28,6 +29,7 @@ class Lab:
         (self.folder / f"{name}.py").write_text(textwrap.dedent(text))
         importlib.invalidate_caches()
         sys.modules.pop(name, None)
+        distrust_young_bytecode(str(self.folder))  # as the command line does, which knows what it has loaded
         return importlib.import_module(name)
 
     def cli(self, *words, code=0):

@@ -371,7 +371,7 @@ BUGS = (
     Bug(
         "1 and 1.0 encoded alike",
         "domain/digests.py",
-        '        parts.append(b"f" + (_DOUBLE.pack(value) if value == value else _NAN))\n',
+        '        parts.append(b"f" + (_packed()(value) if value == value else _NAN))\n',
         '        parts.append(b"i%d:%x" % (len(b"%x" % int(value)), int(value)) if value == value and abs(value) < 1e9 and value == int(value) else b"f" + _NAN)\n',
     ),
     Bug(

@@ -236,7 +236,12 @@ def test_what_others_pickled_is_not_opened_for_anybody_who_asks(harmless, tmp_pa
 
 
 OPENERS = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib", "torch", "skops"}
-MAY = {"formats/models.py": "the author's choice", "harness/dask_clients.py": "a client inside of a step's process"}
+MAY = {
+    "formats/models.py": "the author's choice",
+    "harness/dask_clients.py": "a client inside of a step's process",
+    "bundled.py": "bytecode of the package, beside that which Python reads itself",
+    "bundling.py": "writes it",
+}
 
 
 def test_nothing_that_opens_pickles_is_imported_but_where_steps_run():
