@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from _thread import _local  # what `threading.local` is, without the rest of `threading`
 
 from pipelinekit.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipelinekit.authoring.tracing import Tracer
 
-current: ContextVar[Tracer | None] = ContextVar("pipelinekit_tracer", default=None)
+
+class _Current(_local):
+    """The tracer of the pipeline function that this thread is in."""
+
+    tracer: Tracer | None = None
+
+
+current = _Current()

@@ -59,7 +59,7 @@ class Pipeline:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run this pipeline's steps inside another pipeline; elsewhere call the function, with plain values."""
-        tracer = current.get()
+        tracer = current.tracer
         if tracer is None:
             return self.function(*args, **kwargs)
         tracer.enter_scope(self.name)
@@ -252,7 +252,7 @@ def refuse_submit_on_import(name: str) -> None:
 
 
 def _tracer(helper: str) -> tracing.Tracer:
-    tracer = current.get()
+    tracer = current.tracer
     if tracer is None:
         raise UsageError(f"{helper} may be used only inside a pipeline function")
     return tracer

@@ -56,7 +56,7 @@ class _CommandLine:
 
         Inputs are given by name, and `after` orders without data.
         """
-        tracer = current.get()
+        tracer = current.tracer
         if tracer is None:
             raise UsageError(f"{self.name!r} is a {self.kind} step and can be called only inside a pipeline function")
         traced = Traced(self._declaration(tracer.draft.root), id(self), after=self._settings.after)

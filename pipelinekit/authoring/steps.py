@@ -57,7 +57,7 @@ class Step(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """In a pipeline function: add a step and return the handle of its output. Elsewhere: call the function."""
-        tracer = current.get()
+        tracer = current.tracer
         if tracer is None:
             return self.step_function(*args, **kwargs)
         handle: R = tracer.call(self.prepared, args, kwargs, mapped=False)
@@ -69,7 +69,7 @@ class Step(Generic[P, R]):
         Lists may be outputs that are known only when they have been made. Wrap what every element shares in
         `fixed(...)`. Outside a pipeline the function is called for each element, and the list of results returned.
         """
-        tracer = current.get()
+        tracer = current.tracer
         if tracer is not None:
             return tracer.call(self.prepared, args, kwargs, mapped=True)
         return _map_plain(self.step_function, args, kwargs)

@@ -84,11 +84,11 @@ class Tracer:
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Call a pipeline function under this tracer."""
-        token = current.set(self)
+        before, current.tracer = current.tracer, self
         try:
             return function()
         finally:
-            current.reset(token)
+            current.tracer = before
 
     # -- parameters --------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from pipelinekit.errors import UsageError
 from pipelinekit.typed import Any, Protocol
 
 SQL_FOLDER = Path(__file__).parent / "sql"
+OF_EVERY_RUN = {"runs", "carrying", "reuse", "documents", "experiments", "facts", "vitals", "webhooks", "instance"}
 KEYS_AT_ONCE = 500  # sorted keys, 500 at a time: the cheapest look-up measured
 
 Row = Mapping[str, Any]
@@ -107,14 +108,30 @@ def queries() -> Mapping[str, str]:
     return read_queries(SQL_FOLDER)
 
 
+@cache
+def query_text(name: str) -> str:
+    """The text of a named query; no more files are read than it takes. Raises KeyError for one that there is not."""
+    for file in _files_in_turn():
+        if (text := _read_queries(file).get(name)) is not None:
+            return text
+    raise KeyError(name)
+
+
+@cache
+def _files_in_turn() -> Sequence[Path]:
+    """All files of named queries, those first that every run needs."""
+    return sorted(_sql_files(SQL_FOLDER), key=lambda file: file.stem not in OF_EVERY_RUN)
+
+
 def read_queries(folder: Path) -> Mapping[str, str]:
     """The named queries in the files of a folder."""
-    found: dict[str, str] = {}
-    for file in _sql_files(folder):
-        for part in file.read_text(encoding="utf-8").split("-- name: ")[1:]:
-            name, _, body = part.partition("\n")
-            found[name.strip()] = body.strip()
-    return found
+    return {name: text for file in _sql_files(folder) for name, text in _read_queries(file).items()}
+
+
+@cache
+def _read_queries(file: Path) -> Mapping[str, str]:
+    parts = [part.partition("\n") for part in file.read_text(encoding="utf-8").split("-- name: ")[1:]]
+    return {name.strip(): body.strip() for name, _, body in parts}
 
 
 @cache

@@ -23,7 +23,7 @@ from pipelinekit.storage.database import (
     migrations,
     nameless,
     not_text,
-    queries,
+    query_text,
     statements,
     too_large,
 )
@@ -222,7 +222,7 @@ class SQLiteDatabase:
 
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a named query."""
-        return [dict(row) for row in self._rows(queries()[query], parameters)]
+        return [dict(row) for row in self._rows(query_text(query), parameters)]
 
     def select(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a statement that was put together; see `Database.select`."""
@@ -232,20 +232,20 @@ class SQLiteDatabase:
         """Run a named query that changes something; how many rows were changed."""
         with self.transaction():
             self._begin()
-            return self._run(queries()[query], parameters).rowcount
+            return self._run(query_text(query), parameters).rowcount
 
     def write_returning(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Run a named query that changes something; the rows that it returns."""
         with self.transaction():
             self._begin()
-            return [dict(row) for row in self._rows(queries()[query], parameters)]
+            return [dict(row) for row in self._rows(query_text(query), parameters)]
 
     def write_many(self, query: str, rows: Iterable[Sequence[Any]]) -> int:
         """Run a named query for each row of parameters; how many rows were changed."""
         with self.transaction():
             self._begin()
             try:
-                return self._connection.executemany(queries()[query], rows).rowcount
+                return self._connection.executemany(query_text(query), rows).rowcount
             except sqlite3.Error as error:
                 raise storage_error(error, self.path) from error
             except UnicodeEncodeError as error:
@@ -264,7 +264,7 @@ class SQLiteDatabase:
         self, query: str, keys: Iterable[str], before: Sequence[Any] = (), after: Sequence[Any] = ()
     ) -> Iterator[Row]:
         """Rows of a named query for many keys, looked up sorted and in parts."""
-        text = queries()[query]
+        text = query_text(query)
         place = "(?)" if "values {}" in text else "?"  # a row of its own, or an item of a list
         for part in in_parts(keys):
             statement = text.format(",".join([place] * len(part)))

@@ -7,7 +7,6 @@ begins with `$`. Keys are sorted, so that equal data has one text.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 
 from pipelinekit.domain.types import PathRef, date_kind
@@ -57,7 +56,7 @@ def plain_to_json(value: Any) -> Any:
     if value is None or kind in (str, int, bool):
         return value
     if kind is float:
-        return value if math.isfinite(value) else {"$float": repr(value)}
+        return value if value - value == 0.0 else {"$float": repr(value)}  # which of what is not finite is no number
     if kind in (list, tuple):
         return [plain_to_json(item) for item in value]
     if kind is dict:

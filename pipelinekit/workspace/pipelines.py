@@ -16,9 +16,9 @@ from pipelinekit.domain.pipelines import Draft
 from pipelinekit.domain.runs import RunOptions, RunRecord, RunStatus
 from pipelinekit.domain.snapshots import parse_manifest
 from pipelinekit.domain.types import PathRef, paths_in
-from pipelinekit.domain.values import NOTED_SECONDS, StoredValue, dict_of, list_of, manifests
+from pipelinekit.domain.values import NOTED_SECONDS, StoredValue, dict_of, list_of, manifests, plain
 from pipelinekit.errors import Fault, IntegrityError, ParameterError
-from pipelinekit.formats.storing import store_plain
+from pipelinekit.late import late
 from pipelinekit.typed import TYPE_CHECKING, Any
 from pipelinekit.wire.graphs import graph_digest, graph_text
 from pipelinekit.workspace.compiling import Compilation, Compiler
@@ -26,8 +26,11 @@ from pipelinekit.workspace.git import git_facts
 from pipelinekit.workspace.inputs import InputPaths
 
 if TYPE_CHECKING:
+    from pipelinekit.formats import storing
     from pipelinekit.ports import Blobs, Cache, Clock, Documents, RunRecords
     from pipelinekit.workspace.dataset_inputs import DatasetInputs
+else:
+    storing = late("pipelinekit.formats.storing")
 
 WHOLE_SECONDS = NOTED_SECONDS  # for so long a tree is taken to be as whole as it was; clean-up allows for that
 
@@ -124,8 +127,10 @@ class Pipelines:
         """A parameter's value as a stored one; lists and dicts that hold paths are put together of their items."""
         if isinstance(value, PathRef):
             return resolved[value]
+        if value is None or type(value) in (bool, int, float):
+            return plain(value)
         if not paths_in(value):
-            return store_plain(value, self.blobs)
+            return storing.store_plain(value, self.blobs)
         if isinstance(value, dict):
             return dict_of({key: self._stored(item, resolved) for key, item in value.items()})
         return list_of(self._stored(item, resolved) for item in value)
