@@ -72,7 +72,7 @@ class Running:
     def is_before(self, attempt: str) -> bool:
         """Whether that is a later attempt at the same step; where this has ended, the very next.
 
-        How an attempt ended before that one is recorded, or was given up.
+        What an attempt before that one gave is recorded, or was found damaged.
         """
         run, step, number = split_id(attempt)
         later = number - self.attempt.number
@@ -107,8 +107,8 @@ class Orphans:
         timer.start()
 
     def keep_end(self, running: Running, ended: AttemptEnded) -> None:
-        """Keep how one has ended, unless it was stopped: its driver may be gone, and nobody knows of it yet."""
-        if not running.can_change_hands or (ended.failure and ended.failure.kind == "canceled"):
+        """Keep what one has given: its driver may be gone, or not have heard of it. One that failed is tried again."""
+        if not running.can_change_hands or ended.failure is not None:
             return
         now = time.monotonic()
         running.ended, running.until = ended, now + PATIENCE_SECONDS

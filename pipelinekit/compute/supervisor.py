@@ -300,7 +300,6 @@ class Supervisor:
         with self._lock:
             self._orphans.keep(running)
             self._end_busy(running.attempt.id)
-            self._came.notify_all()
         failure = Failure("lost", "the run's next driver has taken the attempt over")
         return ended_without(running.attempt, running.began, failure)
 
@@ -445,8 +444,10 @@ class Supervisor:
             self._watchdog.tell("-", process)
 
     def _end_busy(self, attempt: str) -> None:
-        self._busy.pop(attempt, None)
+        running = self._busy.pop(attempt, None)
         self._canceled.discard(attempt)
+        if running is not None and running.claimed:
+            self._came.notify_all()
         if self._closed:
             self._quiet.notify_all()
 

@@ -90,7 +90,7 @@ class Attempt:
 
     Of what waits for room, attempts of a run with a higher `priority` go first; `idle` ones, which only execute again
     what there is already, go last. One on several nodes is executed as so many attempts, each with its `rank`. One that
-    `outlives` its driver goes on where that dies: another takes the run up, and asks for it again by an attempt that
+    `outlives` its driver goes on where that is gone: whoever drives the run next asks for it again by an attempt that
     `continues`.
     """
 

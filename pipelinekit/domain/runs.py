@@ -146,6 +146,11 @@ class Failure:
     signal: str = ""
     peak_memory: int = 0
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether no more is known than that nobody hears of the attempt: it may be at work still."""
+        return self.kind == "lost"
+
 
 @frozen
 class Reason:

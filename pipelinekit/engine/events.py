@@ -119,7 +119,7 @@ class Start:
     """Execute an attempt of a step with these inputs. `position` is the step's place in the graph's steps.
 
     An `idle` attempt only shows whether a result comes out again, and leaves room to all others. One that `continues`
-    may find that of before, which an earlier driver began, still at work.
+    may find that of before still at work, which an earlier driver began, or which was lost.
     """
 
     step: str

@@ -364,7 +364,7 @@ class Orchestrator:
             self._fail(work, failure, note)
             return
         work.state = State.SLEEPING
-        work.failure = failure
+        work.failure, work.left = failure, failure.is_lost
         self._show(work, StepStatus.QUEUED, f"attempt {work.attempt} failed, the next one starts in {delay:.1f} s")
         self._out.ask(Sleep(work.name, delay))
 

@@ -31,7 +31,7 @@ class Recorded:
             return False
         work.attempt = record.attempt
         if not record.status.final:
-            work.left = record.attempt > 0 and record.failure is None
+            work.left = record.attempt > 0 and (record.failure is None or record.failure.is_lost)
             work.failed = tuple(self._failed.get(work.name, ()))
             return False
         work.state, work.status, work.note = State.DONE, record.status, record.note

@@ -76,7 +76,7 @@ class Work:
     outputs: Mapping[str, StoredValue] = field(default_factory=dict)
     original: tuple[str, str] = ("", "")
     attempt: int = 0
-    left: bool = False  # whether an attempt of it, which an earlier driver began, may be at work still
+    left: bool = False  # whether its last attempt may be at work still: an earlier driver's, or one that was lost
     failed: tuple[tuple[str, str], ...] = ()  # of its failed attempts the kind of each failure, and what it said
     overdue: bool = False  # its attempt was stopped as it had waited too long for room
     forced: bool = False

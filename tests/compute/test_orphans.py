@@ -106,6 +106,16 @@ class TestOrphans:
             wait_for(lambda attempt=attempt: attempt.id in node.ended)
         assert node.told(first, AttemptStarted)[0].at < node.told(second, AttemptStarted)[0].at
 
+    def test_one_that_failed_is_executed_again(self, node):
+        first = self.first("fail", 4)
+        node.gone.add(first.id)
+        for attempt in (first, self.next(first)):
+            node.give(attempt)
+            wait_for(lambda attempt=attempt: attempt.id in node.ended)
+            assert node.ended[attempt.id].failure.kind == "user"
+        began = [node.told(attempt, AttemptStarted)[0].at for attempt in (first, self.next(first))]
+        assert began[0] < began[1]
+
     def test_one_that_nobody_comes_for_is_ended(self, node, monkeypatch):
         monkeypatch.setattr(supervisor, "PATIENCE_SECONDS", 0.3)
         first = self.first()

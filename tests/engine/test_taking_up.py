@@ -148,6 +148,15 @@ def test_an_attempt_continues_only_what_an_earlier_driver_began_and_is_not_known
     assert seen == {True, False}
 
 
+def test_an_attempt_that_was_lost_is_continued_by_its_retry_and_one_that_failed_is_not():
+    def function(step, inputs, attempt):
+        raise Lost if attempt == 1 else ValueError
+
+    world = World(function)
+    world.run(Drawing().node("a", 1, options=StepOptions(retry=Retry(1, lost=1))).graph())
+    assert [start.continues for start in world.started.values()] == [False, True, False]
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from([ValueError, Late, Lost, Damaged]), min_size=1, max_size=6),
