@@ -217,7 +217,7 @@ class Supervisor:
     # -- one attempt -------------------------------------------------------------------------------------------------
 
     def _run(self, attempt: Attempt, report: Report) -> AttemptEnded:
-        if attempt.continues and (left := self._take_over(attempt)) is not None:
+        if attempt.continues and attempt.rank is None and (left := self._take_over(attempt)) is not None:
             return self._go_on(left, attempt, report)
         began = time.time()
         try:
