@@ -49,6 +49,15 @@ def told(project, *words):
     return process.stdout.splitlines()
 
 
+def change_behind_python(project):
+    """Change the helper so that Python takes the bytecode of before for that of now."""
+    helpers = project.folder / "helpers.py"
+    before = helpers.stat()
+    py_compile.compile(str(helpers), doraise=True)
+    helpers.write_text(HELPERS.format(7))
+    os.utime(helpers, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 @pytest.fixture
 def written(project):
     """A pipeline whose step returns what a helper does."""
@@ -79,11 +88,7 @@ def test_a_module_that_differs_from_the_snapshot_of_a_compiled_graph_is_not_take
 
 
 def test_bytecode_of_an_earlier_content_is_not_taken(written):
-    helpers = written.folder / "helpers.py"
-    before = helpers.stat()
-    py_compile.compile(str(helpers), doraise=True)
-    helpers.write_text(HELPERS.format(7))
-    os.utime(helpers, ns=(before.st_atime_ns, before.st_mtime_ns))
+    change_behind_python(written)
     with_bytecode = {"PYTHONDONTWRITEBYTECODE": ""}
     script = "import helpers; print(helpers.value())"
     plain = subprocess.run(
@@ -95,10 +100,6 @@ def test_bytecode_of_an_earlier_content_is_not_taken(written):
 
 
 def test_what_a_script_imports_from_bytecode_of_an_earlier_content_is_nobody_elses(written):
-    helpers = written.folder / "helpers.py"
-    before = helpers.stat()
-    py_compile.compile(str(helpers), doraise=True)
-    helpers.write_text(HELPERS.format(7))
-    os.utime(helpers, ns=(before.st_atime_ns, before.st_mtime_ns))
+    change_behind_python(written)
     assert told(written) == ["Completed 1"], "Python itself is taken in"
     assert written.run("pipe.py")["outputs"]["x"] == 7
