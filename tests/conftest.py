@@ -61,6 +61,11 @@ def wait_for(condition, seconds=60.0, why=lambda: ""):
     return found
 
 
+def mistyped(token):
+    """A token, but for its last letter, which may be any."""
+    return token[:-1] + ("0" if token[-1] != "0" else "1")
+
+
 def set_secret(project, name, value, *words, code=0):
     """Set a secret as `printf %s VALUE | pipelinekit secrets set NAME` does."""
     process = project.start("secrets", "set", name, *words, stdin=subprocess.PIPE)

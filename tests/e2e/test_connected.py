@@ -9,7 +9,7 @@ import threading
 
 import pyarrow
 import pytest
-from conftest import Project, wait_for
+from conftest import Project, mistyped, wait_for
 
 from pipelinekit import Dataset, Environment, RunStatus, SSHHosts, Workspace
 from pipelinekit.classes import replace
@@ -548,7 +548,7 @@ def test_a_server_lets_nobody_do_more_than_their_role(served):
     with pytest.raises(ForbiddenError, match="takes the role contributor"):
         reader.pipeline_endpoints.get("retraining").submit()
     with pytest.raises(UnauthenticatedError):
-        Workspace.connect(served.url, served.tokens["reader"][:-1] + "x").runs.list()
+        Workspace.connect(served.url, mistyped(served.tokens["reader"])).runs.list()
     contributor = Workspace.connect(served.url, served.tokens["contributor"])
     for action in (
         lambda: contributor.datastores.register("more", "/"),

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from conftest import Project
+from conftest import Project, mistyped
 
 from pipelinekit.bootstrap import open_services
 from pipelinekit.rest.app import bare_app, make_app
@@ -111,7 +111,7 @@ def tokens(service):
     revoked = service.token("gone", role="owner")
     service.services().tokens.revoke("gone")
     return SimpleNamespace(
-        mistyped=service.owner[:-1] + ("0" if service.owner[-1] != "0" else "1"),
+        mistyped=mistyped(service.owner),
         unknown="pk_nonsense",
         expired=service.token("late", role="owner", expires=0.001),
         revoked=revoked,

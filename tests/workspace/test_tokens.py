@@ -8,6 +8,7 @@ import threading
 from contextlib import nullcontext
 
 import pytest
+from conftest import mistyped
 
 from pipelinekit.bootstrap import open_services
 from pipelinekit.domain.audit import DONE, REFUSED, Origin
@@ -133,7 +134,7 @@ def test_whatever_is_wrong_who_shows_it_is_told_the_same_and_the_audit_log_the_r
     unknown = make_text(bytes(40)).text
     before = len(room.audit.rows)
     shown = {
-        "malformed": good.text[:-1] + ("0" if good.text[-1] != "0" else "1"),
+        "malformed": mistyped(good.text),
         "unknown": unknown,
         "wrong secret": forged,
         "revoked": ended.text,
