@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import _imp
 import os
 import sys
-import time
+from importlib._bootstrap_external import MAGIC_NUMBER  # importlib.util, which has it, too, costs a warm run more
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
     EXTENSION_SUFFIXES,
@@ -34,36 +35,32 @@ class _Keeper(SourceFileLoader):
 
 
 class _Sceptic(SourceFileLoader):
-    """Loads a module of the author's where it lies, and may be changed at any time; remembers what it took it from."""
+    """Loads a module of the author's where it lies, and may be changed at any time; remembers what it is made of."""
 
-    content = ""  # digest of the source that was compiled
-    _taken = (0, 0)  # size and time of last change of a source whose bytecode was taken
-    _settled = 0
-
-    def path_stats(self, path: str) -> dict[str, float]:
-        """Size and time of the source. Raises OSError within the second of its change: no bytecode is taken or made."""
-        state = os.stat(path)
-        self._settled = int(max(state.st_mtime, state.st_ctime)) + 1
-        self._taken = state.st_size, state.st_ctime_ns
-        if time.time() < self._settled:
-            raise OSError(f"{path} may be changed again within the second")
-        return {"mtime": state.st_mtime, "size": state.st_size}
+    content = ""  # digest of the source
 
     def get_data(self, path: str) -> bytes:
-        """The content of a file. Raises OSError for bytecode that was made within the second of the source's change."""
-        if path.endswith(BYTECODE_SUFFIXES[0]) and os.stat(path).st_mtime < self._settled:
-            raise OSError(f"{path} may have been made of an earlier content")
+        """The content of a file. For bytecode that is not checked by the source's hash, one that is, of no source.
+
+        So Python makes the bytecode again, and keeps it with the hash. Raises OSError where it is told not to check.
+        """
+        if path.endswith(BYTECODE_SUFFIXES[0]):
+            return _checked_bytecode(path)
         data = super().get_data(path)
         if path == self.path:
             self.content = digest_bytes(data)
         return data
 
-    def took(self, digest: str) -> bool:
-        """Whether the module is made of a source that has this digest now."""
-        if self.content:
-            return self.content == digest
-        state = os.stat(self.path)
-        return self._taken == (state.st_size, state.st_ctime_ns)
+
+def _checked_bytecode(path: str) -> bytes:
+    if _imp.check_hash_based_pycs == "never":
+        raise OSError(f"{path} is not to be checked")
+    try:
+        with open(path, "rb", buffering=0) as file:
+            found = file.read()
+    except FileNotFoundError:
+        found = b""
+    return found if found.startswith(_CHECKED) else _CHECKED.ljust(16, b"\0")
 
 
 def keep_bytecode(source: str, folder: str) -> None:
@@ -80,7 +77,8 @@ def keep_bytecode(source: str, folder: str) -> None:
 def distrust_young_bytecode(source: str) -> None:
     """From now on load no module below `source` as it was before its last change.
 
-    Python takes bytecode for that of any source of the same size that was changed in the same second (PEP 552).
+     Without that Python takes bytecode for that of any source of the same size that was changed in the same second; it
+    is kept with a hash of the source instead (PEP 552).
     """
     if source not in _sceptical:
         _sceptical.add(source)
@@ -90,10 +88,11 @@ def distrust_young_bytecode(source: str) -> None:
 def was_made_of(module: ModuleType, digest: str) -> bool | None:
     """Whether a loaded module is made of the source that has this digest now; None where that is not known."""
     loader = module.__spec__.loader if module.__spec__ else None
-    return loader.took(digest) if isinstance(loader, _Sceptic) else None
+    return loader.content == digest if isinstance(loader, _Sceptic) else None
 
 
 _sceptical: set[str] = set()
+_CHECKED = MAGIC_NUMBER + (0b11).to_bytes(4, "little")  # how bytecode begins that is checked by a hash (PEP 552)
 
 
 def _load_below(source: str, loader: type[SourceFileLoader]) -> None:

@@ -1,12 +1,17 @@
 """Files of an author's that change around the process which imported them: no result is reused that is not the file's."""
 
+import importlib.util
+import json
+import marshal
 import os
 import py_compile
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+WITH_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 HELPERS = "def value():\n    return {}\n"
 PIPE = """
 from pipelinekit import pipeline, step
@@ -89,17 +94,47 @@ def test_a_module_that_differs_from_the_snapshot_of_a_compiled_graph_is_not_take
 
 def test_bytecode_of_an_earlier_content_is_not_taken(written):
     change_behind_python(written)
-    with_bytecode = {"PYTHONDONTWRITEBYTECODE": ""}
     script = "import helpers; print(helpers.value())"
     plain = subprocess.run(
         [sys.executable, "-c", script], cwd=written.folder, capture_output=True, text=True, check=True
     )
     assert plain.stdout == "1\n", "Python itself is taken in"
     for words in (["--in-process"], ["--regenerate"]):
-        assert written.run("pipe.py", *words, env=with_bytecode)["outputs"]["x"] == 7
+        assert written.run("pipe.py", *words, env=WITH_BYTECODE)["outputs"]["x"] == 7
 
 
 def test_what_a_script_imports_from_bytecode_of_an_earlier_content_is_nobody_elses(written):
     change_behind_python(written)
     assert told(written) == ["Completed 1"], "Python itself is taken in"
     assert written.run("pipe.py")["outputs"]["x"] == 7
+
+
+def test_bytecode_is_kept_at_once_and_taken_while_the_source_has_its_hash(written):
+    helpers = written.folder / "helpers.py"
+    words = "--in-process", "--regenerate"
+    kept = Path(importlib.util.cache_from_source(helpers))
+    for value in (1, 3):  # within the same second, of the same size
+        helpers.write_text(HELPERS.format(value))
+        assert written.run("pipe.py", *words, env=WITH_BYTECODE)["outputs"]["x"] == value
+        assert int.from_bytes(kept.read_bytes()[4:8], "little") == 0b11, "it is checked by the source's hash"
+    kept.write_bytes(kept.read_bytes()[:16] + marshal.dumps(compile(HELPERS.format(8), str(helpers), "exec")))
+    assert written.run("pipe.py", *words, env=WITH_BYTECODE)["outputs"]["x"] == 8, "nothing is compiled"
+
+
+@pytest.mark.parametrize("mode", ["default", "never"])
+def test_bytecode_that_nobody_checks_is_not_taken(written, mode):
+    helpers = written.folder / "helpers.py"
+    py_compile.compile(str(helpers), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    helpers.write_text(HELPERS.format(4))
+    python = [sys.executable, "--check-hash-based-pycs", mode, "-m", "pipelinekit"]
+    environment = {**os.environ, **WITH_BYTECODE}
+    for value in (4, 5):
+        helpers.write_text(HELPERS.format(value))
+        done = subprocess.run(
+            [*python, "run", "pipe.py", "--in-process", "--json"],
+            cwd=written.folder,
+            env=environment,
+            capture_output=True,
+            check=True,
+        )
+        assert json.loads(done.stdout)["outputs"]["x"] == value
