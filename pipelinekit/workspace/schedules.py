@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
@@ -42,6 +43,7 @@ PREVIEWED = 20
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 YEAR_SECONDS = 365.2425 * 86400
 TRIES = 20  # of a change, while others change the same schedule
+RECENT = 20  # ticks that may lie within one grain of the clock
 
 
 @frozen
@@ -280,8 +282,11 @@ class ScheduleCollection:
         """Have a run started as soon as the schedules are looked at, whatever is open, enabled or not; its tick."""
         for _ in range(TRIES):
             schedule = self._existing(name)
-            now = self._clock.now()
-            tick = Tick(schedule.id, schedule.spec_version, now, now, MANUAL, not_before=now)
+            due = now = self._clock.now()
+            earlier = {tick.due for tick in self._records.history(schedule.id, RECENT)[0] if tick.origin == MANUAL}
+            while due in earlier:  # by the clock's grain: each has a run of its own
+                due = math.nextafter(due, math.inf)
+            tick = Tick(schedule.id, schedule.spec_version, due, now, MANUAL, not_before=now)
             if self._records.change(schedule, ticks=[tick]) is not None:
                 return tick
         raise _busy(name)

@@ -197,6 +197,18 @@ def test_a_run_is_started_at_once_whatever_is_open_enabled_or_not(site):
     assert len(site.ledger.runs) == 2
 
 
+def test_who_asks_twice_in_one_instant_gets_two_runs_whatever_was_changed_between(site):
+    site.make("0 * * * *")
+    for _ in range(2):
+        site.schedules.run_now("nightly")
+    site.turn()
+    site.schedules.update("nightly", trigger="5 * * * *")
+    site.schedules.run_now("nightly")
+    site.turn(turns=2)
+    assert site.found(origin="manual") == ["12:00 Fired"] * 3
+    assert len(site.ledger.runs) == 3
+
+
 def test_a_backfill_starts_what_is_missing_few_at_a_time(site):
     site.make("0 * * * *", catch_up="none")
     site.turn(HOUR)
