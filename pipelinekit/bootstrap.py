@@ -255,6 +255,7 @@ class Services(scheduling.ScheduleServices):
             self._at_end,
             self.note_changes,
             self.compiler.misfit,
+            self.end_left,
         )
 
 

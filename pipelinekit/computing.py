@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipelinekit.compute import (
         certificates,
         clusters,
+        dask_orphans,
         dask_targets,
         in_process,
         keeper,
@@ -53,6 +54,7 @@ else:
     keeper = late("pipelinekit.compute.keeper")
     circumstances = late("pipelinekit.compute.nodes.circumstances")
     clusters = late("pipelinekit.compute.clusters")
+    dask_orphans = late("pipelinekit.compute.dask_orphans")
     dask_targets = late("pipelinekit.compute.dask_targets")
     in_process = late("pipelinekit.compute.in_process")
     local = late("pipelinekit.compute.local")
@@ -167,6 +169,12 @@ class ComputeServices(upkeeping.UpkeepServices):
             return dask_targets.ClusterCompute(start, found.cluster, sink, self.home, MAKER, shared, why_fewer)
         address, texts = self._reach(found)
         return dask_targets.AttachedCompute(address, sink, self.home, MAKER, shared, texts)
+
+    def end_left(self, target: str, run: str) -> None:
+        """End what of a run is at work on a cluster, whoever has begun it. Raises ComputeError."""
+        address, texts = self._reach(self.computes.find(target))
+        if address:
+            dask_orphans.end_run(address, texts, self.home, run)
 
     def slots_of(self, target: str) -> float:
         """How many cores a target has for steps; 0 where nobody here knows."""

@@ -247,6 +247,7 @@ def _outputs(arguments: argparse.Namespace, services: Services) -> int:
 
 def _cancel(arguments: argparse.Namespace, services: Services) -> int:
     run = services.runs.cancel(arguments.run)
+    services.recover()  # where nobody drives it, a driver ends what is at work
     if arguments.json:
         print_json(run_document(run))
     else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from distributed import Client
 
 from pipelinekit.compute import worker
+from pipelinekit.compute.clusters import LOOK_SECONDS, connect
 from pipelinekit.domain.attempts import Attempt
 
 ASK_SECONDS = 3.0  # nodes that answer later are not waited for: what they have is executed anew
@@ -29,3 +31,9 @@ def nodes_of(attempts: Sequence[Attempt], client: Client | None, home: str) -> d
     asking.start()
     asking.join(ASK_SECONDS)
     return {attempt: node for node, found in dict(answers).items() for attempt in found}
+
+
+def end_run(address: str, credentials: Mapping[str, str], home: Path, run: str) -> None:
+    """End what of a run is at work on the nodes of a cluster; when it returns, that is gone. Raises ComputeError."""
+    with connect(address, credentials, seconds=LOOK_SECONDS) as client, suppress(OSError, TimeoutError):
+        client.run(worker.end_run, str(home), run, on_error="ignore")

@@ -158,13 +158,14 @@ class Orphans:
         for running in found:
             self._end(running)
 
-    def close(self) -> None:
-        """End all of them."""
+    def end_run(self, run: str = "") -> None:
+        """End those of a run; without one all of them."""
         with self._lock:
-            found = list(self._waiting.values())
-            self._waiting.clear()
-        for running in found:
-            self._end(running)
+            found = [kept for kept in self._waiting.values() if run in ("", kept.attempt.run)]
+            for kept in found:
+                del self._waiting[kept.place]
+        for kept in found:
+            self._end(kept)
 
     def _drop(self, running: Running) -> None:
         with self._lock:

@@ -26,6 +26,7 @@ from pipelinekit.compute.processes import GRACE_SECONDS, Death, StepProcess, Wat
 from pipelinekit.compute.reports import Emit, IsGone, Meet, Report
 from pipelinekit.compute.secrets import SecretsFor, no_secrets, read_secrets
 from pipelinekit.compute.sources import source_folder
+from pipelinekit.compute.step_variables import variables_of
 from pipelinekit.compute.transfers import Transfers
 from pipelinekit.compute.watchdog import end_marked
 from pipelinekit.domain.attempts import (
@@ -38,7 +39,6 @@ from pipelinekit.domain.attempts import (
     Told,
     split_id,
 )
-from pipelinekit.domain.digests import PREFIX, digest
 from pipelinekit.domain.runs import Failure
 from pipelinekit.errors import ComputeError, PipelinekitError
 from pipelinekit.ports import Blobs, Transfer
@@ -47,15 +47,6 @@ from pipelinekit.wire.attempts import event_from_json
 BUNDLE_SECONDS = 0.25  # after so long, a bundle's remaining attempts are given back
 ENTRY = "from pipelinekit.harness.process import main; main()"  # what a step process begins with
 ROOM_SECONDS = 5.0  # within which who carries an attempt has made room for the one that goes on with it
-
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "POLARS_MAX_THREADS",
-)
 
 PythonFor = Callable[[Attempt], str]
 
@@ -112,7 +103,7 @@ class Supervisor:
         self._idle: dict[_Kind, list[StepProcess]] = {}
         self._busy: dict[str, Running] = {}
         self._orphans = Orphans(self._end_orphan)
-        self._canceled: set[str] = set()
+        self._canceled: set[str] = set()  # attempts, and runs
         self._watchdog: Watchdog | None = None
         self._closed = False
         self._kills = oom_kills()
@@ -160,6 +151,21 @@ class Supervisor:
             each.process.stop("canceled")
         self._orphans.stop(attempts)
 
+    def end_run(self, run: str) -> None:
+        """Stop what is at work of a run, whoever has sent it, and begin no more of it; when it returns, it is gone."""
+
+        def at_work() -> list[Running]:
+            return [running for running in self._busy.values() if running.attempt.run == run]
+
+        with self._lock:
+            self._canceled.add(run)
+            found = at_work()
+        for running in found:
+            running.process.stop("canceled")
+        self._orphans.end_run(run)
+        with self._quiet:
+            self._quiet.wait_for(lambda: not at_work(), timeout=GRACE_SECONDS + 1.0)
+
     def leave(self, attempts: Sequence[str]) -> None:
         """Who sent these is gone: those at work that outlive it go on for a while, the others are stopped."""
         until = time.monotonic() + PATIENCE_SECONDS
@@ -199,7 +205,7 @@ class Supervisor:
             self._idle = {}
         for running in busy:
             running.process.stop("canceled", grace=0.0 if now else GRACE_SECONDS)
-        self._orphans.close()
+        self._orphans.end_run()
         self._retire(*idle, now=now)
         with self._quiet:
             self._quiet.wait_for(lambda: not self._busy, timeout=GRACE_SECONDS + 1.0)
@@ -231,7 +237,7 @@ class Supervisor:
         running = Running(attempt, process, kind, began)
         with self._lock:
             self._busy[identity] = running
-            canceled = identity in self._canceled or self._closed
+            canceled = self._is_unwanted(attempt)
         if canceled:
             self._release(identity, process, kind)
             return ended_without(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
@@ -240,7 +246,7 @@ class Supervisor:
             self._release(identity, process, kind)
             return ended_without(attempt, began, refused)
         if report.meet is not None:
-            met = report.meet(attempt, lambda: not (identity in self._canceled or self._closed))
+            met = report.meet(attempt, lambda: not self._is_unwanted(attempt))
             if met is None:
                 self._release(identity, process, kind, spoiled=True)
                 return ended_without(attempt, began, Failure("canceled", "the attempt was canceled before it began"))
@@ -249,6 +255,9 @@ class Supervisor:
         process.begin(attempt, given, report.cluster)
         running.has_begun = True
         return self._carry(running, report)
+
+    def _is_unwanted(self, attempt: Attempt) -> bool:
+        return self._closed or attempt.id in self._canceled or attempt.run in self._canceled
 
     def _carry(self, running: Running, report: Report) -> AttemptEnded:
         """Wait for the end of an attempt that is at work."""
@@ -320,7 +329,7 @@ class Supervisor:
             return replace(left.ended, attempt=attempt.id)
         with self._lock:
             self._busy[attempt.id] = left
-            canceled = attempt.id in self._canceled or self._closed
+            canceled = self._is_unwanted(attempt)
         if canceled:
             left.process.stop("canceled")
         return self._carry(left, report)
@@ -385,32 +394,14 @@ class Supervisor:
             "modules": list(modules),
         }
         command = [kind.python, "-P", "-u", "-c", ENTRY]
-        process = StepProcess(command, self._environment(kind), setup, self._scratch)
+        process = StepProcess(
+            command, variables_of(kind.python, kind.threads, self._home, self._scratch), setup, self._scratch
+        )
         with self._lock:
             if self._watchdog is None:
                 self._watchdog = Watchdog()
         self._watchdog.tell("+", process)
         return process
-
-    def _environment(self, kind: _Kind) -> dict[str, str]:
-        """The variables of a step process: this process's own, with what would make results differ fixed.
-
-        Numerical libraries get as many threads as the step asked for cores: they would take all of them otherwise, as
-        if no other step ran beside. Where a step asks for one core, a variable that is set already stays.
-        """
-        threaded = dict.fromkeys(THREAD_VARIABLES, str(kind.threads))
-        environment = {**threaded, **os.environ} if kind.threads == 1 else {**os.environ, **threaded}
-        if kind.python != sys.executable:  # commands of the environment are found, and no other one is meant
-            folder = Path(kind.python).parent
-            environment["VIRTUAL_ENV"] = str(folder.parent)
-            environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
-            environment.pop("PYTHONHOME", None)
-        environment["PYTHONHASHSEED"] = "0"
-        environment["PYTHONPATH"] = str(own_package(self._home))
-        environment["PIPELINEKIT_STEP_PROCESS"] = "1"
-        environment["TMPDIR"] = str(self._scratch)
-        environment.pop("PYTHONSAFEPATH", None)
-        return environment
 
     def _prepare_one(self, attempt: Attempt, modules: Sequence[str]) -> None:
         process = None
@@ -448,8 +439,7 @@ class Supervisor:
         self._canceled.discard(attempt)
         if running is not None and running.claimed:
             self._came.notify_all()
-        if self._closed:
-            self._quiet.notify_all()
+        self._quiet.notify_all()
 
     def _retire(self, *processes: StepProcess, now: bool = False) -> None:
         for process in processes:
@@ -472,18 +462,6 @@ class Supervisor:
         for folder in self._scratch.parent.iterdir():
             if folder.name.isdigit() and Path("/proc").is_dir() and not Path("/proc", folder.name).exists():
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def own_package(home: Path) -> Path:
-    """A folder with pipelinekit in it and nothing else: what a step's process may import of ours."""
-    package = Path(__file__).resolve().parents[1]
-    folder = home / "cache" / "own" / digest(str(package)).removeprefix(PREFIX)[:16]
-    link = folder / package.name
-    if not link.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            link.symlink_to(package, target_is_directory=True)
-    return folder
 
 
 def modules_of(attempts: Sequence[Attempt]) -> list[str]:

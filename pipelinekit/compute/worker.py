@@ -5,6 +5,7 @@ The supervisor of each workspace lives as long as the worker. What cannot wait f
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import importlib
 import importlib.metadata
@@ -110,6 +111,14 @@ def cancel(home: str, attempts: Sequence[str]) -> None:
         supervisor = _supervisors.get(home)
     if supervisor is not None:
         supervisor.cancel(attempts)
+
+
+async def end_run(home: str, run: str) -> None:
+    """End what is at work here of a run that has ended, and begin none of it any more."""
+    with _lock:
+        supervisor = _supervisors.get(home)
+    if supervisor is not None:
+        await asyncio.to_thread(supervisor.end_run, run)
 
 
 def release(home: str) -> None:

@@ -149,7 +149,7 @@ async def cancel_run(asked: Submitting, run: Id) -> dict[str, Any]:
     def work(services: Services, principal: Principal) -> dict[str, Any]:
         found = services.runs.get(run)
         with services.records.batch():
-            found.cancel()
+            services.runs.cancel(found.id)
             services.audit.note("runs.cancel", found.id, by=asked.origin(principal))
         return run_entity(services.runs.get(found.id))
 

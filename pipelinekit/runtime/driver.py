@@ -74,6 +74,7 @@ class Driver:
         at_end: performer.AtEnd | None = None,
         on_work: OnWork | None = None,
         misfit: performer.Misfit | None = None,
+        end_left: turns.EndLeft | None = None,
     ) -> None:
         self._owner = owner
         self._records = records
@@ -86,6 +87,7 @@ class Driver:
         self._at_end = at_end
         self._on_work = on_work
         self._misfit = misfit
+        self._end_left = end_left
 
     def drive(self, run_id: str, graph: Graph | None = None) -> RunStatus:
         """Take the run and drive it to its end; see `begin`."""
@@ -161,7 +163,7 @@ class Driver:
         return Begun(run, graph, carried)
 
     def _refuse_early(self, run: RunRecord) -> None:
-        if why := self._records.runs.waits(run.id).get(run.id):
+        if not run.cancel_requested and (why := self._records.runs.waits(run.id).get(run.id)):
             raise MustWaitError(why)
 
     def turns(self, begun: Begun) -> turns.Turns | None:
@@ -185,6 +187,7 @@ class Driver:
             self._make_compute,
             self._open_driving,
             self._observer,
+            self._end_left,
         )
 
     def _performer(self, run: RunRecord, graph: Graph) -> performer.Performer:

@@ -109,6 +109,13 @@ class Performer:
         """When the next sleep is over."""
         return self._timers[0][0] if self._timers else None
 
+    def targets_at_work(self) -> set[str]:
+        """The clusters that steps of the run which have not ended may be at work on."""
+        steps = self._records.runs.steps(self._run.id)
+        begun = {step.node for step in steps if step.attempt and not step.status.final}
+        found = {self._target(self._graph.steps[self._graph.nodes[node].step]) for node in begun}
+        return found - {LOCAL, IN_PROCESS}
+
     def attempt(self, start: Start, variables: Mapping[str, str]) -> Attempt:
         """The attempt that a start instruction asks for."""
         if start.position not in self._tasks:
@@ -119,7 +126,7 @@ class Performer:
             priority=self._run.options.priority,
             idle=start.idle,
             outlives=self._run.detached and not start.idle,
-            continues=start.continues,
+            continues=start.continues and self._run.detached,
         )
 
     def _task(self, step: CompiledStep, variables: Mapping[str, str]) -> Task:
@@ -133,7 +140,7 @@ class Performer:
             definition.arguments,
             options.timeout,
             options.resources,
-            options.compute or self._run.options.compute,
+            self._target(step),
             definition.software.python,
             definition.software.packages,
             definition.software.lock,
@@ -148,6 +155,9 @@ class Performer:
             options.dask_client,
             options.nodes,
         )
+
+    def _target(self, step: CompiledStep) -> str:
+        return step.options.compute or self._run.options.compute
 
     def variable_problem(self, start: Start, variables: Mapping[str, str]) -> str:
         """Why this process's environment variables are not those that the step was keyed with; empty when they are."""

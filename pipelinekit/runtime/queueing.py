@@ -16,7 +16,7 @@ HOLD_SECONDS = 5.0  # between two signs of life
 def wait_for_turn(run: str, owner: str, records: Records, tell: Callable[[str], object]) -> bool:
     """Wait until a queued run may go; False when it is canceled meanwhile. What it waits for is told when that changes.
 
-    An interrupt cancels it.
+    An interrupt cancels it. One that was under way before goes to be ended, see `cancel`.
     """
     told, until = "", 0.0
     try:
@@ -26,8 +26,7 @@ def wait_for_turn(run: str, owner: str, records: Records, tell: Callable[[str], 
             if found.status.final:
                 return False
             if found.cancel_requested:
-                cancel(run, owner, records)
-                return False
+                return cancel(run, owner, records)
             if time.monotonic() >= until:
                 records.driving.hold(run, owner)
                 until = time.monotonic() + HOLD_SECONDS
@@ -39,12 +38,12 @@ def wait_for_turn(run: str, owner: str, records: Records, tell: Callable[[str], 
             told = why
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
-        cancel(run, owner, records)
-        return False
+        return cancel(run, owner, records)
 
 
-def cancel(run: str, owner: str, records: Records) -> None:
-    """Cancel a run that waits in this process."""
+def cancel(run: str, owner: str, records: Records) -> bool:
+    """Cancel a run that waits in this process; whether a driver must end what an earlier one has left at work."""
     with suppress(LeaseLostError):
         records.driving.leave(run, owner)
-        records.runs.request_cancel(run)
+        return not records.runs.request_cancel(run).status.final
+    return False

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from pipelinekit.domain.attempts import Attempt, AttemptEnded, LogChunk, Told, attempt_id
 from pipelinekit.domain.names import IN_PROCESS, LOCAL
@@ -33,6 +34,7 @@ IDLE_SECONDS = 0.5  # longest wait before a turn looks whether somebody asked fo
 MakeCompute = Callable[[str, Sink, Sequence[Attempt]], Compute]
 OpenDriving = Callable[[], DriverRecords]
 OpenFiles = Callable[[], Files]
+EndLeft = Callable[[str, str], None]  # ends what of a run is at work on a target, whoever has begun it
 
 
 class Turns:
@@ -40,6 +42,8 @@ class Turns:
 
     `make_compute` makes a compute target when something must execute on it: by name, with the sink for its events and
     the attempts that it will get first. `open_driving` opens records on a connection of its own, for the heartbeat.
+    `end_left` is called for the targets of a run that stops: what an earlier driver has begun there, or was lost, may
+    be at work still.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Turns:
         make_compute: MakeCompute,
         open_driving: OpenDriving,
         observer: Observer,
+        end_left: EndLeft | None = None,
     ) -> None:
         self._run = run
         self._orchestrator = orchestrator
@@ -61,6 +66,7 @@ class Turns:
         self._make_compute = make_compute
         self._open_driving = open_driving
         self._observer = observer
+        self._end_left = end_left
         self._queue: queue.SimpleQueue[LogChunk | Told | events.Event] = queue.SimpleQueue()
         self._computes: dict[str, Compute] = {}
         self._targets: dict[str, str] = {}
@@ -100,16 +106,35 @@ class Turns:
     def drive(self) -> RunStatus:
         """Drive the run to its end. Raises LeaseLostError when another driver has taken it over."""
         try:
-            handover = self._performer.perform(self._orchestrator, self._orchestrator.start())
+            handover = self._perform(self._first())
             while True:
                 self._hand_over(handover)
                 if handover.finished is not None:
+                    self._see_to_what_is_left()
                     if self._has_told:
                         self._records.facts().end_children(self._run.owner)
                     return handover.finished
                 handover = self._turn()
         finally:
             self._close()
+
+    def _first(self) -> list[events.Instruction]:
+        """What there is to do at first; nothing begins of a run that is to be canceled."""
+        if self._run.cancel_requested:
+            return self._orchestrator.handle(events.CancelRequested())
+        return self._orchestrator.start()
+
+    def _perform(self, instructions: list[events.Instruction]) -> Handover:
+        self._see_to_what_is_left()
+        return self._performer.perform(self._orchestrator, instructions)
+
+    def _see_to_what_is_left(self) -> None:
+        """Once the run stops, end what is at work that this driver knows nothing of, before it is recorded so."""
+        if self._orchestrator.stopping and self._end_left is not None and self._run.detached:
+            for target in self._performer.targets_at_work():
+                with suppress(PipelinekitError):  # of one that cannot be reached nothing goes on for long
+                    self._end_left(target, self._run.id)
+            self._end_left = None
 
     # -- one turn ----------------------------------------------------------------------------------------------------
 
@@ -130,7 +155,7 @@ class Turns:
         instructions = self._orchestrator.handle(
             *(event for event in happened if not isinstance(event, LogChunk | Told)), *woken
         )
-        return self._performer.perform(self._orchestrator, instructions)
+        return self._perform(instructions)
 
     def _wait(self) -> list[LogChunk | Told | events.Event]:
         if any(compute.advance() for compute in self._computes.values()):

@@ -72,11 +72,11 @@ def passed(now: float, since: float, seconds: float) -> bool:
 
 
 def _line(rows: Sequence[Row], limits: Limits, now: float, asked: str = "") -> list[OpenRun]:
-    """The open runs of pipelines; options are only read where they matter."""
+    """The open runs of pipelines, but those that only end; options are only read where they matter."""
     return [
         OpenRun(row["id"], row["experiment"], *_options(row, limits), row["id"] != asked and _is_under_way(row, now))
         for row in rows
-        if row["kind"] == PIPELINE
+        if row["kind"] == PIPELINE and (row["owner"] or row["status"] != RunStatus.CANCEL_REQUESTED)
     ]
 
 
@@ -94,6 +94,6 @@ def _parsed(text: str) -> tuple[str, int]:
 
 
 def _is_under_way(row: Row, now: float) -> bool:
-    if row["status"] not in WAITING:
+    if row["status"] not in WAITING and row["owner"]:
         return True
     return not row["owner"] and bool(row["renewed_at"]) and not passed(now, row["renewed_at"], TOLD_SECONDS)

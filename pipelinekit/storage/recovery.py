@@ -22,7 +22,7 @@ _ALL = 1 << 62
 
 
 def recover(database: Database, clock: Clock, patience: float, most: int | None) -> Sequence[str]:
-    """End or queue again what dead drivers left; the runs whose turn it is, each told to one caller only."""
+    """End or queue again what dead drivers left; the runs that wait for a driver, each told to one caller only."""
     with database.transaction():
         database.lock()
         for row in _lost(database, clock):
@@ -30,7 +30,7 @@ def recover(database: Database, clock: Clock, patience: float, most: int | None)
                 _end_overdue(database, clock, row)
             elif row["detached"] and row["status"] in WAITING and not row["cancel_requested"]:
                 database.write("leave_place", (row["id"], row["owner"]))
-            elif row["status"] == RunStatus.RUNNING and row["detached"] and row["fruitless"] < MOST_FRUITLESS:
+            elif _goes_on(database, row):
                 _queue_again(database, clock, row)
             else:
                 _end_lost(database, clock, row)
@@ -50,6 +50,15 @@ def _lost(database: Database, clock: Clock) -> list[Row]:
     return [row for row in rows if _is_overdue(row, clock) or (row["owner"] and not is_held(database, row))]
 
 
+def _goes_on(database: Database, row: Row) -> bool:
+    """Whether another driver takes the run up; one that is to be canceled while something of it may be at work."""
+    if not row["detached"] or row["fruitless"] >= MOST_FRUITLESS:
+        return False
+    if row["cancel_requested"]:
+        return bool(database.read("has_begun_steps", (row["id"],)))
+    return bool(row["status"] == RunStatus.RUNNING)
+
+
 def _is_overdue(row: Row, clock: Clock) -> bool:
     longest = longest_wait(row)
     return longest > 0 and clock.now() - row["created_at"] >= longest  # a clock that was set back cancels nothing
@@ -58,20 +67,22 @@ def _is_overdue(row: Row, clock: Clock) -> bool:
 def _due(database: Database, clock: Clock, patience: float, most: int | None) -> list[str]:
     """Detached runs that have waited longer than `patience`, and may go, in their turn; at most `most`.
 
+    Before them come those that are to be canceled, once a driver has seen that nothing of them is at work any more.
     Thousands may wait: they are only gone through one by one where limits hold some of them back.
     """
     now = clock.now()
     limits = limits_of(database)
     wanted = _ALL if limits or most is None else most
-    due = [row["id"] for row in database.read("due_runs", (now, TOLD_SECONDS, now, patience, wanted))]
+    due = {row["id"]: row["status"] for row in database.read("due_runs", (now, TOLD_SECONDS, now, patience, wanted))}
     if not due or not limits:
-        return due
-    waiting = set(due)
-    return [run for run in turns_of(database.read("open_runs"), limits, now) if run in waiting][:most]
+        return list(due)
+    ending = [run for run, status in due.items() if status not in WAITING]
+    return [*ending, *(run for run in turns_of(database.read("open_runs"), limits, now) if run in due)][:most]
 
 
 def _queue_again(database: Database, clock: Clock, row: Row) -> None:
-    _tell(database, clock, row, RunStatus.QUEUED)
+    if not row["cancel_requested"]:
+        _tell(database, clock, row, RunStatus.QUEUED)
     database.write("queue_lost_run", (row["id"], row["epoch"]))
     database.write("drop_claims_of_run", (row["id"],))
 

@@ -91,20 +91,30 @@ class MemoryQueueing:
             fruitless = state.fruitless.get(record.id, 0)
             if _is_overdue(state, record):
                 self._end_overdue(record)
+            elif self._must_be_ended(record):
+                self._queue_again(record, RunStatus.CANCEL_REQUESTED)
             elif record.cancel_requested:
                 self._end(record, RunStatus.CANCELED, None)
             elif record.detached and record.status in _WAITING:
                 self.leave(record.id, record.owner)
             elif record.detached and fruitless < MOST_FRUITLESS:
                 state.tell(record.id, [("status", str(RunStatus.QUEUED))])
-                state.runs[record.id] = replace(record, status=RunStatus.QUEUED, owner="", epoch=record.epoch + 1)
-                state.offered = {**state.offered, record.id: 0.0}
-                self._drop_claims(record.id)
+                self._queue_again(record, RunStatus.QUEUED)
             else:
                 self._end(record, RunStatus.FAILED, Failure("lost", "the process that drove this run died"))
         chosen = self._due(patience)[:most]
         state.offered = {**state.offered, **dict.fromkeys(chosen, state.clock.now())}
         return chosen
+
+    def _must_be_ended(self, record: RunRecord) -> bool:
+        """Whether a driver must see that nothing of the run is at work any more, before it is canceled."""
+        is_begun = record.cancel_requested and record.detached and self._state.has_begun(record.id)
+        return is_begun and self._state.fruitless.get(record.id, 0) < MOST_FRUITLESS
+
+    def _queue_again(self, record: RunRecord, status: RunStatus) -> None:
+        self._state.runs[record.id] = replace(record, status=status, owner="", epoch=record.epoch + 1)
+        self._state.offered = {**self._state.offered, record.id: 0.0}
+        self._drop_claims(record.id)
 
     def _lost(self) -> list[RunRecord]:
         state = self._state
@@ -117,9 +127,10 @@ class MemoryQueueing:
         for run, record in state.runs.items():
             told = state.offered.get(run, 0.0)
             late = abs(state.clock.now() - (told or record.created_at)) >= (AGAIN_SECONDS if told else patience)
-            if record.status in _WAITING and record.detached and not record.owner:
+            if not record.status.final and record.detached and not record.owner:
                 waiting.update({run} if late or (not told and record.epoch > 0) else ())
-        return [run for run in in_turn(_line(state), state.limits) if run in waiting]
+        ending = sorted(run for run in waiting if state.runs[run].status is RunStatus.CANCEL_REQUESTED)
+        return [*ending, *(run for run in in_turn(_line(state), state.limits) if run in waiting)]
 
     def _end_overdue(self, record: RunRecord) -> None:
         why = waits(self._state).get(record.id, "no driver has taken it")
@@ -146,6 +157,7 @@ def _line(state: MemoryState, asked: str = "") -> list[OpenRun]:
         OpenRun(run, record.experiment, record.options.compute, record.options.priority, run != asked and goes)
         for run, record in state.runs.items()
         if record.kind == PIPELINE and not record.status.final
+        if record.owner or record.status is not RunStatus.CANCEL_REQUESTED
         for goes in [record.status not in _WAITING or _was_told(state, record)]
     ]
 

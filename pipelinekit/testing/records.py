@@ -117,6 +117,10 @@ class MemoryState:
             self.steps[run][name] = replace(step, status=StepStatus.CANCELED, note=note, ended_at=now)
         return [(name, "Canceled") for name in left]
 
+    def has_begun(self, run: str) -> bool:
+        """Whether a step of the run may be at work."""
+        return any(step.attempt and not step.status.final for step in self.steps.get(run, {}).values())
+
     def count_ended(self, run: str) -> None:
         """Count a run that has ended, and its steps, for good."""
         told = [(RUNS, str(self.runs[run].status), 1.0)]
@@ -193,13 +197,14 @@ class MemoryRuns:
     def request_cancel(self, run: str) -> RunRecord:
         """Ask the driver to end the run, or cancel it where there is none."""
         record = self.get(run)
-        if record.status in _WAITING and not record.owner:
+        if record.status in _WAITING and not record.owner and not self._state.has_begun(record.id):
             record = replace(record, status=RunStatus.CANCELED, cancel_requested=True, ended_at=self._state.clock.now())
             self._state.end_steps(record.id)
             self._state.runs[record.id] = record
             self._state.count_ended(record.id)
         elif not record.status.final:
-            status = RunStatus.CANCEL_REQUESTED if record.status is RunStatus.RUNNING else record.status
+            is_driven = record.status is RunStatus.RUNNING or not record.owner
+            status = RunStatus.CANCEL_REQUESTED if is_driven else record.status
             record = replace(record, status=status, cancel_requested=True)
         self._state.runs[record.id] = record
         return record

@@ -340,8 +340,9 @@ class Run(Told):
         return told[-1][0] if told else last
 
     def cancel(self) -> None:
-        """Ask the run to end."""
+        """Ask the run to end. It is canceled once nothing of it is at work."""
         self._stores.changing()[0].request_cancel(self.id)
+        self._stores.recover()
 
     @property
     def standing(self) -> str:

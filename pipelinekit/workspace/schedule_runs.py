@@ -106,7 +106,7 @@ class ScheduleLauncher:
 
     def cancel(self, run: str) -> None:
         """Ask for a run to be canceled."""
-        self._runs.get(run).cancel()
+        self._runs.cancel(run)
 
 
 class ScheduleNotifier:

@@ -174,3 +174,22 @@ class TestOrphans:
         node.supervisor.cancel([replace(first, number=2).id])
         assert node.supervisor.claim(["run/long/2"]) == []
         assert [pid for pid in processes if not alive(pid)]
+
+    @pytest.mark.parametrize("state", ["with its driver", "left", "asked for"])
+    def test_when_its_run_has_ended_it_is_gone_and_no_other_of_that_run_begins(self, node, state):
+        first = self.first()
+        processes = self.begun(node, first)
+        if state != "with its driver":
+            node.lose(first)
+        if state == "asked for":
+            node.supervisor.claim(["run/long/2"])
+            wait_for(lambda: first.id in node.ended)
+        node.supervisor.end_run("run")
+        assert [pid for pid in processes if not alive(pid)], "when that returns"
+        assert node.supervisor.claim(["run/long/2"]) == []
+        late, other = replace(self.first("double", 4), step="late"), replace(self.first("double", 4), run="another")
+        for attempt in (late, other):
+            node.give(attempt)
+            wait_for(lambda attempt=attempt: attempt.id in node.ended)
+        assert node.ended[late.id].failure.kind == "canceled"
+        assert node.ended[other.id].outputs == {"output": plain(8)}

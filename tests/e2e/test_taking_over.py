@@ -108,6 +108,31 @@ def test_what_ends_while_nobody_drives_is_not_done_again(slow):
     check(slow, run)
 
 
+def wait_until_canceled(project, run):
+    """None of its steps is at work in the moment in which the run is canceled."""
+    wait_for(lambda: shown(project, run)["status"] == "Canceled", 30)
+    assert not any(map(alive, processes(project)))
+    assert set(statuses(shown(project, run)).values()) == {"Canceled"}
+    assert project("fsck").out == "no faults\n"
+
+
+def test_what_an_earlier_driver_left_ends_before_the_run_is_canceled(slow):
+    run = begin(slow)
+    kill(slow, run)
+    slow("runs", "cancel", run)
+    wait_until_canceled(slow, run)
+
+
+def test_a_driver_that_dies_over_a_cancellation_leaves_it_to_the_next(slow):
+    run = begin(slow)
+    pid = driver_of(slow, run)
+    os.kill(pid, signal.SIGSTOP)
+    assert "CancelRequested" in slow("runs", "cancel", run).out
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not alive(pid))
+    wait_until_canceled(slow, run)
+
+
 def test_what_was_taken_over_is_stopped_as_anything_is(slow):
     run = begin(slow)
     kill(slow, run)

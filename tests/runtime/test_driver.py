@@ -8,7 +8,7 @@ from pipelinekit.domain.attempts import AttemptEnded
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.environments import Software, variable_identity
 from pipelinekit.domain.graphs import CompiledStep, Definition, Graph, Literal, Node, OutputRef
-from pipelinekit.domain.runs import Failure, RunOptions, RunRecord, RunStatus
+from pipelinekit.domain.runs import Failure, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.steps import Port, Retry, StepOptions
 from pipelinekit.domain.types import ANY
 from pipelinekit.domain.values import StoredValue, plain
@@ -93,6 +93,7 @@ class Bench:
         self.executed = []
         self.made = []
         self.opened = {}
+        self.ended = []
         self.watcher = Watcher()
 
     def make_compute(self, target, sink, attempts):
@@ -110,7 +111,7 @@ class Bench:
             return AttemptEnded(attempt.id, self.clock.now(), 1.0, failure=Failure("user", str(error), names))
         return AttemptEnded(attempt.id, self.clock.now(), 1.0, {"output": value}, observed=self.opened)
 
-    def submit(self, graph, options=None, name="1"):
+    def submit(self, graph, options=None, name="1", detached=False):
         text = graph_text(graph)
         self.records.documents.put({graph_digest(text): text})
         record = RunRecord(
@@ -122,6 +123,7 @@ class Bench:
             RunStatus.QUEUED,
             0.0,
             options=options or RunOptions(),
+            detached=detached,
         )
         return self.records.runs.create(record).id
 
@@ -135,6 +137,7 @@ class Bench:
             self.make_compute,
             lambda: self.records.driving,
             self.watcher,
+            end_left=lambda target, run: self.ended.append((target, run, str(self.records.runs.get(run).status))),
         )
 
     def drive(self, graph, options=None, name="1"):
@@ -266,6 +269,42 @@ def test_a_driver_can_be_told_to_cancel():
         "a": "Completed",
         "b": "Canceled",
     }
+
+
+def left(bench, *changes, detached=True):
+    """A run on a cluster, of two steps, as a driver has left it that has died."""
+    run = bench.submit(chain("a", "b"), RunOptions(compute="cluster"), detached=detached)
+    taken = bench.records.driving.take(run, "dead")
+    bench.records.driving.record(run, taken.epoch, [change(run, *words) for words in changes])
+    return run
+
+
+def change(run, name, status, failure=None):
+    return StepRecord(run, name, "ab".index(name), status, digest(name), attempt=1, failure=failure)
+
+
+def test_nothing_of_a_canceled_run_is_begun_and_what_was_left_is_ended_before_its_end_is_recorded():
+    bench = Bench()
+    run = left(bench, ("a", StepStatus.RUNNING))
+    bench.records.runs.request_cancel(run)
+    assert bench.records.driving.recover(0) == [run]
+    assert bench.driver().drive(run) is RunStatus.CANCELED
+    assert (bench.executed, bench.made) == ([], [])
+    assert bench.ended == [("cluster", run, "CancelRequested")]
+
+
+def test_a_run_that_fails_ends_what_was_left_and_one_that_goes_on_does_not():
+    bench = Bench()
+    broken = Failure("user", "it broke")
+    run = left(bench, ("a", StepStatus.FAILED, broken), ("b", StepStatus.RUNNING))
+    assert bench.records.driving.recover(0) == [run]
+    assert bench.driver().drive(run) is RunStatus.FAILED
+    assert bench.ended == [("cluster", run, "Running")]
+    bench = Bench()
+    run = left(bench, ("a", StepStatus.RUNNING))
+    assert bench.records.driving.recover(0) == [run]
+    assert bench.driver().drive(run) is RunStatus.COMPLETED
+    assert bench.ended == []
 
 
 def test_who_aborts_a_run_may_have_interrupted_who_closes_a_target():

@@ -33,12 +33,15 @@ order by node, element, step_runs.step
 select at, body from events where run = ? order by sequence
 
 -- name: request_cancel
-update runs set cancel_requested = 1, status = case when status = 'Running' then 'CancelRequested' else status end
+update runs set cancel_requested = 1,
+    status = case when status = 'Running' or owner = '' then 'CancelRequested' else status end
 where id = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
 -- name: cancel_waiting
 update runs set status = 'Canceled', ended_at = ?, cancel_requested = 1
-where id = ? and status in ('NotStarted', 'Queued') and owner = ''
+where id = ? and status in ('NotStarted', 'Queued') and owner = '' and not exists (
+    select 1 from step_runs where run = runs.id and status in ('Queued', 'Running') and attempt > 0
+)
 
 -- name: count_last_event
 update runs set events = events + 1 where id = ? returning events
@@ -112,14 +115,15 @@ where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
     and (owner <> '' or options like '%"max_queue_seconds"%')
 
 -- name: due_runs
-select id from runs
-where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested') and status in ('NotStarted', 'Queued')
+select id, status from runs
+where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested') and status <> 'Running'
     and kind = 'pipeline' and detached = 1 and owner = '' and case
         when renewed_at <> 0 then abs(? - renewed_at) >= ?
         when epoch > 0 then true
         else abs(? - created_at) >= ?
     end
-order by case when options like '%"priority"%' then json_extract(options, '$.priority') else 0 end desc, id
+order by status = 'CancelRequested' desc,
+    case when options like '%"priority"%' then json_extract(options, '$.priority') else 0 end desc, id
 limit ?
 
 -- name: end_lost_run
@@ -127,8 +131,12 @@ update runs set status = ?, failure = ?, ended_at = ?, owner = '', epoch = epoch
 where id = ? and epoch = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
 
 -- name: queue_lost_run
-update runs set status = 'Queued', owner = '', epoch = epoch + 1, lease_until = 0, renewed_at = 0
-where id = ? and epoch = ? and status = 'Running'
+update runs set status = case when cancel_requested = 1 then 'CancelRequested' else 'Queued' end,
+    owner = '', epoch = epoch + 1, lease_until = 0, renewed_at = 0
+where id = ? and epoch = ? and status in ('NotStarted', 'Queued', 'Running', 'CancelRequested')
+
+-- name: has_begun_steps
+select 1 from step_runs where run = ? and status in ('Queued', 'Running') and attempt > 0 limit 1
 
 -- name: hand_back_run
 update runs set status = 'Queued', owner = '', epoch = epoch + 1, lease_until = 0, renewed_at = 0, fruitless = fruitless - 1

@@ -74,6 +74,37 @@ class RecoveryContract:
         assert records.runs.get(run.id).status is RunStatus.CANCELED
         assert [str(step.status) for step in records.runs.steps(run.id)] == ["Canceled"]
 
+    def test_a_run_that_was_to_be_canceled_goes_to_a_driver_while_something_of_it_may_be_at_work(self) -> None:
+        records = self.make()
+        run = self.left(records)
+        records.driving.record(run.id, run.epoch, [change(run.id, "a", StepStatus.RUNNING, attempt=1)])
+        records.runs.request_cancel(run.id)
+        for _ in range(2):
+            assert records.driving.recover(30) == [run.id], "a driver ends what is at work"
+            assert records.driving.recover(30) == []
+            found = records.runs.get(run.id)
+            assert (found.status, found.owner) == (RunStatus.CANCEL_REQUESTED, "")
+            assert [str(step.status) for step in records.runs.steps(run.id)] == ["Running"]
+            run = records.driving.take(run.id, records.dead)
+            assert (run.status, run.cancel_requested) == (RunStatus.CANCEL_REQUESTED, True)
+        assert records.driving.recover(30) == [], "three drivers have died over it"
+        assert records.runs.get(run.id).status is RunStatus.CANCELED
+
+    def test_canceling_a_run_that_was_queued_again_leaves_its_end_to_the_next_driver(self) -> None:
+        records = self.make()
+        waiting = records.runs.create(replace(new_run("0", at=records.clock.now()), detached=True))
+        run = self.left(records)
+        records.driving.record(run.id, run.epoch, [change(run.id, "a", StepStatus.RUNNING, attempt=1)])
+        assert records.driving.recover(30) == [run.id]
+        assert records.runs.request_cancel(run.id).status is RunStatus.CANCEL_REQUESTED
+        records.experiments.limit(run.experiment, 1)
+        records.clock.turn(31)
+        assert records.driving.recover(30) == [run.id, waiting.id], "it is first, and takes up no place of another"
+        assert not records.runs.waits(run.id)
+        taken = records.driving.take(run.id, records.alive)
+        records.driving.finish(taken.id, taken.epoch, RunStatus.CANCELED, {}, None)
+        assert [str(step.status) for step in records.runs.steps(run.id)] == ["Canceled"]
+
     def test_a_run_that_is_handed_back_waits_for_another_driver_at_once(self) -> None:
         records = self.make()
         run = records.driving.take(self.left(records).id, records.alive)

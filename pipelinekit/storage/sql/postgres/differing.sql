@@ -8,14 +8,15 @@ select ?, step, pipeline, node, element, case when status = 'Skipped' then statu
 from step_runs where run = ? and node not in (select value::bigint from json_array_elements_text(?::json))
 
 -- name: due_runs
-select id from runs
-where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested') and status in ('NotStarted', 'Queued')
+select id, status from runs
+where status in ('NotStarted', 'Queued', 'Running', 'CancelRequested') and status <> 'Running'
     and kind = 'pipeline' and detached = 1 and owner = '' and case
         when renewed_at <> 0 then abs(? - renewed_at) >= ?
         when epoch > 0 then true
         else abs(? - created_at) >= ?
     end
-order by case when options like '%"priority"%' then (options::json ->> 'priority')::bigint else 0 end desc, id
+order by status = 'CancelRequested' desc,
+    case when options like '%"priority"%' then (options::json ->> 'priority')::bigint else 0 end desc, id
 limit ?
 
 -- name: log_size
