@@ -112,7 +112,7 @@ class Progress:
 
 
 def _print_changes(changes: Sequence[StepRecord]) -> None:
-    lines = [change_line(change) for change in changes if change.status in _ONE_BY_ONE]
+    lines = _one_by_one([change for change in changes if change.status in _ONE_BY_ONE])
     for status in _COUNTED:
         of_kind = [change for change in changes if change.status is status]
         if len(of_kind) > LISTED:
@@ -123,6 +123,26 @@ def _print_changes(changes: Sequence[StepRecord]) -> None:
     lines.extend(f"{'Waiting':<9} {change.name}  {change.note}" for change in waiting)
     if lines:
         print("\n".join(lines), file=sys.stderr)
+
+
+def _one_by_one(changes: Sequence[StepRecord]) -> list[str]:
+    """A line for each, but for elements of a mapped step that have completed in great number."""
+    elements: dict[int, list[StepRecord]] = {}
+    for change in changes:
+        if _is_counted(change):
+            elements.setdefault(change.node, []).append(change)
+    many = {node: found for node, found in elements.items() if len(found) > LISTED}
+    lines = [change_line(change) for change in changes if not (_is_counted(change) and change.node in many)]
+    for found in many.values():
+        name, seconds = found[0].name.rpartition("[")[0], sum(change.seconds for change in found)
+        reasons = {output.reasons_text(change.reasons) for change in found}
+        why = f"  ({reasons.pop()})" if len(reasons) == 1 else ""
+        lines.append(f"{StepStatus.COMPLETED!s:<9} {name}: {len(found)} elements  {seconds_text(seconds)}{why}")
+    return lines
+
+
+def _is_counted(change: StepRecord) -> bool:
+    return change.element >= 0 and change.status is StepStatus.COMPLETED
 
 
 def change_line(change: StepRecord) -> str:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelinekit.cli import output
-from pipelinekit.domain.runs import Reason
+from pipelinekit.cli.progress import LISTED, Progress
+from pipelinekit.domain.runs import Reason, StepRecord, StepStatus
 from pipelinekit.errors import CompileError, Fault, UsageError
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=8)
@@ -98,3 +99,20 @@ def test_an_error_is_told_to_people_and_machines(capsys):
         {"message": "two", "file": "", "line": 0, "hint": ""},
     ]
     assert err == "error: 2 faults\n  a.py:3: one (hint)\n  two\n"
+
+
+def test_elements_that_complete_in_great_number_are_told_in_one_line(capsys):
+    def step(name, element, seconds=0.5, reason="it has not run before"):
+        completed, reasons = StepStatus.COMPLETED, (Reason("first run", reason),)
+        return StepRecord("run", name, int(element >= 0), completed, element=element, seconds=seconds, reasons=reasons)
+
+    alone, many = step("alone", -1), [step(f"many[{index}]", index) for index in range(LISTED + 1)]
+    Progress(wants_live=False).changed([alone, *many])
+    assert capsys.readouterr().err.splitlines() == [
+        "Completed alone  500 ms  (it has not run before)",
+        f"Completed many: {LISTED + 1} elements  10.5 s  (it has not run before)",
+    ]
+    Progress(wants_live=False).changed([*many[:-2], step("many[19]", 19, reason="input 'x' changed"), many[-1]])
+    assert capsys.readouterr().err == f"Completed many: {LISTED + 1} elements  10.5 s\n"
+    Progress(wants_live=False).changed(many[:LISTED])
+    assert len(capsys.readouterr().err.splitlines()) == LISTED
