@@ -170,11 +170,14 @@ class ComputeServices(upkeeping.UpkeepServices):
         address, texts = self._reach(found)
         return dask_targets.AttachedCompute(address, sink, self.home, MAKER, shared, texts)
 
-    def end_left(self, target: str, run: str) -> None:
-        """End what of a run is at work on a cluster, whoever has begun it. Raises ComputeError."""
+    def end_left(self, target: str, run: str, for_good: bool) -> None:
+        """End what of a run is at work on a cluster, whoever has begun it. Raises ComputeError.
+
+        Where it has ended `for_good`, nothing of it begins there any more.
+        """
         address, texts = self._reach(self.computes.find(target))
         if address:
-            dask_orphans.end_run(address, texts, self.home, run)
+            dask_orphans.end_run(address, texts, self.home, run, for_good=for_good)
 
     def slots_of(self, target: str) -> float:
         """How many cores a target has for steps; 0 where nobody here knows."""

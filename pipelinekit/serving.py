@@ -174,8 +174,8 @@ class ServeServices(computing.ComputeServices):
                 hint = f"it wrote to {self.home / 'cache' / 'drivers.log'}"
                 service.fail_untaken(run, epoch, code, leases.owner_id(), records.driving, records.runs, hint)
         if records.driving.unattended(PATIENCE_SECONDS):
-            most = 0 if self._is_served() else self._room()
-            for run in records.driving.recover(PATIENCE_SECONDS, most):
+            is_served = self._is_served()
+            for run in records.driving.recover(PATIENCE_SECONDS, 0 if is_served else self._room(), ends=not is_served):
                 epoch = records.runs.get(run).epoch
                 self._launched[run] = DriverProcess(self.home, run), epoch
 

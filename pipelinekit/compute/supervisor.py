@@ -151,20 +151,24 @@ class Supervisor:
             each.process.stop("canceled")
         self._orphans.stop(attempts)
 
-    def end_run(self, run: str) -> None:
-        """Stop what is at work of a run, whoever has sent it, and begin no more of it; when it returns, it is gone."""
+    def end_run(self, run: str, *, for_good: bool) -> None:
+        """Stop what is at work of a run, whoever has sent it; when it returns, that is gone.
+
+        Where the run has ended `for_good`, no more of it begins here.
+        """
 
         def at_work() -> list[Running]:
             return [running for running in self._busy.values() if running.attempt.run == run]
 
         with self._lock:
-            self._canceled.add(run)
+            self._canceled.update([run] if for_good else ())
             found = at_work()
         for running in found:
             running.process.stop("canceled")
         self._orphans.end_run(run)
         with self._quiet:
             self._quiet.wait_for(lambda: not at_work(), timeout=GRACE_SECONDS + 1.0)
+        self._orphans.end_run(run)  # who made room meanwhile for a driver that had asked
 
     def leave(self, attempts: Sequence[str]) -> None:
         """Who sent these is gone: those at work that outlive it go on for a while, the others are stopped."""

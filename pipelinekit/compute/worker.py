@@ -113,12 +113,12 @@ def cancel(home: str, attempts: Sequence[str]) -> None:
         supervisor.cancel(attempts)
 
 
-async def end_run(home: str, run: str) -> None:
-    """End what is at work here of a run that has ended, and begin none of it any more."""
+async def end_run(home: str, run: str, for_good: bool) -> None:
+    """End what is at work here of a run; where it has ended `for_good`, begin none of it any more."""
     with _lock:
         supervisor = _supervisors.get(home)
     if supervisor is not None:
-        await asyncio.to_thread(supervisor.end_run, run)
+        await asyncio.to_thread(supervisor.end_run, run, for_good=for_good)
 
 
 def release(home: str) -> None:

@@ -421,7 +421,7 @@ class Orchestrator:
             work.failure = None
         self._any_broken = self._any_broken or work.broken
         work.status, work.note = status, note
-        if work.children is None or not work.children:
+        if not work.children and not self._recorded.has_elements(work):
             self._out.record(work)
         self.open -= 1
         self._settle_key(work)

@@ -19,6 +19,7 @@ class Recorded:
         self._records = {record.name: record for record in records}
         self._works = works
         self._broken = _broken_nodes(self._records.values(), works)
+        self._mapped = {record.node for record in self._records.values() if record.element >= 0}
 
     def stand(self, work: Work) -> bool:
         """Let a work stand as it is recorded, if it has ended; whether it has.
@@ -42,6 +43,10 @@ class Recorded:
         if work.mapped and record.status is StepStatus.COMPLETED:
             work.children = []  # there was nothing to map over
         return True
+
+    def has_elements(self, work: Work) -> bool:
+        """Whether this stands for elements that are recorded, each for itself, and that were not come to again."""
+        return work.mapped and work.position in self._mapped
 
     def _is_broken(self, work: Work) -> bool:
         """Whether a step was skipped because of something before it that did not complete."""

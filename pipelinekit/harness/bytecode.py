@@ -38,6 +38,13 @@ class _Sceptic(SourceFileLoader):
     """Loads a module of the author's where it lies, and may be changed at any time; remembers what it is made of."""
 
     content = ""  # digest of the source
+    _read = ""  # digest of the source as it was read last
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The module's code; remembers the source that it is made of."""
+        code = super().get_code(fullname)
+        self.content = self._read
+        return code
 
     def get_data(self, path: str) -> bytes:
         """The content of a file. For bytecode that is not checked by the source's hash, one that is, of no source.
@@ -48,7 +55,7 @@ class _Sceptic(SourceFileLoader):
             return _checked_bytecode(path)
         data = super().get_data(path)
         if path == self.path:
-            self.content = digest_bytes(data)
+            self._read = digest_bytes(data)
         return data
 
 

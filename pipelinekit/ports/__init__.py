@@ -106,16 +106,18 @@ class DriverRecords(Protocol):
     def hand_back(self, run: str, epoch: int) -> None:
         """Queue a detached run again, for another driver to take up; what it had claimed is free."""
 
-    def unattended(self, patience: float, most: int | None = None) -> bool:
+    def unattended(self, patience: float, most: int | None = None, *, ends: bool = False) -> bool:
         """Whether `recover` has something to do; cheap to ask."""
 
-    def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
+    def recover(self, patience: float, most: int | None = None, *, ends: bool = False) -> Sequence[str]:
         """Deal with runs that nobody drives, and return those that wait for a driver now, each to one caller only.
 
         Of runs whose driver is known to be dead, a detached one is queued again, as long as one of its last few drivers
         brought a result; one that was to be canceled is; any other has failed. A detached run that was queued longer
         than `patience` seconds ago waits for a driver, too. Of those that wait, `most` are returned, as far as limits
-        let them go: by priority, then the oldest first. One that has waited longer than it may is canceled.
+        let them go: by priority, then the oldest first. One that has waited longer than it may is canceled. Before them
+        come those that were to be canceled while something of them may be at work, which only a driver can end; who
+        says that it `ends` them gets some also where it takes no more.
         """
 
 

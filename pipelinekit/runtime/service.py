@@ -104,7 +104,7 @@ class Service:
             room = min(self._about.most - len(self._running), self._most_starting - self._count_starting())
             if room > 0 or time.monotonic() > self._full_until:
                 self._full_until = time.monotonic() + FULL_SECONDS
-                for run in self._driving.recover(0.0, max(room, 0)):
+                for run in self._driving.recover(0.0, max(room, 0), ends=True):
                     self._begin(run)
             while len(self._spare) < min(self._warm, self._about.most - len(self._running)):
                 self._spare.append(self._spawn())
@@ -167,16 +167,18 @@ class Service:
 def fail_untaken(
     run: str, epoch: int, code: int, owner: str, driving: DriverRecords, runs: RunRecords, hint: str = ""
 ) -> None:
-    """Fail a run whose driver process ended with an exit code before it took it: `epoch` is still that of before.
+    """End a run whose driver process ended with an exit code before it took it: `epoch` is still that of before.
 
     What killed a driver, or kept it from the records, is not the run's fault: another is tried later.
     """
     found = runs.get(run)
-    if code < 0 or code == UNREACHABLE or found.status not in _WAITING or found.epoch != epoch:
+    is_left = found.status in _WAITING or (found.status is RunStatus.CANCEL_REQUESTED and not found.owner)
+    if code < 0 or code == UNREACHABLE or not is_left or found.epoch != epoch:
         return
     failure = Failure("internal", f"the process that was to drive this run ended with exit code {code}", hint=hint)
     try:
         taken = driving.take(run, owner)
-        driving.finish(run, taken.epoch, RunStatus.FAILED, {}, failure)
+        status = RunStatus.CANCELED if taken.cancel_requested else RunStatus.FAILED
+        driving.finish(run, taken.epoch, status, {}, failure)
     except LeaseLostError:
         return  # another took it meanwhile

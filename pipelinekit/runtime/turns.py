@@ -34,7 +34,7 @@ IDLE_SECONDS = 0.5  # longest wait before a turn looks whether somebody asked fo
 MakeCompute = Callable[[str, Sink, Sequence[Attempt]], Compute]
 OpenDriving = Callable[[], DriverRecords]
 OpenFiles = Callable[[], Files]
-EndLeft = Callable[[str, str], None]  # ends what of a run is at work on a target, whoever has begun it
+EndLeft = Callable[[str, str, bool], None]  # ends what of a run is at work on a target; whether none may begin any more
 
 
 class Turns:
@@ -67,6 +67,7 @@ class Turns:
         self._open_driving = open_driving
         self._observer = observer
         self._end_left = end_left
+        self._left: set[str] = set()  # targets that an earlier driver has begun something on
         self._queue: queue.SimpleQueue[LogChunk | Told | events.Event] = queue.SimpleQueue()
         self._computes: dict[str, Compute] = {}
         self._targets: dict[str, str] = {}
@@ -120,6 +121,8 @@ class Turns:
 
     def _first(self) -> list[events.Instruction]:
         """What there is to do at first; nothing begins of a run that is to be canceled."""
+        if self._run.epoch > 1 and self._run.detached:
+            self._left = self._performer.targets_at_work()
         if self._run.cancel_requested:
             return self._orchestrator.handle(events.CancelRequested())
         return self._orchestrator.start()
@@ -129,12 +132,19 @@ class Turns:
         return self._performer.perform(self._orchestrator, instructions)
 
     def _see_to_what_is_left(self) -> None:
-        """Once the run stops, end what is at work that this driver knows nothing of, before it is recorded so."""
-        if self._orchestrator.stopping and self._end_left is not None and self._run.detached:
-            for target in self._performer.targets_at_work():
+        """Once the run stops, end what is at work that this driver knows nothing of, before that is recorded.
+
+        Where it is not recorded that the run is to be canceled, the next driver may have to begin something again.
+        """
+        if self._end_left is None or not self._orchestrator.stopping or not self._run.detached:
+            return
+        if targets := self._left | self._performer.targets_at_work(again=True):
+            self._beat()
+            is_canceled = self._records.runs.get(self._run.id).cancel_requested
+            for target in targets:
                 with suppress(PipelinekitError):  # of one that cannot be reached nothing goes on for long
-                    self._end_left(target, self._run.id)
-            self._end_left = None
+                    self._end_left(target, self._run.id, is_canceled)
+        self._end_left = None
 
     # -- one turn ----------------------------------------------------------------------------------------------------
 

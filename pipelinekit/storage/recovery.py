@@ -10,7 +10,7 @@ from pipelinekit.ports import Clock
 from pipelinekit.storage.database import Database, Row
 from pipelinekit.storage.leases import is_held
 from pipelinekit.storage.queueing import TOLD_SECONDS, WAITING, limits_of, longest_wait, turns_of, waits
-from pipelinekit.storage.runs import tell_of_run
+from pipelinekit.storage.runs import CANCELED_NOTE, LOST_NOTE, tell_of_run
 from pipelinekit.wire.runs import failure_to_json
 from pipelinekit.wire.values import dumps
 
@@ -18,10 +18,11 @@ MOST_FRUITLESS = 3  # drivers in a row that a run may lose without one accepted 
 DIED = "the process that drove this run died"
 DIED_WAITING = "the process that was to drive this run died while it waited for its turn"
 AGAIN = "run the pipeline again: what was finished is reused"
+ENDED_AT_ONCE = 2  # runs that only end, where there is no room for others
 _ALL = 1 << 62
 
 
-def recover(database: Database, clock: Clock, patience: float, most: int | None) -> Sequence[str]:
+def recover(database: Database, clock: Clock, patience: float, most: int | None, *, ends: bool) -> Sequence[str]:
     """End or queue again what dead drivers left; the runs that wait for a driver, each told to one caller only."""
     with database.transaction():
         database.lock()
@@ -34,14 +35,14 @@ def recover(database: Database, clock: Clock, patience: float, most: int | None)
                 _queue_again(database, clock, row)
             else:
                 _end_lost(database, clock, row)
-        told = _due(database, clock, patience, most)
+        told = _due(database, clock, patience, most, ends=ends)
         database.write_many("offer_run", [(clock.now(), run) for run in told])
     return told
 
 
-def has_unattended(database: Database, clock: Clock, patience: float, most: int | None) -> bool:
+def has_unattended(database: Database, clock: Clock, patience: float, most: int | None, *, ends: bool) -> bool:
     """Whether there is something to do about open runs; runs that wait are none where none is to be told."""
-    return bool(_lost(database, clock)) or (most != 0 and bool(_due(database, clock, patience, 1)))
+    return bool(_lost(database, clock)) or bool(_due(database, clock, patience, 0 if most == 0 else 1, ends=ends))
 
 
 def _lost(database: Database, clock: Clock) -> list[Row]:
@@ -64,20 +65,25 @@ def _is_overdue(row: Row, clock: Clock) -> bool:
     return longest > 0 and clock.now() - row["created_at"] >= longest  # a clock that was set back cancels nothing
 
 
-def _due(database: Database, clock: Clock, patience: float, most: int | None) -> list[str]:
+def _due(database: Database, clock: Clock, patience: float, most: int | None, *, ends: bool) -> list[str]:
     """Detached runs that have waited longer than `patience`, and may go, in their turn; at most `most`.
 
-    Before them come those that are to be canceled, once a driver has seen that nothing of them is at work any more.
+    Before them come those that are to be canceled once a driver has ended what is at work; see `DriverRecords.recover`.
     Thousands may wait: they are only gone through one by one where limits hold some of them back.
     """
+    if most == 0 and not ends:
+        return []
     now = clock.now()
     limits = limits_of(database)
-    wanted = _ALL if limits or most is None else most
+    wanted = _ALL if limits or most is None else most + ENDED_AT_ONCE
     due = {row["id"]: row["status"] for row in database.read("due_runs", (now, TOLD_SECONDS, now, patience, wanted))}
-    if not due or not limits:
-        return list(due)
     ending = [run for run, status in due.items() if status not in WAITING]
-    return [*ending, *(run for run in turns_of(database.read("open_runs"), limits, now) if run in due)][:most]
+    waiting = [run for run, status in due.items() if status in WAITING]
+    if waiting and limits:
+        waiting = [run for run in turns_of(database.read("open_runs"), limits, now) if run in due]
+    if most is None:
+        return [*ending, *waiting]
+    return [*ending, *waiting][:most] or (ending[:ENDED_AT_ONCE] if ends else [])
 
 
 def _queue_again(database: Database, clock: Clock, row: Row) -> None:
@@ -105,8 +111,8 @@ def _end_overdue(database: Database, clock: Clock, row: Row) -> None:
 
 
 def _end(database: Database, clock: Clock, row: Row, status: RunStatus, failure: Failure | None) -> None:
-    now = clock.now()
-    ended = [[step["step"], "Canceled"] for step in database.write_returning("end_lost_steps", (now, row["id"]))]
+    now, note = clock.now(), CANCELED_NOTE if row["cancel_requested"] else LOST_NOTE
+    ended = [[step["step"], "Canceled"] for step in database.write_returning("end_lost_steps", (now, note, row["id"]))]
     _tell(database, clock, row, status, ended)
     text = dumps(failure_to_json(failure)) if failure else None
     database.write("end_lost_run", (str(status), text, now, row["id"], row["epoch"]))

@@ -48,6 +48,9 @@ WORDS_OF_FAILED = 500  # of an attempt that another follows
 _GATHERED = ("gather_tags", "gather_properties", "gather_files", "gather_metrics", "gather_own_metrics")
 
 
+CANCELED_NOTE, LOST_NOTE = "the run was canceled", "the driver of the run died"  # of steps that had begun
+
+
 class SQLRuns:
     """Implements `ports.RunRecords` on a database."""
 
@@ -142,7 +145,7 @@ class SQLRuns:
 
     def _tell_canceled(self, run: str, now: float) -> None:
         """End the steps that a driver had begun before the run was queued again."""
-        left = self._database.write_returning("end_lost_steps", (now, run))
+        left = self._database.write_returning("end_lost_steps", (now, CANCELED_NOTE, run))
         if left:
             number = self._database.write_returning("count_last_event", (run,))[0]["events"]
             body = {"status": str(RunStatus.CANCELED), "steps": [[step["step"], "Canceled"] for step in left]}
@@ -236,7 +239,8 @@ class SQLDriving:
         with self._database.transaction():
             now = self._clock.now()
             # what an earlier driver had begun, and this one did not come to
-            left = self._database.write_returning("end_lost_steps", (now, run)) if epoch > 1 else ()
+            note = CANCELED_NOTE if status is RunStatus.CANCELED else LOST_NOTE
+            left = self._database.write_returning("end_lost_steps", (now, note, run)) if epoch > 1 else ()
             steps = {"steps": [[step["step"], "Canceled"] for step in left]} if left else {}
             self._event(run, epoch, {"status": str(status), **steps})
             text = dumps(failure_to_json(failure)) if failure else None
@@ -278,18 +282,18 @@ class SQLDriving:
                 raise LeaseLostError(f"run {run} cannot be handed back: it is not detached, or is to be canceled")
             self._database.send("drop_claims_of_run", [(run,)])
 
-    def unattended(self, patience: float, most: int | None = None) -> bool:
+    def unattended(self, patience: float, most: int | None = None, *, ends: bool = False) -> bool:
         """Whether `recover` has something to do."""
         if not self._database.read("has_open_runs"):
             return False
-        return recovery.has_unattended(self._database, self._clock, patience, most)
+        return recovery.has_unattended(self._database, self._clock, patience, most, ends=ends)
 
-    def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
+    def recover(self, patience: float, most: int | None = None, *, ends: bool = False) -> Sequence[str]:
         """End or queue again the runs of dead drivers; where nothing can be written now, whoever comes next does."""
-        if not self.unattended(patience, most):
+        if not self.unattended(patience, most, ends=ends):
             return []
         try:
-            return recovery.recover(self._database, self._clock, patience, most)
+            return recovery.recover(self._database, self._clock, patience, most, ends=ends)
         except StorageError:
             return []
 
@@ -323,7 +327,7 @@ class SQLDriving:
         self._database.write("jump_epochs")  # whoever has taken one of them since may not go on
         forgotten = self._database.write_returning("fail_forgotten_runs", (dumps(failure_to_json(failure)), now))
         for lost in forgotten:
-            self._database.write_returning("end_lost_steps", (now, lost["id"]))
+            self._database.write_returning("end_lost_steps", (now, LOST_NOTE, lost["id"]))
             self._database.write("drop_claims_of_run", (lost["id"],))
             self._database.write("count_ended_run", (lost["id"],) * 2)
             tell_of_run(self._database, lost["id"], now)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 AGAIN_SECONDS = 30.0
 MOST_FRUITLESS = 3
+ENDED_AT_ONCE = 2
 _WAITING = (RunStatus.NOT_STARTED, RunStatus.QUEUED)
 
 
@@ -80,11 +81,11 @@ class MemoryQueueing:
             self._state.fruitless = {**self._state.fruitless, run: self._state.fruitless[run] - 1}
             self._state.offered = {**self._state.offered, run: 0.0}
 
-    def unattended(self, patience: float, most: int | None = None) -> bool:
+    def unattended(self, patience: float, most: int | None = None, *, ends: bool = False) -> bool:
         """Whether `recover` has something to do."""
-        return bool(self._lost()) or (most != 0 and bool(self._due(patience)))
+        return bool(self._lost()) or bool(self._chosen(patience, most, ends=ends))
 
-    def recover(self, patience: float, most: int | None = None) -> Sequence[str]:
+    def recover(self, patience: float, most: int | None = None, *, ends: bool = False) -> Sequence[str]:
         """End or queue again what dead drivers left."""
         state = self._state
         for record in self._lost():
@@ -102,7 +103,7 @@ class MemoryQueueing:
                 self._queue_again(record, RunStatus.QUEUED)
             else:
                 self._end(record, RunStatus.FAILED, Failure("lost", "the process that drove this run died"))
-        chosen = self._due(patience)[:most]
+        chosen = self._chosen(patience, most, ends=ends)
         state.offered = {**state.offered, **dict.fromkeys(chosen, state.clock.now())}
         return chosen
 
@@ -121,16 +122,21 @@ class MemoryQueueing:
         found = [record for record in state.runs.values() if not record.status.final]
         return [record for record in found if _is_overdue(state, record) or record.owner in state.dead]
 
-    def _due(self, patience: float) -> list[str]:
+    def _chosen(self, patience: float, most: int | None, *, ends: bool) -> list[str]:
+        ending, waiting = self._due(patience)
+        return [*ending, *waiting][:most] or (ending[:ENDED_AT_ONCE] if ends else [])
+
+    def _due(self, patience: float) -> tuple[list[str], list[str]]:
         state = self._state
         waiting: set[str] = set()
         for run, record in state.runs.items():
             told = state.offered.get(run, 0.0)
             late = abs(state.clock.now() - (told or record.created_at)) >= (AGAIN_SECONDS if told else patience)
-            if not record.status.final and record.detached and not record.owner:
+            if record.kind == PIPELINE and not record.status.final and record.detached and not record.owner:
                 waiting.update({run} if late or (not told and record.epoch > 0) else ())
-        ending = sorted(run for run in waiting if state.runs[run].status is RunStatus.CANCEL_REQUESTED)
-        return [*ending, *(run for run in in_turn(_line(state), state.limits) if run in waiting)]
+        ending = [run for run in waiting if state.runs[run].status is RunStatus.CANCEL_REQUESTED]
+        ending.sort(key=lambda run: (-state.runs[run].options.priority, run))
+        return ending, [run for run in in_turn(_line(state), state.limits) if run in waiting]
 
     def _end_overdue(self, record: RunRecord) -> None:
         why = waits(self._state).get(record.id, "no driver has taken it")
@@ -139,7 +145,7 @@ class MemoryQueueing:
 
     def _end(self, record: RunRecord, status: RunStatus, failure: Failure | None) -> None:
         state = self._state
-        ended = state.end_steps(record.id)
+        ended = state.end_steps(record.id, is_canceled=record.cancel_requested)
         if record.status not in _WAITING:
             state.tell(record.id, [("status", str(status)), *ended])
         state.runs[record.id] = replace(

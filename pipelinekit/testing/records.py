@@ -109,11 +109,11 @@ class MemoryState:
                     if earlier:
                         told[run, "", False] = {**earlier, **told.get((run, "", False), {})}  # type: ignore[dict-item]
 
-    def end_steps(self, run: str) -> list[tuple[str, str]]:
+    def end_steps(self, run: str, *, is_canceled: bool) -> list[tuple[str, str]]:
         """Let the steps of a run that have not ended be canceled; which they were."""
         left = {name: step for name, step in self.steps.get(run, {}).items() if not step.status.final}
         for name, step in left.items():
-            note, now = "the driver of the run died", self.clock.now()
+            note, now = "the run was canceled" if is_canceled else "the driver of the run died", self.clock.now()
             self.steps[run][name] = replace(step, status=StepStatus.CANCELED, note=note, ended_at=now)
         return [(name, "Canceled") for name in left]
 
@@ -199,7 +199,7 @@ class MemoryRuns:
         record = self.get(run)
         if record.status in _WAITING and not record.owner and not self._state.has_begun(record.id):
             record = replace(record, status=RunStatus.CANCELED, cancel_requested=True, ended_at=self._state.clock.now())
-            self._state.end_steps(record.id)
+            self._state.end_steps(record.id, is_canceled=True)
             self._state.runs[record.id] = record
             self._state.count_ended(record.id)
         elif not record.status.final:
@@ -278,7 +278,9 @@ class MemoryDriving(queueing.MemoryQueueing):
     ) -> None:
         """End the run."""
         record = self._state.leased(run, epoch)
-        self._event(run, [("status", str(status)), *(self._state.end_steps(run) if epoch > 1 else ())])
+        is_canceled = status is RunStatus.CANCELED
+        left = self._state.end_steps(run, is_canceled=is_canceled) if epoch > 1 else ()
+        self._event(run, [("status", str(status)), *left])
         now = self._state.clock.now()
         self._state.gather(run)
         self._state.runs[run] = replace(

@@ -43,7 +43,8 @@ PREVIEWED = 20
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 YEAR_SECONDS = 365.2425 * 86400
 TRIES = 20  # of a change, while others change the same schedule
-RECENT = 20  # ticks that may lie within one grain of the clock
+RECENT = 20  # newest ticks, among which is the last that somebody asked for, if that was just now
+GRAIN_SECONDS = 0.001  # of a clock, at most
 
 
 @frozen
@@ -283,9 +284,9 @@ class ScheduleCollection:
         for _ in range(TRIES):
             schedule = self._existing(name)
             due = now = self._clock.now()
-            earlier = {tick.due for tick in self._records.history(schedule.id, RECENT)[0] if tick.origin == MANUAL}
-            while due in earlier:  # by the clock's grain: each has a run of its own
-                due = math.nextafter(due, math.inf)
+            asked = [tick.due for tick in self._records.history(schedule.id, RECENT)[0] if tick.origin == MANUAL]
+            if asked and due <= asked[0] < due + GRAIN_SECONDS:  # each has a run of its own
+                due = math.nextafter(asked[0], math.inf)
             tick = Tick(schedule.id, schedule.spec_version, due, now, MANUAL, not_before=now)
             if self._records.change(schedule, ticks=[tick]) is not None:
                 return tick

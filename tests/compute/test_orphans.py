@@ -184,7 +184,7 @@ class TestOrphans:
         if state == "asked for":
             node.supervisor.claim(["run/long/2"])
             wait_for(lambda: first.id in node.ended)
-        node.supervisor.end_run("run")
+        node.supervisor.end_run("run", for_good=True)
         assert [pid for pid in processes if not alive(pid)], "when that returns"
         assert node.supervisor.claim(["run/long/2"]) == []
         late, other = replace(self.first("double", 4), step="late"), replace(self.first("double", 4), run="another")
@@ -193,3 +193,13 @@ class TestOrphans:
             wait_for(lambda attempt=attempt: attempt.id in node.ended)
         assert node.ended[late.id].failure.kind == "canceled"
         assert node.ended[other.id].outputs == {"output": plain(8)}
+
+    def test_what_stops_but_may_be_begun_again_is_begun_again(self, node):
+        first = self.first()
+        processes = self.begun(node, first)
+        node.supervisor.end_run("run", for_good=False)
+        assert [pid for pid in processes if not alive(pid)]
+        again = self.next(self.first("double", 4))
+        node.give(again)
+        wait_for(lambda: again.id in node.ended)
+        assert node.ended[again.id].outputs == {"output": plain(8)}

@@ -1,5 +1,6 @@
 """Files of an author's that change around the process which imported them: no result is reused that is not the file's."""
 
+import importlib.machinery
 import importlib.util
 import json
 import marshal
@@ -10,6 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from pipelinekit.domain.digests import digest_bytes
+from pipelinekit.harness.bytecode import distrust_young_bytecode, was_made_of
 
 WITH_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 HELPERS = "def value():\n    return {}\n"
@@ -77,6 +81,20 @@ def test_a_step_that_ran_with_a_module_of_before_its_files_change_is_nobody_else
     assert told(written) == ["Completed 2"], "the file says 2, and nobody has computed that"
     assert "which changed while the process of its last execution ran" in written("explain", "latest").out
     assert told(written) == ["Reused 2"]
+
+
+def test_who_reads_the_source_of_a_module_has_not_loaded_it_anew(written, tmp_path):
+    distrust_young_bytecode(str(written.folder))
+    spec = importlib.util.spec_from_file_location("helpers", written.folder / "helpers.py")
+    loader = importlib.machinery.PathFinder.find_spec("helpers", [str(written.folder)]).loader
+    module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec("helpers", loader, origin=spec.origin))
+    loader.exec_module(module)
+    first = digest_bytes((written.folder / "helpers.py").read_bytes())
+    assert was_made_of(module, first)
+    written.write(helpers=HELPERS.format(2))
+    assert "2" in loader.get_source("helpers")
+    assert was_made_of(module, first)
+    assert not was_made_of(module, digest_bytes((written.folder / "helpers.py").read_bytes()))
 
 
 def test_where_no_file_changes_what_ran_in_a_scripts_own_process_is_reused(written):

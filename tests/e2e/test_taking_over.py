@@ -3,6 +3,7 @@
 import os
 import signal
 
+import psutil
 import pytest
 from conftest import alive, wait_for
 from test_crashes import go
@@ -121,6 +122,18 @@ def test_what_an_earlier_driver_left_ends_before_the_run_is_canceled(slow):
     kill(slow, run)
     slow("runs", "cancel", run)
     wait_until_canceled(slow, run)
+
+
+def test_a_node_that_stands_still_holds_a_cancellation_up_for_seconds_only(slow):
+    run = begin(slow)
+    kill(slow, run)
+    node = psutil.Process(processes(slow)[0]).parent().pid
+    os.kill(node, signal.SIGSTOP)
+    try:
+        slow("runs", "cancel", run)
+        wait_for(lambda: shown(slow, run)["status"] == "Canceled", 25)
+    finally:
+        os.kill(node, signal.SIGCONT)
 
 
 def test_a_driver_that_dies_over_a_cancellation_leaves_it_to_the_next(slow):

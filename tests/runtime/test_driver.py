@@ -8,7 +8,7 @@ from pipelinekit.domain.attempts import AttemptEnded
 from pipelinekit.domain.digests import digest
 from pipelinekit.domain.environments import Software, variable_identity
 from pipelinekit.domain.graphs import CompiledStep, Definition, Graph, Literal, Node, OutputRef
-from pipelinekit.domain.runs import Failure, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
+from pipelinekit.domain.runs import Completion, Failure, RunOptions, RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.steps import Port, Retry, StepOptions
 from pipelinekit.domain.types import ANY
 from pipelinekit.domain.values import StoredValue, plain
@@ -137,7 +137,9 @@ class Bench:
             self.make_compute,
             lambda: self.records.driving,
             self.watcher,
-            end_left=lambda target, run: self.ended.append((target, run, str(self.records.runs.get(run).status))),
+            end_left=lambda target, run, for_good: self.ended.append(
+                (target, for_good, str(self.records.runs.get(run).status))
+            ),
         )
 
     def drive(self, graph, options=None, name="1"):
@@ -290,7 +292,7 @@ def test_nothing_of_a_canceled_run_is_begun_and_what_was_left_is_ended_before_it
     assert bench.records.driving.recover(0) == [run]
     assert bench.driver().drive(run) is RunStatus.CANCELED
     assert (bench.executed, bench.made) == ([], [])
-    assert bench.ended == [("cluster", run, "CancelRequested")]
+    assert bench.ended == [("cluster", True, "CancelRequested")]
 
 
 def test_a_run_that_fails_ends_what_was_left_and_one_that_goes_on_does_not():
@@ -299,12 +301,50 @@ def test_a_run_that_fails_ends_what_was_left_and_one_that_goes_on_does_not():
     run = left(bench, ("a", StepStatus.FAILED, broken), ("b", StepStatus.RUNNING))
     assert bench.records.driving.recover(0) == [run]
     assert bench.driver().drive(run) is RunStatus.FAILED
-    assert bench.ended == [("cluster", run, "Running")]
+    assert bench.ended == [("cluster", False, "Running")]
     bench = Bench()
     run = left(bench, ("a", StepStatus.RUNNING))
     assert bench.records.driving.recover(0) == [run]
     assert bench.driver().drive(run) is RunStatus.COMPLETED
     assert bench.ended == []
+
+
+def test_what_was_left_is_ended_where_a_run_fails_before_its_first_turn_as_well():
+    bench = Bench()
+    blob, size = bench.blobs.put(b"[1, 2]")
+    value = StoredValue(digest("list"), blob=blob, size=size)
+    nodes = Node("make", 0, {"x": Literal(5)}), Node("m", 1, {"x": OutputRef(0, "output")}, each=("x",))
+    run = bench.submit(Graph("pipe", (step("make"), step("m")), nodes), RunOptions(compute="cluster"), detached=True)
+    taken = bench.records.driving.take(run, "dead")
+    made = StepRecord(run, "make", 0, StepStatus.COMPLETED, digest("make"), attempt=1, outputs={"output": value})
+    done = Completion(digest("make"), run, "make", {"output": value}, 1.0, 1)
+    elements = [
+        StepRecord(run, f"m[{index}]", 1, status, digest(index), attempt=1, failure=failure, element=index)
+        for index, (status, failure) in enumerate(
+            [(StepStatus.FAILED, Failure("user", "it broke")), (StepStatus.RUNNING, None)]
+        )
+    ]
+    bench.records.driving.record(run, taken.epoch, [made, *elements], [done])
+    assert bench.records.driving.recover(0) == [run]
+    assert bench.driver().drive(run) is RunStatus.FAILED
+    assert bench.ended == [("cluster", False, "Failed")]
+
+
+def test_elements_of_a_canceled_run_stand_for_their_mapped_step():
+    bench = Bench()
+    nodes = (Node("m", 0, {"x": Literal([1, 2])}, each=("x",)),)
+    run = bench.submit(Graph("pipe", (step("m"),), nodes), RunOptions(compute="cluster"), detached=True)
+    taken = bench.records.driving.take(run, "dead")
+    elements = [
+        StepRecord(run, f"m[{index}]", 0, status, digest(index), attempt=1, element=index)
+        for index, status in enumerate([StepStatus.COMPLETED, StepStatus.RUNNING])
+    ]
+    bench.records.driving.record(run, taken.epoch, elements)
+    bench.records.runs.request_cancel(run)
+    assert bench.records.driving.recover(0) == [run]
+    assert bench.driver().drive(run) is RunStatus.CANCELED
+    found = [(item.name, str(item.status), item.note) for item in bench.records.runs.steps(run)]
+    assert found == [("m[0]", "Completed", ""), ("m[1]", "Canceled", "the run was canceled")]
 
 
 def test_who_aborts_a_run_may_have_interrupted_who_closes_a_target():

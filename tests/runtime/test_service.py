@@ -6,7 +6,7 @@ import pytest
 
 from pipelinekit import Workspace
 from pipelinekit.domain.digests import digest
-from pipelinekit.domain.runs import RunRecord, RunStatus
+from pipelinekit.domain.runs import RunRecord, RunStatus, StepRecord, StepStatus
 from pipelinekit.domain.servers import UNREACHABLE, Server
 from pipelinekit.errors import StorageError
 from pipelinekit.runtime.service import Service
@@ -135,6 +135,36 @@ def test_a_process_that_ends_without_having_taken_its_run(code, status):
     assert (run in site.given) is (status is RunStatus.QUEUED), "it is given to another after a while"
 
 
+def left(site, name):
+    """A run that is to be canceled, and of which something is at work that no driver sees to."""
+    run = site.submit(name)
+    taken = site.driving.take(run, "dead")
+    site.driving.record(run, taken.epoch, [StepRecord(run, "a", 0, StepStatus.RUNNING, attempt=1)])
+    site.runs.request_cancel(run)
+    return run
+
+
+def test_runs_that_only_end_are_given_out_a_few_at_a_time_by_a_full_service():
+    site = Site(most=1, warm=0)
+    site.submit("0")
+    site.service.turn()
+    for name in "123":
+        left(site, name)
+    site.service._full_until = 0.0  # that it looks again
+    site.service.turn()
+    assert set(site.given) == {"0", "1", "2"}
+
+
+def test_a_process_that_cannot_end_a_canceled_run_ends_it_so():
+    site = Site()
+    run = left(site, "1")
+    site.service.turn()
+    site.given[run].code = 3
+    site.service.turn()
+    assert site.runs.get(run).status is RunStatus.CANCELED
+    assert "exit code 3" in site.runs.get(run).failure.message
+
+
 def test_a_run_that_was_handed_back_is_not_taken_for_one_that_never_began():
     site = Site()
     run = site.submit("1")
@@ -151,7 +181,7 @@ def test_a_run_that_was_handed_back_is_not_taken_for_one_that_never_began():
 def test_trouble_is_told_once_and_outlived(monkeypatch):
     site = Site()
 
-    def fail(*_):
+    def fail(*_, **__):
         raise StorageError("gone")
 
     with monkeypatch.context() as patched:

@@ -205,8 +205,10 @@ def test_who_asks_twice_in_one_instant_gets_two_runs_whatever_was_changed_betwee
     site.schedules.update("nightly", trigger="5 * * * *")
     site.schedules.run_now("nightly")
     site.turn(turns=2)
-    assert site.found(origin="manual") == ["12:00 Fired"] * 3
-    assert len(site.ledger.runs) == 3
+    for _ in range(30):
+        site.schedules.run_now("nightly")
+    site.turn(turns=9)
+    assert len(site.ledger.runs) == 33
 
 
 def test_a_backfill_starts_what_is_missing_few_at_a_time(site):

@@ -146,6 +146,6 @@ where id = ? and epoch = ? and status = 'Running' and detached = 1 and cancel_re
 update runs set renewed_at = ? where id = ? and owner = ''
 
 -- name: end_lost_steps
-update step_runs set status = 'Canceled', ended_at = ?, note = 'the driver of the run died'
+update step_runs set status = 'Canceled', ended_at = ?, note = ?
 where run = ? and status in ('NotStarted', 'Queued', 'Running')
 returning step

@@ -6,7 +6,7 @@ Derive a test class, and give it `make()`, as for `contracts.records`.
 from __future__ import annotations
 
 from pipelinekit.classes import replace
-from pipelinekit.domain.runs import Completion, Failure, RunRecord, RunStatus, StepStatus
+from pipelinekit.domain.runs import Completion, Failure, RunOptions, RunRecord, RunStatus, StepStatus
 from pipelinekit.errors import LeaseLostError
 from pipelinekit.testing.contracts.records import MadeRecords, change, key, new_run, refused
 
@@ -103,7 +103,27 @@ class RecoveryContract:
         assert not records.runs.waits(run.id)
         taken = records.driving.take(run.id, records.alive)
         records.driving.finish(taken.id, taken.epoch, RunStatus.CANCELED, {}, None)
-        assert [str(step.status) for step in records.runs.steps(run.id)] == ["Canceled"]
+        assert [(str(step.status), step.note) for step in records.runs.steps(run.id)] == [
+            ("Canceled", "the run was canceled")
+        ]
+
+    def test_runs_that_only_end_come_first_and_are_given_also_to_who_takes_no_more(self) -> None:
+        records = self.make()
+        runs = []
+        for name, priority in (("1", 0), ("2", 5), ("3", 0), ("4", 0)):
+            new = replace(new_run(name, at=records.clock.now()), detached=True, options=RunOptions(priority=priority))
+            run = records.driving.take(records.runs.create(new).id, records.dead)
+            runs.append(run.id)
+            if name != "4":
+                records.driving.record(run.id, run.epoch, [change(run.id, "a", StepStatus.RUNNING, attempt=1)])
+                records.runs.request_cancel(run.id)
+        first, urgent, third, waiting = runs
+        assert records.driving.recover(30, 0) == []
+        assert not records.driving.unattended(30, 0)
+        assert records.driving.unattended(30, 0, ends=True)
+        assert records.driving.recover(30, 0, ends=True) == [urgent, first], "two at once"
+        assert records.driving.recover(30, 2) == [third, waiting]
+        assert records.driving.recover(30, 2, ends=True) == []
 
     def test_a_run_that_is_handed_back_waits_for_another_driver_at_once(self) -> None:
         records = self.make()
