@@ -109,10 +109,10 @@ class Performer:
         """When the next sleep is over."""
         return self._timers[0][0] if self._timers else None
 
-    def targets_at_work(self, *, again: bool = False) -> set[str]:
-        """The clusters that steps which have not ended may be at work on; `again`: of those that were tried before."""
-        steps = [step for step in self._records.runs.steps(self._run.id) if step.attempt and not step.status.final]
-        begun = {step.node for step in steps if not again or step.attempt > 1 or step.failure}
+    def targets_at_work(self) -> set[str]:
+        """The clusters that steps which have not ended may be at work on."""
+        steps = self._records.runs.steps(self._run.id)
+        begun = {step.node for step in steps if step.attempt and not step.status.final}
         found = {self._target(self._graph.steps[self._graph.nodes[node].step]) for node in begun}
         return found - {LOCAL, IN_PROCESS}
 

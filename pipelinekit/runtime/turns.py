@@ -67,7 +67,7 @@ class Turns:
         self._open_driving = open_driving
         self._observer = observer
         self._end_left = end_left
-        self._left: set[str] = set()  # targets that an earlier driver has begun something on
+        self._left: set[str] = set()  # targets on which something may be at work that this driver does not see
         self._queue: queue.SimpleQueue[LogChunk | Told | events.Event] = queue.SimpleQueue()
         self._computes: dict[str, Compute] = {}
         self._targets: dict[str, str] = {}
@@ -132,19 +132,26 @@ class Turns:
         return self._performer.perform(self._orchestrator, instructions)
 
     def _see_to_what_is_left(self) -> None:
-        """Once the run stops, end what is at work that this driver knows nothing of, before that is recorded.
+        """Once the run stops, or has failed, end what was begun by an earlier driver, or was lost; before it ends.
 
         Where it is not recorded that the run is to be canceled, the next driver may have to begin something again.
         """
-        if self._end_left is None or not self._orchestrator.stopping or not self._run.detached:
+        is_over = self._orchestrator.stopping or self._orchestrator.finished is RunStatus.FAILED
+        if not self._left or not is_over or not self._run.detached or self._end_left is None:
             return
-        if targets := self._left | self._performer.targets_at_work(again=True):
-            self._beat()
-            is_canceled = self._records.runs.get(self._run.id).cancel_requested
-            for target in targets:
-                with suppress(PipelinekitError):  # of one that cannot be reached nothing goes on for long
-                    self._end_left(target, self._run.id, is_canceled)
-        self._end_left = None
+        self._beat()
+        is_canceled = self._records.runs.get(self._run.id).cancel_requested
+        while self._left:
+            with suppress(PipelinekitError):  # of one that cannot be reached nothing goes on for long
+                self._end_left(self._left.pop(), self._run.id, is_canceled)
+
+    def _note_lost(self, happened: Iterable[object]) -> None:
+        """An attempt that was lost may be at work still, cut off from here."""
+        lost = [
+            event for event in happened if isinstance(event, AttemptEnded) and event.failure and event.failure.is_lost
+        ]
+        self._left.update({self._targets[event.attempt] for event in lost if event.attempt in self._targets})
+        self._left -= {LOCAL, IN_PROCESS}
 
     # -- one turn ----------------------------------------------------------------------------------------------------
 
@@ -159,6 +166,7 @@ class Turns:
         if not happened and self._records.runs.get(self._run.id).cancel_requested:
             happened = [events.CancelRequested()]
         happened += self._overdue()
+        self._note_lost(happened)
         self._keep_logs([event for event in happened if isinstance(event, LogChunk)])
         self._keep_told([event for event in happened if isinstance(event, Told)])
         woken = self._performer.due(self._clock.now())

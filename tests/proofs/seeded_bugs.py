@@ -589,8 +589,8 @@ BUGS = (
     Bug(
         "a driver cancels what it knows of only",
         "runtime/turns.py",
-        "if self._end_left is None or not self._orchestrator.stopping",
-        "if True or not self._orchestrator.stopping",
+        "if not self._left or not is_over",
+        "if True or not is_over",
         ("tests/runtime/test_driver.py",),
     ),
     Bug(

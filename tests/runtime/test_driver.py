@@ -330,6 +330,24 @@ def test_what_was_left_is_ended_where_a_run_fails_before_its_first_turn_as_well(
     assert bench.ended == [("cluster", False, "Failed")]
 
 
+@pytest.mark.parametrize("detached", [True, False])
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_what_was_lost_is_ended_where_its_run_fails(detached, goes_on):
+    class Losing(ImaginaryCompute):
+        def start(self, attempts):
+            for attempt in attempts:
+                self._sink(AttemptEnded(attempt.id, bench.clock.now(), 1.0, failure=Failure("lost", "cut off")))
+
+    bench = Bench()
+    bench.make_compute = lambda target, sink, attempts: Losing(sink, bench.clock, bench.execute, bench.executed)
+    options = RunOptions(compute="cluster", continue_on_step_failure=goes_on)
+    run = bench.submit(chain("a", options=StepOptions(retry=Retry(1, delay=0))), options, detached=detached)
+    real = bench.clock.now
+    bench.clock.now = lambda: (setattr(bench.clock, "time", bench.clock.time + 0.5), real())[1]
+    assert bench.driver().drive(run) is RunStatus.FAILED
+    assert bool(bench.ended) is detached
+
+
 def test_elements_of_a_canceled_run_stand_for_their_mapped_step():
     bench = Bench()
     nodes = (Node("m", 0, {"x": Literal([1, 2])}, each=("x",)),)
